@@ -1,0 +1,3 @@
+//! Core.
+pub mod model;
+pub mod port;

@@ -1,0 +1,3 @@
+//! Plain data.
+mod frame;
+pub use frame::{Incoming, Kind};

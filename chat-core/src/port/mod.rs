@@ -1,0 +1,3 @@
+//! Ports.
+mod framing;
+pub use framing::Framing;
