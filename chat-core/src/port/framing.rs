@@ -11,4 +11,23 @@ pub trait Framing: Send + Sync + 'static {
 
     /// Appends one message to `out`, framed. A transport that has no such kind appends nothing.
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>);
+
+    /// Whether a peer answers [`Kind::Ping`]; if not, silence is no reason to close.
+    fn answers_pings(&self) -> bool {
+        true
+    }
+}
+
+/// For transports that take frames one by one and mark them themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unframed;
+
+impl Framing for Unframed {
+    fn name(&self) -> &'static str {
+        "unframed"
+    }
+
+    fn frame(&self, _: Kind, payload: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(payload);
+    }
 }

@@ -1,3 +1,14 @@
-//! Ports.
+//! What the outside lends: a runtime, a wire format, a transport's framing, the user's hooks.
+
+mod endpoint;
 mod framing;
-pub use framing::Framing;
+mod protocol;
+mod runtime;
+mod transport;
+
+pub(crate) use endpoint::{AnyEndpoint, Hook};
+pub use endpoint::{Endpoint, Identity, OpenChat, SubscribeOptions};
+pub use framing::{Framing, Unframed};
+pub use protocol::Protocol;
+pub use runtime::{Runtime, Sleep};
+pub use transport::ByteWriter;

@@ -1,0 +1,366 @@
+//! One session on its transport: a future that ends when the session does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::{Sink, Stream};
+
+use super::alarm::Alarm;
+use super::dialog::{Dialog, Step};
+use super::outbox::{Manner, Outbox};
+use super::outlet::{Bytes, Frames, Outlet};
+use super::seats::Seat;
+use crate::machine::{Phase, Timer, Turn};
+use crate::model::{BadRequest, Close, Connect, Frame, Incoming, InputError, Kind, Message, Refusal};
+use crate::port::{ByteWriter, Framing, Protocol, Unframed};
+
+/// What the transport knew of its peer before the first message: nothing, who it says it is, or why that is none.
+pub type Hello = Result<Option<Connect>, Refusal>;
+
+/// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
+///
+/// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
+pub struct Connection<I> {
+    dialog: Dialog,
+    input: I,
+    output: Box<dyn Outlet>,
+    alarm: Alarm,
+    ending: Ending,
+    /// What the peer has said of its end.
+    peer: Peer,
+    /// What the transport had not taken when it was last seen to stand still.
+    stalled: Option<u64>,
+    answers_pings: bool,
+}
+
+/// How far the end of the session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Not begun.
+    None,
+    /// What is queued goes first.
+    Flushing,
+    /// The close frame is queued.
+    Said,
+    /// All is written: the transport is being ended.
+    Finishing,
+    /// The transport's writing half is ended; the peer is waited for.
+    Lingering,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Talks,
+    /// It broke a rule, and what it says is dropped.
+    Ignored,
+    /// It said that it closes.
+    Closed,
+    /// Nothing more can come.
+    Gone,
+}
+
+/// Requests that may wait for a hook before no more input is read.
+const INBOX: usize = 64;
+
+impl<I> Connection<I>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+{
+    /// Over any stream of messages and any sink of frames.
+    pub fn over_sink<S>(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self
+    where
+        S: Sink<Frame> + Send + Unpin + 'static,
+    {
+        Self::new(seat, protocol, Arc::new(Unframed), hello, input, Way::Frames(Box::new(Frames::new(sink))))
+    }
+
+    /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
+    pub fn over_bytes(
+        seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        writer: Arc<dyn ByteWriter>,
+    ) -> Self {
+        Self::new(seat, protocol, framing, hello, input, Way::Bytes(writer))
+    }
+
+    fn new(
+        seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        way: Way,
+    ) -> Self {
+        let hub = seat.hub().clone();
+        let answers_pings = framing.answers_pings();
+        let encoding = hub.0.encodings.intern(protocol, framing);
+        let (output, writer): (Box<dyn Outlet>, _) = match way {
+            Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
+            Way::Frames(outlet) => (outlet, None),
+        };
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, &hub.0.limits));
+        if seat.sit(outbox.clone()) {
+            outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+        }
+        let mut connection = Self {
+            dialog: Dialog::new(Arc::new(seat), outbox),
+            input,
+            output,
+            alarm: Alarm::new(hub.0.runtime.clone()),
+            ending: Ending::None,
+            peer: Peer::Talks,
+            stalled: None,
+            answers_pings,
+        };
+        connection.greet(hello);
+        connection
+    }
+
+    fn greet(&mut self, hello: Hello) {
+        let limits = self.dialog.hub().limits();
+        let (open, ping) = (limits.open_timeout, limits.ping_interval);
+        self.alarm.set(Timer::Open, open);
+        self.alarm.set(Timer::Ping, ping);
+        match hello {
+            Ok(None) => {}
+            Ok(Some(connect)) => self.dialog.open(connect),
+            Err(refusal) => {
+                let _ = self.dialog.hear_bad(BadRequest { id: None, refusal });
+                self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);
+            }
+        }
+    }
+
+    /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
+    fn poll_input(&mut self, cx: &mut Context<'_>) {
+        self.dialog.outbox.cork();
+        let mut turn = Turn::new(self.dialog.hub().limits());
+        while self.ending == Ending::None && self.poll_once(cx, &mut turn).is_ready() {}
+        self.dialog.flush();
+        self.dialog.outbox.uncork();
+    }
+
+    /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
+    fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        match self.dialog.step(cx) {
+            Step::Done => return Poll::Ready(()),
+            Step::Left(id, channel) => {
+                self.dialog.outbox.uncork();
+                let _ = self.output.poll_write(cx, &self.dialog.outbox);
+                self.dialog.outbox.cork();
+                self.dialog.finish_leaving(id, channel);
+                return Poll::Ready(());
+            }
+            Step::End(close) => {
+                self.end(close, Manner::Graceful);
+                return Poll::Ready(());
+            }
+            Step::Idle => {}
+        }
+        if self.dialog.waiting() >= INBOX {
+            return Poll::Pending;
+        }
+        if turn.is_spent() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.input).poll_next(cx).map(|item| self.take_in(item, turn))
+    }
+
+    fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
+        self.alarm.clear(Timer::Pong);
+        let heard = match item {
+            Some(Ok(incoming)) => {
+                turn.spend(incoming.len());
+                match incoming {
+                    Incoming::Text(text) => self.dialog.hear(Message::Text(&text)),
+                    Incoming::Binary(bytes) => self.dialog.hear(Message::Binary(&bytes)),
+                    Incoming::Ping(payload) => {
+                        self.dialog.control(Kind::Pong, &payload);
+                        Ok(())
+                    }
+                    Incoming::Pong => Ok(()),
+                    Incoming::Close(code) => {
+                        self.peer = Peer::Closed;
+                        return self.end(
+                            code.map_or(Close::NO_STATUS, |code| Close::new(code, "")),
+                            Manner::Graceful,
+                        );
+                    }
+                }
+            }
+            Some(Err(InputError::Refused(close))) => {
+                self.peer = Peer::Ignored;
+                Err(close)
+            }
+            Some(Err(InputError::Lost)) | None => {
+                self.peer = Peer::Gone;
+                return self.lose();
+            }
+        };
+        if let Err(close) = heard {
+            self.end(close, Manner::Graceful);
+        }
+    }
+
+    /// Begins the end, which is told to the peer.
+    fn end(&mut self, close: Close, manner: Manner) {
+        if self.dialog.drain(close, manner) {
+            self.alarm.clear_all();
+            self.stalled = None;
+            if manner == Manner::AtOnce {
+                self.alarm.set(Timer::Close, self.dialog.hub().limits().close_timeout);
+            }
+            self.ending = Ending::Flushing;
+        }
+    }
+
+    /// Ends without a word: nobody would hear it.
+    fn lose(&mut self) {
+        self.dialog.drain(Close::LOST, Manner::AtOnce);
+        self.alarm.clear_all();
+        self.ending = Ending::Over;
+    }
+
+    /// Drops what the peer still says, to hear that it closes.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) {
+        let mut turn = Turn::new(self.dialog.hub().limits());
+        while matches!(self.peer, Peer::Talks | Peer::Ignored) {
+            if turn.is_spent() {
+                cx.waker().wake_by_ref();
+                return;
+            }
+            match Pin::new(&mut self.input).poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
+                Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
+                Poll::Ready(Some(Err(InputError::Refused(_)))) => self.peer = Peer::Ignored,
+                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.peer = Peer::Gone,
+            }
+        }
+    }
+
+    /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {
+                match self.output.poll_write(cx, &self.dialog.outbox) {
+                    Poll::Ready(Ok(())) => self.written(),
+                    Poll::Ready(Err(_)) => self.lose(),
+                    Poll::Pending => {
+                        self.watch_write();
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.ending = match self.ending {
+                Ending::None => return Poll::Pending,
+                Ending::Flushing => {
+                    self.dialog.say_close();
+                    let patience = self.dialog.hub().limits().close_timeout;
+                    self.alarm.set(Timer::Close, patience);
+                    Ending::Said
+                }
+                Ending::Said if self.peer == Peer::Talks => return Poll::Pending,
+                Ending::Said => Ending::Finishing,
+                Ending::Finishing => match self.output.poll_close(cx) {
+                    Poll::Ready(()) => Ending::Lingering,
+                    Poll::Pending => return Poll::Pending,
+                },
+                // Ending the transport while the peer still writes would reset it, and the close frame be lost.
+                Ending::Lingering if self.peer == Peer::Ignored => return Poll::Pending,
+                Ending::Lingering | Ending::Over => {
+                    self.ending = Ending::Over;
+                    return Poll::Ready(());
+                }
+            };
+        }
+    }
+
+    fn written(&mut self) {
+        self.stalled = None;
+        self.alarm.clear(Timer::Write);
+    }
+
+    /// Something waits and the transport takes nothing: from now on it has a deadline.
+    fn watch_write(&mut self) {
+        let stalled = self.dialog.outbox.stalled();
+        if stalled != self.stalled {
+            self.stalled = stalled;
+            let patience = self.dialog.hub().limits().write_timeout;
+            match stalled {
+                Some(_) => self.alarm.set(Timer::Write, patience),
+                None => self.alarm.clear(Timer::Write),
+            }
+        }
+    }
+
+    fn ring(&mut self, timer: Timer) {
+        let (ping, pong) = {
+            let limits = self.dialog.hub().limits();
+            (limits.ping_interval, limits.pong_timeout)
+        };
+        match timer {
+            Timer::Open if self.dialog.phase() == Phase::Opening => self.end(Close::STALE, Manner::Graceful),
+            Timer::Open => {}
+            Timer::Ping => {
+                self.alarm.set(Timer::Ping, ping);
+                if self.answers_pings {
+                    self.dialog.control(Kind::Ping, &[]);
+                    self.alarm.set(Timer::Pong, pong);
+                }
+            }
+            // Its pong may stand behind requests that wait for a hook: then it is not the peer who is silent.
+            Timer::Pong if self.dialog.waiting() >= INBOX => self.alarm.set(Timer::Pong, pong),
+            Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
+            Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
+                match self.ending {
+                    Ending::None => self.end(Close::SLOW, Manner::AtOnce),
+                    _ => self.lose(),
+                }
+            }
+            Timer::Write => self.stalled = None,
+            Timer::Close => self.lose(),
+        }
+    }
+}
+
+enum Way {
+    Bytes(Arc<dyn ByteWriter>),
+    Frames(Box<dyn Outlet>),
+}
+
+impl<I> Future for Connection<I>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+{
+    type Output = Close;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
+        let this = self.get_mut();
+        loop {
+            if let Some((close, manner)) = this.dialog.outbox.take_sentence() {
+                this.end(close, manner);
+            }
+            match this.ending {
+                Ending::None => this.poll_input(cx),
+                Ending::Over => {}
+                _ => this.poll_farewell(cx),
+            }
+            if this.poll_output(cx).is_ready() {
+                return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
+            }
+            match this.alarm.poll(cx) {
+                Poll::Ready(timer) => this.ring(timer),
+                Poll::Pending if this.ending == Ending::Over => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

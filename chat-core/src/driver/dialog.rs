@@ -1,0 +1,315 @@
+//! A session's requests and answers, without its transport.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::fanout;
+use super::hooks::{Asking, Guarded, Outcome, Pending};
+use super::hub::Hub;
+use super::outbox::{Manner, Outbox, Subscription};
+use super::seats::Seat;
+use super::trace;
+use crate::machine::{Joined, Phase, Session, Verdict};
+use crate::model::{
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Reply, Request, RequestId,
+    SessionInfo,
+};
+use crate::port::{Identity, SubscribeOptions};
+
+/// What came of looking at the requests.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// One was dealt with.
+    Done,
+    /// There is none, or the first waits for a hook.
+    Idle,
+    /// The session is out of this channel; its answer is due once the transport took what it takes now.
+    Left(Option<RequestId>, ChannelId),
+    /// The session is to end so.
+    End(Close),
+}
+
+pub(crate) struct Dialog {
+    /// Given back when the endpoint has heard that the session is over.
+    seat: Arc<Seat>,
+    pub(crate) outbox: Arc<Outbox>,
+    session: Session<Arc<Subscription>>,
+    inbox: VecDeque<Request>,
+    pending: Option<Box<Pending>>,
+    /// Channels that this turn published to, and is to flush.
+    dirty: Vec<ChannelId>,
+    close: Option<Close>,
+}
+
+impl Dialog {
+    pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>) -> Self {
+        Self {
+            seat,
+            outbox,
+            session: Session::new(),
+            inbox: VecDeque::new(),
+            pending: None,
+            dirty: Vec::new(),
+            close: None,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        self.seat.hub()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.session.phase()
+    }
+
+    /// How the session ends, if it does.
+    pub(crate) fn close(&self) -> Option<&Close> {
+        self.close.as_ref()
+    }
+
+    /// Requests that wait for those before them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
+    pub(crate) fn open(&mut self, connect: Connect) {
+        self.ask_to_open(None, false, connect);
+    }
+
+    /// Takes in a message of the peer.
+    pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
+        let mut requests = Vec::new();
+        self.outbox.encoding.protocol.decode(message, &mut requests);
+        for request in requests {
+            match request {
+                // A ping is answered though a hook may hold up what came before it.
+                Ok(Request { id, command: Command::Ping }) => self.answer(id, Answer::Pong),
+                Ok(request) => self.inbox.push_back(request),
+                Err(bad) => self.hear_bad(bad)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a bad request, and counts it.
+    pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
+        self.hub().0.metrics.bad_requests.add(1);
+        self.answer(bad.id, Answer::Error(bad.refusal));
+        let close = self.session.strike(&self.seat.hub().0.limits);
+        close.map_or(Ok(()), Err)
+    }
+
+    /// Goes on with the hook that is under way, or with the next request.
+    pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
+        if let Some(pending) = &mut self.pending {
+            let Poll::Ready(outcome) = pending.asking.poll(cx) else { return Step::Idle };
+            let pending = self.pending.take().expect("it was just polled");
+            return match outcome {
+                Ok(outcome) => self.conclude(pending.id, pending.announced, outcome),
+                Err(_) => Step::End(Close::SERVER_ERROR),
+            };
+        }
+        match self.inbox.pop_front() {
+            Some(request) => self.begin(request),
+            None => {
+                self.inbox.shrink_to(0);
+                Step::Idle
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Request) -> Step {
+        match self.session.weigh(&request.command, &self.seat.hub().0.limits) {
+            Verdict::Ignore => {}
+            Verdict::OpenFirst(connect) => {
+                self.inbox.push_front(request);
+                self.ask_to_open(None, false, connect);
+            }
+            Verdict::Refuse(refusal) if refusal.code == 107 => {
+                let bad = BadRequest { id: request.id, refusal };
+                return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
+            }
+            Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
+            Verdict::Already => self.answer_already(request),
+            Verdict::Ask { member } => self.ask(request, member),
+            Verdict::Do => return self.carry_out(request),
+        }
+        Step::Done
+    }
+
+    fn ask(&mut self, request: Request, member: bool) {
+        let Request { id, command } = request;
+        let endpoint = self.hub().0.endpoint.clone();
+        let info = || self.session.info().expect("only an open session asks").clone();
+        let asking = match command {
+            Command::Connect(connect) => return self.ask_to_open(id, true, connect),
+            Command::Subscribe(wish) => {
+                let channel = wish.channel.clone();
+                Asking::Subscribe(channel, Guarded::new(endpoint.subscribe(info(), wish)))
+            }
+            Command::Publish(wish) => {
+                let channel = wish.channel.clone();
+                Asking::Publish(channel, Guarded::new(endpoint.publish(info(), wish, member)))
+            }
+            Command::Call(call) => Asking::Call(Guarded::new(endpoint.call(info(), call))),
+            Command::Unsubscribe(_) | Command::Ping => unreachable!("nobody is asked about these"),
+        };
+        self.pending = Some(Box::new(Pending { id, announced: true, asking }));
+    }
+
+    fn ask_to_open(&mut self, id: Option<RequestId>, announced: bool, connect: Connect) {
+        let hook = self.hub().0.endpoint.clone().stream_opened(self.seat.id(), connect);
+        let asking = Asking::Open(Guarded::new(hook));
+        self.pending = Some(Box::new(Pending { id, announced, asking }));
+    }
+
+    fn conclude(&mut self, id: Option<RequestId>, announced: bool, outcome: Outcome) -> Step {
+        match outcome {
+            Outcome::Open(Ok(identity)) => self.opened(id, announced, identity),
+            Outcome::Open(Err(refusal)) => {
+                let close = if refusal.code == 101 { Close::INVALID_TOKEN } else { Close::PERMISSION_DENIED };
+                self.answer(id, Answer::Error(refusal));
+                return Step::End(close);
+            }
+            Outcome::Subscribe(channel, Ok(options)) => self.subscribed(id, channel, options),
+            Outcome::Publish(channel, Ok(content)) => {
+                let info = self.session.info().expect("only an open session publishes");
+                let hub = self.seat.hub();
+                let (published, flush) = hub.append(&channel, Some(info.id), info.name.clone(), content);
+                if flush {
+                    self.dirty.push(channel.clone());
+                }
+                if id.is_some() {
+                    self.answer(id, Answer::Published { channel, offset: published.offset });
+                }
+            }
+            Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
+            Outcome::Call(Ok(_)) => {}
+            Outcome::Subscribe(_, Err(refusal))
+            | Outcome::Publish(_, Err(refusal))
+            | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
+        }
+        Step::Done
+    }
+
+    fn opened(&mut self, id: Option<RequestId>, announced: bool, identity: Identity) {
+        let info = Arc::new(SessionInfo { id: self.seat.id(), name: identity.name });
+        self.hub().0.metrics.opened.add(1);
+        trace::opened(&info);
+        if announced {
+            self.answer(id, Answer::Connected { session: info.id, name: info.name.clone() });
+        }
+        self.session.open(info);
+    }
+
+    /// The answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
+    fn subscribed(&mut self, id: Option<RequestId>, channel: ChannelId, options: SubscribeOptions) {
+        let outbox = &self.outbox;
+        let mut kept = None;
+        let joined = self.seat.hub().join(&channel, self.seat.id(), |joined| {
+            let subscription = Arc::new(Subscription::new(outbox.clone(), options.echo, joined.offset));
+            kept = Some(subscription.clone());
+            subscription
+        });
+        self.session.join(channel.clone(), kept.expect("joining makes the subscription"));
+        let (epoch, offset) = (joined.epoch, joined.offset);
+        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false });
+    }
+
+    fn answer_already(&mut self, request: Request) {
+        let answer = match request.command {
+            Command::Subscribe(wish) => {
+                let Joined { epoch, offset } =
+                    self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
+                Answer::Subscribed { channel: wish.channel, epoch, offset, already: true }
+            }
+            Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true },
+            _ => unreachable!("only a subscription can be there or not be there already"),
+        };
+        self.answer(request.id, answer);
+    }
+
+    fn carry_out(&mut self, request: Request) -> Step {
+        match request.command {
+            Command::Unsubscribe(channel) => {
+                self.flush();
+                self.hub().leave(&channel, self.seat.id());
+                self.session.leave(&channel);
+                return Step::Left(request.id, channel);
+            }
+            Command::Ping => self.answer(request.id, Answer::Pong),
+            _ => unreachable!("the endpoint is asked about these"),
+        }
+        Step::Done
+    }
+
+    /// Drops what the transport did not take of the channel that was left, and answers: nothing of it can follow.
+    pub(crate) fn finish_leaving(&mut self, id: Option<RequestId>, channel: ChannelId) {
+        let dropped = self.outbox.purge(&channel);
+        self.hub().0.metrics.dropped("left", dropped);
+        self.answer(id, Answer::Unsubscribed { channel, already: false });
+    }
+
+    fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
+        if let Some(batch) = self.outbox.encoding.reply(&Reply { id, answer }) {
+            self.outbox.push(batch);
+        }
+    }
+
+    /// Queues a control frame. False if the transport has none of this kind.
+    pub(crate) fn control(&mut self, kind: Kind, payload: &[u8]) {
+        self.outbox.push(self.outbox.encoding.control(kind, payload));
+    }
+
+    /// Fans out what this turn published.
+    pub(crate) fn flush(&mut self) {
+        for channel in std::mem::take(&mut self.dirty) {
+            fanout::flush(self.hub(), &channel);
+        }
+    }
+
+    /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
+    pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
+        let Some(subscriptions) = self.session.drain() else { return false };
+        self.flush();
+        if manner == Manner::AtOnce {
+            let dropped = self.outbox.shut(manner);
+            self.hub().0.metrics.dropped("closed", dropped);
+        }
+        for channel in subscriptions.into_keys() {
+            self.hub().leave(&channel, self.seat.id());
+        }
+        self.outbox.shut(manner);
+        self.pending = None;
+        self.inbox = VecDeque::new();
+        self.close = Some(close);
+        true
+    }
+
+    /// Queues the frame that says so to the peer: the last one.
+    pub(crate) fn say_close(&mut self) {
+        let close = self.close.as_ref().expect("a session says that it closes after it drained");
+        self.outbox.push_last(self.outbox.encoding.control(Kind::Close, &close.payload()));
+    }
+}
+
+/// However the connection ends, its session leaves its channels, and the endpoint hears of it exactly once.
+impl Drop for Dialog {
+    fn drop(&mut self) {
+        self.drain(Close::LOST, Manner::AtOnce);
+        self.session.close();
+        let close = self.close.take().expect("it drained");
+        self.hub().0.metrics.closed(&close);
+        trace::closed(self.seat.id(), &close);
+        if let Some(info) = self.session.info() {
+            let hook = self.hub().0.endpoint.clone().stream_closed(info.clone(), close);
+            let seat = self.seat.clone();
+            self.hub().0.runtime.spawn(Box::pin(async move {
+                hook.await;
+                drop(seat);
+            }));
+        }
+    }
+}

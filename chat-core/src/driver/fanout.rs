@@ -1,0 +1,111 @@
+//! Publications on their way out: encoded once per encoding in use, handed to each subscriber by reference.
+
+use std::sync::Arc;
+
+use super::encoding::Encoding;
+use super::hub::Hub;
+use super::lock::lock;
+use super::outbox::{Delivery, Subscription};
+use crate::machine::Fanout;
+use crate::model::{Batch, ChannelId, Publication};
+
+/// After so many rounds a flusher hands its role to a task of its own, so that the messages of others do not hold up its session for ever.
+const ROUNDS: usize = 16;
+
+/// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
+pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
+    let first = lock(hub.shard(channel)).flush(channel);
+    rounds(hub, channel, first);
+}
+
+fn rounds(hub: &Hub, channel: &ChannelId, mut next: Option<Fanout<Arc<Subscription>>>) {
+    for _ in 0..ROUNDS {
+        let Some(fanout) = next else { return };
+        next = Round { hub, channel, fanout: &fanout }.walk();
+    }
+    hand_over(hub, channel, next);
+}
+
+fn hand_over(hub: &Hub, channel: &ChannelId, next: Option<Fanout<Arc<Subscription>>>) {
+    if next.is_some() {
+        let (later, channel) = (hub.clone(), channel.clone());
+        hub.0.runtime.spawn(Box::pin(async move { rounds(&later, &channel, next) }));
+    }
+}
+
+/// Hands publications to one subscriber alone.
+pub(crate) fn deliver_to(subscription: &Subscription, publications: &[Publication]) -> Delivery {
+    subscription.deliver(&Arc::new(encode_for(subscription, publications)))
+}
+
+/// One walk over the subscribers. If an encoder panics, the channel can be flushed again all the same.
+struct Round<'a> {
+    hub: &'a Hub,
+    channel: &'a ChannelId,
+    fanout: &'a Fanout<Arc<Subscription>>,
+}
+
+impl Round<'_> {
+    fn walk(self) -> Option<Fanout<Arc<Subscription>>> {
+        self.deliver();
+        let next = self.end();
+        std::mem::forget(self);
+        next
+    }
+
+    fn deliver(&self) {
+        let publications = &self.fanout.publications;
+        let mut shared = Shared::default();
+        let mut sum = Delivery::default();
+        for subscription in self.fanout.subscribers.iter() {
+            let delivery = if !subscription.echo && has_own(subscription, publications) {
+                deliver_to(subscription, publications)
+            } else {
+                subscription.deliver(shared.batch(&subscription.outbox.encoding, publications))
+            };
+            sum.taken += delivery.taken;
+            sum.dropped += delivery.dropped;
+        }
+        self.hub.0.metrics.delivered(sum);
+    }
+
+    fn end(&self) -> Option<Fanout<Arc<Subscription>>> {
+        lock(self.hub.shard(self.channel)).flushed(self.channel, self.fanout.epoch)
+    }
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        hand_over(self.hub, self.channel, self.end());
+    }
+}
+
+/// The batches of one walk, one per encoding, each made for the first who needs it.
+#[derive(Default)]
+struct Shared(Vec<(Arc<Encoding>, Arc<Batch>)>);
+
+impl Shared {
+    fn batch(&mut self, encoding: &Arc<Encoding>, publications: &[Publication]) -> &Arc<Batch> {
+        let known = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, encoding));
+        let place = known.unwrap_or_else(|| {
+            let batch = Arc::new(encoding.publications(publications.iter()));
+            self.0.push((encoding.clone(), batch));
+            self.0.len() - 1
+        });
+        &self.0[place].1
+    }
+}
+
+fn has_own(subscription: &Subscription, publications: &[Publication]) -> bool {
+    publications.iter().any(|publication| is_own(subscription, publication))
+}
+
+fn is_own(subscription: &Subscription, publication: &Publication) -> bool {
+    publication.from == Some(subscription.outbox.session)
+}
+
+fn encode_for(subscription: &Subscription, publications: &[Publication]) -> Batch {
+    let heard: Vec<_> =
+        publications.iter().filter(|p| subscription.echo || !is_own(subscription, p)).collect();
+    subscription.outbox.encoding.publications(heard.into_iter())
+}

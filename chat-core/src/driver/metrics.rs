@@ -1,0 +1,96 @@
+//! What a hub counts.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::lock::lock;
+use super::outbox::Delivery;
+use crate::model::Close;
+
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) opened: Counter,
+    pub(crate) joined: Counter,
+    pub(crate) left: Counter,
+    pub(crate) publications: Counter,
+    pub(crate) bad_requests: Counter,
+    deliveries: Counter,
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
+    closes: Mutex<BTreeMap<u16, u64>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+/// What a hub has counted since it was built, and what there is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions there are, open or not yet.
+    pub sessions: usize,
+    /// Channels there are.
+    pub channels: usize,
+    /// Subscriptions there are.
+    pub subscriptions: u64,
+    /// Bytes that wait in all outboxes.
+    pub outbox_bytes: usize,
+    /// Sessions that were let in.
+    pub opened: u64,
+    /// Subscriptions that began.
+    pub joined: u64,
+    /// Publications that were given a place.
+    pub publications: u64,
+    /// Publications that were handed to subscribers, each counted.
+    pub deliveries: u64,
+    /// Messages that were no request.
+    pub bad_requests: u64,
+    /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Sessions that ended, by close code.
+    pub closes: BTreeMap<u16, u64>,
+    /// How often a channel was looked up by name: the work of the shards, counted.
+    pub channel_visits: u64,
+}
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Metrics {
+    pub(crate) fn delivered(&self, delivery: Delivery) {
+        self.deliveries.add(delivery.taken as u64);
+        self.dropped("slow", delivery.dropped);
+    }
+
+    pub(crate) fn dropped(&self, reason: &'static str, n: usize) {
+        if n > 0 {
+            *lock(&self.dropped).entry(reason).or_default() += n as u64;
+        }
+    }
+
+    pub(crate) fn closed(&self, close: &Close) {
+        *lock(&self.closes).entry(close.code).or_default() += 1;
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let (joined, left) = (self.joined.read(), self.left.read());
+        Stats {
+            subscriptions: joined.saturating_sub(left),
+            opened: self.opened.read(),
+            joined,
+            publications: self.publications.read(),
+            deliveries: self.deliveries.read(),
+            bad_requests: self.bad_requests.read(),
+            dropped: lock(&self.dropped).clone(),
+            closes: lock(&self.closes).clone(),
+            ..Stats::default()
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The only layer with locks, wakers and await: it moves the machines, and nothing else does.
+
+mod alarm;
+mod builder;
+mod connection;
+mod dialog;
+mod encoding;
+mod fanout;
+mod hooks;
+mod hub;
+mod lock;
+mod metrics;
+mod outbox;
+mod outlet;
+mod seats;
+mod trace;
+
+pub use builder::HubBuilder;
+pub use connection::{Connection, Hello};
+pub use hub::{Hub, WeakHub};
+pub use metrics::Stats;
+pub use seats::{Full, Seat};

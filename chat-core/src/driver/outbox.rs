@@ -1,0 +1,379 @@
+//! What waits for one peer, and the one at a time who writes it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use super::encoding::Encoding;
+use super::lock::lock;
+use crate::machine::{Load, Queue, WRITE_RUNS};
+use crate::model::{Batch, ChannelId, Close, Frame, Limits, Offset, Run, SessionId};
+use crate::port::ByteWriter;
+
+/// The only place where a session's two halves and its publishers meet. Bounded in frames and in bytes, never waits.
+///
+/// Whoever delivers writes at once if the transport can and nothing waits before it; what does not fit waits for the connection's own task.
+/// The lock guards the queue alone: no transport is called and nobody is woken under it.
+pub(crate) struct Outbox {
+    pub(crate) session: SessionId,
+    pub(crate) encoding: Arc<Encoding>,
+    writer: Option<Arc<dyn ByteWriter>>,
+    bound: Load,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Queue,
+    /// A turn of the session is under way: it writes all that it said at its end.
+    corked: bool,
+    /// The transport took no more: only the connection's task writes, once it is woken.
+    blocked: bool,
+    /// The transport is lost.
+    failed: bool,
+    /// Nothing more is taken in but control frames.
+    shut: bool,
+    /// How the session is to end, for its task to see to.
+    sentence: Option<(Close, Manner)>,
+    /// The connection's task, if it waits.
+    waker: Option<Waker>,
+    /// Counts writes that got something across.
+    progress: u64,
+}
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What is queued goes first.
+    Graceful,
+    /// What is queued is dropped.
+    AtOnce,
+}
+
+/// What became of a delivery, in publications.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) taken: usize,
+    pub(crate) dropped: usize,
+}
+
+/// One session in one channel.
+pub(crate) struct Subscription {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) echo: bool,
+    /// The offset up to which its outbox took the channel's publications; read and written under the outbox's lock.
+    cursor: AtomicU64,
+}
+
+impl Subscription {
+    /// One that gets what comes after `cursor`.
+    pub(crate) fn new(outbox: Arc<Outbox>, echo: bool, cursor: Offset) -> Self {
+        Self { outbox, echo, cursor: AtomicU64::new(cursor.0) }
+    }
+
+    /// Hands over what the subscriber does not have yet.
+    pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
+        self.outbox.deliver(&self.cursor, batch)
+    }
+
+    /// Nothing is delivered any more, whoever is just about to.
+    pub(crate) fn end(&self) {
+        let _state = lock(&self.outbox.state);
+        self.cursor.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(
+        session: SessionId,
+        encoding: Arc<Encoding>,
+        writer: Option<Arc<dyn ByteWriter>>,
+        limits: &Limits,
+    ) -> Self {
+        let bound = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
+        Self { session, encoding, writer, bound, state: Mutex::default() }
+    }
+
+    fn deliver(&self, cursor: &AtomicU64, batch: &Arc<Batch>) -> Delivery {
+        let mut state = lock(&self.state);
+        let Some(run) = Run::after(batch, Offset(cursor.load(Ordering::Relaxed))) else {
+            return Delivery::default();
+        };
+        let frames = run.frames();
+        if state.shut {
+            return Delivery { taken: 0, dropped: frames };
+        }
+        cursor.store(batch.last_offset().0, Ordering::Relaxed);
+        if let Some(writer) = self.writer.as_ref().filter(|_| state.is_clear()) {
+            state.queue.begin_write();
+            drop(state);
+            self.write_one(&**writer, run);
+        } else if state.queue.publications().with(&run).exceeds(self.bound) {
+            let dropped = frames + self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            return Delivery { taken: 0, dropped };
+        } else {
+            state.queue.push(run);
+            self.pushed(state);
+        }
+        Delivery { taken: frames, dropped: 0 }
+    }
+
+    /// Appends an answer or a control frame, also when nothing else is taken in any more. Answers over the bound end the session.
+    pub(crate) fn push(&self, batch: Batch) {
+        let mut state = lock(&self.state);
+        let run = Run::all(Arc::new(batch));
+        // One answer always has room, or a bound below the size of a message could never be met.
+        let answers = state.queue.answers();
+        if answers.frames > 0 && answers.with(&run).exceeds(self.bound) {
+            self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            return;
+        }
+        state.queue.push_ahead(run);
+        self.pushed(state);
+    }
+
+    /// Appends the last frame of all.
+    pub(crate) fn push_last(&self, batch: Batch) {
+        let mut state = lock(&self.state);
+        state.queue.push_ahead(Run::all(Arc::new(batch)));
+        self.pushed(state);
+    }
+
+    /// Holds back what is said until [`uncork`](Self::uncork), to write it together.
+    pub(crate) fn cork(&self) {
+        lock(&self.state).corked = true;
+    }
+
+    /// Writes what was held back, as far as the transport takes it.
+    pub(crate) fn uncork(&self) {
+        let mut state = lock(&self.state);
+        state.corked = false;
+        self.pushed(state);
+    }
+
+    /// Drops what waits of one channel.
+    pub(crate) fn purge(&self, channel: &ChannelId) -> usize {
+        lock(&self.state).queue.purge(channel)
+    }
+
+    /// Ends the session, in this manner; the first sentence stands. Returns how many publications were dropped.
+    pub(crate) fn condemn(&self, close: Close, manner: Manner) -> usize {
+        self.condemn_locked(lock(&self.state), close, manner)
+    }
+
+    fn condemn_locked(&self, mut state: MutexGuard<'_, State>, close: Close, manner: Manner) -> usize {
+        if state.shut {
+            return 0;
+        }
+        state.sentence.get_or_insert((close, manner));
+        let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
+        wake(state);
+        dropped
+    }
+
+    /// The sentence, for the session's task to carry out.
+    pub(crate) fn take_sentence(&self) -> Option<(Close, Manner)> {
+        lock(&self.state).sentence.take()
+    }
+
+    /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.
+    pub(crate) fn shut(&self, manner: Manner) -> usize {
+        let mut state = lock(&self.state);
+        state.shut = true;
+        if manner == Manner::AtOnce { state.shut() } else { 0 }
+    }
+
+    /// Ends the connection without a word.
+    pub(crate) fn abandon(&self) {
+        let mut state = lock(&self.state);
+        state.failed = true;
+        wake(state);
+    }
+
+    /// Whether the transport has been taking nothing, for as long as this number stays the same.
+    pub(crate) fn stalled(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        state.blocked.then_some(state.progress)
+    }
+
+    /// How much waits.
+    pub(crate) fn load(&self) -> Load {
+        let state = lock(&self.state);
+        let (answers, publications) = (state.queue.answers(), state.queue.publications());
+        Load { frames: answers.frames + publications.frames, bytes: answers.bytes + publications.bytes }
+    }
+
+    /// Writes what waits, in the connection's own task. Ready when nothing waits; then, too, the task is woken for more.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, writer: &dyn ByteWriter) -> Poll<io::Result<()>> {
+        let mut runs = VecDeque::new();
+        loop {
+            let mut state = lock(&self.state);
+            state.wait(cx);
+            if state.failed {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            if state.queue.is_writing() {
+                return Poll::Pending;
+            }
+            if state.queue.is_empty() {
+                state.blocked = false;
+                return Poll::Ready(Ok(()));
+            }
+            state.queue.take(&mut runs);
+            drop(state);
+            let written = write_runs(&mut runs, |bytes| match writer.poll_write(cx, bytes) {
+                Poll::Ready(result) => result,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            });
+            // A part was taken: the next round asks again, which is what sets the wake-up.
+            let blocked = written.blocked && !written.some;
+            lock(&self.state).end_write(&mut runs, written);
+            if blocked {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether anything waits; the task is woken for more either way.
+    pub(crate) fn waits(&self, cx: &Context<'_>) -> bool {
+        let mut state = lock(&self.state);
+        state.wait(cx);
+        !state.queue.is_empty()
+    }
+
+    /// Takes the next frame, for a transport that takes them one by one.
+    pub(crate) fn next_frame(&self) -> Option<Frame> {
+        let mut state = lock(&self.state);
+        state.progress += 1;
+        state.queue.pop_frame().map(Frame::new)
+    }
+
+    /// Whether the connection is to end without a word.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        lock(&self.state).failed
+    }
+
+    /// Notes whether a transport that takes frames one by one takes any.
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        lock(&self.state).blocked = blocked;
+    }
+
+    /// Sees to it that what was just queued goes out.
+    fn pushed<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        if let Some(writer) = &self.writer {
+            let mut runs = VecDeque::new();
+            while state.may_write() {
+                state.queue.take(&mut runs);
+                drop(state);
+                let written = write_runs(&mut runs, |bytes| writer.try_write(bytes));
+                state = lock(&self.state);
+                state.end_write(&mut runs, written);
+            }
+        }
+        let direct = self.writer.is_some() && !state.blocked && !state.failed;
+        if !direct && !state.queue.is_empty() || state.failed {
+            wake(state);
+        }
+    }
+
+    /// Writes one run past the empty queue. The writer's role is held already.
+    fn write_one(&self, writer: &dyn ByteWriter, mut run: Run) {
+        let written = Written::of(writer.try_write(&[IoSlice::new(run.bytes())]), run.bytes().len());
+        run.advance(written.bytes);
+        let mut left = VecDeque::new();
+        if run.frames() > 0 {
+            left.push_back(run);
+        }
+        let mut state = lock(&self.state);
+        state.end_write(&mut left, written);
+        self.pushed(state);
+    }
+}
+
+/// Wakes the connection's task, if it waits, once the lock is free.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waker = state.waker.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// What came of one write.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    bytes: usize,
+    some: bool,
+    blocked: bool,
+    failed: bool,
+}
+
+impl Written {
+    fn of(result: io::Result<usize>, wanted: usize) -> Self {
+        let none = Self { bytes: 0, some: false, blocked: false, failed: false };
+        match result {
+            Ok(0) if wanted > 0 => Self { failed: true, ..none },
+            Ok(n) => Self { bytes: n, some: true, blocked: n < wanted, ..none },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Self { blocked: true, ..none },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => none,
+            Err(_) => Self { failed: true, ..none },
+        }
+    }
+}
+
+/// Writes runs together; what was not written stays.
+fn write_runs(runs: &mut VecDeque<Run>, write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>) -> Written {
+    let written = {
+        let mut slices = [IoSlice::new(&[]); WRITE_RUNS];
+        for (slice, run) in slices.iter_mut().zip(runs.iter()) {
+            *slice = IoSlice::new(run.bytes());
+        }
+        let wanted = runs.iter().map(|run| run.bytes().len()).sum();
+        Written::of(write(&slices[..runs.len()]), wanted)
+    };
+    let mut left = written.bytes;
+    while let Some(run) = runs.front_mut() {
+        let step = left.min(run.bytes().len());
+        run.advance(step);
+        left -= step;
+        if run.frames() > 0 {
+            break;
+        }
+        runs.pop_front();
+    }
+    written
+}
+
+impl State {
+    fn is_free(&self) -> bool {
+        !self.corked && !self.blocked && !self.failed && !self.queue.is_writing()
+    }
+
+    fn is_clear(&self) -> bool {
+        self.is_free() && self.queue.is_empty()
+    }
+
+    fn may_write(&self) -> bool {
+        self.is_free() && !self.queue.is_empty()
+    }
+
+    fn end_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
+        self.queue.end_write(left);
+        self.progress += u64::from(written.some);
+        self.blocked |= written.blocked;
+        self.failed |= written.failed;
+    }
+
+    fn shut(&mut self) -> usize {
+        self.shut = true;
+        self.queue.purge_all()
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+}

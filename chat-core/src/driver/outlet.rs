@@ -1,0 +1,84 @@
+//! The two ways out of an outbox: bytes that can be written at once, and frames into a sink.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::Sink;
+
+use super::outbox::Outbox;
+use crate::model::Frame;
+use crate::port::ByteWriter;
+
+/// The transport can take nothing more, ever.
+pub(crate) struct Lost;
+
+/// Where a connection's frames go.
+pub(crate) trait Outlet: Send + Unpin {
+    /// Writes what waits. Ready when nothing does; the task is woken for more either way.
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>>;
+
+    /// Ends the transport's writing half.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// For transports that can `try_write`: most is written by whoever delivers, and only what did not fit comes by here.
+pub(crate) struct Bytes(pub(crate) Arc<dyn ByteWriter>);
+
+/// For any sink of frames.
+pub(crate) struct Frames<S> {
+    sink: S,
+    unflushed: bool,
+}
+
+impl<S> Frames<S> {
+    pub(crate) fn new(sink: S) -> Self {
+        Self { sink, unflushed: false }
+    }
+}
+
+impl Outlet for Bytes {
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        outbox.poll_write(cx, &*self.0).map_err(|_| Lost)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_close(cx).map(drop)
+    }
+}
+
+impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        let polled = self.poll_frames(cx, outbox);
+        outbox.set_blocked(polled.is_pending());
+        polled
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.sink).poll_close(cx).map(drop)
+    }
+}
+
+impl<S: Sink<Frame> + Unpin> Frames<S> {
+    fn poll_frames(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        loop {
+            if outbox.is_abandoned() {
+                return Poll::Ready(Err(Lost));
+            }
+            // Asked for first: a sink that is ready but gets nothing must not be asked for room again and again.
+            if !outbox.waits(cx) {
+                break;
+            }
+            ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Lost)?;
+            if let Some(frame) = outbox.next_frame() {
+                Pin::new(&mut self.sink).start_send(frame).map_err(|_| Lost)?;
+                self.unflushed = true;
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.sink).poll_flush(cx)).map_err(|_| Lost)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

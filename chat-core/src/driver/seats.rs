@@ -1,0 +1,110 @@
+//! The sessions of a hub: how many may be, and which there are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_channel::{Receiver, Sender};
+use thiserror::Error;
+
+use super::hub::Hub;
+use super::lock::lock;
+use super::outbox::Outbox;
+use crate::model::SessionId;
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Full {
+    /// As many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.
+    #[error("the server has as many sessions as it may have")]
+    Sessions,
+    /// The hub lets nobody in any more.
+    #[error("the server is going away")]
+    Draining,
+}
+
+/// A place for one session. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Seat {
+    hub: Hub,
+    id: SessionId,
+}
+
+#[derive(Default)]
+pub(crate) struct Seats(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    draining: bool,
+    outboxes: HashMap<SessionId, Arc<Outbox>>,
+    /// Dropped when the last session of a draining hub is gone: whoever waits at the other end hears that.
+    last: Vec<Sender<()>>,
+}
+
+impl Seat {
+    pub(crate) fn take(hub: Hub, id: SessionId) -> Result<Self, Full> {
+        let mut state = lock(&hub.0.seats.0);
+        if state.draining {
+            return Err(Full::Draining);
+        }
+        if state.taken >= hub.0.limits.sessions {
+            return Err(Full::Sessions);
+        }
+        state.taken += 1;
+        drop(state);
+        Ok(Self { hub, id })
+    }
+
+    /// The number that its session will have.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The hub it is in.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Makes the session's outbox known. True if the hub has begun to drain since the seat was taken.
+    pub(crate) fn sit(&self, outbox: Arc<Outbox>) -> bool {
+        let mut state = lock(&self.hub.0.seats.0);
+        state.outboxes.insert(self.id, outbox);
+        state.draining
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = lock(&self.hub.0.seats.0);
+        let outbox = state.outboxes.remove(&self.id);
+        state.taken -= 1;
+        let last = if state.taken == 0 { std::mem::take(&mut state.last) } else { Vec::new() };
+        drop(state);
+        drop((last, outbox));
+    }
+}
+
+impl Seats {
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0).taken
+    }
+
+    pub(crate) fn outbox(&self, session: SessionId) -> Option<Arc<Outbox>> {
+        lock(&self.0).outboxes.get(&session).cloned()
+    }
+
+    pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        lock(&self.0).outboxes.values().cloned().collect()
+    }
+
+    /// No more seats; the channel closes when the last one is given back.
+    pub(crate) fn drain(&self) -> Receiver<()> {
+        let (sender, receiver) = async_channel::bounded(1);
+        let mut state = lock(&self.0);
+        state.draining = true;
+        if state.taken > 0 {
+            state.last.push(sender);
+        }
+        receiver
+    }
+}

@@ -1,0 +1,39 @@
+//! Tells `tracing`, if that feature is on, who comes and goes; never what is said. Names are escaped, so none forges a line.
+
+#[cfg(feature = "tracing")]
+use tracing::debug;
+
+#[cfg(not(feature = "tracing"))]
+macro_rules! debug {
+    ($($field:ident = $value:expr,)* $text:literal) => {
+        let _ = ($(&$value,)* $text);
+    };
+}
+
+use crate::model::{ChannelId, Close, SessionId, SessionInfo};
+
+pub(crate) fn opened(session: &SessionInfo) {
+    debug!(session = session.id.0, name = tracing_debug(&session.name), "session opened");
+}
+
+pub(crate) fn joined(session: SessionId, channel: &ChannelId) {
+    debug!(session = session.0, channel = tracing_debug(channel), "joined");
+}
+
+pub(crate) fn left(session: SessionId, channel: &ChannelId) {
+    debug!(session = session.0, channel = tracing_debug(channel), "left");
+}
+
+pub(crate) fn closed(session: SessionId, close: &Close) {
+    debug!(session = session.0, code = close.code, reason = tracing_debug(&close.reason), "session closed");
+}
+
+#[cfg(feature = "tracing")]
+fn tracing_debug<T: std::fmt::Debug>(value: &T) -> impl tracing::Value + '_ {
+    tracing::field::debug(value)
+}
+
+#[cfg(not(feature = "tracing"))]
+fn tracing_debug<T>(value: &T) -> &T {
+    value
+}

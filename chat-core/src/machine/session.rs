@@ -1,0 +1,191 @@
+//! One session: opening → open → draining → closed, and what it may ask for in each.
+
+use std::collections::HashMap;
+
+use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not let in yet.
+    Opening,
+    /// In.
+    Open,
+    /// A close is on its way: nothing more is asked or answered.
+    Draining,
+    /// Over.
+    Closed,
+}
+
+/// The state of one session. `S` is what a subscription is to the driver.
+#[derive(Debug)]
+pub(crate) struct Session<S> {
+    phase: Phase,
+    info: Option<SharedInfo>,
+    subscriptions: HashMap<ChannelId, S>,
+    strikes: u32,
+}
+
+/// What is to be done about a request.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Verdict {
+    /// Let the endpoint decide on it. `member` tells whether the session is in the channel that it names.
+    Ask { member: bool },
+    /// Open the session first, then look at it again.
+    OpenFirst(Connect),
+    /// It is so already.
+    Already,
+    /// Do it.
+    Do,
+    /// Say no.
+    Refuse(Refusal),
+    /// Nobody is there to hear an answer.
+    Ignore,
+}
+
+impl<S> Session<S> {
+    pub(crate) fn new() -> Self {
+        Self { phase: Phase::Opening, info: None, subscriptions: HashMap::new(), strikes: 0 }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Who it is, once it was let in.
+    pub(crate) fn info(&self) -> Option<&SharedInfo> {
+        self.info.as_ref()
+    }
+
+    /// What a request gets, as things stand.
+    pub(crate) fn weigh(&self, command: &Command, limits: &Limits) -> Verdict {
+        match self.phase {
+            Phase::Draining | Phase::Closed => Verdict::Ignore,
+            Phase::Opening => match command {
+                Command::Connect(_) => Verdict::Ask { member: false },
+                Command::Ping => Verdict::Do,
+                _ => Verdict::OpenFirst(Connect::default()),
+            },
+            Phase::Open => self.weigh_open(command, limits),
+        }
+    }
+
+    fn weigh_open(&self, command: &Command, limits: &Limits) -> Verdict {
+        match command {
+            Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
+            Command::Ping => Verdict::Do,
+            Command::Call(_) => Verdict::Ask { member: false },
+            Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
+            Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
+            Command::Unsubscribe(_) => Verdict::Already,
+            Command::Subscribe(subscribe) if self.is_in(&subscribe.channel) => Verdict::Already,
+            Command::Subscribe(_) if self.subscriptions.len() >= limits.session_channels => {
+                Verdict::Refuse(Refusal::limit_exceeded(format!(
+                    "a session has at most {} channels",
+                    limits.session_channels
+                )))
+            }
+            Command::Subscribe(_) => Verdict::Ask { member: false },
+        }
+    }
+
+    /// Lets it in.
+    pub(crate) fn open(&mut self, info: SharedInfo) {
+        debug_assert_eq!(self.phase, Phase::Opening, "a session opens once");
+        self.phase = Phase::Open;
+        self.info = Some(info);
+    }
+
+    /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
+    pub(crate) fn join(&mut self, channel: ChannelId, subscription: S) {
+        self.subscriptions.insert(channel, subscription);
+    }
+
+    /// Forgets a subscription.
+    pub(crate) fn leave(&mut self, channel: &ChannelId) -> Option<S> {
+        let left = self.subscriptions.remove(channel);
+        if self.subscriptions.is_empty() {
+            self.subscriptions.shrink_to_fit();
+        }
+        left
+    }
+
+    fn is_in(&self, channel: &ChannelId) -> bool {
+        self.subscriptions.contains_key(channel)
+    }
+
+    /// Counts a bad request; the last one that is borne ends the session.
+    pub(crate) fn strike(&mut self, limits: &Limits) -> Option<Close> {
+        self.strikes += 1;
+        (self.strikes >= limits.strikes).then_some(Close::TOO_MANY_ERRORS)
+    }
+
+    /// Begins to close; the subscriptions are given back, to be left. None if that has begun before.
+    pub(crate) fn drain(&mut self) -> Option<HashMap<ChannelId, S>> {
+        if matches!(self.phase, Phase::Draining | Phase::Closed) {
+            return None;
+        }
+        self.phase = Phase::Draining;
+        Some(std::mem::take(&mut self.subscriptions))
+    }
+
+    /// Ends it.
+    pub(crate) fn close(&mut self) {
+        debug_assert!(self.subscriptions.is_empty(), "a session leaves its channels before it closes");
+        self.phase = Phase::Closed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{SessionId, SessionInfo, Subscribe};
+
+    fn open() -> Session<()> {
+        let mut session = Session::new();
+        session.open(Arc::new(SessionInfo { id: SessionId(1), name: "ann".parse().expect("a name") }));
+        session
+    }
+
+    fn subscribe(channel: &str) -> Command {
+        Command::Subscribe(Subscribe::to(channel.parse().expect("a name")))
+    }
+
+    #[test]
+    fn the_first_request_opens_a_session_that_did_not_connect() {
+        let session: Session<()> = Session::new();
+        let limits = Limits::default();
+        assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::OpenFirst(Connect::default()));
+        assert_eq!(session.weigh(&Command::Ping, &limits), Verdict::Do);
+    }
+
+    #[test]
+    fn subscribing_twice_is_one_subscription_even_at_the_bound() {
+        let mut session = open();
+        let limits = Limits { session_channels: 1, ..Limits::default() };
+        assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Ask { member: false });
+        session.join("a".parse().expect("a name"), ());
+        assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Already);
+        assert!(matches!(session.weigh(&subscribe("b"), &limits), Verdict::Refuse(r) if r.code == 106));
+    }
+
+    #[test]
+    fn a_session_closes_once_and_hears_nothing_after() {
+        let mut session = open();
+        session.join("a".parse().expect("a name"), ());
+        assert_eq!(session.drain().expect("the first time").len(), 1);
+        assert!(session.drain().is_none());
+        assert_eq!(session.weigh(&subscribe("a"), &Limits::default()), Verdict::Ignore);
+    }
+
+    #[test]
+    fn the_last_strike_closes() {
+        let mut session = open();
+        let limits = Limits { strikes: 2, ..Limits::default() };
+        assert_eq!(session.strike(&limits), None);
+        assert_eq!(session.strike(&limits), Some(Close::TOO_MANY_ERRORS));
+    }
+}

@@ -1,0 +1,50 @@
+//! A session's deadlines, as data.
+
+use std::time::Instant;
+
+/// What a session may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// The session is to be open.
+    Open,
+    /// The next ping is due.
+    Ping,
+    /// Something is to be heard after a ping.
+    Pong,
+    /// The peer is to take something of what waits for it.
+    Write,
+    /// The peer is to answer a close.
+    Close,
+}
+
+const ALL: [Timer; 5] = [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close];
+
+/// At most one deadline of each kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timers([Option<Instant>; ALL.len()]);
+
+impl Timers {
+    pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
+        self.0[timer as usize] = Some(deadline);
+    }
+
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The next deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+
+    /// Takes out one timer that is due.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
+        let due = ALL.into_iter().find(|timer| self.0[*timer as usize].is_some_and(|at| at <= now))?;
+        self.clear(due);
+        Some(due)
+    }
+}

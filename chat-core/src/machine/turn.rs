@@ -1,0 +1,26 @@
+//! How much input a session handles before it yields.
+
+use crate::model::Limits;
+
+/// The budget of one turn: input beyond it waits, so that a flood never starves output.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    bytes: usize,
+    messages: usize,
+}
+
+impl Turn {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { bytes: limits.turn_bytes, messages: limits.turn_messages }
+    }
+
+    /// Counts one message. The one that goes over the bound is handled still.
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.messages = self.messages.saturating_sub(1);
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.bytes == 0 || self.messages == 0
+    }
+}

@@ -1,0 +1,181 @@
+//! Frames made once and shared by all who get them.
+
+use std::sync::Arc;
+
+use super::{ChannelId, Kind, Offset};
+
+/// A run of frames, as one transport puts them on the wire. Made once, shared by reference.
+#[derive(Debug)]
+pub struct Batch {
+    channel: Option<ChannelId>,
+    bytes: Box<[u8]>,
+    frames: Box<[FrameEnd]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FrameEnd {
+    kind: Kind,
+    end: usize,
+    offset: Offset,
+}
+
+/// Makes a [`Batch`] frame by frame.
+#[derive(Debug, Default)]
+pub struct BatchBuilder {
+    bytes: Vec<u8>,
+    frames: Vec<FrameEnd>,
+}
+
+/// A part of a [`Batch`] that still has to go to one peer: whole frames, the first of them perhaps begun.
+#[derive(Clone, Debug)]
+pub struct Run {
+    batch: Arc<Batch>,
+    first: usize,
+    until: usize,
+    written: usize,
+}
+
+impl Batch {
+    /// The frames of a channel's publications if it has one, else answers and control frames.
+    pub fn channel(&self) -> Option<&ChannelId> {
+        self.channel.as_ref()
+    }
+
+    /// How many frames it holds.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// The offset of the last publication; 0 for answers.
+    pub fn last_offset(&self) -> Offset {
+        self.frames.last().map_or(Offset(0), |frame| frame.offset)
+    }
+
+    fn start(&self, frame: usize) -> usize {
+        frame.checked_sub(1).map_or(0, |before| self.frames[before].end)
+    }
+}
+
+impl BatchBuilder {
+    /// Room for `bytes` in `frames`.
+    pub fn with_capacity(frames: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames) }
+    }
+
+    /// Where to append the next frame's bytes, before [`end_frame`](Self::end_frame).
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Marks all that was appended since the last mark as one frame.
+    pub fn end_frame(&mut self, kind: Kind, offset: Offset) {
+        self.frames.push(FrameEnd { kind, end: self.bytes.len(), offset });
+    }
+
+    /// The batch, of this channel's publications or of answers.
+    pub fn finish(self, channel: Option<ChannelId>) -> Batch {
+        Batch { channel, bytes: self.bytes.into(), frames: self.frames.into() }
+    }
+}
+
+impl Run {
+    /// All of a batch.
+    pub fn all(batch: Arc<Batch>) -> Self {
+        let until = batch.len();
+        Self { batch, first: 0, until, written: 0 }
+    }
+
+    /// What a batch holds after `cursor`; none if that is nothing.
+    pub fn after(batch: &Arc<Batch>, cursor: Offset) -> Option<Self> {
+        let first = match batch.frames.first() {
+            Some(frame) if frame.offset > cursor => 0,
+            _ => batch.frames.partition_point(|frame| frame.offset <= cursor),
+        };
+        (first < batch.len()).then(|| Self { batch: batch.clone(), first, until: batch.len(), written: 0 })
+    }
+
+    /// The bytes still to go.
+    pub fn bytes(&self) -> &[u8] {
+        let start = self.batch.start(self.first) + self.written;
+        &self.batch.bytes[start..self.batch.start(self.until)]
+    }
+
+    /// The frames still to go, a begun one among them.
+    pub fn frames(&self) -> usize {
+        self.until - self.first
+    }
+
+    /// The channel whose publications these are.
+    pub fn channel(&self) -> Option<&ChannelId> {
+        self.batch.channel()
+    }
+
+    /// Whether a part of its first frame has gone.
+    pub fn is_begun(&self) -> bool {
+        self.written > 0
+    }
+
+    /// The kind of the first frame still to go.
+    pub fn kind(&self) -> Option<Kind> {
+        self.batch.frames[self.first..self.until].first().map(|frame| frame.kind)
+    }
+
+    /// Splits off the first frame, or what is left of it.
+    pub fn take_frame(&mut self) -> Self {
+        let frame = Self { batch: self.batch.clone(), until: self.until.min(self.first + 1), ..*self };
+        self.first = frame.until;
+        self.written = 0;
+        frame
+    }
+
+    /// Counts `n` bytes as gone, and says how many frames that ends.
+    pub fn advance(&mut self, n: usize) -> usize {
+        let at = self.batch.start(self.first) + self.written + n;
+        let gone = self.batch.frames[self.first..self.until].partition_point(|frame| frame.end <= at);
+        self.first += gone;
+        self.written = at - self.batch.start(self.first);
+        gone
+    }
+
+    /// Splits off the rest of the frame that was begun; what stays starts at a frame's boundary.
+    pub fn split_begun(&mut self) -> Option<Self> {
+        self.is_begun().then(|| self.take_frame())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(frames: &[(&str, u64)]) -> Arc<Batch> {
+        let mut builder = BatchBuilder::default();
+        for (text, offset) in frames {
+            builder.bytes().extend_from_slice(text.as_bytes());
+            builder.end_frame(Kind::Text, Offset(*offset));
+        }
+        Arc::new(builder.finish(None))
+    }
+
+    #[test]
+    fn a_run_starts_after_the_cursor() {
+        let batch = batch(&[("aa", 4), ("bb", 5), ("cc", 6)]);
+        assert_eq!(Run::after(&batch, Offset(3)).expect("all").bytes(), b"aabbcc");
+        assert_eq!(Run::after(&batch, Offset(5)).expect("one").bytes(), b"cc");
+        assert!(Run::after(&batch, Offset(6)).is_none());
+    }
+
+    #[test]
+    fn a_begun_frame_splits_off_at_its_end() {
+        let mut run = Run::all(batch(&[("aa", 1), ("bb", 2), ("cc", 3)]));
+        assert_eq!(run.advance(3), 1);
+        assert_eq!((run.bytes(), run.frames()), (&b"bcc"[..], 2));
+        assert_eq!(run.split_begun().expect("begun").bytes(), b"b");
+        assert_eq!((run.bytes(), run.frames()), (&b"cc"[..], 1));
+        assert_eq!((run.advance(2), run.frames(), run.is_begun()), (1, 0, false));
+    }
+}

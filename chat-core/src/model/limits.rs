@@ -1,0 +1,57 @@
+//! Every bound, its name and its default.
+
+use std::time::Duration;
+
+/// The bounds of a hub and of each of its sessions. What happens at each is told where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
+    pub sessions: usize,
+    /// Channels of one session: the next subscribe is refused with 106.
+    pub session_channels: usize,
+    /// Bytes of one message: a longer one closes with 1009 before its payload is read.
+    pub message_bytes: usize,
+    /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
+    pub message_fragments: u32,
+    /// Bad requests of one session: the last of them closes with 3509.
+    pub strikes: u32,
+    /// Bytes of publications that wait for one session: more close with 3008. Answers have the same room of their own.
+    pub outbox_bytes: usize,
+    /// Publications that wait for one session: more close with 3008. Answers have the same room of their own.
+    pub outbox_frames: usize,
+    /// How long a session may take to open: then it is closed with 3502.
+    pub open_timeout: Duration,
+    /// How long a peer may take nothing of what waits for it: then it is closed with 3008.
+    pub write_timeout: Duration,
+    /// The pause between two pings.
+    pub ping_interval: Duration,
+    /// How long nothing may be heard after a ping: then the session is closed with 3012.
+    pub pong_timeout: Duration,
+    /// How long the peer has to answer a close: then the transport is dropped.
+    pub close_timeout: Duration,
+    /// Bytes of input handled in one turn of a session, before it yields to its output and to others.
+    pub turn_bytes: usize,
+    /// Messages of input handled in one turn.
+    pub turn_messages: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 100_000,
+            session_channels: 128,
+            message_bytes: 64 * 1024,
+            message_fragments: 1024,
+            strikes: 20,
+            outbox_bytes: 1024 * 1024,
+            outbox_frames: 4096,
+            open_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            turn_bytes: 16 * 1024,
+            turn_messages: 64,
+        }
+    }
+}

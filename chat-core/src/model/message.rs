@@ -1,0 +1,115 @@
+//! The messages of the original design, and what a channel makes of them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, Epoch, Offset, SenderName, SessionId};
+
+/// A message as people see it. In serde's formats the fields have the names of the original: `senderName`, `content`, `timestamp`, `channelId`.
+///
+/// The core carries `content` as a [`Payload`] that it never looks into; other code may choose a type that serde knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatMessage<C = Payload> {
+    /// Who wrote it: the session's own name, never the client's word.
+    pub sender_name: SenderName,
+    /// What was written.
+    pub content: C,
+    /// When the server took it.
+    pub timestamp: DateTime<Utc>,
+    /// Where it was written.
+    pub channel_id: ChannelId,
+}
+
+/// A wish to join a channel or to leave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelSubscription {
+    /// Which channel.
+    pub channel_id: ChannelId,
+    /// True to join, false to leave.
+    pub subscribe: bool,
+}
+
+/// Content, carried to the byte as it came. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// One JSON value. Whoever makes this has checked that it is one: the core has no JSON in it.
+    Json(Arc<str>),
+    /// Bytes, for protocols that have binary messages.
+    Binary(Arc<[u8]>),
+}
+
+impl Payload {
+    /// A payload of text that is known to be one JSON value.
+    pub fn json(text: impl Into<Arc<str>>) -> Self {
+        Self::Json(text.into())
+    }
+
+    /// JSON's `null`.
+    pub fn null() -> Self {
+        Self::json("null")
+    }
+
+    /// The bytes of the content.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Json(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// A message in its place in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Its place.
+    pub offset: Offset,
+    /// The place of the publication before it, so that a gap is seen at once.
+    pub previous: Offset,
+    /// The life of the channel in which the two are counted.
+    pub epoch: Epoch,
+    /// The session that published it; none for the server itself.
+    pub from: Option<SessionId>,
+    /// What it says.
+    pub message: ChatMessage,
+}
+
+/// What became of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The place that it was given.
+    pub offset: Offset,
+    /// The life of the channel in which that counts.
+    pub epoch: Epoch,
+    /// To how many subscribers it goes.
+    pub subscribers: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_have_the_names_of_the_original() {
+        let names = |text: &str| text.parse().expect("a name");
+        let subscription =
+            ChannelSubscription { channel_id: "room".parse().expect("a name"), subscribe: true };
+        let json = serde_json::to_string(&subscription).expect("JSON");
+        assert_eq!(json, r#"{"channelId":"room","subscribe":true}"#);
+        let message = ChatMessage {
+            sender_name: names("ann"),
+            content: "hi",
+            timestamp: DateTime::UNIX_EPOCH,
+            channel_id: "room".parse().expect("a name"),
+        };
+        let json = serde_json::to_string(&message).expect("JSON");
+        assert_eq!(
+            json,
+            r#"{"senderName":"ann","content":"hi","timestamp":"1970-01-01T00:00:00Z","channelId":"room"}"#
+        );
+        assert!(serde_json::from_str::<ChannelSubscription>(r#"{"channelId":"","subscribe":true}"#).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! Names that people choose, parsed once and valid ever after.
+
+use std::borrow::Borrow;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest name, in bytes of UTF-8.
+pub const NAME_BYTES: usize = 255;
+
+/// Why a text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// It has no character.
+    #[error("a name has at least one character")]
+    Empty,
+    /// It has more than [`NAME_BYTES`] bytes.
+    #[error("a name has at most {NAME_BYTES} bytes, this one has {0}")]
+    TooLong(usize),
+    /// It holds a control character (Unicode category Cc), such as NUL or a line break.
+    #[error("a name has no control characters")]
+    Control,
+}
+
+impl From<Infallible> for NameError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+fn parse(text: &str) -> Result<Arc<str>, NameError> {
+    match text.len() {
+        0 => Err(NameError::Empty),
+        long if long > NAME_BYTES => Err(NameError::TooLong(long)),
+        _ if text.chars().any(char::is_control) => Err(NameError::Control),
+        _ => Ok(text.into()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// 1–255 bytes of UTF-8 without control characters; compared byte by byte; cheap to clone.
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                parse(&text).map(Self)
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(name: &$name) -> Self {
+                name.clone()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.as_str().to_owned()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        /// Quoted and escaped, so that a name cannot forge a line of a log.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a channel. No character in it means anything: a subscriber of `a*` never hears `ab`.
+    ChannelId
+}
+
+name! {
+    /// The name under which a session speaks.
+    SenderName
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_1_to_255_bytes_and_no_control_character() {
+        assert_eq!("".parse::<ChannelId>(), Err(NameError::Empty));
+        assert!("x".repeat(255).parse::<ChannelId>().is_ok());
+        assert_eq!("é".repeat(128).parse::<ChannelId>(), Err(NameError::TooLong(256)));
+        for bad in ["a\0", "a\r\nb", "\u{1b}[31m", "\u{85}"] {
+            assert_eq!(bad.parse::<ChannelId>(), Err(NameError::Control), "{bad:?}");
+        }
+        for good in ["*", ">", "{tag}", "\u{202e}abc", " "] {
+            assert_eq!(good.parse::<ChannelId>().expect("a name").as_str(), good);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a request is refused, and why a session ends.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::NameError;
+
+/// Why a request is refused: a code and a reason for programs, a message for people.
+///
+/// Codes 100–113 mean what they mean in the Centrifuge protocol; 400–1999 are the endpoint's own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} ({code}): {message}")]
+pub struct Refusal {
+    /// The code.
+    pub code: u16,
+    /// The code in words.
+    pub reason: Cow<'static, str>,
+    /// What was wrong, for a person.
+    pub message: String,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
+        impl Refusal {
+            $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
+                Self { code: $code, reason: Cow::Borrowed($reason), message: message.into() }
+            })*
+        }
+    };
+}
+
+refusals! {
+    /// 100: the server failed.
+    internal = 100 "internal server error";
+    /// 101: the session may not come in.
+    unauthorized = 101 "unauthorized";
+    /// 102: there is no such channel.
+    unknown_channel = 102 "unknown channel";
+    /// 103: the session may not do that.
+    permission_denied = 103 "permission denied";
+    /// 104: there is no such method.
+    method_not_found = 104 "method not found";
+    /// 106: a bound is reached.
+    limit_exceeded = 106 "limit exceeded";
+    /// 107: the request is none. Each counts as a strike against its session.
+    bad_request = 107 "bad request";
+    /// 108: that is not offered, or not now.
+    not_available = 108 "not available";
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+/// Why a session ends: a close code and its reason.
+///
+/// Codes 3000–3499 and 4000–4499 tell the client to come back, 3500–3999 and 4500–4999 not to; below 3000 they are RFC 6455's (§7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The code; 1005 and 1006 stand for closes that had none, and are never sent (RFC 6455 §7.4.1).
+    pub code: u16,
+    /// The reason, sent with it: at most 123 bytes, cut at a character's boundary.
+    pub reason: Cow<'static, str>,
+}
+
+macro_rules! closes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
+        impl Close {
+            $($(#[$doc])* pub const $name: Self = Self { code: $code, reason: Cow::Borrowed($reason) };)*
+        }
+    };
+}
+
+closes! {
+    /// All is done.
+    NORMAL = 1000 "";
+    /// The server stops.
+    GOING_AWAY = 1001 "going away";
+    /// The peer broke the transport's rules.
+    PROTOCOL_ERROR = 1002 "protocol error";
+    /// The peer closed and gave no code.
+    NO_STATUS = 1005 "";
+    /// The transport was lost.
+    LOST = 1006 "connection lost";
+    /// Text that is no UTF-8.
+    INVALID_PAYLOAD = 1007 "invalid payload";
+    /// A message over the bound.
+    TOO_BIG = 1009 "message too big";
+    /// A hook panicked.
+    SERVER_ERROR = 3004 "internal server error";
+    /// The peer does not read as fast as its channels speak.
+    SLOW = 3008 "slow";
+    /// Nothing was heard after a ping.
+    NO_PONG = 3012 "no pong";
+    /// The endpoint refused the session.
+    INVALID_TOKEN = 3500 "invalid token";
+    /// The session did not open in time.
+    STALE = 3502 "stale";
+    /// The endpoint refused the session.
+    PERMISSION_DENIED = 3507 "permission denied";
+    /// Too many bad requests.
+    TOO_MANY_ERRORS = 3509 "too many errors";
+}
+
+/// RFC 6455 §5.5: a control frame has at most 125 bytes, two of them the code.
+const REASON_BYTES: usize = 123;
+
+impl Close {
+    /// A close of the application's own: 4000–4499 “come back”, 4500–4999 “do not”.
+    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    /// The payload of a close frame (RFC 6455 §5.5.1). Empty for codes that are never sent.
+    pub fn payload(&self) -> Vec<u8> {
+        if matches!(self.code, 1005 | 1006 | 1015) {
+            return Vec::new();
+        }
+        let reason = &self.reason.as_bytes()[..self.reason.floor_char_boundary(REASON_BYTES)];
+        [&self.code.to_be_bytes(), reason].concat()
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_reason_is_cut_at_123_bytes_on_a_characters_boundary() {
+        let close = Close::new(4000, "é".repeat(100));
+        assert_eq!(close.payload().len(), 2 + 122);
+        assert!(Close::LOST.payload().is_empty());
+    }
+}

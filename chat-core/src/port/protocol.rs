@@ -1,0 +1,20 @@
+//! What clients and server say to each other, in bytes.
+
+use crate::model::{BadRequest, Kind, Message, Publication, Reply, Request};
+
+/// A wire format: reads requests, writes answers and publications. Knows no session and no transport.
+pub trait Protocol: Send + Sync + 'static {
+    /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of one name must write the same.
+    fn name(&self) -> &'static str;
+
+    /// Reads the requests of one message, in their order, each as itself or as what is wrong with it.
+    ///
+    /// Gets any input whatever, at most [`message_bytes`](crate::Limits::message_bytes) of it, and must not panic.
+    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
+
+    /// Appends an answer to `out`. Appending nothing sends nothing.
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Kind;
+
+    /// Appends a publication to `out`, the same for every subscriber.
+    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind;
+}
