@@ -1,0 +1,115 @@
+//! Looks at frame headers as bytes go by, and refuses at once what need not be read to its end.
+
+use crate::decoder::ReadError;
+
+/// Follows the frames of a client. Keeps the header that is not whole yet, nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    header: [u8; 14],
+    filled: u8,
+    /// Payload bytes of the present frame still to come.
+    payload: u64,
+    /// Fragments of the message that is not whole yet.
+    fragments: u32,
+    /// Bytes of that message so far.
+    message: u64,
+    in_message: bool,
+}
+
+/// What the scanner holds a message to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) message_bytes: u64,
+    pub(crate) fragments: u32,
+}
+
+impl Scanner {
+    /// Whether the bytes so far end with a frame, and that with a message.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.filled == 0 && self.payload == 0 && !self.in_message
+    }
+
+    /// Follows `bytes`. At what is refused, says how many of them come before it.
+    pub(crate) fn follow(&mut self, bytes: &[u8], bounds: Bounds) -> Result<(), (usize, ReadError)> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.payload > 0 {
+                let step = self.payload.min((bytes.len() - at) as u64);
+                self.payload -= step;
+                at += step as usize;
+                continue;
+            }
+            self.header[usize::from(self.filled)] = bytes[at];
+            self.filled += 1;
+            self.look(bounds).map_err(|refused| (at, refused))?;
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// RFC 6455 §5.2 to §5.5.
+    fn look(&mut self, bounds: Bounds) -> Result<(), ReadError> {
+        let [first, second, ..] = self.header;
+        let control = first & 0x08 != 0;
+        if self.filled == 1 {
+            refuse(first & 0x70 != 0, "reserved bits are set")?;
+            refuse(matches!(first & 0x0F, 0x3..=0x7 | 0xB..), "reserved opcode")?;
+            refuse(control && first & 0x80 == 0, "fragmented control frame")?;
+            refuse(!control && (first & 0x0F == 0) != self.in_message, "fragments out of order")?;
+        }
+        if self.filled == 2 {
+            refuse(second & 0x80 == 0, "unmasked frame")?;
+            refuse(control && second & 0x7F > 125, "control frame over 125 bytes")?;
+        }
+        let Some(length) = self.length()? else { return Ok(()) };
+        self.begin(control, first & 0x80 != 0, length, bounds)
+    }
+
+    /// The payload's length, once the header is whole.
+    fn length(&self) -> Result<Option<u64>, ReadError> {
+        if self.filled < 2 {
+            return Ok(None);
+        }
+        let short = self.header[1] & 0x7F;
+        let extra: u8 = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        if self.filled == 10 && extra == 8 {
+            refuse(self.header[2] & 0x80 != 0, "a length with its top bit set")?;
+        }
+        if self.filled < 2 + extra + 4 {
+            return Ok(None);
+        }
+        let long = &self.header[2..2 + usize::from(extra)];
+        let long = long.iter().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        Ok(Some(if extra == 0 { u64::from(short) } else { long }))
+    }
+
+    fn begin(&mut self, control: bool, last: bool, length: u64, bounds: Bounds) -> Result<(), ReadError> {
+        self.filled = 0;
+        self.payload = length;
+        if control {
+            return Ok(());
+        }
+        self.fragments += 1;
+        self.message = self.message.saturating_add(length);
+        if self.message > bounds.message_bytes {
+            return Err(ReadError::TooBig);
+        }
+        if bounds.fragments > 0 && self.fragments > bounds.fragments {
+            return Err(ReadError::TooManyFragments);
+        }
+        self.in_message = !last;
+        if last {
+            self.fragments = 0;
+            self.message = 0;
+        }
+        Ok(())
+    }
+}
+
+fn refuse(broken: bool, rule: &'static str) -> Result<(), ReadError> {
+    if broken { Err(ReadError::Protocol(rule.into())) } else { Ok(()) }
+}
