@@ -1,0 +1,177 @@
+//! What the server says. Written field by field: content is JSON already, and the order of fields is part of the protocol.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chat_core::{Answer, Payload, Publication, Reply, RequestId};
+use chrono::{DateTime, Datelike, Timelike, Utc};
+
+pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
+    let message = &publication.message;
+    out.reserve(message.content.as_bytes().len() + 160);
+    out.extend(br#"{"type":"message","channelId":"#);
+    string(message.channel_id.as_str(), out);
+    out.extend(br#","offset":"#);
+    number(publication.offset.0, out);
+    out.extend(br#","senderName":"#);
+    string(message.sender_name.as_str(), out);
+    out.extend(br#","content":"#);
+    payload(&message.content, out);
+    out.extend(br#","timestamp":""#);
+    timestamp(&message.timestamp, out);
+    out.extend(br#""}"#);
+}
+
+pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
+    let id = reply.id.as_ref();
+    match &reply.answer {
+        Answer::Connected { session, name } => {
+            begin("connected", id, out);
+            out.extend(br#","session":""#);
+            number(session.0, out);
+            out.extend(br#"","name":"#);
+            string(name.as_str(), out);
+        }
+        Answer::Subscribed { channel, epoch, offset, already } => {
+            begin("subscribed", id, out);
+            field("channelId", channel.as_str(), out);
+            field("epoch", &epoch.to_string(), out);
+            out.extend(br#","offset":"#);
+            number(offset.0, out);
+            mark_already(*already, out);
+        }
+        Answer::Unsubscribed { channel, already } => {
+            begin("unsubscribed", id, out);
+            field("channelId", channel.as_str(), out);
+            mark_already(*already, out);
+        }
+        Answer::Published { channel, offset } => {
+            begin("published", id, out);
+            field("channelId", channel.as_str(), out);
+            out.extend(br#","offset":"#);
+            number(offset.0, out);
+        }
+        Answer::Result(data) => {
+            begin("result", id, out);
+            out.extend(br#","data":"#);
+            payload(data, out);
+        }
+        Answer::Pong => begin("pong", id, out),
+        Answer::Error(refusal) => {
+            begin("error", id, out);
+            out.extend(br#","code":"#);
+            number(u64::from(refusal.code), out);
+            field("reason", &refusal.reason, out);
+            field("message", &refusal.message, out);
+        }
+    }
+    out.push(b'}');
+}
+
+fn begin(kind: &str, id: Option<&RequestId>, out: &mut Vec<u8>) {
+    out.extend(br#"{"type":""#);
+    out.extend(kind.as_bytes());
+    out.push(b'"');
+    if let Some(id) = id {
+        out.extend(br#","id":"#);
+        out.extend(id.0.as_bytes());
+    }
+}
+
+fn field(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
+    string(value, out);
+}
+
+fn mark_already(already: bool, out: &mut Vec<u8>) {
+    if already {
+        out.extend(br#","already":true"#);
+    }
+}
+
+/// Bytes that no JSON can hold go as a string of base64.
+fn payload(payload: &Payload, out: &mut Vec<u8>) {
+    match payload {
+        Payload::Json(text) => out.extend(text.as_bytes()),
+        Payload::Binary(bytes) => string(&STANDARD.encode(bytes), out),
+    }
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a string is JSON, and a Vec takes it");
+}
+
+fn number(number: u64, out: &mut Vec<u8>) {
+    write!(out, "{number}").expect("a Vec takes it");
+}
+
+fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    // A leap second counts on beyond 999 ms; it is shown as the last millisecond.
+    let milli = time.timestamp_subsec_millis().min(999);
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        .expect("a Vec takes it");
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::{ChatMessage, Epoch, Offset, Refusal, SessionId};
+
+    use super::*;
+
+    fn text(answer: Answer) -> String {
+        let mut out = Vec::new();
+        reply(&Reply { id: Some(RequestId("3".into())), answer }, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn every_frame_stands_as_the_protocol_shows_it() {
+        let channel: chat_core::ChannelId = "room-1".parse().expect("a name");
+        let name = |name: &str| name.parse::<chat_core::SenderName>().expect("a name");
+        let message = ChatMessage {
+            sender_name: name("ann"),
+            content: Payload::json(r#""hi""#),
+            timestamp: DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time"),
+            channel_id: channel.clone(),
+        };
+        let mut out = Vec::new();
+        let said =
+            Publication { offset: Offset(58), previous: Offset(57), epoch: Epoch(1), from: None, message };
+        publication(&said, &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#"{"type":"message","channelId":"room-1","offset":58,"senderName":"ann","content":"hi","timestamp":"2026-11-23T18:00:00.123Z"}"#
+        );
+        let (epoch, offset) = (Epoch(0x5f1c_9a02_e7b3_d846), Offset(57));
+        let pairs = [
+            (
+                Answer::Connected { session: SessionId(17), name: name("ann") },
+                r#"{"type":"connected","id":3,"session":"17","name":"ann"}"#,
+            ),
+            (
+                Answer::Subscribed { channel: channel.clone(), epoch, offset, already: true },
+                r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
+            ),
+            (
+                Answer::Unsubscribed { channel: channel.clone(), already: false },
+                r#"{"type":"unsubscribed","id":3,"channelId":"room-1"}"#,
+            ),
+            (
+                Answer::Published { channel, offset: Offset(58) },
+                r#"{"type":"published","id":3,"channelId":"room-1","offset":58}"#,
+            ),
+            (Answer::Result(Payload::null()), r#"{"type":"result","id":3,"data":null}"#),
+            (Answer::Pong, r#"{"type":"pong","id":3}"#),
+            (
+                Answer::Error(Refusal::permission_denied("no \"way\"")),
+                r#"{"type":"error","id":3,"code":103,"reason":"permission denied","message":"no \"way\""}"#,
+            ),
+        ];
+        for (answer, expected) in pairs {
+            assert_eq!(text(answer), expected);
+        }
+    }
+}
