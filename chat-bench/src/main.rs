@@ -1,2 +1,69 @@
-//! Benchmarks.
-fn main() {}
+//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any protocol.
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
+mod account;
+mod board;
+mod compare;
+mod connect;
+mod floor;
+mod load;
+mod process;
+mod report;
+mod wire;
+mod workload;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use std::{io, net::SocketAddr};
+
+/// Load, memory and floor of a chat server, on loopback.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the floor: epoll and sockets without any protocol.
+    Floor {
+        /// The loopback address to listen at.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// How many messages that were read together go out in one send.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        join: u16,
+    },
+    /// Loads one server and accounts for every message.
+    Load(load::Options),
+    /// Runs servers beside the floor, in turns.
+    Compare(compare::Options),
+}
+
+fn main() {
+    if let Err(error) = run(Cli::parse().command) {
+        clap::Error::raw(ErrorKind::Io, format!("{error}\n")).exit();
+    }
+}
+
+fn run(command: Command) -> io::Result<()> {
+    process::check_descriptors()?;
+    match command {
+        Command::Floor { listen, join } => floor::serve(loopback(listen)?, usize::from(join)),
+        Command::Load(options) => {
+            let json = options.json;
+            let report = load::run(&options)?;
+            println!("{}", if json { report.json() } else { report.text() });
+            Ok(())
+        }
+        Command::Compare(options) => compare::run(&options),
+    }
+}
+
+/// Refuses every address that other machines can reach.
+fn loopback(address: SocketAddr) -> io::Result<SocketAddr> {
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(io::Error::other(format!("{address} is not a loopback address")))
+}

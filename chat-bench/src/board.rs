@@ -1,0 +1,159 @@
+//! What has been published, what is in flight, and what came.
+
+use crate::account::{Account, Histogram, Seen};
+use crate::wire::{self, Wire};
+use crate::workload::Shape;
+use std::time::Instant;
+
+/// A channel's messages: how many copies of each are still to come.
+#[derive(Default)]
+struct Channel {
+    outstanding: Vec<u32>,
+}
+
+/// A publisher with the channels whose number leaves its own when divided by the number of publishers.
+#[derive(Default)]
+struct Publisher {
+    in_flight: usize,
+    turns: usize,
+}
+
+/// The state of a run that is not a connection's.
+pub(crate) struct Board {
+    shape: Shape,
+    channels: Vec<Channel>,
+    publishers: Vec<Publisher>,
+    epoch: Instant,
+    stamp_at: usize,
+    /// How late each message was.
+    pub(crate) times: Histogram,
+    /// Publishers that may have a message to publish.
+    pub(crate) ready: Vec<usize>,
+    /// How many messages have been published.
+    pub(crate) published: u64,
+    /// How many messages all subscribers have.
+    pub(crate) complete: u64,
+    /// How many messages subscribers got, further copies not among them.
+    pub(crate) deliveries: u64,
+    /// How many further copies they got.
+    pub(crate) doubled: u64,
+    /// How many came after a follower.
+    pub(crate) out_of_order: u64,
+    /// How many frames were neither expected nor harmless.
+    pub(crate) strays: u64,
+}
+
+impl Board {
+    /// Starts with nothing published.
+    pub(crate) fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            channels: (0..shape.channels()).map(|_| Channel::default()).collect(),
+            publishers: (0..shape.publishers).map(|_| Publisher::default()).collect(),
+            epoch: Instant::now(),
+            stamp_at: 0,
+            times: Histogram::new(),
+            ready: (0..shape.publishers).collect(),
+            published: 0,
+            complete: 0,
+            deliveries: 0,
+            doubled: 0,
+            out_of_order: 0,
+            strays: 0,
+        }
+    }
+
+    /// Counts the publishers.
+    pub(crate) fn publishers(&self) -> usize {
+        self.publishers.len()
+    }
+
+    /// Tells the nanoseconds since the start.
+    pub(crate) fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    /// Writes as many messages of a publisher as may be in flight.
+    pub(crate) fn publish(&mut self, publisher: usize, limit: u64, wire: Wire, out: &mut Vec<u8>) {
+        while self.publishers[publisher].in_flight < self.shape.in_flight && self.published < limit {
+            let state = &mut self.publishers[publisher];
+            let own = (self.channels.len() - publisher).div_ceil(self.shape.publishers);
+            let channel = publisher + state.turns % own * self.shape.publishers;
+            state.turns += 1;
+            state.in_flight += 1;
+            self.published += 1;
+            let now = self.now();
+            let outstanding = &mut self.channels[channel].outstanding;
+            wire.publish(out, channel, &wire::content(outstanding.len() as u64, now));
+            outstanding.push(self.shape.per_channel as u32);
+        }
+    }
+
+    /// Notes that a subscriber of a channel got a message.
+    pub(crate) fn deliver(&mut self, account: &mut Account, channel: usize, payload: &[u8], now: u64) {
+        let Some((sequence, stamp)) = wire::stamps(payload, &mut self.stamp_at) else {
+            self.strays += 1;
+            return;
+        };
+        let Some(copies) = self.channels[channel].outstanding.get_mut(sequence as usize) else {
+            self.strays += 1;
+            return;
+        };
+        match account.record(sequence) {
+            Seen::Again => {
+                self.doubled += 1;
+                return;
+            }
+            Seen::Late => self.out_of_order += 1,
+            Seen::New => {}
+        }
+        *copies -= 1;
+        self.deliveries += 1;
+        self.times.record(now.saturating_sub(stamp));
+        if *copies == 0 {
+            let publisher = channel % self.shape.publishers;
+            self.complete += 1;
+            self.publishers[publisher].in_flight -= 1;
+            self.ready.push(publisher);
+        }
+    }
+
+    /// Counts the messages of a channel's subscriber that never came.
+    pub(crate) fn lost(&self, account: &Account, channel: usize) -> u64 {
+        account.lost(self.channels[channel].outstanding.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board() -> Board {
+        Board::new(Shape { subscribers: 4, per_channel: 2, publishers: 1, in_flight: 1 })
+    }
+
+    #[test]
+    fn a_message_leaves_flight_when_all_have_it() {
+        let (mut board, mut out) = (board(), Vec::new());
+        board.publish(0, 10, Wire::Floor, &mut out);
+        assert_eq!((board.published, out.len()), (1, 8 + wire::CONTENT));
+        board.ready.clear();
+        let (mut one, mut two) = (Account::default(), Account::default());
+        board.deliver(&mut one, 0, &out[8..], 5);
+        board.deliver(&mut one, 0, &out[8..], 5);
+        assert_eq!((board.complete, board.doubled, board.ready.len()), (0, 1, 0));
+        board.deliver(&mut two, 0, &out[8..], 5);
+        assert_eq!((board.complete, board.deliveries, board.ready.as_slice()), (1, 2, &[0][..]));
+        board.publish(0, 10, Wire::Floor, &mut out);
+        assert_eq!(out[8 + wire::CONTENT..][..4], [1, 0, 0, 0]);
+        assert_eq!((board.lost(&one, 0), board.lost(&Account::default(), 1)), (0, 1));
+    }
+
+    #[test]
+    fn what_was_never_published_is_astray() {
+        let (mut board, mut account) = (board(), Account::default());
+        board.deliver(&mut account, 0, wire::content(0, 0).as_bytes(), 0);
+        board.deliver(&mut account, 0, b"{}", 0);
+        assert_eq!((board.strays, board.deliveries, board.lost(&account, 0)), (2, 0, 0));
+    }
+}

@@ -1,0 +1,155 @@
+//! Connections: opened in batches that block, then handed to the event loop.
+
+use crate::account::Account;
+use crate::wire::Wire;
+use crate::workload::Shape;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How many connections open at once.
+const BATCH: usize = 64;
+/// How long one step of opening may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer to a handshake.
+const ANSWER: usize = 16 << 10;
+
+/// Where the server is, and how it speaks.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// How it speaks.
+    pub(crate) wire: Wire,
+    address: SocketAddr,
+    path: String,
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (wire, rest) = match (text.strip_prefix("ws://"), text.strip_prefix("floor://")) {
+            (Some(rest), _) => (Wire::WebSocket, rest),
+            (_, Some(rest)) => (Wire::Floor, rest),
+            _ => return Err("a target starts with ws:// or floor://".into()),
+        };
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let address: SocketAddr = host.parse().map_err(|error| format!("{host}: {error}"))?;
+        if !address.ip().is_loopback() {
+            return Err(format!("{address} is not a loopback address"));
+        }
+        let path = if path.is_empty() { "/" } else { path };
+        Ok(Self { wire, address, path: path.to_owned() })
+    }
+}
+
+/// One connection of the load.
+pub(crate) struct Connection {
+    /// The socket, which does not block.
+    pub(crate) stream: mio::net::TcpStream,
+    /// The channel of a subscriber; `None` is a publisher.
+    pub(crate) channel: Option<usize>,
+    /// What a subscriber has seen.
+    pub(crate) account: Account,
+    /// The front of a frame whose rest is still to come.
+    pub(crate) tail: Vec<u8>,
+    /// What is still to be sent.
+    pub(crate) out: Vec<u8>,
+    /// How many subscriptions it asked for.
+    pub(crate) joins: usize,
+}
+
+/// Opens all subscribers, then all publishers; each has sent its subscriptions.
+pub(crate) fn open_all(target: &Target, shape: &Shape) -> io::Result<Vec<Connection>> {
+    let count = shape.subscribers + shape.publishers;
+    let mut connections = Vec::with_capacity(count);
+    while connections.len() < count {
+        let start = connections.len();
+        let mut batch = Vec::with_capacity(BATCH);
+        for _ in start..count.min(start + BATCH) {
+            batch.push(begin(target)?);
+        }
+        for (index, stream) in (start..).zip(batch) {
+            connections.push(finish(target, stream, shape, index)?);
+        }
+    }
+    Ok(connections)
+}
+
+/// Connects, and asks for an upgrade.
+fn begin(target: &Target) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    if target.wire == Wire::WebSocket {
+        let (path, host) = (&target.path, target.address);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+    }
+    Ok(stream)
+}
+
+/// Reads the answer, and subscribes.
+fn finish(target: &Target, mut stream: TcpStream, shape: &Shape, index: usize) -> io::Result<Connection> {
+    let tail = if target.wire == Wire::WebSocket { upgraded(&mut stream)? } else { Vec::new() };
+    let (channel, own) = match index.checked_sub(shape.subscribers) {
+        None => (Some(index / shape.per_channel), Vec::new()),
+        Some(publisher) => (None, (publisher..shape.channels()).step_by(shape.publishers).collect()),
+    };
+    let mut out = Vec::new();
+    let joins = match (channel, target.wire) {
+        (Some(channel), wire) => {
+            wire.subscribe(&mut out, channel, true);
+            1
+        }
+        (None, Wire::Floor) => {
+            out.extend_from_slice(b"P\n");
+            0
+        }
+        (None, wire) => {
+            own.iter().for_each(|&channel| wire.subscribe(&mut out, channel, false));
+            own.len()
+        }
+    };
+    stream.write_all(&out)?;
+    stream.set_nonblocking(true)?;
+    let stream = mio::net::TcpStream::from_std(stream);
+    Ok(Connection { stream, channel, account: Account::default(), tail, out: Vec::new(), joins })
+}
+
+/// Reads the answer to the upgrade, and returns what came after it.
+fn upgraded(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let (mut answer, mut chunk) = (Vec::new(), [0; 1024]);
+    loop {
+        let size = stream.read(&mut chunk)?;
+        answer.extend_from_slice(&chunk[..size]);
+        if let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
+            if !answer.starts_with(b"HTTP/1.1 101") {
+                break;
+            }
+            return Ok(answer.split_off(end + 4));
+        }
+        if size == 0 || answer.len() > ANSWER {
+            break;
+        }
+    }
+    let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned();
+    Err(io::Error::other(format!("the server did not upgrade: {line:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_on_loopback() {
+        let target: Target = "ws://127.0.0.1:80/ws".parse().expect("a target");
+        assert_eq!((target.wire, target.path.as_str()), (Wire::WebSocket, "/ws"));
+        let target: Target = "floor://127.0.0.1:81".parse().expect("a target");
+        assert_eq!((target.wire, target.address.port()), (Wire::Floor, 81));
+        assert!("ws://192.0.2.1:80/ws".parse::<Target>().is_err());
+        assert!("http://127.0.0.1:80".parse::<Target>().is_err());
+    }
+}

@@ -1,0 +1,271 @@
+//! The load: one thread that publishes, counts and answers pings.
+
+use crate::board::Board;
+use crate::connect::{self, Connection, Target};
+use crate::process;
+use crate::report::{Report, Run};
+use crate::wire::{self, Kind};
+use crate::workload::Workload;
+use mio::{Events, Interest, Poll, Token};
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+/// A run without any delivery for so long is over.
+const STALL: Duration = Duration::from_secs(10);
+/// How long further copies may come after the last message.
+const AFTERMATH: Duration = Duration::from_millis(200);
+/// How long idle connections are let alone before the memory is read.
+const REST: Duration = Duration::from_secs(3);
+/// The longest frame, and what one read takes.
+const SCRATCH: usize = 256 << 10;
+
+/// What to load, and how.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The server: ws://127.0.0.1:PORT/ws or floor://127.0.0.1:PORT.
+    #[arg(long)]
+    target: Target,
+    /// What to ask of it.
+    #[arg(long)]
+    workload: Workload,
+    /// How many messages to publish in all; each workload has its own default.
+    #[arg(long)]
+    messages: Option<u64>,
+    /// The server's process.
+    #[arg(long)]
+    pid: u32,
+    /// How many connections the idle workload opens.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=11_000))]
+    connections: u32,
+    /// After how many seconds nothing more is published; slow servers get fewer messages then.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// After how many seconds the run ends in any case.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    /// Prints one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+struct Load {
+    target: Target,
+    poll: Poll,
+    connections: Vec<Connection>,
+    board: Board,
+    scratch: Vec<u8>,
+    joined: usize,
+    closed: u64,
+    deadline: Instant,
+}
+
+/// Runs one workload to its end.
+pub(crate) fn run(options: &Options) -> io::Result<Report> {
+    let before = process::resident_kib(options.pid)?;
+    let mut load = Load::open(options)?;
+    let mut events = Events::with_capacity(1024);
+    load.join(&mut events)?;
+    if options.workload == Workload::Idle {
+        load.rest(&mut events, REST)?;
+        let kib = process::resident_kib(options.pid)?.saturating_sub(before);
+        let per_connection = kib as f64 / load.connections.len() as f64;
+        let run = Run { kib_per_connection: per_connection, ..Run::default() };
+        return Ok(load.report(run));
+    }
+    let run = load.measure(&mut events, options)?;
+    load.rest(&mut events, AFTERMATH)?;
+    Ok(load.report(run))
+}
+
+impl Load {
+    fn open(options: &Options) -> io::Result<Self> {
+        let deadline = Instant::now() + Duration::from_secs(options.timeout);
+        let shape = options.workload.shape(options.connections as usize);
+        let mut connections = connect::open_all(&options.target, &shape)?;
+        let poll = Poll::new()?;
+        for (index, connection) in connections.iter_mut().enumerate() {
+            poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
+        }
+        Ok(Self {
+            target: options.target.clone(),
+            poll,
+            connections,
+            board: Board::new(shape),
+            scratch: vec![0; SCRATCH],
+            joined: 0,
+            closed: 0,
+            deadline,
+        })
+    }
+
+    /// Waits for the answers to all subscriptions.
+    fn join(&mut self, events: &mut Events) -> io::Result<()> {
+        let joins: usize = self.connections.iter().map(|connection| connection.joins).sum();
+        while self.joined < joins {
+            self.turn(events, Duration::from_millis(100))?;
+            if Instant::now() > self.deadline || self.board.strays + self.closed > 0 {
+                let text = format!(
+                    "only {} of {joins} subscriptions were answered; {} errors, {} closed",
+                    self.joined, self.board.strays, self.closed
+                );
+                return Err(io::Error::other(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes all messages; what comes after the first twentieth is measured.
+    fn measure(&mut self, events: &mut Events, options: &Options) -> io::Result<Run> {
+        let mut messages = options.messages.unwrap_or_else(|| options.workload.messages());
+        let (warm, pid) = (messages / 20, options.pid);
+        let enough = Instant::now() + Duration::from_secs(options.seconds);
+        let mut start = None;
+        let (mut last, mut heard) = (0, Instant::now());
+        while self.board.complete < messages {
+            if start.is_none() && self.board.complete >= warm {
+                self.board.times = crate::account::Histogram::new();
+                start = Some((process::cpu_nanos(pid)?, self.board.deliveries, Instant::now()));
+            }
+            self.publish(messages)?;
+            self.turn(events, Duration::from_millis(100))?;
+            let now = Instant::now();
+            if self.board.deliveries > last {
+                (last, heard) = (self.board.deliveries, now);
+            }
+            if now > enough {
+                messages = messages.min(self.board.published);
+            }
+            if now > self.deadline || now > heard + STALL {
+                break;
+            }
+        }
+        let Some((cpu, deliveries, since)) = start else { return Ok(Run::default()) };
+        Ok(Run {
+            cpu_nanos: process::cpu_nanos(pid)?.saturating_sub(cpu),
+            deliveries: self.board.deliveries - deliveries,
+            seconds: heard.saturating_duration_since(since).as_secs_f64(),
+            ..Run::default()
+        })
+    }
+
+    /// Listens for a while.
+    fn rest(&mut self, events: &mut Events, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.turn(events, left)?;
+        }
+        Ok(())
+    }
+
+    /// Lets every publisher that may publish do so, in one write each.
+    fn publish(&mut self, messages: u64) -> io::Result<()> {
+        while let Some(publisher) = self.board.ready.pop() {
+            let first = self.connections.len() - self.board.publishers();
+            let index = first + publisher;
+            let connection = &mut self.connections[index];
+            self.board.publish(publisher, messages, self.target.wire, &mut connection.out);
+            flush(&self.poll, index, connection)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, events: &mut Events, timeout: Duration) -> io::Result<()> {
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        for event in &*events {
+            let Token(index) = event.token();
+            let flushed = if event.is_writable() {
+                flush(&self.poll, index, &mut self.connections[index])
+            } else {
+                Ok(())
+            };
+            if flushed.and_then(|()| self.receive(index, event.is_read_closed())).is_err() {
+                self.closed += 1;
+                // The server has closed it already; its messages count as lost.
+                let _ = self.poll.registry().deregister(&mut self.connections[index].stream);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the socket is empty.
+    fn receive(&mut self, index: usize, closed: bool) -> io::Result<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let result = loop {
+            let connection = &mut self.connections[index];
+            let held = connection.tail.len();
+            scratch[..held].copy_from_slice(&connection.tail);
+            connection.tail.clear();
+            let size = match connection.stream.read(&mut scratch[held..]) {
+                // A frame that is longer than the scratch leaves no room to read, too.
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(size) => size,
+                Err(error) => {
+                    connection.tail.extend_from_slice(&scratch[..held]);
+                    break if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) };
+                }
+            };
+            let used = self.count(index, &scratch[..held + size]);
+            self.connections[index].tail.extend_from_slice(&scratch[used..held + size]);
+            // A short read has emptied the socket: the next bytes are another edge.
+            if held + size < scratch.len() && !closed {
+                break Ok(());
+            }
+        };
+        self.scratch = scratch;
+        result
+    }
+
+    /// Counts the frames that are complete, and tells how many bytes they took.
+    fn count(&mut self, index: usize, bytes: &[u8]) -> usize {
+        let (mut used, now) = (0, self.board.now());
+        let connection = &mut self.connections[index];
+        while let Some(frame) = self.target.wire.frame(&bytes[used..]) {
+            used += frame.size;
+            match (frame.kind, connection.channel) {
+                (Kind::Delivery, Some(channel)) => {
+                    self.board.deliver(&mut connection.account, channel, frame.payload, now);
+                }
+                (Kind::Delivery, None) | (Kind::Refused, _) => self.board.strays += 1,
+                (Kind::Joined, _) => self.joined += 1,
+                (Kind::Ping, _) => {
+                    wire::masked(&mut connection.out, wire::PONG, frame.payload);
+                    // A socket that is gone is noticed by the next read.
+                    let _ = flush(&self.poll, index, connection);
+                }
+                (Kind::Close | Kind::Other, _) => {}
+            }
+        }
+        used
+    }
+
+    fn report(&self, run: Run) -> Report {
+        let subscribers = self.connections.iter().filter_map(|each| Some((each, each.channel?)));
+        Report {
+            run,
+            p50: self.board.times.percentile(0.5),
+            p99: self.board.times.percentile(0.99),
+            lost: subscribers.map(|(each, channel)| self.board.lost(&each.account, channel)).sum(),
+            doubled: self.board.doubled,
+            out_of_order: self.board.out_of_order,
+            strays: self.board.strays,
+            closed: self.closed,
+        }
+    }
+}
+
+/// Sends what the socket takes, and asks to be told when it takes more.
+fn flush(poll: &Poll, index: usize, connection: &mut Connection) -> io::Result<()> {
+    while !connection.out.is_empty() {
+        match connection.stream.write(&connection.out) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let both = Interest::READABLE | Interest::WRITABLE;
+                return poll.registry().reregister(&mut connection.stream, Token(index), both);
+            }
+            other => drop(connection.out.drain(..other?)),
+        }
+    }
+    Ok(())
+}
