@@ -88,8 +88,8 @@ fn measure(
     server: Option<&str>,
 ) -> io::Result<String> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let mut command = Command::new("taskset");
-    command.args(["-c", CORES[0]]).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut command = pinned(CORES[0]);
+    command.stdout(Stdio::null());
     let target = match server {
         None => {
             let (listen, join) = (format!("127.0.0.1:{port}"), workload.join().to_string());
@@ -104,6 +104,13 @@ fn measure(
     let mut owned = Owned(command.spawn()?);
     listening(port, &mut owned)?;
     load(options, program, workload, &target, owned.0.id())
+}
+
+/// Begins a command that is held to one core, and ends with this process however that ends.
+fn pinned(core: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "-c", core]).stdin(Stdio::null());
+    command
 }
 
 /// Waits until a connection is taken.
@@ -128,13 +135,13 @@ fn load(
     target: &str,
     pid: u32,
 ) -> io::Result<String> {
-    let mut command = Command::new("taskset");
-    command.args(["-c", CORES[1]]).arg(program).args(["load", "--json", "--target", target]);
+    let mut command = pinned(CORES[1]);
+    command.arg(program).args(["load", "--json", "--target", target]);
     command.args(["--workload", &workload.name(), "--pid", &pid.to_string()]);
     if let Some(messages) = options.messages {
         command.args(["--messages", &messages.to_string()]);
     }
-    let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output()?;
+    let output = command.output()?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

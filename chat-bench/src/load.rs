@@ -135,6 +135,9 @@ impl Load {
             if now > enough {
                 messages = messages.min(self.board.published);
             }
+            if self.closed == self.connections.len() as u64 {
+                return Err(io::Error::other("the server closed all connections"));
+            }
             if now > self.deadline || now > heard + STALL {
                 break;
             }

@@ -26,7 +26,7 @@ fn soft_limit(limits: &str) -> Option<u64> {
 /// Adds up the nanoseconds that all threads of a process have run.
 pub(crate) fn cpu_nanos(pid: u32) -> io::Result<u64> {
     let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+    for task in fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| gone(pid))? {
         // A thread may end between the listing and the reading.
         let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
         sum += text.split_whitespace().next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
@@ -36,10 +36,13 @@ pub(crate) fn cpu_nanos(pid: u32) -> io::Result<u64> {
 
 /// Tells the resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| gone(pid))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .ok_or_else(|| io::Error::other(format!("process {pid} has no resident memory")))
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or_else(|| gone(pid))
+}
+
+fn gone(pid: u32) -> io::Error {
+    io::Error::other(format!("there is no process {pid}"))
 }
 
 #[cfg(test)]
