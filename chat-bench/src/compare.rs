@@ -150,6 +150,9 @@ fn load(
 
 /// Writes the medians of one server and workload, and the median of the rounds' ratios to the floor.
 fn row(workload: Workload, label: &str, floor: &[String], reports: &[String]) -> String {
+    if reports.is_empty() {
+        return format!("{:<7}{label:<10}no run succeeded", workload.name());
+    }
     let all = |name: &str| reports.iter().filter_map(|json| field(json, name)).collect::<Vec<_>>();
     let middle = |name: &str| figure(median(all(name)));
     let sum = |name: &str| figure(all(name).iter().sum());
