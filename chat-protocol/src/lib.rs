@@ -2,7 +2,10 @@
 //!
 //! ```text
 //!   json    the plain protocol: one JSON object a text frame
+//!   echo    sends every message back: for trying out a transport
 //! ```
 
+#[cfg(feature = "echo")]
+pub mod echo;
 #[cfg(feature = "json")]
 pub mod json;

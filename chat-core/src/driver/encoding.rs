@@ -52,8 +52,8 @@ impl Encoding {
     /// An answer; none if the protocol has no words for it.
     pub(crate) fn reply(&self, reply: &Reply) -> Option<Batch> {
         let mut payload = Vec::new();
-        let kind = self.protocol.encode_reply(reply, &mut payload);
-        (!payload.is_empty()).then(|| self.control(kind, &payload))
+        let kind = self.protocol.encode_reply(reply, &mut payload)?;
+        Some(self.control(kind, &payload))
     }
 
     /// A single frame that belongs to no channel.

@@ -12,8 +12,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// Gets any input whatever, at most [`message_bytes`](crate::Limits::message_bytes) of it, and must not panic.
     fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
 
-    /// Appends an answer to `out`. Appending nothing sends nothing.
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Kind;
+    /// Appends an answer to `out`; none if the protocol has no words for it, and nothing is sent.
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind>;
 
     /// Appends a publication to `out`, the same for every subscriber.
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind;

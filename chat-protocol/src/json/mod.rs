@@ -22,9 +22,9 @@ impl Protocol for Json {
         requests.push(decode::request(message));
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Kind {
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind> {
         encode::reply(reply, out);
-        Kind::Text
+        Some(Kind::Text)
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {

@@ -1,0 +1,46 @@
+//! Sends every message back as it came: no channel, no chat, but all of a session's machinery between.
+
+use chat_core::{
+    Answer, BadRequest, Call, Command, Endpoint, Kind, Message, Payload, Protocol, Publication, Refusal,
+    Reply, Request, RequestId, SessionInfo,
+};
+
+/// The protocol: a message is a call, its result is the message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+/// The endpoint: a call's result is its data.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EchoEndpoint;
+
+impl Protocol for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+        let (kind, data) = match message {
+            Message::Text(text) => ("text", Payload::json(text)),
+            Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),
+        };
+        let command = Command::Call(Call { method: "echo".into(), data });
+        requests.push(Ok(Request { id: Some(RequestId(kind.into())), command }));
+    }
+
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind> {
+        let Answer::Result(data) = &reply.answer else { return None };
+        out.extend(data.as_bytes());
+        Some(if matches!(data, Payload::Binary(_)) { Kind::Binary } else { Kind::Text })
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
+        out.extend(publication.message.content.as_bytes());
+        Kind::Text
+    }
+}
+
+impl Endpoint for EchoEndpoint {
+    async fn call(&self, _: &SessionInfo, request: Call) -> Result<Payload, Refusal> {
+        Ok(request.data)
+    }
+}
