@@ -7,17 +7,21 @@
 //! ```
 //!
 //! The public interface is: [`accept`] and [`RequestReader`] for the opening handshake, [`Origins`] for who may open one, [`Decoder`] for
-//! what clients say, [`WebSocket`] for what they are told.
+//! what clients say and [`Messages`] for the stream of it, [`WebSocket`] for what they are told, [`Gate`] for all that an adapter needs to let one in.
 
 mod decoder;
 mod framing;
+mod gate;
 mod handshake;
+mod messages;
 mod origin;
 mod request;
 mod scanner;
 
 pub use decoder::{Decoder, DecoderConfig, ReadError};
 pub use framing::WebSocket;
+pub use gate::{Gate, Opening};
 pub use handshake::{Accepted, Rejection, accept};
+pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
 pub use request::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};

@@ -1,0 +1,86 @@
+//! All that an adapter needs to let a client in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chat_core::{Hello, Hub, Protocol, Seat};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+
+use crate::decoder::DecoderConfig;
+use crate::handshake::{Rejection, accept};
+use crate::origin::Origins;
+
+/// A hub, a protocol, and who may come in. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    hub: Hub,
+    protocol: Arc<dyn Protocol>,
+    hello: fn(Option<&str>) -> Hello,
+    origins: Arc<Origins>,
+}
+
+/// A client that may come in, once the 101 is sent.
+pub struct Opening {
+    /// Its place.
+    pub seat: Seat,
+    /// What it speaks.
+    pub protocol: Arc<dyn Protocol>,
+    /// Who it says it is.
+    pub hello: Hello,
+    /// What its messages are held to.
+    pub limits: DecoderConfig,
+}
+
+impl Gate {
+    /// Lets pages of the same host in, and all that are no pages. `hello` reads who comes from the URL's query.
+    pub fn new(hub: Hub, protocol: impl Protocol, hello: fn(Option<&str>) -> Hello) -> Self {
+        Self { hub, protocol: Arc::new(protocol), hello, origins: Arc::default() }
+    }
+
+    /// Lets in pages of these origins.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = Arc::new(origins);
+        self
+    }
+
+    /// The hub behind it.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Checks a request, and takes a seat for it: the 101 to send, and what to do once it is sent.
+    ///
+    /// # Errors
+    /// Why it may not come in; 503 if the hub is full or drains.
+    pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
+        self.open_parts(request.method(), request.uri(), request.version(), request.headers())
+    }
+
+    fn open_parts(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<(Response<()>, Opening), Rejection> {
+        let accepted = accept(method, version, headers, &self.origins)?;
+        let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
+        let bounds = self.hub.limits();
+        let limits =
+            DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
+        let (protocol, hello) = (self.protocol.clone(), (self.hello)(uri.query()));
+        Ok((accepted.response(None), Opening { seat, protocol, hello, limits }))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("protocol", &self.protocol.name()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("seat", &self.seat.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! A client's messages as a stream, over whatever reads its bytes.
+
+use std::io::{self, ErrorKind, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use chat_core::{Incoming, InputError};
+use futures::Stream;
+
+use crate::decoder::{Decoder, DecoderConfig, ReadError};
+
+/// Reads bytes: the seam to a runtime's sockets.
+pub trait PollRead {
+    /// Reads into `buffer`, and says how much; 0 at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+}
+
+/// The most bytes that one poll reads: fragments that never end must not hold up everybody else.
+const POLL_BYTES: usize = 16 * 1024;
+
+/// The messages of one client. After an error it drops what still comes, to its end.
+#[derive(Debug)]
+pub struct Messages<R> {
+    reader: R,
+    decoder: Decoder,
+    broken: bool,
+}
+
+impl<R: PollRead> Messages<R> {
+    /// Over a connection that was just upgraded; `early` came after the request's head.
+    pub fn new(reader: R, limits: DecoderConfig, early: Vec<u8>) -> Self {
+        Self { reader, decoder: Decoder::new(limits, early), broken: false }
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 1024];
+        for _ in 0..POLL_BYTES / scrap.len() {
+            if matches!(ready!(self.reader.poll_read(cx, &mut scrap)), Ok(0) | Err(_)) {
+                return Poll::Ready(());
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<R: PollRead + Unpin> Stream for Messages<R> {
+    type Item = Result<Incoming, InputError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.broken {
+            return self.poll_discard(cx).map(|()| None);
+        }
+        let Self { reader, decoder, .. } = &mut *self;
+        let mut polled = Polled { reader, cx, left: POLL_BYTES };
+        let read = decoder.read(&mut polled);
+        let spent = polled.left == 0;
+        match read {
+            Ok(Some(incoming)) => Poll::Ready(Some(Ok(incoming))),
+            Ok(None) => {
+                if spent {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Err(error) => {
+                self.broken = true;
+                Poll::Ready(Some(Err(input_error(&error))))
+            }
+        }
+    }
+}
+
+fn input_error(error: &ReadError) -> InputError {
+    error.close().map_or(InputError::Lost, InputError::Refused)
+}
+
+struct Polled<'a, 'b, R> {
+    reader: &'a mut R,
+    cx: &'a mut Context<'b>,
+    left: usize,
+}
+
+impl<R: PollRead> Read for Polled<'_, '_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(self.left);
+        if most == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        match self.reader.poll_read(self.cx, &mut buffer[..most]) {
+            Poll::Ready(Ok(n)) => {
+                self.left -= n;
+                Ok(n)
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
