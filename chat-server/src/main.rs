@@ -1,0 +1,46 @@
+//! The ready-made chat server.
+
+mod metrics;
+mod routes;
+mod settings;
+
+use std::error::Error;
+
+use chat_core::{Hub, OpenChat};
+use chat_tokio_adapter::{TokioRuntime, gate, serve_http};
+use clap::Parser;
+use hyper_util::service::TowerToHyperService;
+use settings::Settings;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if settings.workers > 0 {
+        runtime.worker_threads(settings.workers);
+    }
+    runtime.enable_all().build()?.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+    let endpoint = OpenChat { open_publish: settings.open_publish };
+    let hub = Hub::builder(endpoint).limits(settings.limits()).build(TokioRuntime);
+    let gate = gate(hub.clone()).origins(settings.origins()?);
+    let listener = TcpListener::bind(settings.listen).await?;
+    info!("listening on http://{}", listener.local_addr()?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+    let service = TowerToHyperService::new(routes::routes(gate));
+    serve_http(listener, service, stop()).await;
+    info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
+    tokio::select! {
+        left = hub.drain(settings.drain()) => info!("stopped, {left} sessions left behind"),
+        () = stop() => info!("stopped at once"),
+    }
+    Ok(())
+}

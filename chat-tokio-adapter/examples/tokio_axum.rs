@@ -1,0 +1,18 @@
+//! A chat beside the other routes of an axum server. `tokio_axum 127.0.0.1:9002`
+
+use axum::Router;
+use axum::routing::{any, get};
+use chat_core::{Hub, OpenChat};
+use chat_tokio_adapter::{TokioRuntime, axum_upgrade};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".into());
+    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime);
+    let app = Router::new()
+        .route("/", get(|| async { "a chat is at /ws" }))
+        .route("/ws", any(axum_upgrade))
+        .with_state(hub);
+    axum::serve(TcpListener::bind(address).await?, app).await
+}

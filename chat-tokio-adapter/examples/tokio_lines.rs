@@ -1,0 +1,54 @@
+//! A transport of one's own: the plain protocol as lines over TCP. `tokio_lines 127.0.0.1:9003`, then `nc 127.0.0.1 9003`.
+
+use std::sync::Arc;
+
+use chat_core::{Connection, Frame, Hub, Incoming, InputError, Kind, OpenChat};
+use chat_protocol::json::Json;
+use chat_tokio_adapter::TokioRuntime;
+use futures::{Sink, Stream, sink, stream};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
+    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime);
+    let listener = TcpListener::bind(address).await?;
+    loop {
+        let (socket, _) = listener.accept().await?;
+        tokio::spawn(run(hub.clone(), socket));
+    }
+}
+
+async fn run(hub: Hub, socket: TcpStream) {
+    let Ok(seat) = hub.seat() else { return };
+    let (read, write) = socket.into_split();
+    let most = hub.limits().message_bytes as u64;
+    Connection::over_sink(seat, Arc::new(Json), Ok(None), Box::pin(lines(read, most)), Box::pin(sink(write)))
+        .await;
+}
+
+/// A line is a message; one over the bound, or that is no UTF-8, ends the session.
+fn lines(read: OwnedReadHalf, most: u64) -> impl Stream<Item = Result<Incoming, InputError>> {
+    stream::unfold(BufReader::new(read), move |mut read| async move {
+        let mut line = String::new();
+        let item = match (&mut read).take(most + 1).read_line(&mut line).await {
+            Ok(0) => return None,
+            Ok(_) if line.ends_with('\n') => Ok(Incoming::Text(line.trim_end().to_owned())),
+            _ => Err(InputError::Lost),
+        };
+        Some((item, read))
+    })
+}
+
+/// Line breaks in JSON stand only between its tokens, where a space does as well. A close has no line: the end says it.
+fn sink(write: OwnedWriteHalf) -> impl Sink<Frame, Error = std::io::Error> {
+    sink::unfold(write, |mut write, frame: Frame| async move {
+        if frame.kind() == Kind::Text {
+            let line = frame.as_str().unwrap_or_default().replace(['\r', '\n'], " ");
+            write.write_all(format!("{line}\n").as_bytes()).await?;
+        }
+        Ok(write)
+    })
+}

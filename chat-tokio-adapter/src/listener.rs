@@ -1,0 +1,89 @@
+//! Accepts connections and serves HTTP on them, with bounds on what a client may do before it is anybody.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, ready};
+
+use chat_websocket::Gate;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{HttpService, Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, sleep};
+
+use crate::door::Entered;
+use crate::upgrade::upgrade;
+
+/// How long a client may take for a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pauses after a failed accept, such as without file descriptors left: doubled from the first to the last.
+const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
+
+/// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
+pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
+    });
+    serve_http(listener, service, end).await;
+}
+
+/// Serves any hyper service, with the same bounds: a head of 16 KiB, 8 KiB a line, 100 headers, 10 s; else 431 or 408.
+pub async fn serve_http<S, B>(listener: TcpListener, service: S, end: impl Future<Output = ()>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>>
+        + HttpService<Incoming, ResBody = B>
+        + Clone
+        + Send
+        + 'static,
+    <S as Service<Request<Incoming>>>::Future: Send,
+    <S as Service<Request<Incoming>>>::Error: Into<Box<dyn Error + Send + Sync>>,
+    <S as HttpService<Incoming>>::Error: Into<Box<dyn Error + Send + Sync>>,
+    <S as HttpService<Incoming>>::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let accepting = async {
+        loop {
+            let socket = accept(&listener).await;
+            tokio::spawn(serve_socket(socket, service.clone()));
+        }
+    };
+    futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let mut pause = PAUSES[0];
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => return socket,
+            Err(_) => {
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES[1]);
+            }
+        }
+    }
+}
+
+async fn serve_socket<S>(socket: TcpStream, service: S)
+where
+    S: HttpService<Incoming> + Send,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::ResBody: Send + 'static,
+    <S::ResBody as Body>::Data: Send,
+    <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let Some(entered) = Entered::wait(socket, HEAD_TIMEOUT).await else { return };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(entered), service)
+        .with_upgrades();
+    // A client that breaks off is its own affair.
+    let _ = connection.await;
+}

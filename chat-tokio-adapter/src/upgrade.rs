@@ -1,0 +1,85 @@
+//! From an HTTP request to a session: for hyper, and for all that stands on it.
+
+use std::sync::{Arc, Mutex};
+
+use chat_core::{Close, Connection, Hub};
+use chat_protocol::json::{self, Json};
+use chat_websocket::{Gate, Messages, Opening, WebSocket};
+use http::{Request, Response};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::door::Entered;
+use crate::socket::{AnyWriter, Reader, TcpWriter};
+
+/// A gate to this hub for clients of the plain protocol.
+pub fn gate(hub: Hub) -> Gate {
+    Gate::new(hub, Json, json::hello)
+}
+
+/// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
+///
+/// A request that may not come in is answered with why, and nothing is run. Works on hyper 1 and on all that stands on it.
+pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
+    let (response, opening) = match gate.open(request) {
+        Ok(opened) => opened,
+        Err(rejection) => return rejection.response(),
+    };
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgraded.await {
+            run_upgraded(opening, upgraded).await;
+        }
+    });
+    response.map(|()| String::new())
+}
+
+/// An axum handler: `any(upgrade)`, with the hub as state.
+#[cfg(feature = "axum")]
+pub async fn axum_upgrade(
+    axum::extract::State(hub): axum::extract::State<Hub>,
+    mut request: axum::extract::Request,
+) -> Response<String> {
+    upgrade(&gate(hub), &mut request)
+}
+
+/// Runs a session on a TCP socket whose 101 is sent; `early` came after the request's head. Ends with the session.
+pub async fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> Close {
+    // A message is written as one: waiting for more to fill a packet only delays it.
+    let _ = socket.set_nodelay(true);
+    let (read, write) = socket.into_split();
+    let input = Messages::new(Reader(read), opening.limits, early);
+    let Opening { seat, protocol, hello, .. } = opening;
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, Arc::new(TcpWriter(write)))
+        .await
+}
+
+/// As [`run_tcp`], on any other byte stream, such as TLS.
+pub async fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> Close
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (read, write) = tokio::io::split(io);
+    let input = Messages::new(Reader(read), opening.limits, early);
+    let Opening { seat, protocol, hello, .. } = opening;
+    let writer = Arc::new(AnyWriter(Mutex::new(write)));
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer).await
+}
+
+/// Finds the socket under hyper's wrapping, for the fast way out.
+async fn run_upgraded(opening: Opening, upgraded: Upgraded) -> Close {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return run_tcp(opening, parts.io.into_inner(), parts.read_buf.to_vec()).await,
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<Entered>>() {
+        Ok(parts) => {
+            let (socket, mut early) = parts.io.into_inner().into_parts();
+            early.extend_from_slice(&parts.read_buf);
+            run_tcp(opening, socket, early).await
+        }
+        Err(upgraded) => run_io(opening, TokioIo::new(upgraded), Vec::new()).await,
+    }
+}
