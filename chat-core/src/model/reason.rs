@@ -118,8 +118,9 @@ impl Close {
         if matches!(self.code, 1005 | 1006 | 1015) {
             return Vec::new();
         }
-        let reason = &self.reason.as_bytes()[..self.reason.floor_char_boundary(REASON_BYTES)];
-        [&self.code.to_be_bytes(), reason].concat()
+        let most = self.reason.len().min(REASON_BYTES);
+        let end = (0..=most).rev().find(|at| self.reason.is_char_boundary(*at)).unwrap_or(0);
+        [&self.code.to_be_bytes(), &self.reason.as_bytes()[..end]].concat()
     }
 }
 
