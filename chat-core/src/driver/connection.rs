@@ -348,10 +348,12 @@ where
             if let Some((close, manner)) = this.dialog.outbox.take_sentence() {
                 this.end(close, manner);
             }
-            match this.ending {
-                Ending::None => this.poll_input(cx),
-                Ending::Over => {}
-                _ => this.poll_farewell(cx),
+            if this.ending == Ending::None {
+                this.poll_input(cx);
+            }
+            // Not in place of the input: the end may just have begun, and nobody would wake this task for the peer's answer.
+            if !matches!(this.ending, Ending::None | Ending::Over) {
+                this.poll_farewell(cx);
             }
             if this.poll_output(cx).is_ready() {
                 return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
