@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let endpoint = OpenChat { open_publish: settings.open_publish };
-    let hub = Hub::builder(endpoint).limits(settings.limits()).build(TokioRuntime);
+    let hub = Hub::builder(endpoint).limits(settings.limits()).build(TokioRuntime::current());
     let gate = gate(hub.clone()).origins(settings.origins()?);
     let listener = TcpListener::bind(settings.listen).await?;
     info!("listening on http://{}", listener.local_addr()?);

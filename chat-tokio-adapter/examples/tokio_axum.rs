@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".into());
-    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime);
+    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
     let app = Router::new()
         .route("/", get(|| async { "a chat is at /ws" }))
         .route("/ws", any(axum_upgrade))

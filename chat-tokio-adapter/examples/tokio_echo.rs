@@ -13,7 +13,7 @@ async fn main() -> std::io::Result<()> {
     let big = 16 * 1024 * 1024;
     let limits =
         Limits { message_bytes: big, message_fragments: 0, outbox_bytes: 4 * big, ..Limits::default() };
-    let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime);
+    let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime::current());
     serve(TcpListener::bind(address).await?, Gate::new(hub, Echo, |_| Ok(None)), pending()).await;
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
-    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime);
+    let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
     let listener = TcpListener::bind(address).await?;
     loop {
         let (socket, _) = listener.accept().await?;

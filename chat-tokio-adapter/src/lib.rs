@@ -14,8 +14,10 @@
 //! use chat_core::{Hub, OpenChat};
 //! use chat_tokio_adapter::{TokioRuntime, axum_upgrade};
 //!
-//! let hub = Hub::builder(OpenChat::default()).build(TokioRuntime);
+//! # async fn run() {
+//! let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
 //! let app: Router = Router::new().route("/ws", any(axum_upgrade)).with_state(hub.clone());
+//! # }
 //! ```
 
 mod door;

@@ -7,10 +7,28 @@ use std::time::Instant;
 
 use chat_core::{Now, Runtime, Sleep};
 use futures::future::BoxFuture;
+use tokio::runtime::Handle;
 
-/// The Tokio runtime that the caller is in, multi- or current-thread. The hub's methods that spawn are to be called within it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TokioRuntime;
+/// A Tokio runtime, multi- or current-thread. A hub built on it may be called from anywhere, also from threads that are none of its own.
+#[derive(Clone, Debug)]
+pub struct TokioRuntime(Handle);
+
+impl TokioRuntime {
+    /// The runtime that the caller is in.
+    ///
+    /// # Panics
+    /// If it is in none.
+    #[track_caller]
+    pub fn current() -> Self {
+        Self(Handle::current())
+    }
+}
+
+impl From<Handle> for TokioRuntime {
+    fn from(handle: Handle) -> Self {
+        Self(handle)
+    }
+}
 
 impl Runtime for TokioRuntime {
     fn now(&self) -> Now {
@@ -18,14 +36,12 @@ impl Runtime for TokioRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let _inside = self.0.enter();
         Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        // Outside a runtime there is nobody left to run it: the process is ending.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(task);
-        }
+        self.0.spawn(task);
     }
 }
 
