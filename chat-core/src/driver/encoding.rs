@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::lock::lock;
+use crate::lock::lock;
 use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Offset, Publication, Reply};
 use crate::port::{Framing, Protocol};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::encoding::Encoding;
 use super::hub::Hub;
-use super::lock::lock;
 use super::outbox::{Delivery, Subscription};
+use crate::lock::lock;
 use crate::machine::Fanout;
 use crate::model::{Batch, ChannelId, Publication};
 

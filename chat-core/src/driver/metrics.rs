@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::lock::lock;
 use super::outbox::Delivery;
+use crate::lock::lock;
 use crate::model::Close;
 
 #[derive(Debug, Default)]

@@ -8,7 +8,6 @@ mod encoding;
 mod fanout;
 mod hooks;
 mod hub;
-mod lock;
 mod metrics;
 mod outbox;
 mod outlet;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::encoding::Encoding;
-use super::lock::lock;
+use crate::lock::lock;
 use crate::machine::{Load, Queue, WRITE_RUNS};
 use crate::model::{Batch, ChannelId, Close, Frame, Limits, Offset, Run, SessionId};
 use crate::port::ByteWriter;

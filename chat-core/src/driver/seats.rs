@@ -7,8 +7,8 @@ use async_channel::{Receiver, Sender};
 use thiserror::Error;
 
 use super::hub::Hub;
-use super::lock::lock;
 use super::outbox::Outbox;
+use crate::lock::lock;
 use crate::model::SessionId;
 
 /// Why there is no seat.
