@@ -146,11 +146,11 @@ impl Outbox {
         lock(&self.state).corked = true;
     }
 
-    /// Writes what was held back, as far as the transport takes it.
+    /// Writes what was held back, as far as the transport takes it. The session's task sees to the rest, without being woken: it is the caller.
     pub(crate) fn uncork(&self) {
         let mut state = lock(&self.state);
         state.corked = false;
-        self.pushed(state);
+        drop(self.write_now(state));
     }
 
     /// Drops what waits of one channel.
@@ -260,8 +260,16 @@ impl Outbox {
         lock(&self.state).blocked = blocked;
     }
 
-    /// Sees to it that what was just queued goes out.
-    fn pushed<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+    /// Sees to it that what was just queued goes out: at once, or in the session's task. A corked one sees to it at the end of its turn.
+    fn pushed<'a>(&'a self, state: MutexGuard<'a, State>) {
+        let state = self.write_now(state);
+        let stuck = self.writer.is_none() || state.blocked;
+        if !state.corked && (stuck && !state.queue.is_empty() || state.failed) {
+            wake(state);
+        }
+    }
+
+    fn write_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if let Some(writer) = &self.writer {
             let mut runs = VecDeque::new();
             while state.may_write() {
@@ -272,10 +280,7 @@ impl Outbox {
                 state.end_write(&mut runs, written);
             }
         }
-        let direct = self.writer.is_some() && !state.blocked && !state.failed;
-        if !direct && !state.queue.is_empty() || state.failed {
-            wake(state);
-        }
+        state
     }
 
     /// Writes one run past the empty queue. The writer's role is held already.
