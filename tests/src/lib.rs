@@ -1,0 +1,15 @@
+//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is how it is run.
+//!
+//! ```text
+//!   cases    what a protocol promises, as data
+//!   memory   runs them without a network, in virtual time
+//!   scene    a hub in a world of its own
+//!   clients  runs them with WebSocket clients that others wrote
+//!   host     a hub behind a real socket, on each runtime
+//!   program  an example or the server, as people start it
+//! ```
+
+pub mod cases;
+pub mod memory;
+pub mod pattern;
+pub mod scene;

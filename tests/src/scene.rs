@@ -1,0 +1,64 @@
+//! A hub in a world of its own, for tests in virtual time.
+
+use std::sync::Arc;
+
+use chat_core::testkit::{Client, Script, Way, World};
+use chat_core::{Connect, Endpoint, Hub, Limits, OpenChat, Runtime};
+
+/// A world, a hub in it, and the way out that its sessions take.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Time and tasks.
+    pub world: World,
+    /// What is tested.
+    pub hub: Hub,
+    way: Way,
+}
+
+/// Plays a scene over both ways out of the core.
+pub fn each_way(play: impl Fn(Way)) {
+    play(Way::Frames);
+    play(Way::Bytes);
+}
+
+impl Scene {
+    /// An open chat with the default bounds.
+    pub fn open_chat(way: Way) -> Self {
+        Self::new(way, OpenChat::default(), Limits::default())
+    }
+
+    /// Any endpoint and any bounds.
+    pub fn new(way: Way, endpoint: impl Endpoint, limits: Limits) -> Self {
+        Self::within(World::new(), way, endpoint, limits)
+    }
+
+    /// In a world that is there already.
+    pub fn within(world: World, way: Way, endpoint: impl Endpoint, limits: Limits) -> Self {
+        let hub = Hub::builder(endpoint).limits(limits).build(world.clone());
+        Self { world, hub, way }
+    }
+
+    /// A session of this name.
+    pub fn enter(&self, name: &str) -> Client {
+        let name = Some(name.parse().expect("a name"));
+        self.world.connect(&self.hub, Arc::new(Script), Ok(Some(Connect { name, token: None })), self.way)
+    }
+
+    /// A session that has not said who it is.
+    pub fn approach(&self) -> Client {
+        self.world.connect(&self.hub, Arc::new(Script), Ok(None), self.way)
+    }
+
+    /// How long the world has lasted, in seconds.
+    pub fn world_seconds(&self) -> i64 {
+        self.world.now().utc.timestamp()
+    }
+
+    /// A session of this name, in this channel, with nothing left to hear.
+    pub fn join(&self, name: &str, channel: &str) -> Client {
+        let client = self.enter(name);
+        client.say(&format!("subscribe {channel}"));
+        assert!(client.heard().iter().any(|line| line.starts_with("subscribed ")), "{name} is in");
+        client
+    }
+}

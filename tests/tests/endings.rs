@@ -1,0 +1,297 @@
+//! How sessions end: by the clock, by a hook, by the peer, by the server; always once, and always out of their channels.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_core::testkit::Way;
+use chat_core::{
+    Call, Close, Connect, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat, Payload, Publish,
+    Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, WeakHub,
+};
+use chat_tests::scene::{Scene, each_way};
+use chrono::TimeDelta;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Hooks that do what a request's words say, and note who came and how they went.
+#[derive(Clone, Default)]
+struct Moody {
+    hub: Arc<Mutex<Option<WeakHub>>>,
+    closed: Arc<Mutex<Vec<(String, Close)>>>,
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Moody {
+    fn scene(way: Way) -> (Self, Scene) {
+        let moody = Self::default();
+        let scene = Scene::new(way, moody.clone(), Limits::default());
+        *moody.hub.lock().expect("no panic") = Some(scene.hub.downgrade());
+        (moody, scene)
+    }
+
+    fn closed(&self) -> Vec<(String, Close)> {
+        self.closed.lock().expect("no panic").clone()
+    }
+
+    fn hub(&self) -> chat_core::Hub {
+        let hub = self.hub.lock().expect("no panic");
+        hub.as_ref().and_then(WeakHub::upgrade).expect("the scene holds it")
+    }
+}
+
+struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Endpoint for Moody {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        match connect.name.expect("these sessions say who they are") {
+            name if name.as_str() == "mallory" => Err(Refusal::unauthorized("not you")),
+            name if name.as_str() == "trudy" => Err(Refusal::not_available("not today")),
+            name => Ok(Identity { name }),
+        }
+    }
+
+    async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
+        assert_ne!(wish.channel.as_str(), "panic", "as was asked for");
+        Ok(SubscribeOptions::default())
+    }
+
+    async fn publish(&self, who: &SessionInfo, wish: Publish, _: bool) -> Result<Payload, Refusal> {
+        match wish.content.as_bytes() {
+            b"twice" => self.hub().publish(wish.channel, Payload::json("once")).map(drop)?,
+            b"out" => assert!(self.hub().disconnect(who.id, Close::new(4001, "as you wish"))),
+            _ => {}
+        }
+        Ok(wish.content)
+    }
+
+    async fn call(&self, _: &SessionInfo, call: Call) -> Result<Payload, Refusal> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let _under_way = UnderWay(self.under_way.clone());
+        if &*call.method == "wait" {
+            pending::<()>().await;
+        }
+        Ok(call.data)
+    }
+
+    async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
+        self.closed.lock().expect("no panic").push((who.name.to_string(), close.clone()));
+    }
+}
+
+#[test]
+fn a_silent_client_is_asked_and_let_go_and_one_that_answers_stays() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let (ann, bob) = (scene.enter("ann"), scene.enter("bob"));
+        bob.wire().ignore_pings();
+        scene.world.advance(SECOND * 34);
+        assert_eq!(bob.heard(), ["ping"]);
+        scene.world.advance(SECOND);
+        assert_eq!((bob.heard(), bob.close()), (vec!["close 3012 no pong".to_owned()], Some(Close::NO_PONG)));
+        scene.world.advance(SECOND * 3600);
+        assert_eq!(ann.heard().len(), 145, "a ping every 25 s");
+        assert_eq!(scene.hub.stats().sessions, 1);
+    });
+}
+
+#[test]
+fn a_client_that_says_not_who_it_is_is_stale_after_ten_seconds() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let (mute, pinging, opened) = (scene.approach(), scene.approach(), scene.approach());
+        opened.say("connect ann");
+        scene.world.advance(SECOND * 9);
+        pinging.say("ping");
+        assert_eq!(scene.hub.stats().sessions, 3);
+        scene.world.advance(SECOND);
+        assert_eq!(
+            (mute.close(), pinging.close(), opened.close()),
+            (Some(Close::STALE), Some(Close::STALE), None)
+        );
+        assert_eq!(mute.heard(), ["close 3502 stale"]);
+    });
+}
+
+#[test]
+fn a_transport_that_takes_nothing_for_ten_seconds_is_slow_and_one_that_takes_a_little_is_not() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        [&ann, &bob].iter().for_each(|client| client.wire().stall());
+        for n in 0..3 {
+            scene.hub.publish("room", Payload::json(format!("\"{n}{}\"", "x".repeat(99)))).expect("a name");
+        }
+        for _ in 0..2 {
+            scene.world.advance(SECOND * 6);
+            bob.wire().give_room(20);
+        }
+        assert_eq!((ann.close(), bob.close()), (None, None), "the close waits for the transport");
+        assert_eq!(scene.hub.stats().subscriptions, 1, "one is out of its channel");
+        scene.world.advance(SECOND * 5);
+        assert_eq!((ann.close(), bob.close()), (Some(Close::SLOW), None));
+        bob.wire().flow();
+        assert_eq!(bob.heard().len(), 3);
+    });
+}
+
+#[test]
+fn a_hook_that_panics_ends_its_own_session_and_no_other() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        ann.say("subscribe panic");
+        assert_eq!(ann.heard(), ["close 3004 internal server error"]);
+        bob.say("publish room 1");
+        assert_eq!(bob.heard(), ["message room 1 bob 1"]);
+        assert_eq!(moody.closed(), [("ann".to_owned(), Close::SERVER_ERROR)]);
+        assert_eq!(scene.hub.stats().subscriptions, 1);
+    });
+}
+
+#[test]
+fn a_slow_hook_holds_up_its_own_sessions_requests_but_no_ping_and_no_message() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        ann.say("#1 call wait");
+        ann.say("#2 publish room 2");
+        ann.say("#3 ping");
+        bob.say("publish room 1");
+        assert_eq!(ann.heard(), ["#3 pong", "message room 1 bob 1"]);
+        assert_eq!(moody.under_way.load(Ordering::Relaxed), 1);
+        ann.cut();
+        assert_eq!(
+            moody.under_way.load(Ordering::Relaxed),
+            0,
+            "the hook's future is dropped with its session"
+        );
+        assert_eq!(moody.closed(), [("ann".to_owned(), Close::LOST)]);
+    });
+}
+
+#[test]
+fn a_hook_may_publish_to_its_own_channel_and_close_its_own_session() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let ann = scene.join("ann", "room");
+        ann.say("publish room twice");
+        assert_eq!(ann.heard(), ["message room 1 server once", "message room 2 ann twice"]);
+        ann.say("publish room out");
+        assert_eq!(ann.heard(), ["message room 3 ann out", "close 4001 as you wish"]);
+        assert_eq!(moody.closed(), [("ann".to_owned(), Close::new(4001, "as you wish"))]);
+    });
+}
+
+#[test]
+fn a_session_that_is_refused_is_told_why_and_never_was() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let mallory = scene.approach();
+        mallory.say("#1 connect mallory");
+        assert_eq!(mallory.heard(), ["#1 error 101 not you", "close 3500 invalid token"]);
+        assert_eq!(scene.enter("trudy").heard(), ["error 108 not today", "close 3507 permission denied"]);
+        assert_eq!(moody.closed(), []);
+        assert_eq!((scene.hub.stats().opened, scene.hub.stats().sessions), (0, 0));
+    });
+}
+
+#[test]
+fn a_peer_that_breaks_the_transports_rules_is_told_which() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let ann = scene.join("ann", "room");
+        ann.put(Err(InputError::Refused(Close::TOO_BIG)));
+        assert_eq!(ann.heard(), ["close 1009 message too big"]);
+        assert_eq!(moody.closed(), [("ann".to_owned(), Close::TOO_BIG)]);
+    });
+}
+
+#[test]
+fn a_peer_that_never_answers_a_close_is_dropped_after_five_seconds() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.join("ann", "room");
+        ann.wire().ignore_close();
+        assert!(scene.hub.disconnect(SessionId(1), Close::new(4000, "go")));
+        assert_eq!(ann.heard(), ["close 4000 go"]);
+        assert_eq!((scene.hub.stats().subscriptions, scene.hub.stats().sessions), (0, 1));
+        scene.world.advance(SECOND * 5);
+        assert_eq!((scene.hub.stats().sessions, scene.world.tasks()), (0, 0));
+    });
+}
+
+#[test]
+fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        bob.wire().stall();
+        ann.say("publish room 1");
+        let hub = scene.hub.clone();
+        let (there, wire) = (scene.world.clone(), bob.wire().clone());
+        let left = scene.world.run(async move {
+            let draining = hub.drain(SECOND * 30);
+            let resuming = async {
+                chat_core::Runtime::sleep_until(&there, chat_core::Runtime::now(&there).instant + SECOND)
+                    .await;
+                wire.flow();
+            };
+            futures::future::join(draining, resuming).await.0
+        });
+        assert_eq!(left, 0);
+        for client in [&ann, &bob] {
+            assert_eq!(client.heard(), ["message room 1 ann 1", "close 1001 going away"]);
+        }
+        assert_eq!(scene.hub.seat().expect_err("nobody is let in"), Full::Draining);
+        assert_eq!(moody.closed().len(), 2);
+    });
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_stalled_reader_beyond_its_patience() {
+    each_way(|way| {
+        let limits = Limits { close_timeout: SECOND * 60, write_timeout: SECOND * 60, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let ann = scene.join("ann", "room");
+        ann.wire().stall();
+        let hub = scene.hub.clone();
+        let before = scene.world_seconds();
+        assert_eq!(scene.world.run(async move { hub.drain(SECOND * 30).await }), 1);
+        assert_eq!(scene.world_seconds() - before, 30);
+        assert_eq!((ann.close(), scene.hub.stats().sessions), (Some(Close::GOING_AWAY), 0));
+    });
+}
+
+#[test]
+fn a_full_hub_says_so_and_has_room_again_when_one_goes() {
+    each_way(|way| {
+        let limits = Limits { sessions: 2, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let (ann, _bob) = (scene.enter("ann"), scene.enter("bob"));
+        assert_eq!(scene.hub.seat().expect_err("it is full"), Full::Sessions);
+        ann.put(Ok(Incoming::Close(None)));
+        assert_eq!(ann.heard(), ["close"]);
+        assert!(scene.hub.seat().is_ok());
+    });
+}
+
+#[test]
+fn a_wall_clock_that_jumps_an_hour_back_ends_nothing() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.join("ann", "room");
+        scene.world.jump(TimeDelta::hours(-1));
+        scene.world.advance(SECOND * 20);
+        ann.say("publish room 1");
+        assert_eq!(ann.heard(), ["message room 1 ann 1"]);
+        assert_eq!(scene.hub.stats().sessions, 1);
+    });
+}
