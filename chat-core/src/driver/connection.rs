@@ -358,6 +358,10 @@ where
             if this.poll_output(cx).is_ready() {
                 return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
             }
+            // Only now the task can be woken: a sentence that came before would wait for the next event.
+            if this.dialog.outbox.is_sentenced() {
+                continue;
+            }
             match this.alarm.poll(cx) {
                 Poll::Ready(timer) => this.ring(timer),
                 Poll::Pending if this.ending == Ending::Over => {}

@@ -33,7 +33,7 @@ struct State {
     blocked: bool,
     /// The transport is lost.
     failed: bool,
-    /// Nothing more is taken in but control frames.
+    /// Nothing more is taken in but the close.
     shut: bool,
     /// How the session is to end, for its task to see to.
     sentence: Option<(Close, Manner)>,
@@ -120,9 +120,12 @@ impl Outbox {
         Delivery { taken: frames, dropped: 0 }
     }
 
-    /// Appends an answer or a control frame, also when nothing else is taken in any more. Answers over the bound end the session.
+    /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
     pub(crate) fn push(&self, batch: Batch) {
         let mut state = lock(&self.state);
+        if state.shut {
+            return;
+        }
         let run = Run::all(Arc::new(batch));
         // One answer always has room, or a bound below the size of a message could never be met.
         let answers = state.queue.answers();
@@ -134,7 +137,7 @@ impl Outbox {
         self.pushed(state);
     }
 
-    /// Appends the last frame of all.
+    /// Appends the last frame of all: the close, which is taken in also after the end.
     pub(crate) fn push_last(&self, batch: Batch) {
         let mut state = lock(&self.state);
         state.queue.push_ahead(Run::all(Arc::new(batch)));
@@ -176,6 +179,11 @@ impl Outbox {
     /// The sentence, for the session's task to carry out.
     pub(crate) fn take_sentence(&self) -> Option<(Close, Manner)> {
         lock(&self.state).sentence.take()
+    }
+
+    /// Whether there is a sentence.
+    pub(crate) fn is_sentenced(&self) -> bool {
+        lock(&self.state).sentence.is_some()
     }
 
     /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.

@@ -126,8 +126,9 @@ impl Queue {
         if let Some(purge) = &mut self.writing {
             purge.all = true;
         }
-        self.ahead.clear();
-        self.answers = Load::default();
+        for run in std::mem::take(&mut self.ahead) {
+            self.answers.sub(&run);
+        }
         self.retain(|_| false)
     }
 
@@ -247,6 +248,17 @@ mod tests {
         queue.push_ahead(run(None, &["left"]));
         finish(&mut queue, runs, 1);
         assert_eq!(write(&mut queue, 99), "1left33");
+    }
+
+    #[test]
+    fn a_purge_of_all_counts_on_what_is_left_of_a_begun_answer() {
+        let mut queue = Queue::default();
+        queue.push_ahead(run(None, &["ok"]));
+        write(&mut queue, 1);
+        assert_eq!(queue.purge_all(), 0);
+        assert_eq!(queue.answers(), Load { frames: 1, bytes: 1 });
+        assert_eq!(write(&mut queue, 99), "k");
+        assert_eq!(queue.answers(), Load::default());
     }
 
     #[test]
