@@ -4,6 +4,7 @@
 //!   cases    what a protocol promises, as data
 //!   memory   runs them without a network, in virtual time
 //!   scene    a hub in a world of its own
+//!   seed     random tests that can be repeated
 //!   clients  runs them with WebSocket clients that others wrote
 //!   host     a hub behind a real socket, on each runtime
 //!   program  an example or the server, as people start it
@@ -13,3 +14,4 @@ pub mod cases;
 pub mod memory;
 pub mod pattern;
 pub mod scene;
+pub mod seed;

@@ -164,6 +164,21 @@ fn a_client_that_asks_and_never_reads_is_closed_as_slow() {
 }
 
 #[test]
+fn a_session_that_overruns_itself_while_it_is_at_work_is_closed_at_once() {
+    each_way(|way| {
+        let scene = Scene::new(way, OpenChat::default(), small_outbox());
+        let ann = scene.join("ann", "room");
+        ann.wire().stall();
+        scene.hub.publish("room", Payload::null()).expect("a name");
+        (0..11).for_each(|n| ann.wire().put(Ok(chat_core::Incoming::Text(format!("publish room {n}")))));
+        scene.world.settle();
+        assert_eq!(scene.hub.stats().subscriptions, 0);
+        ann.wire().flow();
+        assert_eq!(ann.close(), Some(Close::SLOW));
+    });
+}
+
+#[test]
 fn a_flood_of_one_session_does_not_hold_up_another() {
     each_way(|way| {
         let scene = Scene::open_chat(way);
