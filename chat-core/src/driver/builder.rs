@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::encoding::Encodings;
+use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
 use super::metrics::Metrics;
 use super::seats::Seats;
 use crate::machine::Shard;
 use crate::model::{Limits, SenderName};
-use crate::port::{AnyEndpoint, Endpoint, Runtime};
+use crate::port::{Endpoint, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
 pub struct HubBuilder {

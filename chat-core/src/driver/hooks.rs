@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::FutureExt;
-use futures::future::CatchUnwind;
+use futures::future::{BoxFuture, CatchUnwind};
 
-use crate::model::{ChannelId, Payload, Refusal, RequestId};
-use crate::port::{Hook, Identity, SubscribeOptions};
+use crate::model::{
+    Call, ChannelId, Close, Connect, Payload, Publish, Refusal, RequestId, SessionId, SharedInfo, Subscribe,
+};
+use crate::port::{Endpoint, Identity, SubscribeOptions};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
@@ -57,5 +60,39 @@ impl Asking {
             Self::Publish(channel, hook) => Outcome::Publish(channel.clone(), ready!(hook.poll(cx))?),
             Self::Call(hook) => Outcome::Call(ready!(hook.poll(cx))?),
         }))
+    }
+}
+
+/// An [`Endpoint`] without its type, so that a hub has none.
+pub(crate) trait AnyEndpoint: Send + Sync {
+    fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity>;
+    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions>;
+    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload>;
+    fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload>;
+    fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
+}
+
+/// A hook that runs.
+pub(crate) type Hook<T> = BoxFuture<'static, Result<T, Refusal>>;
+
+impl<E: Endpoint> AnyEndpoint for E {
+    fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity> {
+        Box::pin(async move { Endpoint::stream_opened(&*self, session, connect).await })
+    }
+
+    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions> {
+        Box::pin(async move { Endpoint::subscribe(&*self, &session, request).await })
+    }
+
+    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload> {
+        Box::pin(async move { Endpoint::publish(&*self, &session, request, member).await })
+    }
+
+    fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload> {
+        Box::pin(async move { Endpoint::call(&*self, &session, request).await })
+    }
+
+    fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()> {
+        Box::pin(async move { Endpoint::stream_closed(&*self, &session, &close).await })
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::builder::HubBuilder;
 use super::encoding::Encodings;
 use super::fanout;
+use super::hooks::AnyEndpoint;
 use super::metrics::{Metrics, Stats};
 use super::outbox::{Manner, Subscription};
 use super::seats::{Full, Seat, Seats};
@@ -15,7 +16,7 @@ use super::trace;
 use crate::lock::lock;
 use crate::machine::{Draft, Joined, Shard};
 use crate::model::{ChannelId, Close, Limits, NameError, Payload, Published, SenderName, SessionId};
-use crate::port::{AnyEndpoint, Endpoint, Runtime};
+use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
 #[derive(Clone)]

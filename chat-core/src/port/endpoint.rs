@@ -1,13 +1,9 @@
 //! The hooks that a user of the library writes.
 
 use std::future::{Future, ready};
-use std::sync::Arc;
-
-use futures::future::BoxFuture;
 
 use crate::model::{
-    Call, Close, Connect, Payload, Publish, Refusal, SenderName, SessionId, SessionInfo, SharedInfo,
-    Subscribe,
+    Call, Close, Connect, Payload, Publish, Refusal, SenderName, SessionId, SessionInfo, Subscribe,
 };
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
@@ -91,8 +87,14 @@ impl Default for SubscribeOptions {
 }
 
 impl Endpoint for OpenChat {
-    async fn publish(&self, _: &SessionInfo, request: Publish, member: bool) -> Result<Payload, Refusal> {
-        if member || self.open_publish { Ok(request.content) } else { Err(not_a_member(&request)) }
+    fn publish(
+        &self,
+        _: &SessionInfo,
+        request: Publish,
+        member: bool,
+    ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
+        let may = member || self.open_publish;
+        ready(if may { Ok(request.content) } else { Err(not_a_member(&request)) })
     }
 }
 
@@ -102,38 +104,4 @@ fn guest(session: SessionId) -> SenderName {
 
 fn not_a_member(request: &Publish) -> Refusal {
     Refusal::permission_denied(format!("only subscribers of {:?} may publish to it", request.channel))
-}
-
-/// [`Endpoint`] without its type, so that a hub has none.
-pub(crate) trait AnyEndpoint: Send + Sync {
-    fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity>;
-    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions>;
-    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload>;
-    fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload>;
-    fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
-}
-
-/// A hook that runs.
-pub(crate) type Hook<T> = BoxFuture<'static, Result<T, Refusal>>;
-
-impl<E: Endpoint> AnyEndpoint for E {
-    fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity> {
-        Box::pin(async move { Endpoint::stream_opened(&*self, session, connect).await })
-    }
-
-    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions> {
-        Box::pin(async move { Endpoint::subscribe(&*self, &session, request).await })
-    }
-
-    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload> {
-        Box::pin(async move { Endpoint::publish(&*self, &session, request, member).await })
-    }
-
-    fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload> {
-        Box::pin(async move { Endpoint::call(&*self, &session, request).await })
-    }
-
-    fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()> {
-        Box::pin(async move { Endpoint::stream_closed(&*self, &session, &close).await })
-    }
 }

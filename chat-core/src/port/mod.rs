@@ -6,7 +6,6 @@ mod protocol;
 mod runtime;
 mod transport;
 
-pub(crate) use endpoint::{AnyEndpoint, Hook};
 pub use endpoint::{Endpoint, Identity, OpenChat, SubscribeOptions};
 pub use framing::{Framing, Unframed};
 pub use protocol::Protocol;
