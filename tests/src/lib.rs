@@ -8,9 +8,11 @@
 //!   clients  runs them with WebSocket clients that others wrote
 //!   host     a hub behind a real socket, on each runtime
 //!   program  an example or the server, as people start it
+//!   layers   which way the imports of the core point
 //! ```
 
 pub mod cases;
+pub mod layers;
 pub mod memory;
 pub mod pattern;
 pub mod scene;
