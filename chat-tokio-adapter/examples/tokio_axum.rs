@@ -7,6 +7,7 @@ use chat_tokio_adapter::{TokioRuntime, axum_upgrade};
 use tokio::net::TcpListener;
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "it tells people where it is")]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".into());
     let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
@@ -14,5 +15,7 @@ async fn main() -> std::io::Result<()> {
         .route("/", get(|| async { "a chat is at /ws" }))
         .route("/ws", any(axum_upgrade))
         .with_state(hub);
-    axum::serve(TcpListener::bind(address).await?, app).await
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    axum::serve(listener, app).await
 }

@@ -8,12 +8,15 @@ use chat_tokio_adapter::{Gate, TokioRuntime, serve};
 use tokio::net::TcpListener;
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "it tells people where it is")]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let big = 16 * 1024 * 1024;
     let limits =
         Limits { message_bytes: big, message_fragments: 0, outbox_bytes: 4 * big, ..Limits::default() };
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime::current());
-    serve(TcpListener::bind(address).await?, Gate::new(hub, Echo, |_| Ok(None)), pending()).await;
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    serve(listener, Gate::new(hub, Echo, |_| Ok(None)), pending()).await;
     Ok(())
 }

@@ -11,10 +11,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "it tells people where it is")]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
     let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
     let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
     loop {
         let (socket, _) = listener.accept().await?;
         tokio::spawn(run(hub.clone(), socket));

@@ -8,12 +8,17 @@
 //!   clients  runs them with WebSocket clients that others wrote
 //!   host     a hub behind a real socket, on each runtime
 //!   program  an example or the server, as people start it
+//!   crowd    many clients at once
 //!   layers   which way the imports of the core point
 //! ```
 
 pub mod cases;
+pub mod clients;
+pub mod crowd;
+pub mod host;
 pub mod layers;
 pub mod memory;
 pub mod pattern;
+pub mod program;
 pub mod scene;
 pub mod seed;

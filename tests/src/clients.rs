@@ -1,0 +1,62 @@
+//! WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases by PyPI's `kosoku`.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::cases::folder;
+
+/// The clients that run the conformance cases.
+pub const CLIENTS: [&str; 3] = ["ws", "python", "chromium"];
+
+/// Runs the conformance cases with a client against a server of the plain protocol.
+///
+/// # Panics
+/// With what the client says, if a case fails.
+pub fn conformance(client: &str, url: &str) {
+    let all = match client {
+        "python" => run(python().arg(script("conformance.py")).arg(url)),
+        _ => run(node().arg(script("conformance.mjs")).arg(url).args(["--client", client])),
+    };
+    assert!(all.ends_with(" passed, 0 failed"), "{client}: {all}");
+}
+
+/// Runs Autobahn's cases against a server that echoes.
+///
+/// # Panics
+/// With what it says, if a case fails or did not run.
+pub fn autobahn(url: &str) {
+    let all = run(python().arg(script("autobahn.py")).arg(url));
+    assert_eq!(all, "301 passed, 0 failed");
+}
+
+/// Runs the page's cases against a server that is started with this command; `{port}` in it stands for its port.
+///
+/// # Panics
+/// With what they say, if a case fails.
+pub fn page(server: &str) {
+    let all = run(node().arg(script("page.mjs")).args(["--server", server]));
+    assert!(all.ends_with(" passed, 0 failed"), "{all}");
+}
+
+fn script(name: &str) -> PathBuf {
+    folder("clients").join(name)
+}
+
+fn node() -> Command {
+    Command::new(env::var_os("NODE").unwrap_or_else(|| "node".into()))
+}
+
+fn python() -> Command {
+    let here = folder("../target/venv/bin/python").into_os_string();
+    Command::new(env::var_os("PYTHON").unwrap_or(here))
+}
+
+/// What a client said, trimmed. One that is not there is a failure, not a reason to pass.
+fn run(command: &mut Command) -> String {
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; ./test.sh installs it"));
+    let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} failed\n{said}\n{warned}");
+    said.trim().to_owned()
+}

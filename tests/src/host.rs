@@ -1,0 +1,99 @@
+//! A hub behind a real socket, on each runtime.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Sender as Teller, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use chat_core::{Hub, HubBuilder};
+use chat_tokio_adapter::TokioRuntime;
+
+/// A runtime, and the adapter that binds the core to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Tokio on several threads.
+    TokioMulti,
+    /// Tokio on one.
+    TokioCurrent,
+}
+
+/// A hub that listens, until this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// Where it listens, for clients of the plain protocol, on every path.
+    pub address: SocketAddr,
+    /// What listens.
+    pub hub: Hub,
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Host {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::TokioMulti, Self::TokioCurrent];
+
+    /// Serves a hub.
+    ///
+    /// # Panics
+    /// If no port is free.
+    pub fn serve(self, hub: HubBuilder) -> Served {
+        let (tell, told) = channel();
+        let (stop, stopped) = async_channel::bounded(1);
+        let thread = thread::spawn(move || self.run(hub, &tell, stopped));
+        let (address, hub) = told.recv().expect("it listens");
+        Served { address, hub, stop, thread: Some(thread) }
+    }
+
+    fn run(self, hub: HubBuilder, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
+        match self {
+            Self::TokioMulti => tokio(tokio::runtime::Builder::new_multi_thread(), hub, tell, stop),
+            Self::TokioCurrent => tokio(tokio::runtime::Builder::new_current_thread(), hub, tell, stop),
+        }
+    }
+}
+
+impl Served {
+    /// Its address for WebSocket clients.
+    pub fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tokio(
+    mut runtime: tokio::runtime::Builder,
+    hub: HubBuilder,
+    tell: &Teller<(SocketAddr, Hub)>,
+    stop: Receiver<()>,
+) {
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let hub = hub.build(TokioRuntime::current());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a port");
+        let serving =
+            chat_tokio_adapter::serve(listener, chat_tokio_adapter::gate(hub.clone()), stopped(stop));
+        tell.send((address, hub.clone())).expect("somebody waits");
+        until_gone(serving, hub).await;
+    });
+}
+
+async fn stopped(stop: Receiver<()>) {
+    let _ = stop.recv().await;
+}
+
+/// Serves, then lets those who are still there go.
+async fn until_gone(serving: impl Future<Output = ()>, hub: Hub) {
+    serving.await;
+    hub.drain(Duration::from_secs(5)).await;
+}

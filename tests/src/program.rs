@@ -1,0 +1,131 @@
+//! An example or the server, as people start it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::cases::folder;
+
+/// A process that listens. It is ended when this is dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Program {
+    /// Starts a command, and waits until it says where it listens.
+    ///
+    /// # Panics
+    /// If it does not say so within a minute.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (tell, told) = channel();
+        follow(child.stdout.take().expect("it is piped"), tell.clone());
+        follow(child.stderr.take().expect("it is piped"), tell);
+        match told.recv_timeout(Duration::from_secs(60)) {
+            Ok(address) => Self { child, address },
+            Err(error) => {
+                let _ = child.kill();
+                panic!("{command:?} does not say where it listens: {error}");
+            }
+        }
+    }
+
+    /// An example, on a port of its own choice.
+    pub fn example(name: &str) -> Self {
+        Self::start(Command::new(built().join("examples").join(name)).arg("127.0.0.1:0"))
+    }
+
+    /// The server, on a port of its own choice.
+    pub fn server(arguments: &[&str]) -> Self {
+        Self::start(Command::new(server()).args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end; true if it ended well.
+    pub fn wait(&mut self) -> bool {
+        self.child.wait().expect("a child can be waited for").success()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads all that a process says, so that it never waits for a reader, and tells the address in it.
+fn follow(output: impl Read + Send + 'static, tell: Sender<SocketAddr>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(address) = address_in(&line) {
+                let _ = tell.send(address);
+            }
+        }
+    });
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, said) = line.split_once("listening on ")?;
+    said.trim_start_matches("http://").trim_end().parse().ok()
+}
+
+/// The chat server's binary.
+pub fn server() -> PathBuf {
+    built().join("chat-server")
+}
+
+/// Where the workspace's programs are, built once.
+///
+/// # Panics
+/// If they cannot be built.
+fn built() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            build(&["--workspace"], &profile());
+            profile()
+        })
+        .clone()
+}
+
+/// Builds programs with these arguments into a profile's folder.
+///
+/// # Panics
+/// If they cannot be built.
+pub fn build(arguments: &[&str], profile: &Path) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--locked", "--bins", "--examples"]).args(arguments);
+    command.arg("--target-dir").arg(profile.parent().expect("a profile is in a target folder"));
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    assert!(command.current_dir(folder("..")).status().expect("cargo runs").success(), "{command:?} failed");
+}
+
+/// The folder of this test's own profile, such as `target/debug`.
+///
+/// # Panics
+/// If this is no test.
+pub fn profile() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.parent().and_then(|deps| deps.parent()).expect("a test is in deps").to_owned()
+}

@@ -1,0 +1,13 @@
+//! RFC 6455 as Autobahn sees it, over every adapter's echo.
+
+use chat_tests::clients::autobahn;
+use chat_tests::program::Program;
+
+fn holds(echo: &Program) {
+    autobahn(&format!("ws://{}/", echo.address));
+}
+
+#[test]
+fn autobahns_301_cases_hold_over_tokio() {
+    holds(&Program::example("tokio_echo"));
+}

@@ -1,0 +1,34 @@
+//! The plain protocol over real sockets, on every runtime, with clients that others wrote.
+
+use chat_core::{Hub, OpenChat};
+use chat_tests::clients::{CLIENTS, conformance};
+use chat_tests::host::Host;
+use chat_tests::program::Program;
+
+fn holds_on(host: Host) {
+    let served = host.serve(Hub::builder(OpenChat::default()));
+    CLIENTS.iter().for_each(|client| conformance(client, &served.url()));
+    assert_eq!(served.hub.stats().dropped.keys().find(|reason| **reason == "slow"), None);
+}
+
+#[test]
+fn every_case_holds_over_tokio_on_many_threads() {
+    holds_on(Host::TokioMulti);
+}
+
+#[test]
+fn every_case_holds_over_tokio_on_one_thread() {
+    holds_on(Host::TokioCurrent);
+}
+
+#[test]
+fn every_case_holds_against_the_server_as_people_start_it() {
+    let server = Program::server(&[]);
+    conformance("ws", &format!("ws://{}/ws", server.address));
+}
+
+#[test]
+fn every_case_holds_behind_the_router_of_an_axum_server() {
+    let server = Program::example("tokio_axum");
+    conformance("ws", &format!("ws://{}/ws", server.address));
+}
