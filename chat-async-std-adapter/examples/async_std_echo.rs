@@ -1,0 +1,28 @@
+//! Sends every WebSocket message back. `async_std_echo 127.0.0.1:9001`; with `--no-default-features --features smol`, on smol.
+
+use std::future::pending;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use chat_async_std_adapter::{Async, Gate, serve};
+use chat_core::{Hub, Limits};
+use chat_protocol::echo::{Echo, EchoEndpoint};
+
+#[cfg(feature = "async-std")]
+use chat_async_std_adapter::AsyncStdRuntime as Runtime;
+#[cfg(not(feature = "async-std"))]
+use chat_async_std_adapter::SmolRuntime as Runtime;
+
+#[expect(clippy::print_stdout, reason = "it tells people where it is")]
+fn main() -> io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let big = 16 * 1024 * 1024;
+    let limits =
+        Limits { message_bytes: big, message_fragments: 0, outbox_bytes: 4 * big, ..Limits::default() };
+    let hub = Hub::builder(EchoEndpoint).limits(limits).build(Runtime);
+    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+    let listener = Async::<TcpListener>::bind(address)?;
+    println!("listening on {}", listener.get_ref().local_addr()?);
+    async_io::block_on(serve(listener, Gate::new(hub, Echo, |_| Ok(None)), pending()));
+    Ok(())
+}

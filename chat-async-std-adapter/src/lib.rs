@@ -1,0 +1,43 @@
+//! chat-core on async-std and smol: the runtimes, and a listener over futures-io.
+//!
+//! ```text
+//!   serve ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
+//!             run_io  ──┘                            (TLS and other streams)
+//! ```
+//!
+//! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`] for a server of its own, with a
+//! [`gate`]; [`run_tcp`] and [`run_io`] for sockets that are open already. Sockets are async-io's [`Async`], on which both runtimes stand.
+//! async-std itself is discontinued (RUSTSEC-2025-0052): what is new should choose smol.
+//!
+//! ```no_run
+//! use std::{future::pending, net::TcpListener};
+//! use chat_async_std_adapter::{Async, gate, serve};
+//! # #[cfg(feature = "async-std")]
+//! # fn main() -> std::io::Result<()> {
+//! use chat_async_std_adapter::AsyncStdRuntime;
+//! use chat_core::{Hub, OpenChat};
+//!
+//! let hub = Hub::builder(OpenChat::default()).build(AsyncStdRuntime);
+//! let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 8080))?;
+//! async_io::block_on(serve(listener, gate(hub), pending()));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "async-std"))]
+//! # fn main() {}
+//! ```
+
+mod door;
+mod listener;
+mod run;
+#[cfg(any(feature = "async-std", feature = "smol"))]
+mod runtime;
+mod socket;
+
+pub use async_io::Async;
+pub use chat_websocket::{Gate, Opening, Origin, Origins, Rejection};
+pub use listener::serve;
+pub use run::{gate, run_io, run_tcp};
+#[cfg(feature = "async-std")]
+pub use runtime::AsyncStdRuntime;
+#[cfg(feature = "smol")]
+pub use runtime::SmolRuntime;

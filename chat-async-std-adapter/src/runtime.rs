@@ -1,0 +1,70 @@
+//! The clock, timers and tasks of async-std and of smol. Both have async-io's timers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use async_io::Timer;
+use chat_core::{Now, Runtime, Sleep};
+use futures::future::BoxFuture;
+
+/// async-std's global executor, which may be called from anywhere.
+#[cfg(feature = "async-std")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsyncStdRuntime;
+
+/// smol's global executor, which may be called from anywhere. It has as many threads as the environment's `SMOL_THREADS` says, or one.
+#[cfg(feature = "smol")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SmolRuntime;
+
+#[cfg(feature = "async-std")]
+impl Runtime for AsyncStdRuntime {
+    fn now(&self) -> Now {
+        now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Alarm(Timer::at(deadline)))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        async_std::task::spawn(task);
+    }
+}
+
+#[cfg(feature = "smol")]
+impl Runtime for SmolRuntime {
+    fn now(&self) -> Now {
+        now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Alarm(Timer::at(deadline)))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        smol::spawn(task).detach();
+    }
+}
+
+fn now() -> Now {
+    Now { instant: Instant::now(), utc: chrono::Utc::now() }
+}
+
+struct Alarm(Timer);
+
+impl Future for Alarm {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
+
+impl Sleep for Alarm {
+    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.0.set_at(deadline);
+    }
+}

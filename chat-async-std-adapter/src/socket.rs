@@ -1,0 +1,82 @@
+//! Sockets as the core reads and writes them.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use chat_core::ByteWriter;
+use chat_websocket::PollRead;
+use futures::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
+
+/// A TCP socket: whoever publishes writes at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Tcp(pub(crate) Arc<Async<TcpStream>>);
+
+impl PollRead for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+}
+
+impl ByteWriter for Tcp {
+    fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        match bytes {
+            [one] => self.0.get_ref().write(one),
+            many => self.0.get_ref().write_vectored(many),
+        }
+    }
+
+    /// Tries first: others may have written since the socket was last heard to be full, and one event is told once.
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_close(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
+
+/// Anything that futures-io reads from.
+pub(crate) struct Reader<T>(pub(crate) ReadHalf<T>);
+
+impl<T: AsyncRead + Unpin> PollRead for Reader<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+/// Any other byte stream, such as TLS: only its own task writes.
+pub(crate) struct AnyWriter<T>(pub(crate) Mutex<WriteHalf<T>>);
+
+impl<T: AsyncWrite + Send + Unpin + 'static> ByteWriter for AnyWriter<T> {
+    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = ready!(Pin::new(&mut *writer).poll_write_vectored(cx, bytes))?;
+        // A stream that buffers, as TLS does, is to send it too; what is pending of that goes with the next write.
+        let _ = Pin::new(&mut *writer).poll_flush(cx)?;
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *writer).poll_close(cx)
+    }
+}
