@@ -1,12 +1,13 @@
 //! A hub behind a real socket, on each runtime.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Sender as Teller, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
 use chat_core::{Hub, HubBuilder};
 use chat_tokio_adapter::TokioRuntime;
 
@@ -17,6 +18,10 @@ pub enum Host {
     TokioMulti,
     /// Tokio on one.
     TokioCurrent,
+    /// async-std.
+    AsyncStd,
+    /// smol.
+    Smol,
 }
 
 /// A hub that listens, until this is dropped.
@@ -31,9 +36,6 @@ pub struct Served {
 }
 
 impl Host {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::TokioMulti, Self::TokioCurrent];
-
     /// Serves a hub.
     ///
     /// # Panics
@@ -50,6 +52,8 @@ impl Host {
         match self {
             Self::TokioMulti => tokio(tokio::runtime::Builder::new_multi_thread(), hub, tell, stop),
             Self::TokioCurrent => tokio(tokio::runtime::Builder::new_current_thread(), hub, tell, stop),
+            Self::AsyncStd => futures_io(hub.build(AsyncStdRuntime), tell, stop),
+            Self::Smol => futures_io(hub.build(SmolRuntime), tell, stop),
         }
     }
 }
@@ -86,6 +90,15 @@ fn tokio(
         tell.send((address, hub.clone())).expect("somebody waits");
         until_gone(serving, hub).await;
     });
+}
+
+fn futures_io(hub: Hub, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
+    let address = listener.get_ref().local_addr().expect("a port");
+    let gate = chat_async_std_adapter::gate(hub.clone());
+    let serving = chat_async_std_adapter::serve(listener, gate, stopped(stop));
+    tell.send((address, hub.clone())).expect("somebody waits");
+    async_io::block_on(until_gone(serving, hub));
 }
 
 async fn stopped(stop: Receiver<()>) {

@@ -48,6 +48,20 @@ impl Program {
         Self::start(Command::new(built().join("examples").join(name)).arg("127.0.0.1:0"))
     }
 
+    /// An example of the futures-io adapter built for smol, on a port of its own choice.
+    pub fn smol_example(name: &str) -> Self {
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        let built = BUILT.get_or_init(|| {
+            let own = profile();
+            let beside =
+                own.parent().expect("a target folder").join("smol").join(own.file_name().expect("a profile"));
+            let arguments = ["-p", "chat-async-std-adapter", "--no-default-features", "--features", "smol"];
+            build(&arguments, &beside);
+            beside
+        });
+        Self::start(Command::new(built.join("examples").join(name)).arg("127.0.0.1:0"))
+    }
+
     /// The server, on a port of its own choice.
     pub fn server(arguments: &[&str]) -> Self {
         Self::start(Command::new(server()).args(["--listen", "127.0.0.1:0"]).args(arguments))

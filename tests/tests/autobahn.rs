@@ -11,3 +11,13 @@ fn holds(echo: &Program) {
 fn autobahns_301_cases_hold_over_tokio() {
     holds(&Program::example("tokio_echo"));
 }
+
+#[test]
+fn autobahns_301_cases_hold_over_async_std() {
+    holds(&Program::example("async_std_echo"));
+}
+
+#[test]
+fn autobahns_301_cases_hold_over_smol() {
+    holds(&Program::smol_example("async_std_echo"));
+}

@@ -22,6 +22,16 @@ fn every_case_holds_over_tokio_on_one_thread() {
 }
 
 #[test]
+fn every_case_holds_over_async_std() {
+    holds_on(Host::AsyncStd);
+}
+
+#[test]
+fn every_case_holds_over_smol() {
+    holds_on(Host::Smol);
+}
+
+#[test]
 fn every_case_holds_against_the_server_as_people_start_it() {
     let server = Program::server(&[]);
     conformance("ws", &format!("ws://{}/ws", server.address));

@@ -61,3 +61,13 @@ fn all_hear_one_order_over_tokio_on_many_threads() {
 fn all_hear_one_order_over_tokio_on_one_thread() {
     holds_on(Host::TokioCurrent);
 }
+
+#[test]
+fn all_hear_one_order_over_async_std() {
+    holds_on(Host::AsyncStd);
+}
+
+#[test]
+fn all_hear_one_order_over_smol() {
+    holds_on(Host::Smol);
+}
