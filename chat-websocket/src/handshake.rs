@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
@@ -85,6 +85,7 @@ pub fn accept(
 ) -> Result<Accepted, Rejection> {
     ensure(method == Method::GET, Rejection::Method)?;
     ensure(version == Version::HTTP_11, Rejection::HttpVersion)?;
+    ensure(!has_body(headers), Rejection::Body)?;
     let host = single(headers, &HOST).filter(|host| !host.is_empty()).ok_or(Rejection::Host)?;
     ensure(names(headers, &UPGRADE, "websocket"), Rejection::NoUpgrade)?;
     ensure(names(headers, &CONNECTION, "upgrade"), Rejection::Connection)?;
@@ -168,6 +169,12 @@ impl Rejection {
 
 fn ensure(holds: bool, rejection: Rejection) -> Result<(), Rejection> {
     if holds { Ok(()) } else { Err(rejection) }
+}
+
+/// What follows the head would be read as frames by one party and as a body by another.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
 }
 
 /// The value of a header that may stand only once.
@@ -272,6 +279,14 @@ mod tests {
         }
         assert_eq!(with("sec-websocket-protocol", b"a, b").expect("tokens").subprotocols, ["a", "b"]);
         assert_eq!(with("upgrade", b"\xff"), Err(Rejection::NoUpgrade));
+    }
+
+    #[test]
+    fn a_handshake_has_no_body() {
+        for (name, value) in [("content-length", &b"5"[..]), ("transfer-encoding", b"chunked")] {
+            assert_eq!(with(name, value), Err(Rejection::Body));
+        }
+        assert!(with("content-length", b"0").is_ok());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl RequestReader {
     /// Takes in what came; gives the request once it is whole.
     ///
     /// # Errors
-    /// [`Rejection::TooLarge`], [`Rejection::Malformed`] or [`Rejection::Body`]; nothing more is to be pushed then.
+    /// [`Rejection::TooLarge`] or [`Rejection::Malformed`]; nothing more is to be pushed then.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<OpeningRequest>, Rejection> {
         let end = self.scanner.follow(bytes)?;
         self.head.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
@@ -106,12 +106,7 @@ fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Rejection> {
     if status.is_partial() {
         return Err(Rejection::Malformed);
     }
-    build(&request).ok_or(Rejection::Malformed).and_then(|request| {
-        let length = request.headers().get(http::header::CONTENT_LENGTH);
-        let body = length.is_some_and(|length| length != "0");
-        let chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
-        if body || chunked { Err(Rejection::Body) } else { Ok(request) }
-    })
+    build(&request).ok_or(Rejection::Malformed)
 }
 
 fn build(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
@@ -177,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_and_what_has_a_body_is_refused() {
+    fn what_is_no_request_is_refused() {
         for bad in [
             &b"\x16\x03\x01\r\n\r\n"[..],
             b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
@@ -186,10 +181,6 @@ mod tests {
             b"GET  HTTP/1.1\r\n\r\n",
         ] {
             assert!(matches!(push(bad), Err(Rejection::Malformed)), "{}", String::from_utf8_lossy(bad));
-        }
-        for body in [&b"content-length: 5"[..], b"transfer-encoding: chunked"] {
-            let request = [b"GET / HTTP/1.1\r\n", body, b"\r\n\r\n"].concat();
-            assert!(matches!(push(&request), Err(Rejection::Body)));
         }
     }
 }
