@@ -9,6 +9,7 @@
 //!   host     a hub behind a real socket, on each runtime
 //!   program  an example or the server, as people start it
 //!   crowd    many clients at once
+//!   raw      a client that says what it likes
 //!   layers   which way the imports of the core point
 //! ```
 
@@ -20,5 +21,6 @@ pub mod layers;
 pub mod memory;
 pub mod pattern;
 pub mod program;
+pub mod raw;
 pub mod scene;
 pub mod seed;

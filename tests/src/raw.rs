@@ -1,0 +1,114 @@
+//! A client that says what it likes, byte by byte.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A socket without any manners.
+#[derive(Debug)]
+pub struct Raw(TcpStream);
+
+/// The headers of a handshake that holds, but for `Host`.
+pub const HANDSHAKE: [(&str, &str); 4] = [
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+/// Nothing takes longer here, or it is stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Raw {
+    /// Connects.
+    ///
+    /// # Panics
+    /// As everything here, if the server is not there.
+    pub fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("it listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Self(socket)
+    }
+
+    /// Connects and opens a WebSocket.
+    pub fn open(address: SocketAddr, target: &str) -> Self {
+        let mut raw = Self::connect(address);
+        raw.send(request("GET", target, address, &HANDSHAKE).as_bytes());
+        assert_eq!(raw.status(), 101);
+        raw
+    }
+
+    /// Says this. A server that has enough and is gone is no failure.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    /// Says nothing more.
+    pub fn end(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+
+    /// The status of the answer to a request, whose head is read; 0 if there is none.
+    pub fn status(&mut self) -> u16 {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            match self.0.read(&mut byte) {
+                Ok(1) => head.push(byte[0]),
+                _ => return 0,
+            }
+        }
+        let head = String::from_utf8_lossy(&head);
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+
+    /// The next frame of the server: its first byte and its payload; none at the end.
+    pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).ok()?;
+        let length = match head[1] {
+            126 => u64::from(u16::from_be_bytes(self.array()?)),
+            127 => u64::from_be_bytes(self.array()?),
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; length as usize];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((head[0], payload))
+    }
+
+    /// The code of the server's close, whatever comes before; none if it ends without.
+    pub fn close_code(&mut self) -> Option<u16> {
+        loop {
+            if let (0x88, payload) = self.frame()? {
+                return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            }
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.0.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+/// A request's head, with the right `Host`.
+pub fn request(method: &str, target: &str, host: SocketAddr, headers: &[(&str, &str)]) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")
+}
+
+/// A client's frame, masked: its first byte (such as `0x81`, a whole text) and its payload.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [7, 11, 13, 17];
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ ..126 => frame.push(0x80 | short as u8),
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}

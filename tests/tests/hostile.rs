@@ -1,0 +1,196 @@
+//! What hostile clients get, over every adapter: a status or a close code, and nobody else notices.
+
+use std::net::SocketAddr;
+
+use chat_core::{Hub, Limits, OpenChat};
+use chat_tests::crowd::{Member, at_once};
+use chat_tests::host::{Host, Served};
+use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
+
+const HOSTS: [Host; 3] = [Host::TokioMulti, Host::AsyncStd, Host::Smol];
+
+/// Plays on every adapter, and looks whether the server serves others still.
+fn on_each(limits: &Limits, play: impl Fn(&Served)) {
+    for host in HOSTS {
+        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
+        play(&served);
+        let mut member = Member::connect(served.address, "ann");
+        member.subscribe("room");
+        member.publish_all("other", 0, 0);
+    }
+}
+
+fn status_of(address: SocketAddr, bytes: &[u8]) -> u16 {
+    let mut raw = Raw::connect(address);
+    raw.send(bytes);
+    raw.status()
+}
+
+/// The handshake with one header put in place of its own, or added.
+fn with(address: SocketAddr, name: &str, value: &str) -> u16 {
+    let mut headers = HANDSHAKE.to_vec();
+    headers.retain(|(known, _)| *known != name);
+    headers.push((name, value));
+    status_of(address, request("GET", "/", address, &headers).as_bytes())
+}
+
+#[test]
+fn a_handshake_that_breaks_a_rule_is_told_which_status_that_is() {
+    on_each(&Limits::default(), |served| {
+        let at = served.address;
+        let whole = |method, headers: &[_]| status_of(at, request(method, "/", at, headers).as_bytes());
+        assert_eq!(whole("GET", &HANDSHAKE), 101);
+        assert_eq!(whole("POST", &HANDSHAKE), 405);
+        assert_eq!(whole("GET", &[]), 426, "no upgrade");
+        assert_eq!(with(at, "Sec-WebSocket-Version", "8"), 426);
+        assert_eq!(with(at, "Sec-WebSocket-Key", "c2hvcnQ="), 400);
+        assert_eq!(with(at, "Sec-WebSocket-Key", "no base64 at all!!!!!!!!"), 400);
+        assert_eq!(with(at, "Connection", "keep-alive"), 400);
+        assert_eq!(with(at, "Content-Length", "5"), 400);
+        assert_eq!(with(at, "Host", "elsewhere"), 400, "two hosts");
+        let twice = [&HANDSHAKE[..], &[HANDSHAKE[3]]].concat();
+        assert_eq!(whole("GET", &twice), 400, "two keys");
+        let old = request("GET", "/", at, &HANDSHAKE).replace("HTTP/1.1", "HTTP/1.0");
+        assert_eq!(status_of(at, old.as_bytes()), 400);
+        assert_eq!(status_of(at, b"\x16\x03\x01\x02\x00\x01\r\n\r\n"), 400, "TLS to a plain port");
+    });
+}
+
+#[test]
+fn pages_of_other_hosts_may_not_come_in() {
+    on_each(&Limits::default(), |served| {
+        let at = served.address;
+        assert_eq!(with(at, "Origin", &format!("http://{at}")), 101);
+        for foreign in
+            ["null", "http://evil.example", "http://127.0.0.1:1", "file://", "http://127.0.0.1.evil"]
+        {
+            assert_eq!(with(at, "Origin", foreign), 403, "{foreign}");
+        }
+        let two = [&HANDSHAKE[..], &[("Origin", "http://a"), ("Origin", "http://b")]].concat();
+        assert_eq!(status_of(at, request("GET", "/", at, &two).as_bytes()), 403);
+    });
+}
+
+#[test]
+fn values_that_are_no_text_kill_nothing() {
+    on_each(&Limits::default(), |served| {
+        let at = served.address;
+        let whole = request("GET", "/", at, &HANDSHAKE);
+        let head = whole.trim_end_matches("\r\n").as_bytes();
+        for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Key", "Origin", "Upgrade", "Cookie"] {
+            let bytes = [head, b"\r\n", name.as_bytes(), b": \x80\xff\r\n\r\n"].concat();
+            let status = status_of(at, &bytes);
+            assert!([101, 400, 403, 426].contains(&status), "{name}: {status}");
+        }
+    });
+}
+
+#[test]
+fn a_request_over_a_bound_is_refused_before_it_ends() {
+    on_each(&Limits::default(), |served| {
+        let at = served.address;
+        let line = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9 * 1024));
+        assert_eq!(status_of(at, line.as_bytes()), 431, "a line");
+        let headers = format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(102));
+        assert_eq!(status_of(at, headers.as_bytes()), 431, "headers");
+        let bytes = format!("GET / HTTP/1.1\r\n{}", format!("a: {}\r\n", "b".repeat(4000)).repeat(5));
+        assert_eq!(status_of(at, bytes.as_bytes()), 431, "bytes");
+    });
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_over_after_ten_seconds_however_many_there_are() {
+    at_once(HOSTS.len(), |n| {
+        let served = HOSTS[n].serve(Hub::builder(OpenChat::default()));
+        let slow: Vec<_> = (0..200).map(|_| Raw::connect(served.address)).collect();
+        for (n, mut raw) in slow.into_iter().enumerate() {
+            raw.send(&b"GET / HTTP/1.1\r\nHost: a\r\n"[..n % 25]);
+            if n == 0 {
+                assert_eq!(with(served.address, "X", "y"), 101, "others come in meanwhile");
+                assert_eq!(raw.status(), 408);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_frame_that_breaks_a_rule_closes_with_its_code() {
+    on_each(&Limits::default(), |served| {
+        let code = |bytes: &[u8]| {
+            let mut raw = Raw::open(served.address, "/?name=eve");
+            raw.send(bytes);
+            raw.close_code()
+        };
+        assert_eq!(code(&[0x81, 2, b'h', b'i']), Some(1002), "unmasked");
+        assert_eq!(code(&frame(0xC1, b"hi")), Some(1002), "a reserved bit");
+        assert_eq!(code(&frame(0x83, b"hi")), Some(1002), "a reserved opcode");
+        assert_eq!(code(&frame(0x80, b"hi")), Some(1002), "a continuation of nothing");
+        assert_eq!(code(&frame(0x09, b"hi")), Some(1002), "a ping in pieces");
+        assert_eq!(code(&frame(0x81, b"\xff\xfe")), Some(1007), "no UTF-8");
+        assert_eq!(code(&[0x81, 0xFF, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]), Some(1009), "2^62 bytes");
+        let top = code(&[0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
+        assert!(matches!(top, Some(1002 | 1009)), "the top bit: {top:?}");
+        assert_eq!(code(&frame(0x81, &[b'x'; 65_537])), Some(1009));
+    });
+}
+
+#[test]
+fn fragments_without_end_are_too_many_though_they_are_empty() {
+    on_each(&Limits::default(), |served| {
+        for payload in [&b""[..], b"x"] {
+            let mut raw = Raw::open(served.address, "/?name=eve");
+            raw.send(&[frame(0x01, payload), frame(0x00, payload).repeat(1024)].concat());
+            assert_eq!(raw.close_code(), Some(1009));
+        }
+    });
+}
+
+#[test]
+fn a_flood_of_tiny_frames_does_not_keep_others_from_talking() {
+    on_each(&Limits::default(), |served| {
+        let (mut flood, mut member) =
+            (Raw::open(served.address, "/?name=eve"), Member::connect(served.address, "bob"));
+        let frames = frame(0x8A, b"").repeat(100_000);
+        std::thread::scope(|scope| {
+            let flooding = scope.spawn(|| flood.send(&frames));
+            member.subscribe("room");
+            (0..100).for_each(|_| {
+                member.say(&serde_json::json!({"type":"ping"}));
+                assert_eq!(member.hear()["type"], "pong");
+            });
+            flooding.join().expect("it floods");
+        });
+    });
+}
+
+#[test]
+fn a_full_server_says_so_at_the_door() {
+    on_each(&Limits { sessions: 2, ..Limits::default() }, |served| {
+        let first = Raw::open(served.address, "/");
+        let _second = Raw::open(served.address, "/");
+        assert_eq!(with(served.address, "X", "y"), 503);
+        drop(first);
+        while served.hub.stats().sessions == 2 {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
+    let limits = Limits { outbox_frames: 1000, ..Limits::default() };
+    on_each(&limits, |served| {
+        let mut deaf = Raw::open(served.address, "/?name=deaf");
+        deaf.send(&frame(0x81, br#"{"type":"subscribe","channelId":"room"}"#));
+        let mut member = Member::connect(served.address, "bob");
+        member.subscribe("room");
+        let content = "x".repeat(10_000);
+        let mut said = 0;
+        while served.hub.stats().closes.get(&3008).is_none() {
+            member.say(&serde_json::json!({"type":"publish","channelId":"room","content":content}));
+            assert_eq!(member.hear()["type"], "message");
+            said += 1;
+            assert!(said < 10_000, "{:?}", served.hub.stats());
+        }
+    });
+}
