@@ -15,10 +15,14 @@ impl Member {
     /// # Panics
     /// As everything here, if the server does not do what it should.
     pub fn connect(address: SocketAddr, name: &str) -> Self {
+        Self::connect_to(address, &format!("/?name={name}"))
+    }
+
+    /// Connects to a path.
+    pub fn connect_to(address: SocketAddr, target: &str) -> Self {
         let socket = TcpStream::connect(address).expect("it listens");
         socket.set_nodelay(true).expect("a socket");
-        let url = format!("ws://{address}/?name={name}");
-        Self(tungstenite::client(url, socket).expect("a handshake").0)
+        Self(tungstenite::client(format!("ws://{address}{target}"), socket).expect("a handshake").0)
     }
 
     /// Says a request.

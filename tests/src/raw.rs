@@ -91,6 +91,18 @@ impl Raw {
     }
 }
 
+/// Asks for a path, and gives the whole answer, head and body.
+///
+/// # Panics
+/// If it is not text.
+pub fn get(address: SocketAddr, path: &str) -> String {
+    let mut raw = Raw::connect(address);
+    raw.send(request("GET", path, address, &[("Connection", "close")]).as_bytes());
+    let mut answer = String::new();
+    raw.0.read_to_string(&mut answer).expect("text");
+    answer
+}
+
 /// A request's head, with the right `Host`.
 pub fn request(method: &str, target: &str, host: SocketAddr, headers: &[(&str, &str)]) -> String {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();

@@ -42,3 +42,10 @@ fn every_case_holds_behind_the_router_of_an_axum_server() {
     let server = Program::example("tokio_axum");
     conformance("ws", &format!("ws://{}/ws", server.address));
 }
+
+#[test]
+fn every_case_holds_against_the_futures_io_server_as_people_start_it() {
+    for server in [Program::example("async_std_server"), Program::smol_example("async_std_server")] {
+        conformance("ws", &format!("ws://{}/", server.address));
+    }
+}
