@@ -25,14 +25,19 @@ async function overWs(url) {
   return { open, shut: async () => {} };
 }
 
-async function overChromium(url) {
-  const browser = await chromium.launch({
+/// Chromium without a window, and without a word to anybody else.
+export function launch() {
+  return chromium.launch({
     executablePath: process.env.CHROMIUM ?? findOnPath('chromium'),
     args: [
       '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync',
     ],
   });
+}
+
+async function overChromium(url) {
+  const browser = await launch();
   const context = await browser.newContext({ permissions: ['local-network-access'] });
   const page = await context.newPage();
 

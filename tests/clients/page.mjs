@@ -1,0 +1,309 @@
+#!/usr/bin/env node
+// Uses the server's page as people do, in Chromium.
+//
+//     node page.mjs --server "chat-server --listen 127.0.0.1:{port}" [--screenshot FILE]
+//
+// One line for each case that fails, then `N passed, N failed`. Exits with 1 if a case failed.
+
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { launch } from './sockets.mjs';
+
+const WAIT_MS = 20_000;
+
+const { values } = parseArgs({ options: { server: { type: 'string' }, screenshot: { type: 'string' } } });
+if (!values.server) {
+  console.error('usage: page.mjs --server "COMMAND with {port}" [--screenshot FILE]');
+  process.exit(2);
+}
+
+// ---- the server, which some cases restart ----
+
+const port = await freePort();
+const base = `http://127.0.0.1:${port}/`;
+let server = await start();
+
+function freePort() {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+async function start() {
+  const [command, ...rest] = values.server.replaceAll('{port}', port).split(' ');
+  const child = spawn(command, rest, { stdio: 'ignore' });
+  const failed = new Promise((_, reject) => {
+    child.on('error', reject);
+    child.on('exit', () => reject(new Error('the server ended')));
+  });
+  failed.catch(() => {});
+  const healthy = async () => {
+    while (!(await fetch(`${base}health`).catch(() => null))?.ok) await new Promise((next) => setTimeout(next, 20));
+  };
+  await Promise.race([healthy(), failed]);
+  return child;
+}
+
+async function stop() {
+  const ended = new Promise((resolve) => server.on('exit', resolve));
+  server.kill('SIGKILL');
+  await ended;
+}
+
+// ---- people ----
+
+const browser = await launch();
+const contexts = [];
+
+async function person(name, channel, options = {}) {
+  const context = await browser.newContext({ permissions: ['local-network-access'], ...options });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.dialogs = 0;
+  page.on('dialog', (dialog) => { page.dialogs += 1; dialog.dismiss(); });
+  await page.goto(`${base}#${encodeURIComponent(channel)}`);
+  await page.fill('#name', name);
+  await page.click('#start');
+  await state(page, 'open');
+  return page;
+}
+
+const state = (page, wanted) => page.waitForFunction((wanted) => document.body.dataset.state === wanted, wanted);
+const hears = (page, text) => page.locator('ol:not([hidden]) .message[data-offset] .content').getByText(text, { exact: true }).waitFor();
+const count = (page, text) => page.locator('.message .content').getByText(text, { exact: true }).count();
+const channelOf = (page, name) => page.locator(`[data-channel=${JSON.stringify(name)}]`);
+
+async function say(page, text) {
+  await page.fill('#text', text);
+  await page.press('#text', 'Enter');
+}
+
+function equal(got, wanted, what) {
+  if (got !== wanted) throw new Error(`${what}: expected ${wanted}, got ${got}`);
+}
+
+// ---- the cases ----
+
+const cases = {
+  async 'two pages in a channel talk, and one in another hears nothing'() {
+    const [ann, bob, eve] = [await person('ann', 'garden'), await person('bob', 'garden'), await person('eve', 'kitchen')];
+    await say(ann, 'hello bob');
+    await hears(bob, 'hello bob');
+    await say(bob, 'hello ann');
+    await hears(ann, 'hello ann');
+    await say(eve, 'anybody here?');
+    await hears(eve, 'anybody here?');
+    equal(await eve.locator('.message').count(), 1, 'messages in the other channel');
+    equal(await bob.locator('.message .sender').first().textContent(), 'ann', 'the sender');
+    equal(await bob.locator('.message .sender').first().isVisible(), true, 'whether one sees who wrote');
+    equal(await ann.locator('.message').count(), 2, 'messages, one’s own among them, each once');
+  },
+
+  async 'one page is closed hard, and the channel goes on'() {
+    const [ann, bob, eve] = [await person('ann', 'hard'), await person('bob', 'hard'), await person('eve', 'hard')];
+    await eve.context().close();
+    await say(ann, 'still there?');
+    await hears(bob, 'still there?');
+    await say(bob, 'yes');
+    await hears(ann, 'yes');
+  },
+
+  async 'a page whose server is restarted comes back by itself, and says that something may be missing'() {
+    const [ann, bob] = [await person('ann', 'again'), await person('bob', 'again')];
+    await say(ann, 'before');
+    await hears(bob, 'before');
+    await stop();
+    await state(ann, 'waiting');
+    server = await start();
+    await Promise.all([state(ann, 'open'), state(bob, 'open')]);
+    await bob.locator('ol:not([hidden]) .notice').waitFor();
+    await say(ann, 'after');
+    await hears(bob, 'after');
+    await hears(bob, 'before');
+    equal(await count(ann, 'after'), 1, 'copies of what was said after');
+  },
+
+  async 'what is said without a server fails where all can see, and is said once when it is said again'() {
+    const [ann, bob] = [await person('ann', 'offline'), await person('bob', 'offline')];
+    await stop();
+    await state(ann, 'waiting');
+    await say(ann, 'into the void');
+    await ann.locator('.message.failed').waitFor();
+    server = await start();
+    await Promise.all([state(ann, 'open'), state(bob, 'open')]);
+    await ann.click('.failed .retry');
+    await hears(bob, 'into the void');
+    await hears(ann, 'into the void');
+    equal(await ann.locator('.message').count(), 1, 'messages');
+    equal(await bob.locator('.message').count(), 1, 'messages of the other');
+  },
+
+  async 'nothing that a person writes is run as HTML'() {
+    const attack = '<img src=x onerror="window.hit=1;alert(1)"><script>window.hit=1</script>';
+    const [ann, bob] = [await person(attack, attack), await person('bob', attack)];
+    await say(ann, attack);
+    await hears(bob, attack);
+    equal(await bob.locator('.message .sender').first().textContent(), attack, 'the sender');
+    await channelOf(bob, attack).waitFor();
+    for (const page of [ann, bob]) {
+      equal(page.dialogs, 0, 'dialogs');
+      equal(await page.evaluate(() => window.hit), undefined, 'what a script would have set');
+      equal(await page.locator('img, ol script, nav script').count(), 0, 'elements that a person made');
+    }
+  },
+
+  async 'unread messages are counted on a channel in the background until it is looked at'() {
+    const [ann, bob] = [await person('ann', 'front'), await person('bob', 'back')];
+    await ann.fill('#channel', 'back');
+    await ann.click('#join');
+    await channelOf(ann, 'front').click();
+    await say(bob, 'one');
+    await say(bob, 'two');
+    const badge = channelOf(ann, 'back').locator('.unread');
+    await badge.getByText('2', { exact: true }).waitFor();
+    await channelOf(ann, 'back').click();
+    await hears(ann, 'two');
+    equal(await badge.isVisible(), false, 'a badge on the channel in view');
+  },
+
+  async 'a keyboard is enough'() {
+    const bob = await person('bob', 'keys');
+    const context = await browser.newContext({ permissions: ['local-network-access'] });
+    contexts.push(context);
+    const ann = await context.newPage();
+    ann.setDefaultTimeout(WAIT_MS);
+    const { keyboard } = ann;
+    const tabTo = async (selector, key = 'Tab') => {
+      for (let tabs = 0; !(await ann.evaluate((s) => document.activeElement.matches(s), selector)); tabs += 1) {
+        if (tabs > 30) throw new Error(`no tab leads to ${selector}`);
+        await keyboard.press(key);
+      }
+    };
+    await ann.goto(base);
+    await keyboard.type('ann');
+    await keyboard.press('Enter');
+    await state(ann, 'open');
+    await tabTo('#channel', 'Shift+Tab');
+    await keyboard.type('keys');
+    await keyboard.press('Enter');
+    await tabTo('#text');
+    await keyboard.type('no mouse');
+    await keyboard.press('Shift+Enter');
+    await keyboard.type('at all');
+    await keyboard.press('Enter');
+    await hears(bob, 'no mouse\nat all');
+    await tabTo('[data-channel=lobby]', 'Shift+Tab');
+    await keyboard.press('Enter');
+    equal(await ann.textContent('#title'), '# lobby', 'the channel in view');
+    await tabTo('[aria-label="Leave keys"]');
+    await keyboard.press('Enter');
+    await channelOf(ann, 'keys').waitFor({ state: 'detached' });
+    await say(bob, 'gone?');
+    await hears(bob, 'gone?');
+    equal(await count(ann, 'gone?'), 0, 'messages of a channel that was left');
+  },
+
+  async 'it fits on a phone'() {
+    const ann = await person('ann', 'a-channel-with-quite-a-long-name', { viewport: { width: 360, height: 640 } });
+    for (const name of ['second', 'third', 'fourth']) {
+      await ann.fill('#channel', name);
+      await ann.press('#channel', 'Enter');
+    }
+    await say(ann, 'w'.repeat(300));
+    await hears(ann, 'w'.repeat(300));
+    const width = await ann.evaluate(() => document.scrollingElement.scrollWidth);
+    if (width > 360) throw new Error(`it is ${width} wide`);
+    const box = await ann.locator('#send').boundingBox();
+    if (box.y + box.height > 640 || box.x + box.width > 360) throw new Error('one cannot reach the button to send');
+  },
+
+  async 'it is dark where people want it dark'() {
+    const ground = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground(await person('ann', 'light', { colorScheme: 'light' }));
+    const dark = await ground(await person('ann', 'dark', { colorScheme: 'dark' }));
+    if (light === dark) throw new Error(`both are ${dark}`);
+  },
+
+  async 'name and channels are there again after a reload, and an address opens its channel'() {
+    const ann = await person('ann', 'first');
+    await ann.fill('#channel', 'second / other');
+    await ann.press('#channel', 'Enter');
+    await ann.reload();
+    await state(ann, 'open');
+    equal(await ann.textContent('#me bdi'), 'ann', 'the name');
+    await channelOf(ann, 'first').waitFor();
+    equal(await ann.textContent('#title'), '# second / other', 'the channel of the address');
+    await ann.evaluate(() => { location.hash = '#third'; });
+    await channelOf(ann, 'third').waitFor();
+  },
+
+  async 'a name that the server refuses is asked for again, with why'() {
+    const ann = await person('ann', 'names');
+    await ann.click('#me');
+    await ann.fill('#name', 'é'.repeat(200));
+    await ann.click('#start');
+    await ann.locator('#who #refused').getByText('255 bytes').waitFor();
+    await ann.fill('#name', 'anna');
+    await ann.click('#start');
+    await state(ann, 'open');
+    await say(ann, 'a new name');
+    await hears(ann, 'a new name');
+    equal(await ann.locator('.message .sender').first().textContent(), 'anna', 'the sender');
+  },
+};
+
+let failed = 0;
+try {
+  for (const [sentence, run] of Object.entries(cases)) {
+    try {
+      await run();
+    } catch (error) {
+      failed += 1;
+      console.log(`${sentence}: ${error.message.split('\n')[0]}`);
+    }
+    for (const context of contexts.splice(0)) await context.close();
+  }
+  if (values.screenshot) await picture(values.screenshot);
+} finally {
+  await browser.close();
+  await stop();
+}
+console.log(`${Object.keys(cases).length - failed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;
+
+// ---- the picture of the README ----
+
+async function picture(file) {
+  const look = { viewport: { width: 1200, height: 760 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'Europe/Berlin' };
+  const [ann, bob, eve] = [await person('Ann', 'allotment', look), await person('Bob', 'allotment'), await person('Eve', 'allotment')];
+  for (const name of ['seed swap', 'bees', 'harvest supper']) {
+    await ann.fill('#channel', name);
+    await ann.press('#channel', 'Enter');
+  }
+  await channelOf(ann, 'allotment').click();
+  const talk = [
+    [bob, 'Morning all. The water is back on at the lower plots.'],
+    [eve, 'Wonderful, thank you!'],
+    [eve, 'Has anyone got a spare fork? Mine gave up on the clay by the fence.'],
+    [ann, 'There are two in the shed, behind the wheelbarrow.'],
+    [bob, 'And if you dig there, mind the old pipe: it runs about a spade deep along the whole hedge.'],
+    [eve, 'Good to know. I will start from the other end then.'],
+    [ann, 'I am there from four, I can give you a hand with it.'],
+  ];
+  for (const [page, text] of talk) {
+    await say(page, text);
+    await Promise.all([ann, bob, eve].map((each) => hears(each, text)));
+  }
+  await eve.fill('#channel', 'bees');
+  await eve.press('#channel', 'Enter');
+  for (const text of ['First swarm of the year, in the plum tree.', 'It has settled in the empty hive.', 'Come and look!']) await say(eve, text);
+  await channelOf(ann, 'bees').locator('.unread').getByText('3').waitFor();
+  await ann.mouse.move(900, 300);
+  await ann.locator('#text').focus();
+  await ann.screenshot({ path: file });
+}

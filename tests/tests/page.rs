@@ -1,0 +1,9 @@
+//! The page as people use it, in a browser.
+
+use chat_tests::clients::page;
+use chat_tests::program::server;
+
+#[test]
+fn people_talk_on_the_page_and_it_comes_back_by_itself() {
+    page(&format!("{} --listen 127.0.0.1:{{port}}", server().display()));
+}
