@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::{any, get};
 use chat_core::{Hub, OpenChat};
-use chat_tokio_adapter::{TokioRuntime, axum_upgrade};
+use chat_tokio_adapter::{TokioRuntime, axum::upgrade};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -13,7 +13,7 @@ async fn main() -> std::io::Result<()> {
     let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
     let app = Router::new()
         .route("/", get(|| async { "a chat is at /ws" }))
-        .route("/ws", any(axum_upgrade))
+        .route("/ws", any(upgrade))
         .with_state(hub);
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);

@@ -36,15 +36,6 @@ pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     response.map(|()| String::new())
 }
 
-/// An axum handler: `any(upgrade)`, with the hub as state.
-#[cfg(feature = "axum")]
-pub async fn axum_upgrade(
-    axum::extract::State(hub): axum::extract::State<Hub>,
-    mut request: axum::extract::Request,
-) -> Response<String> {
-    upgrade(&gate(hub), &mut request)
-}
-
 /// Runs a session on a TCP socket whose 101 is sent; `early` came after the request's head. Ends with the session.
 pub async fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> Close {
     // A message is written as one: waiting for more to fill a packet only delays it.

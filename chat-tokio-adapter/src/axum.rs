@@ -1,20 +1,29 @@
-//! An axum `WebSocket` as a session: for those who upgrade with axum's own extractor.
+//! For axum: a handler, and sessions on sockets that axum's own extractor has upgraded.
 
 use std::future::ready;
 use std::sync::Arc;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use ::axum::extract::{Request, State};
 use bytes::Bytes;
-use chat_core::{Close, Connection, Frame, Hello, Incoming, InputError, Kind, Protocol, Seat};
+use chat_core::{Close, Connection, Frame, Hello, Hub, Incoming, InputError, Kind, Protocol, Seat};
 use futures::{SinkExt, StreamExt};
+use http::Response;
+
+use crate::upgrade::gate;
+
+/// A handler for clients of the plain protocol: `any(upgrade)`, with the hub as state.
+pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
+    crate::upgrade(&gate(hub), &mut request)
+}
 
 /// Runs a session on a socket that axum has upgraded. Its bounds on messages are axum's, to be set with `WebSocketUpgrade`.
 ///
-/// Writes through axum's buffers: [`upgrade`](crate::upgrade()) is faster and smaller.
-pub async fn run_axum(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, socket: WebSocket) -> Close {
+/// Writes through axum's buffers: [`upgrade`] is faster and smaller.
+pub async fn run(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, socket: WebSocket) -> Close {
     let (sink, stream) = socket.split();
     let input = stream.filter_map(|message| ready(message.map_or(Some(Err(InputError::Lost)), incoming)));
-    let sink = sink.with(|frame: Frame| ready(Ok::<_, axum::Error>(outgoing(frame))));
+    let sink = sink.with(|frame: Frame| ready(Ok::<_, ::axum::Error>(outgoing(frame))));
     Connection::over_sink(seat, protocol, hello, input, sink).await
 }
 
