@@ -11,6 +11,8 @@ use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
 use chat_core::{Hub, HubBuilder};
 use chat_tokio_adapter::TokioRuntime;
 
+use crate::streams;
+
 /// A runtime, and the adapter that binds the core to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -22,6 +24,12 @@ pub enum Host {
     AsyncStd,
     /// smol.
     Smol,
+    /// Tokio, on sockets that axum's own extractor upgraded: a `Stream` and a `Sink` of messages.
+    AxumSockets,
+    /// Tokio, on byte streams that are no TCP sockets to the adapter, as TLS is none.
+    TokioStreams,
+    /// async-std, on such byte streams.
+    AsyncStdStreams,
 }
 
 /// A hub that listens, until this is dropped.
@@ -54,6 +62,9 @@ impl Host {
             Self::TokioCurrent => tokio(tokio::runtime::Builder::new_current_thread(), hub, tell, stop),
             Self::AsyncStd => futures_io(hub.build(AsyncStdRuntime), tell, stop),
             Self::Smol => futures_io(hub.build(SmolRuntime), tell, stop),
+            Self::AxumSockets => streams::axum_sockets(hub, tell, stop),
+            Self::TokioStreams => streams::tokio_streams(hub, tell, stop),
+            Self::AsyncStdStreams => streams::async_std_streams(hub.build(AsyncStdRuntime), tell, stop),
         }
     }
 }
@@ -101,12 +112,12 @@ fn futures_io(hub: Hub, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
     async_io::block_on(until_gone(serving, hub));
 }
 
-async fn stopped(stop: Receiver<()>) {
+pub(crate) async fn stopped(stop: Receiver<()>) {
     let _ = stop.recv().await;
 }
 
 /// Serves, then lets those who are still there go.
-async fn until_gone(serving: impl Future<Output = ()>, hub: Hub) {
+pub(crate) async fn until_gone(serving: impl Future<Output = ()>, hub: Hub) {
     serving.await;
     hub.drain(Duration::from_secs(5)).await;
 }

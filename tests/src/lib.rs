@@ -24,3 +24,4 @@ pub mod program;
 pub mod raw;
 pub mod scene;
 pub mod seed;
+mod streams;

@@ -32,6 +32,13 @@ fn every_case_holds_over_smol() {
 }
 
 #[test]
+fn every_case_holds_over_byte_streams_that_are_no_tcp_to_the_adapter() {
+    for host in [Host::TokioStreams, Host::AsyncStdStreams] {
+        conformance("ws", &host.serve(Hub::builder(OpenChat::default())).url());
+    }
+}
+
+#[test]
 fn every_case_holds_against_the_server_as_people_start_it() {
     let server = Program::server(&[]);
     conformance("ws", &format!("ws://{}/ws", server.address));

@@ -71,3 +71,18 @@ fn all_hear_one_order_over_async_std() {
 fn all_hear_one_order_over_smol() {
     holds_on(Host::Smol);
 }
+
+#[test]
+fn all_hear_one_order_over_sockets_that_axum_upgraded() {
+    holds_on(Host::AxumSockets);
+}
+
+#[test]
+fn all_hear_one_order_over_byte_streams_on_tokio() {
+    holds_on(Host::TokioStreams);
+}
+
+#[test]
+fn all_hear_one_order_over_byte_streams_on_async_std() {
+    holds_on(Host::AsyncStdStreams);
+}

@@ -1,0 +1,113 @@
+//! Hosts of sockets that are more or less than TCP to an adapter.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc::Sender as Teller;
+
+use async_channel::Receiver;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Router, extract::RawQuery};
+use chat_async_std_adapter::Async;
+use chat_core::{Hub, HubBuilder};
+use chat_protocol::json::{Json, hello};
+use chat_tokio_adapter::TokioRuntime;
+use chat_websocket::{HeadLimits, RequestReader, to_bytes};
+use futures::future::select;
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use crate::host::{stopped, until_gone};
+
+type Tell = Teller<(SocketAddr, Hub)>;
+
+pub(crate) fn axum_sockets(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
+    on_tokio(async {
+        let hub = hub.build(TokioRuntime::current());
+        let app = Router::new().fallback(any(upgrade_with_axum)).with_state(hub.clone());
+        let listener = listen(tell, &hub).await;
+        let serving = axum::serve(listener, app).into_future();
+        until_gone(async move { drop(select(serving, Box::pin(stopped(stop))).await) }, hub).await;
+    });
+}
+
+async fn upgrade_with_axum(
+    State(hub): State<Hub>,
+    RawQuery(query): RawQuery,
+    ws: WebSocketUpgrade,
+) -> Response {
+    ws.on_upgrade(async move |socket| {
+        let seat = hub.seat().expect("the hub has room");
+        chat_tokio_adapter::axum::run(seat, Arc::new(Json), hello(query.as_deref()), socket).await;
+    })
+}
+
+pub(crate) fn tokio_streams(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
+    on_tokio(async {
+        let hub = hub.build(TokioRuntime::current());
+        let listener = listen(tell, &hub).await;
+        let gate = chat_tokio_adapter::gate(hub.clone());
+        let accepting = async move {
+            loop {
+                let (socket, _) = listener.accept().await.expect("a socket");
+                let gate = gate.clone();
+                let service = service_fn(move |mut request| {
+                    std::future::ready(Ok::<_, std::convert::Infallible>(chat_tokio_adapter::upgrade(
+                        &gate,
+                        &mut request,
+                    )))
+                });
+                // Behind a buffer the adapter does not know the socket.
+                let io = TokioIo::new(tokio::io::BufStream::new(socket));
+                let http = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(http.serve_connection(io, service).with_upgrades());
+            }
+        };
+        until_gone(async move { drop(select(Box::pin(accepting), Box::pin(stopped(stop))).await) }, hub)
+            .await;
+    });
+}
+
+pub(crate) fn async_std_streams(hub: Hub, tell: &Tell, stop: Receiver<()>) {
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
+    let address = listener.get_ref().local_addr().expect("a port");
+    tell.send((address, hub.clone())).expect("somebody waits");
+    let there = hub.clone();
+    let accepting = async move {
+        loop {
+            let (socket, _) = listener.accept().await.expect("a socket");
+            there.runtime().spawn(Box::pin(run_stream(there.clone(), socket)));
+        }
+    };
+    async_io::block_on(until_gone(
+        async { drop(select(Box::pin(accepting), Box::pin(stopped(stop))).await) },
+        hub,
+    ));
+}
+
+async fn run_stream(hub: Hub, mut socket: Async<std::net::TcpStream>) {
+    let (mut reader, mut buffer) = (RequestReader::new(HeadLimits::default()), [0; 1024]);
+    let request = loop {
+        let n = socket.read(&mut buffer).await.expect("a request");
+        if let Some(request) = reader.push(&buffer[..n]).expect("a good one") {
+            break request;
+        }
+    };
+    let (response, opening) = chat_async_std_adapter::gate(hub).open(&request.head).expect("a good one");
+    socket.write_all(&to_bytes(&response.map(|()| ""))).await.expect("it is there");
+    chat_async_std_adapter::run_io(opening, socket, request.rest).await;
+}
+
+fn on_tokio(run: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().expect("a runtime").block_on(run);
+}
+
+async fn listen(tell: &Tell, hub: &Hub) -> tokio::net::TcpListener {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a port");
+    tell.send((address, hub.clone())).expect("somebody waits");
+    listener
+}
