@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     /// Where to listen.
     #[arg(long, env = "CHAT_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// An origin whose pages may connect, exactly, as https://example.com; may stand several times, or `*` for any. Without it: the same host.
+    /// An origin whose pages may connect, exactly, as `https://example.com`; may stand several times, or `*` for any. Without it: the same host.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
     /// Lets those publish to a channel who have not joined it.
