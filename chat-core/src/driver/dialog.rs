@@ -1,8 +1,11 @@
 //! A session's requests and answers, without its transport.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use futures::FutureExt;
 
 use super::fanout;
 use super::hooks::{Asking, Guarded, Outcome, Pending};
@@ -307,7 +310,8 @@ impl Drop for Dialog {
             let hook = self.hub().0.endpoint.clone().stream_closed(info.clone(), close);
             let seat = self.seat.clone();
             self.hub().0.runtime.spawn(Box::pin(async move {
-                hook.await;
+                // A panic there has no session left to end; the runtime's thread is not its either.
+                let _ = AssertUnwindSafe(hook).catch_unwind().await;
                 drop(seat);
             }));
         }

@@ -13,6 +13,7 @@ mod outbox;
 mod outlet;
 mod seats;
 mod trace;
+mod write;
 
 pub use builder::HubBuilder;
 pub use connection::{Connection, Hello};

@@ -1,14 +1,15 @@
 //! What waits for one peer, and the one at a time who writes it.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::encoding::Encoding;
+use super::write::{Written, write_run, write_runs};
 use crate::lock::lock;
-use crate::machine::{Load, Queue, WRITE_RUNS};
+use crate::machine::{Load, Queue};
 use crate::model::{Batch, ChannelId, Close, Frame, Limits, Offset, Run, SessionId};
 use crate::port::ByteWriter;
 
@@ -39,6 +40,10 @@ struct State {
     sentence: Option<(Close, Manner)>,
     /// The connection's task, if it waits.
     waker: Option<Waker>,
+    /// It waits for another who writes just now.
+    awaited: bool,
+    /// There is something that only it will do.
+    called: bool,
     /// Counts writes that got something across.
     progress: u64,
 }
@@ -153,7 +158,7 @@ impl Outbox {
     pub(crate) fn uncork(&self) {
         let mut state = lock(&self.state);
         state.corked = false;
-        drop(self.write_now(state));
+        self.write_now(state).called = false;
     }
 
     /// Drops what waits of one channel.
@@ -223,6 +228,7 @@ impl Outbox {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
             if state.queue.is_writing() {
+                state.awaited = true;
                 return Poll::Pending;
             }
             if state.queue.is_empty() {
@@ -263,18 +269,16 @@ impl Outbox {
         lock(&self.state).failed
     }
 
-    /// Notes whether a transport that takes frames one by one takes any.
+    /// Notes whether a transport that takes frames one by one takes any: while it does not, the task is not woken for more.
     pub(crate) fn set_blocked(&self, blocked: bool) {
         lock(&self.state).blocked = blocked;
     }
 
-    /// Sees to it that what was just queued goes out: at once, or in the session's task. A corked one sees to it at the end of its turn.
+    /// Sees to it that what was just queued goes out: at once, or in the session's task. One that waits for its transport is not woken for more.
     fn pushed<'a>(&'a self, state: MutexGuard<'a, State>) {
-        let state = self.write_now(state);
-        let stuck = self.writer.is_none() || state.blocked;
-        if !state.corked && (stuck && !state.queue.is_empty() || state.failed) {
-            wake(state);
-        }
+        let mut state = self.write_now(state);
+        state.called |= self.writer.is_none() && !state.blocked;
+        rouse(state);
     }
 
     fn write_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
@@ -285,23 +289,25 @@ impl Outbox {
                 drop(state);
                 let written = write_runs(&mut runs, |bytes| writer.try_write(bytes));
                 state = lock(&self.state);
-                state.end_write(&mut runs, written);
+                state.end_anothers_write(&mut runs, written);
             }
         }
         state
     }
 
     /// Writes one run past the empty queue. The writer's role is held already.
-    fn write_one(&self, writer: &dyn ByteWriter, mut run: Run) {
-        let written = Written::of(writer.try_write(&[IoSlice::new(run.bytes())]), run.bytes().len());
-        run.advance(written.bytes);
-        let mut left = VecDeque::new();
-        if run.frames() > 0 {
-            left.push_back(run);
-        }
+    fn write_one(&self, writer: &dyn ByteWriter, run: Run) {
+        let (written, mut left) = write_run(run, |bytes| writer.try_write(bytes));
         let mut state = lock(&self.state);
-        state.end_write(&mut left, written);
-        self.pushed(state);
+        state.end_anothers_write(&mut left, written);
+        rouse(self.write_now(state));
+    }
+}
+
+/// Wakes the connection's task if it was called. One in its turn needs no call: it looks at the end.
+fn rouse(mut state: MutexGuard<'_, State>) {
+    if std::mem::take(&mut state.called) && !state.corked {
+        wake(state);
     }
 }
 
@@ -312,51 +318,6 @@ fn wake(mut state: MutexGuard<'_, State>) {
     if let Some(waker) = waker {
         waker.wake();
     }
-}
-
-/// What came of one write.
-#[derive(Clone, Copy, Debug)]
-struct Written {
-    bytes: usize,
-    some: bool,
-    blocked: bool,
-    failed: bool,
-}
-
-impl Written {
-    fn of(result: io::Result<usize>, wanted: usize) -> Self {
-        let none = Self { bytes: 0, some: false, blocked: false, failed: false };
-        match result {
-            Ok(0) if wanted > 0 => Self { failed: true, ..none },
-            Ok(n) => Self { bytes: n, some: true, blocked: n < wanted, ..none },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Self { blocked: true, ..none },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => none,
-            Err(_) => Self { failed: true, ..none },
-        }
-    }
-}
-
-/// Writes runs together; what was not written stays.
-fn write_runs(runs: &mut VecDeque<Run>, write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>) -> Written {
-    let written = {
-        let mut slices = [IoSlice::new(&[]); WRITE_RUNS];
-        for (slice, run) in slices.iter_mut().zip(runs.iter()) {
-            *slice = IoSlice::new(run.bytes());
-        }
-        let wanted = runs.iter().map(|run| run.bytes().len()).sum();
-        Written::of(write(&slices[..runs.len()]), wanted)
-    };
-    let mut left = written.bytes;
-    while let Some(run) = runs.front_mut() {
-        let step = left.min(run.bytes().len());
-        run.advance(step);
-        left -= step;
-        if run.frames() > 0 {
-            break;
-        }
-        runs.pop_front();
-    }
-    written
 }
 
 impl State {
@@ -377,6 +338,12 @@ impl State {
         self.progress += u64::from(written.some);
         self.blocked |= written.blocked;
         self.failed |= written.failed;
+    }
+
+    /// Ends the write of one who is not the connection's task, and calls the task for what comes of it.
+    fn end_anothers_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
+        self.end_write(left, written);
+        self.called |= written.blocked || written.failed || std::mem::take(&mut self.awaited);
     }
 
     fn shut(&mut self) -> usize {

@@ -49,8 +49,12 @@ impl Outlet for Bytes {
 
 impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        // Before the last look at what waits, not after: what is queued in between would be nobody's.
+        outbox.set_blocked(false);
         let polled = self.poll_frames(cx, outbox);
-        outbox.set_blocked(polled.is_pending());
+        if polled.is_pending() {
+            outbox.set_blocked(true);
+        }
         polled
     }
 

@@ -1,0 +1,70 @@
+//! One write, and what came of it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use crate::machine::WRITE_RUNS;
+use crate::model::Run;
+
+/// What came of one write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    bytes: usize,
+    /// Something was taken.
+    pub(super) some: bool,
+    /// The transport takes no more for now.
+    pub(super) blocked: bool,
+    /// It never will.
+    pub(super) failed: bool,
+}
+
+impl Written {
+    fn of(result: io::Result<usize>, wanted: usize) -> Self {
+        let none = Self { bytes: 0, some: false, blocked: false, failed: false };
+        match result {
+            Ok(0) if wanted > 0 => Self { failed: true, ..none },
+            Ok(n) => Self { bytes: n, some: true, blocked: n < wanted, ..none },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Self { blocked: true, ..none },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => none,
+            Err(_) => Self { failed: true, ..none },
+        }
+    }
+}
+
+/// Writes runs together; what was not written stays.
+pub(super) fn write_runs(
+    runs: &mut VecDeque<Run>,
+    write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+) -> Written {
+    let written = {
+        let mut slices = [IoSlice::new(&[]); WRITE_RUNS];
+        for (slice, run) in slices.iter_mut().zip(runs.iter()) {
+            *slice = IoSlice::new(run.bytes());
+        }
+        let wanted = runs.iter().map(|run| run.bytes().len()).sum();
+        Written::of(write(&slices[..runs.len()]), wanted)
+    };
+    let mut left = written.bytes;
+    while let Some(run) = runs.front_mut() {
+        let step = left.min(run.bytes().len());
+        run.advance(step);
+        left -= step;
+        if run.frames() > 0 {
+            break;
+        }
+        runs.pop_front();
+    }
+    written
+}
+
+/// Writes one run alone; gives back what was not written.
+pub(super) fn write_run(
+    mut run: Run,
+    write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+) -> (Written, VecDeque<Run>) {
+    let wanted = run.bytes().len();
+    let written = Written::of(write(&[IoSlice::new(run.bytes())]), wanted);
+    run.advance(written.bytes);
+    let left = if run.frames() > 0 { VecDeque::from([run]) } else { VecDeque::new() };
+    (written, left)
+}
