@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::testkit::Way;
+use chat_core::testkit::{Way, World};
 use chat_core::{
     Call, Close, Connect, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat, Payload, Publish,
-    Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, WeakHub,
+    Refusal, Runtime, SessionId, SessionInfo, Subscribe, SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;
@@ -82,6 +82,7 @@ impl Endpoint for Moody {
     }
 
     async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
+        assert_ne!(close.code, 4999, "as was asked for");
         self.closed.lock().expect("no panic").push((who.name.to_string(), close.clone()));
     }
 }
@@ -157,6 +158,16 @@ fn a_hook_that_panics_ends_its_own_session_and_no_other() {
 }
 
 #[test]
+fn a_panic_when_a_session_is_over_leaves_nothing_behind() {
+    each_way(|way| {
+        let (moody, scene) = Moody::scene(way);
+        let ann = scene.join("ann", "room");
+        ann.put(Ok(Incoming::Close(Some(4999))));
+        assert_eq!((moody.closed(), scene.hub.stats().sessions), (vec![], 0));
+    });
+}
+
+#[test]
 fn a_slow_hook_holds_up_its_own_sessions_requests_but_no_ping_and_no_message() {
     each_way(|way| {
         let (moody, scene) = Moody::scene(way);
@@ -228,6 +239,11 @@ fn a_peer_that_never_answers_a_close_is_dropped_after_five_seconds() {
     });
 }
 
+/// A second of the world's.
+fn pause(world: &World) -> impl Future<Output = ()> {
+    world.sleep_until(world.now().instant + SECOND)
+}
+
 #[test]
 fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
     each_way(|way| {
@@ -240,8 +256,7 @@ fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
         let left = scene.world.run(async move {
             let draining = hub.drain(SECOND * 30);
             let resuming = async {
-                chat_core::Runtime::sleep_until(&there, chat_core::Runtime::now(&there).instant + SECOND)
-                    .await;
+                pause(&there).await;
                 wire.flow();
             };
             futures::future::join(draining, resuming).await.0
