@@ -15,18 +15,7 @@ fn broken(path: &str, text: &str) -> Vec<String> {
 /// The names of a crate's dependencies, as cargo tells them.
 fn tree(package: &str) -> Vec<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = [
-        "tree",
-        "--locked",
-        "--offline",
-        "-e",
-        "normal",
-        "--prefix",
-        "none",
-        "--all-features",
-        "-p",
-        package,
-    ];
+    let arguments = ["tree", "--locked", "-e", "normal", "--prefix", "none", "--all-features", "-p", package];
     let output = Command::new(cargo).args(arguments).current_dir(folder("..")).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     names(&String::from_utf8_lossy(&output.stdout))
