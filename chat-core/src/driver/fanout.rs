@@ -65,6 +65,7 @@ impl Round<'_> {
             };
             sum.taken += delivery.taken;
             sum.dropped += delivery.dropped;
+            sum.late += delivery.late;
         }
         self.hub.0.metrics.delivered(sum);
     }

@@ -67,6 +67,7 @@ impl Metrics {
     pub(crate) fn delivered(&self, delivery: Delivery) {
         self.deliveries.add(delivery.taken as u64);
         self.dropped("slow", delivery.dropped);
+        self.dropped("closed", delivery.late);
     }
 
     pub(crate) fn dropped(&self, reason: &'static str, n: usize) {

@@ -61,7 +61,10 @@ pub(crate) enum Manner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) taken: usize,
+    /// Dropped, because too much waited.
     pub(crate) dropped: usize,
+    /// Dropped, because the session had ended.
+    pub(crate) late: usize,
 }
 
 /// One session in one channel.
@@ -108,7 +111,7 @@ impl Outbox {
         };
         let frames = run.frames();
         if state.shut {
-            return Delivery { taken: 0, dropped: frames };
+            return Delivery { late: frames, ..Delivery::default() };
         }
         cursor.store(batch.last_offset().0, Ordering::Relaxed);
         if let Some(writer) = self.writer.as_ref().filter(|_| state.is_clear()) {
@@ -117,12 +120,12 @@ impl Outbox {
             self.write_one(&**writer, run);
         } else if state.queue.publications().with(&run).exceeds(self.bound) {
             let dropped = frames + self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
-            return Delivery { taken: 0, dropped };
+            return Delivery { dropped, ..Delivery::default() };
         } else {
             state.queue.push(run);
             self.pushed(state);
         }
-        Delivery { taken: frames, dropped: 0 }
+        Delivery { taken: frames, ..Delivery::default() }
     }
 
     /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
