@@ -9,6 +9,7 @@ for each case that fails, then `N passed, N failed`. Exits with 1 if a case fail
 
 import argparse
 import asyncio
+import os
 import sys
 
 from kosoku import FailureError, run_fuzzingclient
@@ -44,4 +45,7 @@ async def main():
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    code = asyncio.run(main())
+    sys.stdout.flush()
+    # kosoku's threads may still reach for the interpreter while it ends, and then abort the process: it ends without that.
+    os._exit(code)

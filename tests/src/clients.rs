@@ -57,6 +57,6 @@ fn run(command: &mut Command) -> String {
     let output =
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; ./test.sh installs it"));
     let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed\n{said}\n{warned}");
+    assert!(output.status.success(), "{command:?}: {}\n{said}\n{warned}", output.status);
     said.trim().to_owned()
 }
