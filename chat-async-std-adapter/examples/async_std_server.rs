@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use chat_async_std_adapter::{Async, gate, serve};
 use chat_core::{Hub, OpenChat};
@@ -15,7 +16,7 @@ use chat_async_std_adapter::SmolRuntime as Runtime;
 #[expect(clippy::print_stdout, reason = "it tells people where it is")]
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".into());
-    let hub = Hub::builder(OpenChat::default()).build(Runtime);
+    let hub = Hub::builder(OpenChat::default()).history(100, Duration::from_secs(300)).build(Runtime);
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
     let listener = Async::<TcpListener>::bind(address)?;
     println!("listening on {}", listener.get_ref().local_addr()?);

@@ -1,5 +1,6 @@
 //! The ready-made chat server.
 
+mod bounds;
 mod metrics;
 mod routes;
 mod settings;
@@ -29,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let endpoint = OpenChat { open_publish: settings.open_publish };
-    let hub = Hub::builder(endpoint).limits(settings.limits()).build(TokioRuntime::current());
+    let hub = Hub::builder(endpoint)
+        .limits(settings.limits())
+        .channel(settings.channel())
+        .build(TokioRuntime::current());
     let gate = gate(hub.clone()).origins(settings.origins()?);
     let listener = TcpListener::bind(settings.listen).await?;
     info!("listening on http://{}", listener.local_addr()?);

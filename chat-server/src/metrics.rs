@@ -18,6 +18,13 @@ pub(crate) fn text(stats: &Stats) -> String {
         "Bytes that wait in all outboxes.",
         stats.outbox_bytes as u64,
     );
+    one(
+        &mut out,
+        "chat_history_bytes",
+        "gauge",
+        "Bytes that all channels' histories weigh.",
+        stats.history_bytes as u64,
+    );
     one(&mut out, "chat_sessions_opened_total", "counter", "Sessions that were let in.", stats.opened);
     one(&mut out, "chat_publications_total", "counter", "Publications given a place.", stats.publications);
     one(

@@ -100,7 +100,7 @@ class Run:
             case {"send": name, "text": text}:
                 await self.send(name, text)
             case {"send": name, "frame": frame}:
-                await self.send(name, compact(frame))
+                await self.send(name, compact(known(frame, self.bound)))
             case {"hear": name, "text": text}:
                 await self.hear_text(name, text)
             case {"hear": name, "any": frames}:
@@ -173,6 +173,19 @@ class Run:
                 return {key: self.substitute(each, n) for key, each in value.items()}
             case _:
                 return value
+
+
+def known(value, bound):
+    """What "$name" was heard to be, in a frame that is sent."""
+    match value:
+        case str() if value.startswith("$"):
+            return bound.get(value[1:], value)
+        case list():
+            return [known(each, bound) for each in value]
+        case dict():
+            return {key: known(each, bound) for key, each in value.items()}
+        case _:
+            return value
 
 
 def matches(expected, got, bound):

@@ -31,7 +31,7 @@ async function runStep(run, step, open) {
   } else if ('send' in step) {
     const { socket } = peer(step.send);
     if ('binary' in step) await socket.binary(step.binary);
-    else await socket.send(step.text ?? JSON.stringify(step.frame));
+    else await socket.send(step.text ?? JSON.stringify(known(step.frame, run.bound)));
   } else if ('hear' in step) {
     const { inbox } = peer(step.hear);
     if ('text' in step) await hearText(inbox, step.text);
@@ -108,6 +108,14 @@ function matches(expected, got, bound) {
   return Array.isArray(expected) === Array.isArray(got)
     && keys.length === Object.keys(got).length
     && keys.every((key) => Object.hasOwn(got, key) && matches(expected[key], got[key], bound));
+}
+
+/// What "$name" was heard to be, in a frame that is sent.
+function known(value, bound) {
+  if (typeof value === 'string' && value.startsWith('$') && value.slice(1) in bound) return bound[value.slice(1)];
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map((each) => known(each, bound));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, known(each, bound)]));
 }
 
 function substitute(value, token, n) {

@@ -2,8 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use chat_core::{Hub, HubBuilder, OpenChat};
 use serde_json::Value;
+
+/// A hub as the cases want it: the open chat, whose channels keep their last 100 messages for five minutes.
+pub fn keeping() -> HubBuilder {
+    Hub::builder(OpenChat::default()).history(100, Duration::from_secs(300))
+}
 
 /// One case: a sentence, and the steps that show it.
 #[derive(Debug)]

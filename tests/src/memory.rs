@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Heard, Way, World};
-use chat_core::{Hub, Incoming, Kind, OpenChat};
+use chat_core::{Hub, Incoming, Kind};
 use chat_protocol::json::{Json, hello};
 use serde_json::Value;
 
-use crate::cases::Case;
-use crate::pattern::{Bound, fill, fits_text, matches};
+use crate::cases::{Case, keeping};
+use crate::pattern::{Bound, fill, fits_text, known, matches};
 
 /// Runs a case in a world of its own.
 ///
 /// # Errors
 /// The number of the step that failed, what it expected, and what it got.
 pub fn run(case: &Case, world: World, way: Way) -> Result<(), String> {
-    let hub = Hub::builder(OpenChat::default()).build(world.clone());
+    let hub = keeping().build(world.clone());
     let mut run = Run { world, hub, way, clients: HashMap::new(), bound: Bound::new(), silences: 0 };
     for (at, step) in (1..).zip(&case.steps) {
         for n in 1..=step["times"].as_u64().unwrap_or(1) {
@@ -73,7 +73,7 @@ impl Run {
         let incoming = match (step["binary"].as_str(), step["text"].as_str()) {
             (Some(hex), _) => Incoming::Binary(from_hex(hex)),
             (_, Some(text)) => Incoming::Text(text.to_owned()),
-            _ => Incoming::Text(step["frame"].to_string()),
+            _ => Incoming::Text(known(&step["frame"], &self.bound).to_string()),
         };
         self.client(who)?.put(Ok(incoming));
         Ok(())

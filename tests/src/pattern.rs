@@ -32,6 +32,19 @@ fn fits(expected: &Value, got: &Value, bound: &mut Bound) -> bool {
     }
 }
 
+/// A frame that is sent, in which `"$name"` is what it was heard to be.
+pub fn known(value: &Value, bound: &Bound) -> Value {
+    match value {
+        Value::String(text) => {
+            let heard = text.strip_prefix('$').and_then(|name| bound.get(name));
+            heard.unwrap_or(value).clone()
+        }
+        Value::Array(all) => all.iter().map(|value| known(value, bound)).collect(),
+        Value::Object(all) => all.iter().map(|(key, value)| (key.clone(), known(value, bound))).collect(),
+        other => other.clone(),
+    }
+}
+
 fn fits_variable(name: &str, got: &Value, bound: &mut Bound) -> bool {
     match name.strip_prefix('!') {
         Some(other) => bound[other] != *got,
@@ -118,6 +131,7 @@ mod tests {
         assert!(!matches(&json!("$x"), &json!(2), &mut bound));
         assert!(matches(&json!(["$!x", "$x"]), &json!([2, 1]), &mut bound));
         assert!(!matches(&json!({"a":1}), &json!({"a":1,"b":2}), &mut bound));
+        assert_eq!(known(&json!({"a":["$x", "$y"]}), &bound), json!({"a":[1, "$y"]}));
     }
 
     #[test]

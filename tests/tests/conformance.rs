@@ -1,12 +1,12 @@
 //! The plain protocol over real sockets, on every runtime, with clients that others wrote.
 
-use chat_core::{Hub, OpenChat};
+use chat_tests::cases::keeping;
 use chat_tests::clients::{CLIENTS, conformance};
 use chat_tests::host::Host;
 use chat_tests::program::Program;
 
 fn holds_on(host: Host) {
-    let served = host.serve(Hub::builder(OpenChat::default()));
+    let served = host.serve(keeping());
     CLIENTS.iter().for_each(|client| conformance(client, &served.url()));
     assert_eq!(served.hub.stats().dropped.keys().find(|reason| **reason == "slow"), None);
 }
@@ -34,7 +34,7 @@ fn every_case_holds_over_smol() {
 #[test]
 fn every_case_holds_over_byte_streams_that_are_no_tcp_to_the_adapter() {
     for host in [Host::TokioStreams, Host::AsyncStdStreams] {
-        conformance("ws", &host.serve(Hub::builder(OpenChat::default())).url());
+        conformance("ws", &host.serve(keeping()).url());
     }
 }
 

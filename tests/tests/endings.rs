@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_core::testkit::{Way, World};
 use chat_core::{
     Call, Close, Connect, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat, Payload, Publish,
-    Refusal, Runtime, SessionId, SessionInfo, Subscribe, SubscribeOptions, WeakHub,
+    Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;
@@ -63,13 +63,13 @@ impl Endpoint for Moody {
         Ok(SubscribeOptions::default())
     }
 
-    async fn publish(&self, who: &SessionInfo, wish: Publish, _: bool) -> Result<Payload, Refusal> {
+    async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
         match wish.content.as_bytes() {
-            b"twice" => self.hub().publish(wish.channel, Payload::json("once")).map(drop)?,
+            b"twice" => self.hub().publish(&wish.channel, Payload::json("once")).map(drop)?,
             b"out" => assert!(self.hub().disconnect(who.id, Close::new(4001, "as you wish"))),
             _ => {}
         }
-        Ok(wish.content)
+        Ok(wish)
     }
 
     async fn call(&self, _: &SessionInfo, call: Call) -> Result<Payload, Refusal> {

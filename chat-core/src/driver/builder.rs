@@ -1,21 +1,24 @@
 //! What a hub is made of.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
+use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::seats::Seats;
 use crate::machine::Shard;
-use crate::model::{Limits, SenderName};
+use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
 use crate::port::{Endpoint, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
 pub struct HubBuilder {
     endpoint: Arc<dyn AnyEndpoint>,
     limits: Limits,
+    channel: ChannelOptions,
     shards: usize,
     name: SenderName,
 }
@@ -23,12 +26,26 @@ pub struct HubBuilder {
 impl HubBuilder {
     pub(crate) fn new(endpoint: impl Endpoint) -> Self {
         let name = "server".parse().expect("a name");
-        Self { endpoint: Arc::new(endpoint), limits: Limits::default(), shards: 64, name }
+        let (limits, channel) = (Limits::default(), ChannelOptions::default());
+        Self { endpoint: Arc::new(endpoint), limits, channel, shards: 64, name }
     }
 
     /// The bounds.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// What every channel keeps, unless the endpoint says otherwise: so many publications, none older than `age`, and
+    /// of these 1 MiB of content at most. Without this, nothing is kept.
+    pub fn history(mut self, entries: usize, age: Duration) -> Self {
+        self.channel.history = HistoryOptions { entries, bytes: 1024 * 1024, age };
+        self
+    }
+
+    /// How every channel is kept, unless the endpoint says otherwise.
+    pub fn channel(mut self, options: ChannelOptions) -> Self {
+        self.channel = options;
         self
     }
 
@@ -46,13 +63,17 @@ impl HubBuilder {
 
     /// The hub, on this runtime.
     pub fn build(self, runtime: impl Runtime) -> Hub {
-        let shards = (0..self.shards).map(|_| Mutex::new(Shard::new(runtime.random()))).collect();
+        let may_keep = self.limits.history_bytes / self.shards;
+        let shards = (0..self.shards).map(|_| Mutex::new(Shard::new(runtime.random(), may_keep))).collect();
         Hub(Arc::new(Inner {
             shards,
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
+            ledger: Arc::new(Ledger::new(self.limits.total_outbox_bytes)),
+            sweeping: AtomicBool::new(false),
             limits: self.limits,
+            channel: self.channel,
             name: self.name,
             metrics: Metrics::default(),
             encodings: Encodings::default(),

@@ -104,7 +104,7 @@ where
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
         };
-        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, &hub.0.limits));
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, &hub.0.limits, hub.0.ledger.clone()));
         if seat.sit(outbox.clone()) {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         }
@@ -143,6 +143,7 @@ where
         let mut turn = Turn::new(self.dialog.hub().limits());
         while self.ending == Ending::None && self.poll_once(cx, &mut turn).is_ready() {}
         self.dialog.flush();
+        self.dialog.catch_up();
         self.dialog.outbox.uncork();
     }
 
@@ -361,6 +362,9 @@ where
             // Only now the task can be woken: a sentence that came before would wait for the next event.
             if this.dialog.outbox.is_sentenced() {
                 continue;
+            }
+            if this.ending == Ending::None && this.dialog.can_catch_up() {
+                cx.waker().wake_by_ref();
             }
             match this.alarm.poll(cx) {
                 Poll::Ready(timer) => this.ring(timer),

@@ -7,18 +7,20 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 
+use super::catchup::CatchUps;
 use super::fanout;
 use super::hooks::{Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
-use super::outbox::{Manner, Outbox, Subscription};
+use super::outbox::{Manner, Outbox};
 use super::seats::Seat;
+use super::subscription::Subscription;
 use super::trace;
-use crate::machine::{Joined, Phase, Session, Verdict};
+use crate::machine::{Joining, Phase, Session, Verdict};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Reply, Request, RequestId,
-    SessionInfo,
+    Answer, BadRequest, ChannelId, ChannelOptions, Close, Command, Connect, HistoryRequest, Kind, Message,
+    Offset, Publish, Refusal, Reply, Request, RequestId, SessionInfo,
 };
-use crate::port::{Identity, SubscribeOptions};
+use crate::port::{Identity, Standing, SubscribeOptions};
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) struct Dialog {
     pending: Option<Box<Pending>>,
     /// Channels that this turn published to, and is to flush.
     dirty: Vec<ChannelId>,
+    /// Subscriptions that are behind.
+    catch_ups: CatchUps,
     close: Option<Close>,
 }
 
@@ -54,6 +58,7 @@ impl Dialog {
             inbox: VecDeque::new(),
             pending: None,
             dirty: Vec::new(),
+            catch_ups: CatchUps::default(),
             close: None,
         }
     }
@@ -150,12 +155,19 @@ impl Dialog {
             Command::Connect(connect) => return self.ask_to_open(id, true, connect),
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
-                Asking::Subscribe(channel, Guarded::new(endpoint.subscribe(info(), wish)))
+                Asking::Subscribe(
+                    channel,
+                    Guarded::new(endpoint.subscribe(info(), wish, self.hub().0.channel)),
+                )
             }
             Command::Publish(wish) => {
-                let channel = wish.channel.clone();
-                Asking::Publish(channel, Guarded::new(endpoint.publish(info(), wish, member)))
+                let refers = wish.refers.map(|refers| refers.offset());
+                let author = refers.and_then(|offset| self.hub().author(&wish.channel, offset));
+                let standing = Standing { member, author };
+                let defaults = self.hub().0.channel;
+                Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, defaults)))
             }
+            Command::History(wish) => Asking::History(Guarded::new(endpoint.history(info(), wish, member))),
             Command::Call(call) => Asking::Call(Guarded::new(endpoint.call(info(), call))),
             Command::Unsubscribe(_) | Command::Ping => unreachable!("nobody is asked about these"),
         };
@@ -176,22 +188,14 @@ impl Dialog {
                 self.answer(id, Answer::Error(refusal));
                 return Step::End(close);
             }
-            Outcome::Subscribe(channel, Ok(options)) => self.subscribed(id, channel, options),
-            Outcome::Publish(channel, Ok(content)) => {
-                let info = self.session.info().expect("only an open session publishes");
-                let hub = self.seat.hub();
-                let (published, flush) = hub.append(&channel, Some(info.id), info.name.clone(), content);
-                if flush {
-                    self.dirty.push(channel.clone());
-                }
-                if id.is_some() {
-                    self.answer(id, Answer::Published { channel, offset: published.offset });
-                }
-            }
+            Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
+            Outcome::Publish(Ok((publish, kept))) => self.publish(id, publish, kept),
+            Outcome::History(Ok(request)) => self.read_history(id, &request),
             Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
             Outcome::Subscribe(_, Err(refusal))
-            | Outcome::Publish(_, Err(refusal))
+            | Outcome::Publish(Err(refusal))
+            | Outcome::History(Err(refusal))
             | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
         }
         Step::Done
@@ -208,25 +212,85 @@ impl Dialog {
     }
 
     /// The answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
-    fn subscribed(&mut self, id: Option<RequestId>, channel: ChannelId, options: SubscribeOptions) {
-        let outbox = &self.outbox;
-        let mut kept = None;
-        let joined = self.seat.hub().join(&channel, self.seat.id(), |joined| {
-            let subscription = Arc::new(Subscription::new(outbox.clone(), options.echo, joined.offset));
-            kept = Some(subscription.clone());
+    fn subscribed(
+        &mut self,
+        id: Option<RequestId>,
+        channel: ChannelId,
+        options: SubscribeOptions,
+        kept: ChannelOptions,
+    ) {
+        let SubscribeOptions { echo, since, latest, overflow } = options;
+        let hub = self.seat.hub();
+        let (session, most, now) = (self.seat.id(), hub.limits().answer_entries, hub.runtime().now().instant);
+        let joining = Joining { session, since, latest, most, options: kept, now };
+        let mut made = None;
+        let mut joined = hub.join(&channel, joining, |joined| {
+            let new = Subscription::new(self.outbox.clone(), channel.clone(), echo, overflow, joined.place);
+            let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
+            made = Some(subscription.clone());
             subscription
         });
-        self.session.join(channel.clone(), kept.expect("joining makes the subscription"));
-        let (epoch, offset) = (joined.epoch, joined.offset);
-        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false });
+        let subscription = made.expect("joining makes the subscription");
+        let missed = std::mem::take(&mut joined.missed);
+        if let Some(first) = missed.first() {
+            let after = Offset(first.place.offset.0 - 1);
+            self.catch_ups.add(subscription.clone(), after, missed);
+        }
+        self.session.join(channel.clone(), subscription);
+        let (epoch, offset) = (joined.epoch, joined.place.offset);
+        let recovery = joined.recovery;
+        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery });
+    }
+
+    fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
+        let info = self.session.info().expect("only an open session publishes");
+        let channel = publish.channel.clone();
+        let (published, flush) = self.seat.hub().append(publish, Some(info.id), info.name.clone(), || kept);
+        if flush {
+            self.dirty.push(channel.clone());
+        }
+        if id.is_some() {
+            let (offset, already) = (published.offset, published.already);
+            self.answer(id, Answer::Published { channel, offset, already });
+        }
+    }
+
+    fn read_history(&mut self, id: Option<RequestId>, request: &HistoryRequest) {
+        let most = self.hub().limits().answer_entries;
+        let clamped = (request.limit > most).then_some(most);
+        let answer = match self.hub().history(request) {
+            Some(page) => Answer::History { channel: request.channel.clone(), page, clamped },
+            None => Answer::Error(Refusal::unknown_channel(format!("there is no {:?}", request.channel))),
+        };
+        self.answer(id, answer);
+    }
+
+    /// Whether a subscription is behind that can go on now.
+    pub(crate) fn can_catch_up(&self) -> bool {
+        (!self.catch_ups.is_empty() || self.outbox.is_lagging()) && self.outbox.has_room()
+    }
+
+    /// Goes on with what subscriptions missed, as far as there is room.
+    pub(crate) fn catch_up(&mut self) {
+        if self.outbox.take_lagging() {
+            for subscription in self.session.subscriptions() {
+                if let Some(after) = subscription.lag() {
+                    self.catch_ups.add(subscription.clone(), after, Vec::new());
+                }
+            }
+        }
+        while !self.catch_ups.is_empty() && self.outbox.has_room() {
+            let delivery = self.catch_ups.go_on(self.seat.hub());
+            self.hub().0.metrics.delivered(delivery);
+        }
     }
 
     fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
             Command::Subscribe(wish) => {
-                let Joined { epoch, offset } =
+                let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
-                Answer::Subscribed { channel: wish.channel, epoch, offset, already: true }
+                Answer::Subscribed { channel: wish.channel, epoch, offset, already: true, recovery: None }
             }
             Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true },
             _ => unreachable!("only a subscription can be there or not be there already"),
@@ -240,6 +304,7 @@ impl Dialog {
                 self.flush();
                 self.hub().leave(&channel, self.seat.id());
                 self.session.leave(&channel);
+                self.catch_ups.forget(&channel);
                 return Step::Left(request.id, channel);
             }
             Command::Ping => self.answer(request.id, Answer::Pong),
@@ -287,6 +352,7 @@ impl Dialog {
         self.outbox.shut(manner);
         self.pending = None;
         self.inbox = VecDeque::new();
+        self.catch_ups.clear();
         self.close = Some(close);
         true
     }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
-use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Offset, Publication, Reply};
+use crate::machine::Event;
+use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Lost, Offset, Place, Reply};
 use crate::port::{Framing, Protocol};
 
 pub(crate) struct Encoding {
@@ -34,19 +35,28 @@ impl Encoding {
         (self.protocol.name(), self.framing.name())
     }
 
-    /// Publications of one channel as one run of bytes.
-    pub(crate) fn publications<'a>(&self, all: impl ExactSizeIterator<Item = &'a Publication>) -> Batch {
+    /// Events of one channel as one run of bytes.
+    pub(crate) fn events<'a>(&self, all: impl ExactSizeIterator<Item = &'a Event>) -> Batch {
         let mut channel: Option<ChannelId> = None;
         let mut builder = BatchBuilder::with_capacity(all.len(), 0);
         let mut payload = Vec::new();
-        for publication in all {
+        for Event { place, publication } in all {
             payload.clear();
             let kind = self.protocol.encode_publication(publication, &mut payload);
             self.framing.frame(kind, &payload, builder.bytes());
-            builder.end_frame(kind, publication.offset);
+            // Nobody misses a signal: it has no place of its own.
+            let offset = if publication.ephemeral { Offset(0) } else { place.offset };
+            builder.end_frame(kind, Place { offset, ..*place });
             channel.get_or_insert_with(|| publication.message.channel_id.clone());
         }
         builder.finish(channel)
+    }
+
+    /// What is told in place of what is lost; none if the protocol has no words for it.
+    pub(crate) fn lost(&self, lost: Lost) -> Option<Batch> {
+        let mut payload = Vec::new();
+        let kind = self.protocol.encode_lost(&lost, &mut payload)?;
+        Some(self.frame(kind, &payload).finish_notice(lost.channel))
     }
 
     /// An answer; none if the protocol has no words for it.
@@ -58,9 +68,13 @@ impl Encoding {
 
     /// A single frame that belongs to no channel.
     pub(crate) fn control(&self, kind: Kind, payload: &[u8]) -> Batch {
+        self.frame(kind, payload).finish(None)
+    }
+
+    fn frame(&self, kind: Kind, payload: &[u8]) -> BatchBuilder {
         let mut builder = BatchBuilder::default();
         self.framing.frame(kind, payload, builder.bytes());
-        builder.end_frame(kind, Offset(0));
-        builder.finish(None)
+        builder.end_frame(kind, Place::default());
+        builder
     }
 }

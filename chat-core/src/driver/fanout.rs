@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::encoding::Encoding;
 use super::hub::Hub;
-use super::outbox::{Delivery, Subscription};
+use super::subscription::{Delivery, Subscription};
 use crate::lock::lock;
-use crate::machine::Fanout;
-use crate::model::{Batch, ChannelId, Publication};
+use crate::machine::{Event, Fanout};
+use crate::model::{Batch, ChannelId};
 
 /// After so many rounds a flusher hands its role to a task of its own, so that the messages of others do not hold up its session for ever.
 const ROUNDS: usize = 16;
@@ -33,9 +33,9 @@ fn hand_over(hub: &Hub, channel: &ChannelId, next: Option<Fanout<Arc<Subscriptio
     }
 }
 
-/// Hands publications to one subscriber alone.
-pub(crate) fn deliver_to(subscription: &Subscription, publications: &[Publication]) -> Delivery {
-    subscription.deliver(&Arc::new(encode_for(subscription, publications)))
+/// Hands events to one subscriber alone.
+pub(crate) fn deliver_to(subscription: &Subscription, events: &[Event]) -> Delivery {
+    subscription.deliver(&Arc::new(encode_for(subscription, events)))
 }
 
 /// One walk over the subscribers. If an encoder panics, the channel can be flushed again all the same.
@@ -54,20 +54,21 @@ impl Round<'_> {
     }
 
     fn deliver(&self) {
-        let publications = &self.fanout.publications;
+        let events = &self.fanout.events;
         let mut shared = Shared::default();
         let mut sum = Delivery::default();
         for subscription in self.fanout.subscribers.iter() {
-            let delivery = if !subscription.echo && has_own(subscription, publications) {
-                deliver_to(subscription, publications)
+            let delivery = if !subscription.echo && has_own(subscription, events) {
+                deliver_to(subscription, events)
             } else {
-                subscription.deliver(shared.batch(&subscription.outbox.encoding, publications))
+                subscription.deliver(shared.batch(&subscription.outbox.encoding, events))
             };
             sum.taken += delivery.taken;
             sum.dropped += delivery.dropped;
             sum.late += delivery.late;
         }
         self.hub.0.metrics.delivered(sum);
+        self.hub.relieve();
     }
 
     fn end(&self) -> Option<Fanout<Arc<Subscription>>> {
@@ -86,10 +87,10 @@ impl Drop for Round<'_> {
 struct Shared(Vec<(Arc<Encoding>, Arc<Batch>)>);
 
 impl Shared {
-    fn batch(&mut self, encoding: &Arc<Encoding>, publications: &[Publication]) -> &Arc<Batch> {
+    fn batch(&mut self, encoding: &Arc<Encoding>, events: &[Event]) -> &Arc<Batch> {
         let known = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, encoding));
         let place = known.unwrap_or_else(|| {
-            let batch = Arc::new(encoding.publications(publications.iter()));
+            let batch = Arc::new(encoding.events(events.iter()));
             self.0.push((encoding.clone(), batch));
             self.0.len() - 1
         });
@@ -97,16 +98,17 @@ impl Shared {
     }
 }
 
-fn has_own(subscription: &Subscription, publications: &[Publication]) -> bool {
-    publications.iter().any(|publication| is_own(subscription, publication))
+fn has_own(subscription: &Subscription, events: &[Event]) -> bool {
+    events.iter().any(|event| is_own(subscription, event))
 }
 
-fn is_own(subscription: &Subscription, publication: &Publication) -> bool {
-    publication.from == Some(subscription.outbox.session)
+fn is_own(subscription: &Subscription, event: &Event) -> bool {
+    event.publication.from == Some(subscription.outbox.session)
 }
 
-fn encode_for(subscription: &Subscription, publications: &[Publication]) -> Batch {
+/// What a subscriber hears of these, as one run of bytes.
+pub(crate) fn encode_for(subscription: &Subscription, events: &[Event]) -> Batch {
     let heard: Vec<_> =
-        publications.iter().filter(|p| subscription.echo || !is_own(subscription, p)).collect();
-    subscription.outbox.encoding.publications(heard.into_iter())
+        events.iter().filter(|event| subscription.echo || !is_own(subscription, event)).collect();
+    subscription.outbox.encoding.events(heard.into_iter())
 }

@@ -9,23 +9,26 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
 use crate::model::{
-    Call, ChannelId, Close, Connect, Payload, Publish, Refusal, RequestId, SessionId, SharedInfo, Subscribe,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Payload, Publish, Refusal, RequestId,
+    SessionId, SharedInfo, Subscribe,
 };
-use crate::port::{Endpoint, Identity, SubscribeOptions};
+use crate::port::{Endpoint, Identity, Standing, SubscribeOptions};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
     Open(Guarded<Identity>),
-    Subscribe(ChannelId, Guarded<SubscribeOptions>),
-    Publish(ChannelId, Guarded<Payload>),
+    Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
+    Publish(Guarded<(Publish, ChannelOptions)>),
+    History(Guarded<HistoryRequest>),
     Call(Guarded<Payload>),
 }
 
 /// What a hook said.
 pub(crate) enum Outcome {
     Open(Result<Identity, Refusal>),
-    Subscribe(ChannelId, Result<SubscribeOptions, Refusal>),
-    Publish(ChannelId, Result<Payload, Refusal>),
+    Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
+    Publish(Result<(Publish, ChannelOptions), Refusal>),
+    History(Result<HistoryRequest, Refusal>),
     Call(Result<Payload, Refusal>),
 }
 
@@ -57,7 +60,8 @@ impl Asking {
         Poll::Ready(Ok(match self {
             Self::Open(hook) => Outcome::Open(ready!(hook.poll(cx))?),
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
-            Self::Publish(channel, hook) => Outcome::Publish(channel.clone(), ready!(hook.poll(cx))?),
+            Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
+            Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
             Self::Call(hook) => Outcome::Call(ready!(hook.poll(cx))?),
         }))
     }
@@ -66,8 +70,26 @@ impl Asking {
 /// An [`Endpoint`] without its type, so that a hub has none.
 pub(crate) trait AnyEndpoint: Send + Sync {
     fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity>;
-    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions>;
-    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload>;
+    fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions;
+    fn subscribe(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Subscribe,
+        defaults: ChannelOptions,
+    ) -> Hook<(SubscribeOptions, ChannelOptions)>;
+    fn publish(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Publish,
+        standing: Standing,
+        defaults: ChannelOptions,
+    ) -> Hook<(Publish, ChannelOptions)>;
+    fn history(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: HistoryRequest,
+        member: bool,
+    ) -> Hook<HistoryRequest>;
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload>;
     fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
 }
@@ -80,12 +102,44 @@ impl<E: Endpoint> AnyEndpoint for E {
         Box::pin(async move { Endpoint::stream_opened(&*self, session, connect).await })
     }
 
-    fn subscribe(self: Arc<Self>, session: SharedInfo, request: Subscribe) -> Hook<SubscribeOptions> {
-        Box::pin(async move { Endpoint::subscribe(&*self, &session, request).await })
+    fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
+        Endpoint::channel(self, channel, defaults)
     }
 
-    fn publish(self: Arc<Self>, session: SharedInfo, request: Publish, member: bool) -> Hook<Payload> {
-        Box::pin(async move { Endpoint::publish(&*self, &session, request, member).await })
+    fn subscribe(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Subscribe,
+        defaults: ChannelOptions,
+    ) -> Hook<(SubscribeOptions, ChannelOptions)> {
+        Box::pin(async move {
+            let channel = request.channel.clone();
+            let options = Endpoint::subscribe(&*self, &session, request).await?;
+            Ok((options, Endpoint::channel(&*self, &channel, defaults)))
+        })
+    }
+
+    fn publish(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Publish,
+        standing: Standing,
+        defaults: ChannelOptions,
+    ) -> Hook<(Publish, ChannelOptions)> {
+        Box::pin(async move {
+            let publish = Endpoint::publish(&*self, &session, request, standing).await?;
+            let options = Endpoint::channel(&*self, &publish.channel, defaults);
+            Ok((publish, options))
+        })
+    }
+
+    fn history(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: HistoryRequest,
+        member: bool,
+    ) -> Hook<HistoryRequest> {
+        Box::pin(async move { Endpoint::history(&*self, &session, request, member).await })
     }
 
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload> {

@@ -1,7 +1,7 @@
 //! The handle that users hold.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -9,13 +9,18 @@ use super::builder::HubBuilder;
 use super::encoding::Encodings;
 use super::fanout;
 use super::hooks::AnyEndpoint;
+use super::ledger::Ledger;
 use super::metrics::{Metrics, Stats};
-use super::outbox::{Manner, Subscription};
+use super::outbox::Manner;
 use super::seats::{Full, Seat, Seats};
+use super::subscription::Subscription;
 use super::trace;
 use crate::lock::lock;
-use crate::machine::{Draft, Joined, Shard};
-use crate::model::{ChannelId, Close, Limits, NameError, Payload, Published, SenderName, SessionId};
+use crate::machine::{Draft, Joined, Joining, Shard};
+use crate::model::{
+    ChannelId, ChannelOptions, Close, Epoch, HistoryPage, HistoryRequest, Limits, NameError, Offset, Payload,
+    Publish, Published, SenderName, SessionId,
+};
 use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
@@ -32,6 +37,9 @@ pub(crate) struct Inner {
     pub(crate) endpoint: Arc<dyn AnyEndpoint>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) limits: Limits,
+    pub(crate) channel: ChannelOptions,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) sweeping: AtomicBool,
     pub(crate) name: SenderName,
     pub(crate) metrics: Metrics,
     pub(crate) encodings: Encodings,
@@ -56,12 +64,28 @@ impl Hub {
         C: TryInto<ChannelId>,
         NameError: From<C::Error>,
     {
-        let channel = channel.try_into()?;
-        let (published, flush) = self.append(&channel, None, self.0.name.clone(), content);
+        Ok(self.publish_with(Publish::to(channel.try_into()?, content)))
+    }
+
+    /// As [`publish`](Self::publish), with all that a publication can have: a key, what it refers to, or that it is a signal.
+    pub fn publish_with(&self, publish: Publish) -> Published {
+        let channel = publish.channel.clone();
+        let options = || self.0.endpoint.channel(&channel, self.0.channel);
+        let (published, flush) = self.append(publish, None, self.0.name.clone(), options);
         if flush {
             fanout::flush(self, &channel);
         }
-        Ok(published)
+        published
+    }
+
+    /// What the channel kept of what is asked for; none if there is no such channel.
+    ///
+    /// At most [`Limits::answer_entries`] publications, and about a quarter of [`Limits::outbox_bytes`], but one in any case if there is one.
+    pub fn history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        let limits = &self.0.limits;
+        let limit = request.limit.min(limits.answer_entries);
+        let now = self.0.runtime.now().instant;
+        lock(self.shard(&request.channel)).history(request, limit, limits.outbox_bytes / 4, now)
     }
 
     /// A place for one more session, taken before it is there so that a full server says so at the door.
@@ -109,6 +133,7 @@ impl Hub {
             let shard = lock(shard);
             stats.channels += shard.channels();
             stats.channel_visits += shard.visits();
+            stats.history_bytes += shard.kept();
         }
         stats
     }
@@ -131,35 +156,57 @@ impl Hub {
     /// Gives a message its place; true if the caller is to flush the channel.
     pub(crate) fn append(
         &self,
-        channel: &ChannelId,
+        publish: Publish,
         from: Option<SessionId>,
         sender: SenderName,
-        content: Payload,
+        options: impl FnOnce() -> ChannelOptions,
     ) -> (Published, bool) {
         self.0.metrics.publications.add(1);
-        let draft = Draft { from, sender, content, now: self.0.runtime.now() };
-        lock(self.shard(channel)).publish(channel, draft)
+        let Publish { channel, content, key, refers, ephemeral } = publish;
+        let draft = Draft { from, sender, content, key, refers, ephemeral, now: self.0.runtime.now() };
+        let shard = self.shard(&channel);
+        let published = lock(shard).publish(&channel, draft);
+        let done = published.unwrap_or_else(|draft| {
+            let options = options();
+            lock(shard).publish_anew(&channel, draft, options)
+        });
+        if done.0.subscribers == 0 {
+            self.sweep_later();
+        }
+        done
     }
 
     /// Where the channel stands, if it is there.
-    pub(crate) fn place(&self, channel: &ChannelId) -> Option<Joined> {
+    pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
         lock(self.shard(channel)).place(channel)
+    }
+
+    /// Who published this, if it is kept.
+    pub(crate) fn author(&self, channel: &ChannelId, offset: Offset) -> Option<SenderName> {
+        lock(self.shard(channel)).author(channel, offset)
     }
 
     pub(crate) fn join(
         &self,
         channel: &ChannelId,
-        session: SessionId,
-        subscription: impl FnOnce(Joined) -> Arc<Subscription>,
+        joining: Joining,
+        subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
     ) -> Joined {
         self.0.metrics.joined.add(1);
-        trace::joined(session, channel);
-        lock(self.shard(channel)).subscribe(channel, session, subscription)
+        trace::joined(joining.session, channel);
+        lock(self.shard(channel)).subscribe(channel, joining, subscription)
     }
 
     /// Takes the session out of the channel. It still gets what was published there before; after that nothing.
     pub(crate) fn leave(&self, channel: &ChannelId, session: SessionId) {
-        let left = lock(self.shard(channel)).unsubscribe(channel, session);
+        let now = self.0.runtime.now().instant;
+        let (left, rests) = {
+            let mut shard = lock(self.shard(channel));
+            (shard.unsubscribe(channel, session, now), shard.next_deadline().is_some())
+        };
+        if rests {
+            self.sweep_later();
+        }
         let Some(left) = left else { return };
         self.0.metrics.left.add(1);
         trace::left(session, channel);

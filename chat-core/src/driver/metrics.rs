@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::outbox::Delivery;
+use super::subscription::Delivery;
 use crate::lock::lock;
 use crate::model::Close;
 
@@ -35,6 +35,8 @@ pub struct Stats {
     pub subscriptions: u64,
     /// Bytes that wait in all outboxes.
     pub outbox_bytes: usize,
+    /// What all that channels keep weighs, in bytes.
+    pub history_bytes: usize,
     /// Sessions that were let in.
     pub opened: u64,
     /// Subscriptions that began.

@@ -2,16 +2,20 @@
 
 mod alarm;
 mod builder;
+mod catchup;
 mod connection;
 mod dialog;
 mod encoding;
 mod fanout;
 mod hooks;
 mod hub;
+mod ledger;
 mod metrics;
 mod outbox;
 mod outlet;
 mod seats;
+mod subscription;
+mod sweep;
 mod trace;
 mod write;
 

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::encoding::Encoding;
+use super::ledger::Ledger;
 use super::write::{Written, write_run, write_runs};
 use crate::lock::lock;
-use crate::machine::{Load, Queue};
-use crate::model::{Batch, ChannelId, Close, Frame, Limits, Offset, Run, SessionId};
+use crate::machine::{Load, Next, Queue};
+use crate::model::{Batch, ChannelId, Close, Frame, Limits, Lost, Run, SessionId};
 use crate::port::ByteWriter;
 
 /// The only place where a session's two halves and its publishers meet. Bounded in frames and in bytes, never waits.
@@ -20,14 +20,17 @@ use crate::port::ByteWriter;
 pub(crate) struct Outbox {
     pub(crate) session: SessionId,
     pub(crate) encoding: Arc<Encoding>,
-    writer: Option<Arc<dyn ByteWriter>>,
-    bound: Load,
-    state: Mutex<State>,
+    pub(super) writer: Option<Arc<dyn ByteWriter>>,
+    pub(super) bound: Load,
+    ledger: Arc<Ledger>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    queue: Queue,
+pub(super) struct State {
+    pub(super) queue: Queue,
+    /// What of its weight the ledger knows.
+    booked: usize,
     /// A turn of the session is under way: it writes all that it said at its end.
     corked: bool,
     /// The transport took no more: only the connection's task writes, once it is woken.
@@ -35,7 +38,9 @@ struct State {
     /// The transport is lost.
     failed: bool,
     /// Nothing more is taken in but the close.
-    shut: bool,
+    pub(super) shut: bool,
+    /// A subscription fell behind, for the session's task to see to.
+    lagging: bool,
     /// How the session is to end, for its task to see to.
     sentence: Option<(Close, Manner)>,
     /// The connection's task, if it waits.
@@ -57,75 +62,16 @@ pub(crate) enum Manner {
     AtOnce,
 }
 
-/// What became of a delivery, in publications.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    pub(crate) taken: usize,
-    /// Dropped, because too much waited.
-    pub(crate) dropped: usize,
-    /// Dropped, because the session had ended.
-    pub(crate) late: usize,
-}
-
-/// One session in one channel.
-pub(crate) struct Subscription {
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) echo: bool,
-    /// The offset up to which its outbox took the channel's publications; read and written under the outbox's lock.
-    cursor: AtomicU64,
-}
-
-impl Subscription {
-    /// One that gets what comes after `cursor`.
-    pub(crate) fn new(outbox: Arc<Outbox>, echo: bool, cursor: Offset) -> Self {
-        Self { outbox, echo, cursor: AtomicU64::new(cursor.0) }
-    }
-
-    /// Hands over what the subscriber does not have yet.
-    pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
-        self.outbox.deliver(&self.cursor, batch)
-    }
-
-    /// Nothing is delivered any more, whoever is just about to.
-    pub(crate) fn end(&self) {
-        let _state = lock(&self.outbox.state);
-        self.cursor.store(u64::MAX, Ordering::Relaxed);
-    }
-}
-
 impl Outbox {
     pub(crate) fn new(
         session: SessionId,
         encoding: Arc<Encoding>,
         writer: Option<Arc<dyn ByteWriter>>,
         limits: &Limits,
+        ledger: Arc<Ledger>,
     ) -> Self {
         let bound = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
-        Self { session, encoding, writer, bound, state: Mutex::default() }
-    }
-
-    fn deliver(&self, cursor: &AtomicU64, batch: &Arc<Batch>) -> Delivery {
-        let mut state = lock(&self.state);
-        let Some(run) = Run::after(batch, Offset(cursor.load(Ordering::Relaxed))) else {
-            return Delivery::default();
-        };
-        let frames = run.frames();
-        if state.shut {
-            return Delivery { late: frames, ..Delivery::default() };
-        }
-        cursor.store(batch.last_offset().0, Ordering::Relaxed);
-        if let Some(writer) = self.writer.as_ref().filter(|_| state.is_clear()) {
-            state.queue.begin_write();
-            drop(state);
-            self.write_one(&**writer, run);
-        } else if state.queue.publications().with(&run).exceeds(self.bound) {
-            let dropped = frames + self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
-            return Delivery { dropped, ..Delivery::default() };
-        } else {
-            state.queue.push(run);
-            self.pushed(state);
-        }
-        Delivery { taken: frames, ..Delivery::default() }
+        Self { session, encoding, writer, bound, ledger, state: Mutex::default() }
     }
 
     /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
@@ -166,7 +112,35 @@ impl Outbox {
 
     /// Drops what waits of one channel.
     pub(crate) fn purge(&self, channel: &ChannelId) -> usize {
-        lock(&self.state).queue.purge(channel)
+        let mut state = lock(&self.state);
+        let dropped = state.queue.purge(channel);
+        self.book(&mut state);
+        dropped
+    }
+
+    /// Whether a subscription fell behind since this was last taken.
+    pub(crate) fn is_lagging(&self) -> bool {
+        lock(&self.state).lagging
+    }
+
+    pub(crate) fn take_lagging(&self) -> bool {
+        std::mem::take(&mut lock(&self.state).lagging)
+    }
+
+    /// Whether one that is behind may go on: its transport takes something, and not much waits.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = lock(&self.state);
+        let waiting = state.queue.publications();
+        !state.blocked
+            && !state.failed
+            && !state.shut
+            && waiting.weight() <= self.bound.bytes / 4
+            && waiting.frames <= self.bound.frames / 4
+    }
+
+    /// About how many bytes of publications may be queued for one that is behind.
+    pub(crate) fn room(&self) -> usize {
+        self.bound.bytes / 4
     }
 
     /// Ends the session, in this manner; the first sentence stands. Returns how many publications were dropped.
@@ -174,12 +148,18 @@ impl Outbox {
         self.condemn_locked(lock(&self.state), close, manner)
     }
 
-    fn condemn_locked(&self, mut state: MutexGuard<'_, State>, close: Close, manner: Manner) -> usize {
+    pub(super) fn condemn_locked(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        close: Close,
+        manner: Manner,
+    ) -> usize {
         if state.shut {
             return 0;
         }
         state.sentence.get_or_insert((close, manner));
         let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
+        self.book(&mut state);
         wake(state);
         dropped
     }
@@ -198,7 +178,9 @@ impl Outbox {
     pub(crate) fn shut(&self, manner: Manner) -> usize {
         let mut state = lock(&self.state);
         state.shut = true;
-        if manner == Manner::AtOnce { state.shut() } else { 0 }
+        let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
+        self.book(&mut state);
+        dropped
     }
 
     /// Ends the connection without a word.
@@ -238,15 +220,19 @@ impl Outbox {
                 state.blocked = false;
                 return Poll::Ready(Ok(()));
             }
-            state.queue.take(&mut runs);
+            let told = state.queue.take(&mut runs);
             drop(state);
+            self.tell(told, &mut runs);
             let written = write_runs(&mut runs, |bytes| match writer.poll_write(cx, bytes) {
                 Poll::Ready(result) => result,
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
             });
             // A part was taken: the next round asks again, which is what sets the wake-up.
             let blocked = written.blocked && !written.some;
-            lock(&self.state).end_write(&mut runs, written);
+            let mut state = lock(&self.state);
+            state.end_write(&mut runs, written);
+            self.book(&mut state);
+            drop(state);
             if blocked {
                 return Poll::Pending;
             }
@@ -262,9 +248,21 @@ impl Outbox {
 
     /// Takes the next frame, for a transport that takes them one by one.
     pub(crate) fn next_frame(&self) -> Option<Frame> {
-        let mut state = lock(&self.state);
-        state.progress += 1;
-        state.queue.pop_frame().map(Frame::new)
+        loop {
+            let mut state = lock(&self.state);
+            state.progress += 1;
+            let next = state.queue.pop_frame();
+            self.book(&mut state);
+            drop(state);
+            match next? {
+                Next::Frame(run) => return Some(Frame::new(run)),
+                Next::Lost(lost) => {
+                    if let Some(batch) = self.encoding.lost(lost) {
+                        return Some(Frame::new(Run::all(Arc::new(batch))));
+                    }
+                }
+            }
+        }
     }
 
     /// Whether the connection is to end without a word.
@@ -278,28 +276,46 @@ impl Outbox {
     }
 
     /// Sees to it that what was just queued goes out: at once, or in the session's task. One that waits for its transport is not woken for more.
-    fn pushed<'a>(&'a self, state: MutexGuard<'a, State>) {
+    pub(super) fn pushed<'a>(&'a self, state: MutexGuard<'a, State>) {
         let mut state = self.write_now(state);
         state.called |= self.writer.is_none() && !state.blocked;
         rouse(state);
+    }
+
+    /// Puts what is told of losses between what is written. The writer's role is held, the lock is not.
+    fn tell(&self, told: Vec<(usize, Lost)>, runs: &mut VecDeque<Run>) {
+        for (at, lost) in told.into_iter().rev() {
+            if let Some(batch) = self.encoding.lost(lost) {
+                runs.insert(at, Run::all(Arc::new(batch)));
+            }
+        }
+    }
+
+    /// Brings the ledger up to date.
+    fn book(&self, state: &mut State) {
+        let weight = state.queue.weight();
+        self.ledger.change(state.booked, weight);
+        state.booked = weight;
     }
 
     fn write_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if let Some(writer) = &self.writer {
             let mut runs = VecDeque::new();
             while state.may_write() {
-                state.queue.take(&mut runs);
+                let told = state.queue.take(&mut runs);
                 drop(state);
+                self.tell(told, &mut runs);
                 let written = write_runs(&mut runs, |bytes| writer.try_write(bytes));
                 state = lock(&self.state);
                 state.end_anothers_write(&mut runs, written);
             }
         }
+        self.book(&mut state);
         state
     }
 
     /// Writes one run past the empty queue. The writer's role is held already.
-    fn write_one(&self, writer: &dyn ByteWriter, run: Run) {
+    pub(super) fn write_one(&self, writer: &dyn ByteWriter, run: Run) {
         let (written, mut left) = write_run(run, |bytes| writer.try_write(bytes));
         let mut state = lock(&self.state);
         state.end_anothers_write(&mut left, written);
@@ -328,7 +344,7 @@ impl State {
         !self.corked && !self.blocked && !self.failed && !self.queue.is_writing()
     }
 
-    fn is_clear(&self) -> bool {
+    pub(super) fn is_clear(&self) -> bool {
         self.is_free() && self.queue.is_empty()
     }
 
@@ -349,6 +365,12 @@ impl State {
         self.called |= written.blocked || written.failed || std::mem::take(&mut self.awaited);
     }
 
+    /// Notes that a subscription fell behind, and calls the task to see to it.
+    pub(super) fn lag(&mut self) {
+        self.lagging = true;
+        self.called = true;
+    }
+
     fn shut(&mut self) -> usize {
         self.shut = true;
         self.queue.purge_all()
@@ -358,5 +380,13 @@ impl State {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());
         }
+    }
+}
+
+/// What waited is not booked any more when nobody can write it.
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let booked = lock(&self.state).booked;
+        self.ledger.change(booked, 0);
     }
 }

@@ -38,11 +38,12 @@ pub(super) fn write_runs(
 ) -> Written {
     let written = {
         let mut slices = [IoSlice::new(&[]); WRITE_RUNS];
+        let mut wanted = 0;
         for (slice, run) in slices.iter_mut().zip(runs.iter()) {
             *slice = IoSlice::new(run.bytes());
+            wanted += run.bytes().len();
         }
-        let wanted = runs.iter().map(|run| run.bytes().len()).sum();
-        Written::of(write(&slices[..runs.len()]), wanted)
+        Written::of(write(&slices[..runs.len().min(WRITE_RUNS)]), wanted)
     };
     let mut left = written.bytes;
     while let Some(run) = runs.front_mut() {

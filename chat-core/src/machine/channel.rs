@@ -1,35 +1,56 @@
-//! One channel: who is in it, what waits to be fanned out, and who is fanning out.
+//! One channel: who is in it, what it keeps, what waits to be fanned out, and who is fanning out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::model::{ChatMessage, Epoch, Offset, Publication, SessionId};
+use super::history::History;
+use super::keys::Keys;
+use super::shard::{Draft, Joined, Joining};
+use crate::model::{
+    ChannelId, ChannelOptions, ChatMessage, Epoch, Offset, Place, Publication, Published, Recovery,
+    SessionId, Since,
+};
 
-/// What one flush takes along: publications, and who gets them.
+/// A publication, and its place among all that the channel told.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) place: Place,
+    pub(crate) publication: Arc<Publication>,
+}
+
+/// What one flush takes along: events, and who gets them.
 #[derive(Clone, Debug)]
 #[must_use = "what is not delivered is lost"]
 pub(crate) struct Fanout<S> {
     pub(crate) epoch: Epoch,
-    pub(crate) publications: Arc<[Publication]>,
+    pub(crate) events: Arc<[Event]>,
     pub(crate) subscribers: Arc<Vec<S>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Channel<S> {
     pub(super) epoch: Epoch,
-    pub(super) last: Offset,
-    pending: Vec<Publication>,
-    in_flight: Option<Arc<[Publication]>>,
+    pub(super) last: Place,
+    pub(super) history: History,
+    pub(super) keys: Keys,
+    /// When it is to be looked at again, if it is without subscribers.
+    pub(super) idle: Option<Instant>,
+    pending: Vec<Event>,
+    in_flight: Option<Arc<[Event]>>,
     subscribers: Arc<Vec<S>>,
     sessions: Vec<SessionId>,
     places: HashMap<SessionId, usize>,
 }
 
 impl<S: Clone> Channel<S> {
-    pub(super) fn new(epoch: Epoch) -> Self {
+    pub(super) fn new(epoch: Epoch, options: ChannelOptions) -> Self {
         Self {
             epoch,
-            last: Offset(0),
+            last: Place::default(),
+            history: History::new(options.history),
+            keys: Keys::default(),
+            idle: None,
             pending: Vec::new(),
             in_flight: None,
             subscribers: Arc::default(),
@@ -52,23 +73,90 @@ impl<S: Clone> Channel<S> {
     }
 
     /// Takes a session out; the last one moves into its place. Gives it what it was not handed yet.
-    pub(super) fn leave(&mut self, session: SessionId) -> Option<(S, Vec<Publication>)> {
+    pub(super) fn leave(&mut self, session: SessionId) -> Option<(S, Vec<Event>)> {
         let place = self.places.remove(&session)?;
         self.sessions.swap_remove(place);
         if let Some(moved) = self.sessions.get(place) {
             self.places.insert(*moved, place);
         }
         let subscriber = Arc::make_mut(&mut self.subscribers).swap_remove(place);
-        let in_flight = self.in_flight.iter().flat_map(|publications| publications.iter());
+        let in_flight = self.in_flight.iter().flat_map(|events| events.iter());
         Some((subscriber, in_flight.chain(&self.pending).cloned().collect()))
     }
 
-    /// Appends; true if the caller should flush: nobody else is about to.
-    pub(super) fn append(&mut self, from: Option<SessionId>, message: ChatMessage) -> bool {
-        let previous = self.last;
-        self.last = previous.next();
-        self.pending.push(Publication { offset: self.last, previous, epoch: self.epoch, from, message });
+    /// Gives the message its place, unless it was published before. True if the caller should flush: nobody else is about to.
+    pub(super) fn publish(&mut self, name: &ChannelId, draft: Draft) -> (Published, bool) {
+        let (epoch, subscribers) = (self.epoch, self.subscribers());
+        if let Some(key) = &draft.key {
+            self.keys.forget_old(draft.now.instant);
+            if let Some(offset) = self.keys.find(&draft.sender, key) {
+                return (Published { offset, epoch, subscribers: 0, already: true }, false);
+            }
+            self.keys.remember(draft.sender.clone(), key, self.next(draft.ephemeral), draft.now.instant);
+        }
+        let flush = self.append(name, draft);
+        (Published { offset: self.last.offset, epoch, subscribers, already: false }, flush)
+    }
+
+    fn next(&self, ephemeral: bool) -> Offset {
+        if ephemeral { self.last.offset } else { self.last.offset.next() }
+    }
+
+    fn append(&mut self, name: &ChannelId, draft: Draft) -> bool {
+        let previous = self.last.offset;
+        self.last = Place { seq: self.last.seq + 1, offset: self.next(draft.ephemeral) };
+        let (ephemeral, now) = (draft.ephemeral, draft.now);
+        let publication = Publication {
+            offset: self.last.offset,
+            previous,
+            epoch: self.epoch,
+            from: draft.from,
+            refers: draft.refers,
+            ephemeral,
+            message: ChatMessage {
+                sender_name: draft.sender,
+                content: draft.content,
+                timestamp: now.utc,
+                channel_id: name.clone(),
+            },
+        };
+        let event = Event { place: self.last, publication: Arc::new(publication) };
+        if !ephemeral {
+            self.history.append(event.clone(), now.instant);
+        }
+        if self.sessions.is_empty() {
+            return false;
+        }
+        self.pending.push(event);
         self.pending.len() == 1 && self.in_flight.is_none()
+    }
+
+    /// Where one who joins starts, and what it gets before that.
+    pub(super) fn find_start(&mut self, joining: &Joining) -> Joined {
+        self.history.forget_old(joining.now);
+        let recovered = joining.since.map(|since| self.recover(since, joining.most));
+        let (recovery, missed) = match recovered {
+            Some(Ok(missed)) => (Some(Recovery::Recovered), missed),
+            Some(Err(why)) => (Some(why), Vec::new()),
+            None => (None, Vec::new()),
+        };
+        let newest = joining.latest && recovery != Some(Recovery::Recovered);
+        let missed = if newest { self.history.newest().into_iter().collect() } else { missed };
+        Joined { epoch: self.epoch, place: self.last, recovery, missed }
+    }
+
+    fn recover(&self, since: Since, most: usize) -> Result<Vec<Event>, Recovery> {
+        if since.epoch != self.epoch {
+            return Err(Recovery::EpochChanged);
+        }
+        self.history.since(since.offset, self.last.offset, most)
+    }
+
+    /// Drops what is too old to be kept. When the next of it will be, if anything keeps the channel alive but its subscribers.
+    pub(super) fn forget_old(&mut self, now: Instant) -> Option<Instant> {
+        self.history.forget_old(now);
+        self.keys.forget_old(now);
+        self.history.expires().max(self.keys.expires())
     }
 
     /// Hands out what is pending, unless another flush is under way: that one comes back for it.
@@ -76,10 +164,10 @@ impl<S: Clone> Channel<S> {
         if self.in_flight.is_some() || self.pending.is_empty() {
             return None;
         }
-        let publications: Arc<[Publication]> = self.pending.drain(..).collect();
+        let events: Arc<[Event]> = self.pending.drain(..).collect();
         self.pending.shrink_to(PENDING_KEPT);
-        self.in_flight = Some(publications.clone());
-        Some(Fanout { epoch: self.epoch, publications, subscribers: self.subscribers.clone() })
+        self.in_flight = Some(events.clone());
+        Some(Fanout { epoch: self.epoch, events, subscribers: self.subscribers.clone() })
     }
 
     pub(super) fn flushed(&mut self) -> Option<Fanout<S>> {

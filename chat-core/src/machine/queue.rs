@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{ChannelId, Run};
+use super::loss::{Loss, Losses};
+use crate::model::{ChannelId, Lost, Run};
 
 /// The most runs that one write takes along.
 pub(crate) const WRITE_RUNS: usize = 64;
@@ -13,6 +14,8 @@ pub(crate) struct Queue {
     begun: Option<Run>,
     ahead: VecDeque<Run>,
     line: VecDeque<Run>,
+    /// What was dropped and is to be told.
+    losses: Losses,
     answers: Load,
     publications: Load,
     writing: Option<Purge>,
@@ -23,6 +26,17 @@ pub(crate) struct Queue {
 pub(crate) struct Load {
     pub(crate) frames: usize,
     pub(crate) bytes: usize,
+}
+
+/// What a frame costs beside its bytes, about.
+const FRAME_WEIGHT: usize = 32;
+
+/// What goes next, one by one.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Frame(Run),
+    /// This is to be told.
+    Lost(Lost),
 }
 
 /// What a writer that comes back has to leave out.
@@ -41,8 +55,13 @@ impl Queue {
         self.answers
     }
 
+    /// What all that waits costs, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.publications.weight() + self.answers.weight()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.begun.is_none() && self.ahead.is_empty() && self.line.is_empty()
+        self.begun.is_none() && self.ahead.is_empty() && self.line.is_empty() && self.losses.is_empty()
     }
 
     pub(crate) fn is_writing(&self) -> bool {
@@ -68,29 +87,46 @@ impl Queue {
     }
 
     /// Takes the writer's role, and what to write: at most [`WRITE_RUNS`] runs. What is not written comes back through [`end_write`](Self::end_write).
-    pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) {
+    /// Of what was lost between them, it says before which run it is to be told.
+    pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Lost)> {
         self.begin_write();
+        let mut told = Vec::new();
         runs.extend(self.begun.take());
-        while runs.len() < WRITE_RUNS
+        while runs.len() + told.len() < WRITE_RUNS
             && let Some(run) = self.ahead.pop_front().or_else(|| self.line.pop_front())
         {
+            while let Some(lost) = self.losses.take_before(&run) {
+                told.push((runs.len(), lost));
+            }
             runs.push_back(run);
+        }
+        if self.line.is_empty() && runs.len() + told.len() < WRITE_RUNS {
+            told.extend(self.losses.take_all().map(|lost| (runs.len(), lost)));
         }
         for run in runs.iter() {
             self.load_of(run).sub(run);
         }
+        told
     }
 
-    /// Takes out the next frame alone.
-    pub(crate) fn pop_frame(&mut self) -> Option<Run> {
+    /// Takes out the next frame alone, or what is to be told in its place.
+    pub(crate) fn pop_frame(&mut self) -> Option<Next> {
         let queue = if self.ahead.is_empty() { &mut self.line } else { &mut self.ahead };
+        let lost = match queue.front() {
+            Some(run) => self.losses.take_before(run),
+            None => self.losses.take_first(),
+        };
+        if let Some(lost) = lost {
+            self.give_back_room();
+            return Some(Next::Lost(lost));
+        }
         let frame = queue.front_mut()?.take_frame();
         if queue.front().is_some_and(|run| run.frames() == 0) {
             queue.pop_front();
         }
         self.load_of(&frame).sub(&frame);
         self.give_back_room();
-        Some(frame)
+        Some(Next::Frame(frame))
     }
 
     /// Gives the writer's role back, with what was not written.
@@ -113,8 +149,32 @@ impl Queue {
         self.give_back_room();
     }
 
+    /// Drops the oldest publications of a channel until `enough` waits still. What a writer has in its hands stays.
+    pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
+        let mut loss = Loss::default();
+        let publications = &mut self.publications;
+        for run in &mut self.line {
+            if run.channel() != Some(channel) || run.is_notice() {
+                continue;
+            }
+            while run.frames() > 0 && !enough(*publications) {
+                let frame = run.take_frame();
+                publications.sub(&frame);
+                loss.add(&frame);
+            }
+        }
+        self.line.retain(|run| run.frames() > 0);
+        loss
+    }
+
+    /// Notes what the channel's subscriber is to be told that it does not get: once what is older has gone, and before what is newer.
+    pub(crate) fn tell(&mut self, channel: &ChannelId, loss: Loss) {
+        self.losses.add(channel, loss);
+    }
+
     /// Drops the publications of one channel that were not begun, and says how many.
     pub(crate) fn purge(&mut self, channel: &ChannelId) -> usize {
+        self.losses.forget(channel);
         if let Some(purge) = &mut self.writing {
             purge.channels.push(channel.clone());
         }
@@ -126,6 +186,7 @@ impl Queue {
         if let Some(purge) = &mut self.writing {
             purge.all = true;
         }
+        self.losses = Losses::default();
         for run in std::mem::take(&mut self.ahead) {
             self.answers.sub(&run);
         }
@@ -171,9 +232,19 @@ impl Load {
         self
     }
 
-    /// Whether it is more than `bound` in frames or in bytes.
+    /// Whether it is more than `bound` in frames, or weighs more than its bytes.
     pub(crate) fn exceeds(self, bound: Self) -> bool {
-        self.frames > bound.frames || self.bytes > bound.bytes
+        self.frames > bound.frames || self.weight() > bound.bytes
+    }
+
+    /// An eighth less.
+    pub(crate) fn shrunk(self) -> Self {
+        Self { frames: self.frames - self.frames / 8, bytes: self.bytes - self.bytes / 8 }
+    }
+
+    /// What it costs, in bytes.
+    pub(crate) fn weight(self) -> usize {
+        self.bytes + self.frames * FRAME_WEIGHT
     }
 
     fn sub(&mut self, run: &Run) {
@@ -193,13 +264,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{BatchBuilder, Kind, Offset};
+    use crate::model::{BatchBuilder, Kind, Offset, Place};
 
     fn run(channel: Option<&str>, frames: &[&str]) -> Run {
         let mut builder = BatchBuilder::default();
         for (offset, frame) in (1..).zip(frames) {
             builder.bytes().extend_from_slice(frame.as_bytes());
-            builder.end_frame(Kind::Text, Offset(offset));
+            builder.end_frame(Kind::Text, Place { seq: offset, offset: Offset(offset) });
         }
         Run::all(Arc::new(builder.finish(channel.map(|c| c.parse().expect("a name")))))
     }
@@ -207,7 +278,7 @@ mod tests {
     /// Writes `n` bytes and gives the rest back, as a socket does.
     fn write(queue: &mut Queue, n: usize) -> String {
         let mut runs = VecDeque::new();
-        queue.take(&mut runs);
+        let _ = queue.take(&mut runs);
         let all: Vec<u8> = runs.iter().flat_map(|run| run.bytes().to_vec()).collect();
         finish(queue, runs, n.min(all.len()));
         String::from_utf8_lossy(&all[..n.min(all.len())]).into_owned()
@@ -243,7 +314,7 @@ mod tests {
         queue.push(run(Some("a"), &["11", "22"]));
         queue.push(run(Some("b"), &["33"]));
         let mut runs = VecDeque::new();
-        queue.take(&mut runs);
+        let _ = queue.take(&mut runs);
         assert_eq!(queue.purge(&"a".parse().expect("a name")), 0);
         queue.push_ahead(run(None, &["left"]));
         finish(&mut queue, runs, 1);

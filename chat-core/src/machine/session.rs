@@ -77,6 +77,7 @@ impl<S> Session<S> {
             Command::Ping => Verdict::Do,
             Command::Call(_) => Verdict::Ask { member: false },
             Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
+            Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
             Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
             Command::Unsubscribe(_) => Verdict::Already,
             Command::Subscribe(subscribe) if self.is_in(&subscribe.channel) => Verdict::Already,
@@ -109,6 +110,10 @@ impl<S> Session<S> {
             self.subscriptions.shrink_to_fit();
         }
         left
+    }
+
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &S> {
+        self.subscriptions.values()
     }
 
     fn is_in(&self, channel: &ChannelId) -> bool {

@@ -1,34 +1,61 @@
 //! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
-use super::channel::{Channel, Fanout};
+use super::channel::{Channel, Event, Fanout};
 use crate::model::{
-    ChannelId, ChatMessage, Epoch, Now, Offset, Payload, Publication, Published, SenderName, SessionId,
+    ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, Published,
+    Recovery, Refers, SenderName, SessionId, Since,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
 #[derive(Debug)]
 pub(crate) struct Shard<S> {
-    channels: HashMap<ChannelId, Channel<S>>,
+    pub(super) channels: HashMap<ChannelId, Channel<S>>,
+    /// Those without subscribers that are kept for what they keep, and until when.
+    pub(super) idle: BTreeSet<(Instant, ChannelId)>,
+    /// What all histories weigh, and may weigh.
+    pub(super) kept: usize,
+    pub(super) may_keep: usize,
     epochs: u64,
     visits: u64,
 }
 
 /// What is to be published.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) from: Option<SessionId>,
     pub(crate) sender: SenderName,
     pub(crate) content: Payload,
+    pub(crate) key: Option<Box<str>>,
+    pub(crate) refers: Option<Refers>,
+    pub(crate) ephemeral: bool,
     pub(crate) now: Now,
 }
 
+/// How a session wants to join a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joining {
+    pub(crate) session: SessionId,
+    pub(crate) since: Option<Since>,
+    pub(crate) latest: bool,
+    /// The most that is recovered.
+    pub(crate) most: usize,
+    /// How the channel is kept if it is made.
+    pub(crate) options: ChannelOptions,
+    pub(crate) now: Instant,
+}
+
 /// Where a new subscriber starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Joined {
     pub(crate) epoch: Epoch,
-    pub(crate) offset: Offset,
+    /// Its first live event is the next.
+    pub(crate) place: Place,
+    pub(crate) recovery: Option<Recovery>,
+    /// What it gets before that.
+    pub(crate) missed: Vec<Event>,
 }
 
 /// A subscriber that is out, and what was published before that it was not handed yet.
@@ -36,28 +63,23 @@ pub(crate) struct Joined {
 #[must_use = "the leaver gets what was published before it left"]
 pub(crate) struct Left<S> {
     pub(crate) subscriber: S,
-    pub(crate) undelivered: Vec<Publication>,
-}
-
-impl Draft {
-    fn message(self, channel: &ChannelId) -> ChatMessage {
-        ChatMessage {
-            sender_name: self.sender,
-            content: self.content,
-            timestamp: self.now.utc,
-            channel_id: channel.clone(),
-        }
-    }
+    pub(crate) undelivered: Vec<Event>,
 }
 
 impl<S: Clone> Shard<S> {
-    /// An empty shard whose epochs begin somewhere after `seed`.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { channels: HashMap::new(), epochs: seed, visits: 0 }
+    /// An empty shard whose epochs begin somewhere after `seed`, and whose histories may weigh so many bytes together.
+    pub(crate) fn new(seed: u64, may_keep: usize) -> Self {
+        let (channels, idle) = (HashMap::new(), BTreeSet::new());
+        Self { channels, idle, kept: 0, may_keep, epochs: seed, visits: 0 }
     }
 
     pub(crate) fn channels(&self) -> usize {
         self.channels.len()
+    }
+
+    /// What all that is kept weighs, in bytes.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
     }
 
     /// How often any channel was looked up: the work done here, counted.
@@ -68,38 +90,112 @@ impl<S: Clone> Shard<S> {
     /// `subscriber` makes the subscriber when its place in the channel is known.
     pub(crate) fn subscribe(
         &mut self,
-        channel: &ChannelId,
-        session: SessionId,
-        subscriber: impl FnOnce(Joined) -> S,
+        name: &ChannelId,
+        joining: Joining,
+        subscriber: impl FnOnce(&Joined) -> S,
     ) -> Joined {
-        let channel = self.enter(channel);
-        let joined = Joined { epoch: channel.epoch, offset: channel.last };
-        channel.join(session, subscriber(joined));
+        self.stir(name);
+        let channel = self.enter(name, joining.options);
+        let before = channel.history.weight();
+        let joined = channel.find_start(&joining);
+        channel.join(joining.session, subscriber(&joined));
+        let after = channel.history.weight();
+        self.kept = self.kept + after - before;
         joined
     }
 
-    /// None if the session is not in the channel. The last to leave takes the channel with it.
-    pub(crate) fn unsubscribe(&mut self, name: &ChannelId, session: SessionId) -> Option<Left<S>> {
+    /// None if the session is not in the channel. The last to leave takes the channel with it, if that keeps nothing.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        name: &ChannelId,
+        session: SessionId,
+        now: Instant,
+    ) -> Option<Left<S>> {
         let channel = self.look_up(name)?;
         let (subscriber, undelivered) = channel.leave(session)?;
         if channel.subscribers() == 0 {
-            self.channels.remove(name);
+            self.rest(name, now);
         }
         Some(Left { subscriber, undelivered })
     }
 
-    /// Gives the message its place; true if the caller should flush. In a channel without subscribers it reaches nobody and leaves nothing.
-    pub(crate) fn publish(&mut self, name: &ChannelId, draft: Draft) -> (Published, bool) {
-        let Some(channel) = self.look_up(name) else {
-            return (Published { offset: Offset(1), epoch: self.next_epoch(), subscribers: 0 }, false);
-        };
-        let flush = channel.append(draft.from, draft.message(name));
-        (Published { offset: channel.last, epoch: channel.epoch, subscribers: channel.subscribers() }, flush)
+    /// Gives the message its place; true if the caller should flush.
+    ///
+    /// # Errors
+    /// The draft, if the channel is not there: [`publish_anew`](Self::publish_anew) then, once it is known how to keep it.
+    #[expect(clippy::result_large_err, reason = "the error is the argument, given back for the second try")]
+    pub(crate) fn publish(&mut self, name: &ChannelId, draft: Draft) -> Result<(Published, bool), Draft> {
+        let Some(channel) = self.look_up(name) else { return Err(draft) };
+        let (before, now) = (channel.history.weight(), draft.now.instant);
+        let done = channel.publish(name, draft);
+        let (after, alone) = (channel.history.weight(), channel.subscribers() == 0);
+        self.kept = self.kept + after - before;
+        if alone {
+            self.rest(name, now);
+        }
+        self.make_room(name);
+        Ok(done)
+    }
+
+    /// Publishes to a channel that perhaps is not there. One that would keep nothing is not made: what is said there reaches nobody.
+    pub(crate) fn publish_anew(
+        &mut self,
+        name: &ChannelId,
+        draft: Draft,
+        options: ChannelOptions,
+    ) -> (Published, bool) {
+        let keeps = !draft.ephemeral && (!options.history.is_none() || draft.key.is_some());
+        if keeps {
+            self.enter(name, options);
+        }
+        self.publish(name, draft).unwrap_or_else(|_| {
+            let epoch = self.next_epoch();
+            (Published { offset: Offset(1), epoch, subscribers: 0, already: false }, false)
+        })
     }
 
     /// Where the channel stands.
-    pub(crate) fn place(&mut self, name: &ChannelId) -> Option<Joined> {
-        self.look_up(name).map(|channel| Joined { epoch: channel.epoch, offset: channel.last })
+    pub(crate) fn place(&mut self, name: &ChannelId) -> Option<(Epoch, Offset)> {
+        self.look_up(name).map(|channel| (channel.epoch, channel.last.offset))
+    }
+
+    /// Who published this, if it is kept.
+    pub(crate) fn author(&mut self, name: &ChannelId, offset: Offset) -> Option<SenderName> {
+        self.look_up(name)?.history.find(offset).map(|publication| publication.message.sender_name.clone())
+    }
+
+    /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
+    pub(crate) fn history(
+        &mut self,
+        wish: &HistoryRequest,
+        limit: usize,
+        bytes: usize,
+        now: Instant,
+    ) -> Option<HistoryPage> {
+        let channel = self.look_up(&wish.channel)?;
+        let before = channel.history.weight();
+        channel.history.forget_old(now);
+        let after = channel.history.weight();
+        let (publications, more) = channel.history.page(wish, limit, bytes);
+        let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
+        self.kept = self.kept + after - before;
+        Some(page)
+    }
+
+    /// The next `most` events kept after `after`. If there are none, `live` is told from where on the subscriber hears what is new.
+    pub(crate) fn catch_up(
+        &mut self,
+        name: &ChannelId,
+        after: Offset,
+        most: usize,
+        live: impl FnOnce(Place),
+    ) -> Vec<Event> {
+        let Some(channel) = self.look_up(name) else { return Vec::new() };
+        let events = channel.history.after(after, most);
+        if events.is_empty() {
+            live(channel.last);
+        }
+        events
     }
 
     /// What is pending in the channel and who gets it; none if that is nothing, or if another flush is under way and will take it.
@@ -117,10 +213,10 @@ impl<S: Clone> Shard<S> {
         self.channels.get_mut(name)
     }
 
-    fn enter(&mut self, name: &ChannelId) -> &mut Channel<S> {
+    fn enter(&mut self, name: &ChannelId, options: ChannelOptions) -> &mut Channel<S> {
         if self.look_up(name).is_none() {
             let epoch = self.next_epoch();
-            self.channels.insert(name.clone(), Channel::new(epoch));
+            self.channels.insert(name.clone(), Channel::new(epoch, options));
         }
         self.channels.get_mut(name).expect("it was there or was made")
     }
@@ -143,10 +239,23 @@ mod tests {
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
+    fn now() -> Now {
+        Now { instant: Instant::now(), utc: DateTime::UNIX_EPOCH }
+    }
+
     fn draft(from: u64) -> Draft {
-        let now = Now { instant: Instant::now(), utc: DateTime::UNIX_EPOCH };
         let sender = "ann".parse().expect("a name");
-        Draft { from: Some(SessionId(from)), sender, content: Payload::null(), now }
+        let (content, now) = (Payload::json("123456789"), now());
+        Draft { from: Some(SessionId(from)), sender, content, key: None, refers: None, ephemeral: false, now }
+    }
+
+    fn joining(session: u64) -> Joining {
+        let (session, options) = (SessionId(session), ChannelOptions::default());
+        Joining { session, since: None, latest: false, most: 300, options, now: now().instant }
+    }
+
+    fn publish(shard: &mut Shard<u64>, from: u64) -> bool {
+        shard.publish(&room(), draft(from)).expect("the channel is there").1
     }
 
     fn room() -> ChannelId {
@@ -154,72 +263,73 @@ mod tests {
     }
 
     fn joined(shard: &mut Shard<u64>, sessions: &[u64]) -> Joined {
-        let joins = sessions.iter().map(|s| shard.subscribe(&room(), SessionId(*s), |_| *s));
+        let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s));
         joins.last().expect("someone")
     }
 
-    fn offsets(publications: &[Publication]) -> Vec<u64> {
-        publications.iter().map(|p| p.offset.0).collect()
+    fn offsets(events: &[Event]) -> Vec<u64> {
+        events.iter().map(|event| event.publication.offset.0).collect()
     }
 
     #[test]
     fn a_publish_appends_and_a_flush_takes_all_that_was_appended() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(1, 1 << 20);
         joined(&mut shard, &[1, 2]);
-        assert!(shard.publish(&room(), draft(1)).1);
-        assert!(!shard.publish(&room(), draft(2)).1, "the first publisher flushes");
+        assert!(publish(&mut shard, 1));
+        assert!(!publish(&mut shard, 2), "the first publisher flushes");
         let fanout = shard.flush(&room()).expect("two");
-        assert_eq!((offsets(&fanout.publications), &**fanout.subscribers), (vec![1, 2], &[1, 2][..]));
-        assert_eq!(fanout.publications[1].previous, Offset(1));
+        assert_eq!((offsets(&fanout.events), &**fanout.subscribers), (vec![1, 2], &[1, 2][..]));
+        assert_eq!(fanout.events[1].publication.previous, Offset(1));
         assert!(shard.flushed(&room(), fanout.epoch).is_none());
     }
 
     #[test]
     fn one_flusher_at_a_time_and_it_comes_back_for_what_came_meanwhile() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(1, 1 << 20);
         joined(&mut shard, &[1]);
-        shard.publish(&room(), draft(1));
+        publish(&mut shard, 1);
         let first = shard.flush(&room()).expect("one");
-        assert!(!shard.publish(&room(), draft(1)).1);
+        assert!(!publish(&mut shard, 1));
         assert!(shard.flush(&room()).is_none());
         let second = shard.flushed(&room(), first.epoch).expect("the other");
-        assert_eq!(offsets(&second.publications), [2]);
+        assert_eq!(offsets(&second.events), [2]);
     }
 
     #[test]
     fn who_joins_during_a_flush_is_not_in_it_and_who_leaves_takes_what_it_was_owed() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(1, 1 << 20);
         joined(&mut shard, &[1, 2]);
-        shard.publish(&room(), draft(1));
+        publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
-        shard.publish(&room(), draft(1));
-        assert_eq!(joined(&mut shard, &[3]).offset, Offset(2));
+        publish(&mut shard, 1);
+        assert_eq!(joined(&mut shard, &[3]).place.offset, Offset(2));
         assert_eq!(flight.subscribers.len(), 2);
-        let left = shard.unsubscribe(&room(), SessionId(1)).expect("a member");
+        let left = shard.unsubscribe(&room(), SessionId(1), now().instant).expect("a member");
         assert_eq!((left.subscriber, offsets(&left.undelivered)), (1, vec![1, 2]));
-        assert!(shard.unsubscribe(&room(), SessionId(1)).is_none());
+        assert!(shard.unsubscribe(&room(), SessionId(1), now().instant).is_none());
     }
 
     #[test]
     fn a_channel_is_gone_with_its_last_subscriber_and_comes_back_with_another_epoch() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(1, 1 << 20);
         let first = joined(&mut shard, &[1]);
-        shard.publish(&room(), draft(1));
+        publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
-        let _ = shard.unsubscribe(&room(), SessionId(1)).expect("a member");
+        let _ = shard.unsubscribe(&room(), SessionId(1), now().instant).expect("a member");
         assert_eq!(shard.channels(), 0);
         let second = joined(&mut shard, &[2]);
         assert_ne!(first.epoch, second.epoch);
-        assert_eq!(second.offset, Offset(0));
-        shard.publish(&room(), draft(2));
+        assert_eq!(second.place.offset, Offset(0));
+        publish(&mut shard, 2);
         assert!(shard.flushed(&room(), flight.epoch).is_none(), "the old flush leaves the new channel alone");
         assert!(shard.flush(&room()).is_some());
     }
 
     #[test]
     fn a_publish_that_nobody_hears_creates_nothing() {
-        let mut shard: Shard<u64> = Shard::new(1);
-        let (published, flush) = shard.publish(&room(), draft(1));
+        let mut shard: Shard<u64> = Shard::new(1, 1 << 20);
+        let draft = shard.publish(&room(), draft(1)).expect_err("the channel is not there");
+        let (published, flush) = shard.publish_anew(&room(), draft, ChannelOptions::default());
         assert_eq!((published.subscribers, flush, shard.channels()), (0, false, 0));
     }
 }

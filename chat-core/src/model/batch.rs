@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{ChannelId, Kind, Offset};
+use super::{ChannelId, Kind, Place};
 
 /// A run of frames, as one transport puts them on the wire. Made once, shared by reference.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     channel: Option<ChannelId>,
+    /// Tells about the channel's publications, and is none of them.
+    notice: bool,
     bytes: Box<[u8]>,
     frames: Box<[FrameEnd]>,
 }
@@ -16,19 +18,19 @@ pub struct Batch {
 struct FrameEnd {
     kind: Kind,
     end: usize,
-    offset: Offset,
+    place: Place,
 }
 
 /// Makes a [`Batch`] frame by frame.
 #[derive(Debug, Default)]
-pub struct BatchBuilder {
+pub(crate) struct BatchBuilder {
     bytes: Vec<u8>,
     frames: Vec<FrameEnd>,
 }
 
 /// A part of a [`Batch`] that still has to go to one peer: whole frames, the first of them perhaps begun.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     batch: Arc<Batch>,
     first: usize,
     until: usize,
@@ -37,23 +39,18 @@ pub struct Run {
 
 impl Batch {
     /// The frames of a channel's publications if it has one, else answers and control frames.
-    pub fn channel(&self) -> Option<&ChannelId> {
+    pub(crate) fn channel(&self) -> Option<&ChannelId> {
         self.channel.as_ref()
     }
 
     /// How many frames it holds.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    /// The offset of the last publication; 0 for answers.
-    pub fn last_offset(&self) -> Offset {
-        self.frames.last().map_or(Offset(0), |frame| frame.offset)
+    /// The place of its last frame; the first of all for answers.
+    pub(crate) fn last(&self) -> Place {
+        self.frames.last().map_or(Place::default(), |frame| frame.place)
     }
 
     fn start(&self, frame: usize) -> usize {
@@ -63,70 +60,96 @@ impl Batch {
 
 impl BatchBuilder {
     /// Room for `bytes` in `frames`.
-    pub fn with_capacity(frames: usize, bytes: usize) -> Self {
+    pub(crate) fn with_capacity(frames: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames) }
     }
 
     /// Where to append the next frame's bytes, before [`end_frame`](Self::end_frame).
-    pub fn bytes(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Marks all that was appended since the last mark as one frame.
-    pub fn end_frame(&mut self, kind: Kind, offset: Offset) {
-        self.frames.push(FrameEnd { kind, end: self.bytes.len(), offset });
+    pub(crate) fn end_frame(&mut self, kind: Kind, place: Place) {
+        self.frames.push(FrameEnd { kind, end: self.bytes.len(), place });
     }
 
     /// The batch, of this channel's publications or of answers.
-    pub fn finish(self, channel: Option<ChannelId>) -> Batch {
-        Batch { channel, bytes: self.bytes.into(), frames: self.frames.into() }
+    pub(crate) fn finish(self, channel: Option<ChannelId>) -> Batch {
+        Batch { channel, notice: false, bytes: self.bytes.into(), frames: self.frames.into() }
+    }
+
+    /// The batch, of what a channel has to tell to one subscriber alone.
+    pub(crate) fn finish_notice(self, channel: ChannelId) -> Batch {
+        Batch { notice: true, ..self.finish(Some(channel)) }
     }
 }
 
 impl Run {
     /// All of a batch.
-    pub fn all(batch: Arc<Batch>) -> Self {
+    pub(crate) fn all(batch: Arc<Batch>) -> Self {
         let until = batch.len();
         Self { batch, first: 0, until, written: 0 }
     }
 
-    /// What a batch holds after `cursor`; none if that is nothing.
-    pub fn after(batch: &Arc<Batch>, cursor: Offset) -> Option<Self> {
+    /// What a batch holds after the number `seq`; none if that is nothing.
+    pub(crate) fn after(batch: &Arc<Batch>, seq: u64) -> Option<Self> {
         let first = match batch.frames.first() {
-            Some(frame) if frame.offset > cursor => 0,
-            _ => batch.frames.partition_point(|frame| frame.offset <= cursor),
+            Some(frame) if frame.place.seq > seq => 0,
+            _ => batch.frames.partition_point(|frame| frame.place.seq <= seq),
         };
         (first < batch.len()).then(|| Self { batch: batch.clone(), first, until: batch.len(), written: 0 })
     }
 
     /// The bytes still to go.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         let start = self.batch.start(self.first) + self.written;
         &self.batch.bytes[start..self.batch.start(self.until)]
     }
 
     /// The frames still to go, a begun one among them.
-    pub fn frames(&self) -> usize {
+    pub(crate) fn frames(&self) -> usize {
         self.until - self.first
     }
 
     /// The channel whose publications these are.
-    pub fn channel(&self) -> Option<&ChannelId> {
+    pub(crate) fn channel(&self) -> Option<&ChannelId> {
         self.batch.channel()
     }
 
+    /// Whether these are no publications, though they are a channel's.
+    pub(crate) fn is_notice(&self) -> bool {
+        self.batch.notice
+    }
+
+    /// The number of the first frame still to go, among all that its channel told.
+    pub(crate) fn first_seq(&self) -> u64 {
+        self.places().next().map_or(u64::MAX, |place| place.seq)
+    }
+
+    /// The places of the frames still to go. Signals have the offset 0: nobody misses them.
+    pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = Place> {
+        self.batch.frames[self.first..self.until].iter().map(|frame| frame.place)
+    }
+
+    /// Splits off the last frame.
+    pub(crate) fn take_last(&mut self) -> Self {
+        self.until -= 1;
+        Self { batch: self.batch.clone(), first: self.until, until: self.until + 1, written: 0 }
+    }
+
     /// Whether a part of its first frame has gone.
-    pub fn is_begun(&self) -> bool {
+    pub(crate) fn is_begun(&self) -> bool {
         self.written > 0
     }
 
     /// The kind of the first frame still to go.
-    pub fn kind(&self) -> Option<Kind> {
+    pub(crate) fn kind(&self) -> Option<Kind> {
         self.batch.frames[self.first..self.until].first().map(|frame| frame.kind)
     }
 
     /// Splits off the first frame, or what is left of it.
-    pub fn take_frame(&mut self) -> Self {
+    pub(crate) fn take_frame(&mut self) -> Self {
         let frame = Self { batch: self.batch.clone(), until: self.until.min(self.first + 1), ..*self };
         self.first = frame.until;
         self.written = 0;
@@ -134,7 +157,7 @@ impl Run {
     }
 
     /// Counts `n` bytes as gone, and says how many frames that ends.
-    pub fn advance(&mut self, n: usize) -> usize {
+    pub(crate) fn advance(&mut self, n: usize) -> usize {
         let at = self.batch.start(self.first) + self.written + n;
         let gone = self.batch.frames[self.first..self.until].partition_point(|frame| frame.end <= at);
         self.first += gone;
@@ -143,7 +166,7 @@ impl Run {
     }
 
     /// Splits off the rest of the frame that was begun; what stays starts at a frame's boundary.
-    pub fn split_begun(&mut self) -> Option<Self> {
+    pub(crate) fn split_begun(&mut self) -> Option<Self> {
         self.is_begun().then(|| self.take_frame())
     }
 }
@@ -151,12 +174,13 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Offset;
 
     fn batch(frames: &[(&str, u64)]) -> Arc<Batch> {
         let mut builder = BatchBuilder::default();
         for (text, offset) in frames {
             builder.bytes().extend_from_slice(text.as_bytes());
-            builder.end_frame(Kind::Text, Offset(*offset));
+            builder.end_frame(Kind::Text, Place { seq: *offset, offset: Offset(*offset) });
         }
         Arc::new(builder.finish(None))
     }
@@ -164,9 +188,9 @@ mod tests {
     #[test]
     fn a_run_starts_after_the_cursor() {
         let batch = batch(&[("aa", 4), ("bb", 5), ("cc", 6)]);
-        assert_eq!(Run::after(&batch, Offset(3)).expect("all").bytes(), b"aabbcc");
-        assert_eq!(Run::after(&batch, Offset(5)).expect("one").bytes(), b"cc");
-        assert!(Run::after(&batch, Offset(6)).is_none());
+        assert_eq!(Run::after(&batch, 3).expect("all").bytes(), b"aabbcc");
+        assert_eq!(Run::after(&batch, 5).expect("one").bytes(), b"cc");
+        assert!(Run::after(&batch, 6).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The numbers that name sessions, places in a channel, and lives of a channel.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,15 @@ pub struct Offset(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(pub u64);
 
+/// Where something stands among all that a channel ever told: publications have an offset, and all that is told is numbered, kept or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its number. Grows by one with all that is told.
+    pub(crate) seq: u64,
+    /// The offset of the last publication up to here.
+    pub(crate) offset: Offset,
+}
+
 impl Offset {
     /// The offset after this one.
     pub fn next(self) -> Self {
@@ -34,6 +44,21 @@ impl fmt::Display for SessionId {
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Why a text is no epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an epoch has 16 hexadecimal digits")]
+pub struct EpochError;
+
+impl FromStr for Epoch {
+    type Err = EpochError;
+
+    fn from_str(text: &str) -> Result<Self, EpochError> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parsed = digits.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        parsed.map(Self).ok_or(EpochError)
     }
 }
 

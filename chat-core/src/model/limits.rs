@@ -13,12 +13,18 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
+    /// Publications in one answer, be it a history or a recovery: more are clamped, or not recovered.
+    pub answer_entries: usize,
     /// Bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
     /// Bytes of publications that wait for one session: more close with 3008. Answers have the same room of their own.
     pub outbox_bytes: usize,
     /// Publications that wait for one session: more close with 3008. Answers have the same room of their own.
     pub outbox_frames: usize,
+    /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free.
+    pub total_outbox_bytes: usize,
+    /// Bytes that all channels' histories may weigh together: over them those go first that nobody is in.
+    pub history_bytes: usize,
     /// How long a session may take to open: then it is closed with 3502.
     pub open_timeout: Duration,
     /// How long a peer may take nothing of what waits for it: then it is closed with 3008.
@@ -42,9 +48,12 @@ impl Default for Limits {
             session_channels: 128,
             message_bytes: 64 * 1024,
             message_fragments: 1024,
+            answer_entries: 300,
             strikes: 20,
             outbox_bytes: 1024 * 1024,
             outbox_frames: 4096,
+            total_outbox_bytes: 256 * 1024 * 1024,
+            history_bytes: 256 * 1024 * 1024,
             open_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),

@@ -73,19 +73,43 @@ pub struct Publication {
     pub epoch: Epoch,
     /// The session that published it; none for the server itself.
     pub from: Option<SessionId>,
+    /// The publication that it is about, if it is about one.
+    pub refers: Option<Refers>,
+    /// It is a signal, such as that somebody types: it has no place of its own and is kept nowhere, and `offset` is that of the publication before it.
+    pub ephemeral: bool,
     /// What it says.
     pub message: ChatMessage,
+}
+
+/// What a publication says of an earlier one. Both are publications like any other, and who hears them applies them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refers {
+    /// Its content stands in the place of that one's.
+    Edit(Offset),
+    /// That one is taken back.
+    Delete(Offset),
 }
 
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The place that it was given.
+    /// The place that it was given; of a signal, that of the publication before it.
     pub offset: Offset,
     /// The life of the channel in which that counts.
     pub epoch: Epoch,
     /// To how many subscribers it goes.
     pub subscribers: usize,
+    /// It was published before, with the same key: the place is that of the first time, and nobody hears it again.
+    pub already: bool,
+}
+
+impl Refers {
+    /// Which publication it is about.
+    pub fn offset(self) -> Offset {
+        match self {
+            Self::Edit(offset) | Self::Delete(offset) => offset,
+        }
+    }
 }
 
 #[cfg(test)]

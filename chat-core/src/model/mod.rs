@@ -2,6 +2,7 @@
 
 mod batch;
 mod frame;
+mod history;
 mod ids;
 mod limits;
 mod message;
@@ -10,15 +11,17 @@ mod now;
 mod reason;
 mod request;
 
-pub use batch::{Batch, BatchBuilder, Run};
+pub(crate) use batch::{Batch, BatchBuilder, Run};
 pub use frame::{Frame, Incoming, InputError, Kind, Message};
-pub use ids::{Epoch, Offset, SessionId};
+pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since};
+pub(crate) use ids::Place;
+pub use ids::{Epoch, EpochError, Offset, SessionId};
 pub use limits::Limits;
-pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published};
+pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, NAME_BYTES, NameError, SenderName};
 pub use now::Now;
 pub use reason::{Close, Refusal};
 pub use request::{
-    Answer, BadRequest, Call, Command, Connect, Publish, Reply, Request, RequestId, SessionInfo, SharedInfo,
-    Subscribe,
+    Answer, BadRequest, Call, Command, Connect, Lost, Overflow, Publish, Reply, Request, RequestId,
+    SessionInfo, SharedInfo, Subscribe,
 };

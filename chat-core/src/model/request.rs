@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ChannelId, ChannelSubscription, Epoch, Offset, Payload, Refusal, SenderName, SessionId};
+use super::{
+    ChannelId, ChannelSubscription, Epoch, HistoryPage, HistoryRequest, Offset, Payload, Recovery, Refers,
+    Refusal, SenderName, SessionId, Since,
+};
 
 /// What a client marked its request with, in its protocol's own words. It goes back as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum Command {
     Unsubscribe(ChannelId),
     /// To speak in a channel.
     Publish(Publish),
+    /// To read what a channel kept.
+    History(HistoryRequest),
     /// Anything else that the endpoint offers.
     Call(Call),
     /// Whether the server is there.
@@ -50,6 +55,28 @@ pub struct Subscribe {
     pub channel: ChannelId,
     /// Whether the session hears its own messages there.
     pub echo: bool,
+    /// Where to go on, if it was there before.
+    pub since: Option<Since>,
+    /// To hear the channel's newest publication first, if nothing is to be gone on from.
+    pub latest: bool,
+    /// What is to become of publications that it is too slow for.
+    pub overflow: Overflow,
+}
+
+/// What becomes of publications that a subscriber is too slow for: whatever of them it does not get, it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The session is closed with 3008, and may come back and recover.
+    #[default]
+    Disconnect,
+    /// The oldest that wait make room.
+    DropOldest,
+    /// The new ones are not taken in.
+    DropNewest,
+    /// Only the newest ever waits.
+    Latest,
+    /// All that wait of the channel make room; once the reader is back, they come from the channel's history.
+    Resync,
 }
 
 /// A wish to speak in a channel.
@@ -59,6 +86,12 @@ pub struct Publish {
     pub channel: ChannelId,
     /// What to say.
     pub content: Payload,
+    /// Under the same key the same sender publishes once in five minutes: 1–128 bytes.
+    pub key: Option<Box<str>>,
+    /// The publication that it is about, if it is about one.
+    pub refers: Option<Refers>,
+    /// It is a signal, such as that somebody types, that is kept nowhere.
+    pub ephemeral: bool,
 }
 
 /// A request that is neither of the above.
@@ -88,6 +121,17 @@ pub struct Reply {
     pub answer: Answer,
 }
 
+/// What a subscriber is told that it does not get, in place of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The first publication.
+    pub from: Offset,
+    /// The last; all between are lost too.
+    pub to: Offset,
+}
+
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -108,6 +152,8 @@ pub enum Answer {
         offset: Offset,
         /// It was in the channel already.
         already: bool,
+        /// What became of the wish to go on, if there was one.
+        recovery: Option<Recovery>,
     },
     /// The session is not in the channel.
     Unsubscribed {
@@ -122,6 +168,17 @@ pub enum Answer {
         channel: ChannelId,
         /// The place.
         offset: Offset,
+        /// It was published before, under the same key, and this is the place from then.
+        already: bool,
+    },
+    /// What a channel kept.
+    History {
+        /// The channel.
+        channel: ChannelId,
+        /// What it kept.
+        page: HistoryPage,
+        /// The bound that stands in place of the limit that was asked for.
+        clamped: Option<usize>,
     },
     /// What a call gave.
     Result(Payload),
@@ -153,7 +210,14 @@ impl Request {
 impl Subscribe {
     /// To join with the defaults.
     pub fn to(channel: ChannelId) -> Self {
-        Self { channel, echo: true }
+        Self { channel, echo: true, since: None, latest: false, overflow: Overflow::Disconnect }
+    }
+}
+
+impl Publish {
+    /// To say this there.
+    pub fn to(channel: ChannelId, content: Payload) -> Self {
+        Self { channel, content, key: None, refers: None, ephemeral: false }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::future::{Future, ready};
 
 use crate::model::{
-    Call, Close, Connect, Payload, Publish, Refusal, SenderName, SessionId, SessionInfo, Subscribe,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Overflow, Payload, Publish, Refusal,
+    SenderName, SessionId, SessionInfo, Since, Subscribe,
 };
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
@@ -28,18 +29,36 @@ pub trait Endpoint: Send + Sync + 'static {
         request: Subscribe,
     ) -> impl Future<Output = Result<SubscribeOptions, Refusal>> + Send {
         let _ = session;
-        ready(Ok(SubscribeOptions { echo: request.echo }))
+        ready(Ok(SubscribeOptions::of(&request)))
     }
 
-    /// May it say this here? What is returned is what is published. `member` tells whether it is in the channel.
+    /// May it say this here? What is returned is what is published.
+    ///
+    /// By default members may speak, and an author may edit and delete what is still kept.
     fn publish(
         &self,
         session: &SessionInfo,
         request: Publish,
+        standing: Standing,
+    ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
+        ready(may_publish(session, request, &standing, false))
+    }
+
+    /// May it read what this channel kept? What is returned is what is read. By default members may.
+    fn history(
+        &self,
+        session: &SessionInfo,
+        request: HistoryRequest,
         member: bool,
-    ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
+    ) -> impl Future<Output = Result<HistoryRequest, Refusal>> + Send {
         let _ = session;
-        ready(if member { Ok(request.content) } else { Err(not_a_member(&request)) })
+        ready(if member { Ok(request) } else { Err(not_a_member(&request.channel, "read it")) })
+    }
+
+    /// How is this channel kept? Asked often, so it must be quick; the answer counts when the channel comes to be, for all its life.
+    fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
+        let _ = channel;
+        defaults
     }
 
     /// Answers any other request.
@@ -71,6 +90,21 @@ pub struct Identity {
 pub struct SubscribeOptions {
     /// Whether it hears its own messages.
     pub echo: bool,
+    /// Where it goes on, if it was there before.
+    pub since: Option<Since>,
+    /// Whether it hears the channel's newest publication first, if it does not go on from somewhere.
+    pub latest: bool,
+    /// What becomes of publications that it is too slow for.
+    pub overflow: Overflow,
+}
+
+/// How a session that wants to publish stands to the channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It is in the channel.
+    pub member: bool,
+    /// Who published what this publication is about, if it is about one, and that is still kept.
+    pub author: Option<SenderName>,
 }
 
 /// The chat of the original design: everyone may join any channel, and its members may speak in it.
@@ -80,21 +114,28 @@ pub struct OpenChat {
     pub open_publish: bool,
 }
 
+impl SubscribeOptions {
+    /// As the client asks for it.
+    pub fn of(request: &Subscribe) -> Self {
+        let &Subscribe { echo, since, latest, overflow, .. } = request;
+        Self { echo, since, latest, overflow }
+    }
+}
+
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { echo: true }
+        Self { echo: true, since: None, latest: false, overflow: Overflow::Disconnect }
     }
 }
 
 impl Endpoint for OpenChat {
     fn publish(
         &self,
-        _: &SessionInfo,
+        session: &SessionInfo,
         request: Publish,
-        member: bool,
-    ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
-        let may = member || self.open_publish;
-        ready(if may { Ok(request.content) } else { Err(not_a_member(&request)) })
+        standing: Standing,
+    ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
+        ready(may_publish(session, request, &standing, self.open_publish))
     }
 }
 
@@ -102,6 +143,23 @@ fn guest(session: SessionId) -> SenderName {
     format!("guest-{session}").parse().expect("a number makes a name")
 }
 
-fn not_a_member(request: &Publish) -> Refusal {
-    Refusal::permission_denied(format!("only subscribers of {:?} may publish to it", request.channel))
+fn may_publish(
+    session: &SessionInfo,
+    request: Publish,
+    standing: &Standing,
+    open: bool,
+) -> Result<Publish, Refusal> {
+    if !standing.member && !open {
+        return Err(not_a_member(&request.channel, "publish to it"));
+    }
+    let Some(refers) = request.refers else { return Ok(request) };
+    match &standing.author {
+        Some(author) if *author == session.name => Ok(request),
+        Some(_) => Err(Refusal::permission_denied("only its author may edit or delete a message")),
+        None => Err(Refusal::not_available(format!("message {} is not kept any more", refers.offset()))),
+    }
+}
+
+fn not_a_member(channel: &ChannelId, what: &str) -> Refusal {
+    Refusal::permission_denied(format!("only subscribers of {channel:?} may {what}"))
 }

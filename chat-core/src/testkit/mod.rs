@@ -10,11 +10,11 @@
 //! A user's own endpoint, in ten lines:
 //!
 //! ```
-//! # use chat_core::{Endpoint, Hub, Payload, Publish, Refusal, SessionInfo, testkit::World};
+//! # use chat_core::{Endpoint, Hub, Publish, Refusal, SessionInfo, Standing, testkit::World};
 //! struct Announcements;
 //! impl Endpoint for Announcements {
-//!     async fn publish(&self, who: &SessionInfo, what: Publish, _: bool) -> Result<Payload, Refusal> {
-//!         if who.name.as_str() == "ann" { Ok(what.content) } else { Err(Refusal::permission_denied("ask ann")) }
+//!     async fn publish(&self, who: &SessionInfo, what: Publish, _: Standing) -> Result<Publish, Refusal> {
+//!         if who.name.as_str() == "ann" { Ok(what) } else { Err(Refusal::permission_denied("ask ann")) }
 //!     }
 //! }
 //! let world = World::new();

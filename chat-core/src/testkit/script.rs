@@ -3,16 +3,21 @@
 use std::fmt::Write;
 
 use crate::model::{
-    Answer, BadRequest, Call, Command, Connect, Kind, Message, Payload, Publication, Publish, Refusal, Reply,
-    Request, RequestId, Subscribe,
+    Answer, BadRequest, Call, ChannelId, Command, Connect, HistoryRequest, Kind, Lost, Message, Offset,
+    Overflow, Payload, Publication, Publish, Recovery, Refers, Refusal, Reply, Request, RequestId, Since,
+    Subscribe,
 };
 use crate::port::Protocol;
 
-/// Lines for tests: `connect ann TOKEN`, `subscribe room`, `subscribe room quietly` (not to hear oneself), `unsubscribe room`,
-/// `publish room CONTENT`, `call METHOD DATA`, `ping`; with `#7 ` before it, a request has the id 7.
+/// Lines for tests: `connect ann TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
+/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `call METHOD DATA`, `ping`; with `#7 ` before it,
+/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
+/// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
-/// The answers are `connected 1 ann`, `subscribed room 0`, `unsubscribed room`, each perhaps with ` already`; `published room 1`, `result DATA`,
-/// `pong` and `error 103 message`; a publication is `message room 1 ann CONTENT`. Names in a script have no spaces; content is carried as it stands.
+/// The answers are `connected 1 ann`, `subscribed room 0`, `unsubscribed room`, `published room 1`, each perhaps with ` already`; after
+/// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong` and
+/// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
+/// `lost room 3 5`. Names in a script have no spaces; content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
@@ -46,11 +51,77 @@ impl Protocol for Script {
 
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
         let message = &publication.message;
-        let head = format!("message {} {} {} ", message.channel_id, publication.offset, message.sender_name);
+        let word = match publication.refers {
+            _ if publication.ephemeral => "signal".to_owned(),
+            None => "message".to_owned(),
+            Some(Refers::Edit(offset)) => format!("edit/{offset}"),
+            Some(Refers::Delete(offset)) => format!("delete/{offset}"),
+        };
+        let head = format!("{word} {} {} {} ", message.channel_id, publication.offset, message.sender_name);
         out.extend(head.as_bytes());
         out.extend(message.content.as_bytes());
         Kind::Text
     }
+
+    fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
+        out.extend(format!("lost {} {} {}", lost.channel, lost.from, lost.to).as_bytes());
+        Some(Kind::Text)
+    }
+}
+
+/// `quietly`, `latest`, `drop-oldest`, `drop-newest`, `only-latest`, `resync`, `since EPOCH OFFSET`, in any order.
+fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
+    let mut wish = Subscribe::to(channel);
+    let mut words = options.split_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "quietly" => wish.echo = false,
+            "latest" => wish.latest = true,
+            "drop-oldest" => wish.overflow = Overflow::DropOldest,
+            "drop-newest" => wish.overflow = Overflow::DropNewest,
+            "only-latest" => wish.overflow = Overflow::Latest,
+            "resync" => wish.overflow = Overflow::Resync,
+            "since" => {
+                let epoch = words.next().and_then(|epoch| epoch.parse().ok());
+                wish.since = epoch.zip(offset(words.next())).map(|(epoch, offset)| Since { epoch, offset });
+            }
+            _ => return Err(Refusal::bad_request(format!("no option: {word:?}"))),
+        }
+    }
+    Ok(wish)
+}
+
+/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`.
+fn publish_about(word: &str, channel: ChannelId, rest: &str) -> Result<Publish, Refusal> {
+    let (about, content) = rest.split_once(' ').unwrap_or((rest, "null"));
+    let mut publish = Publish::to(channel, Payload::json(content));
+    match word {
+        "once" => publish.key = Some(about.into()),
+        word => {
+            let offset = offset(Some(about)).ok_or_else(|| Refusal::bad_request("no offset"))?;
+            publish.refers = Some(if word == "edit" { Refers::Edit(offset) } else { Refers::Delete(offset) });
+        }
+    }
+    Ok(publish)
+}
+
+/// `LIMIT`, `after N`, `before N`, `reverse`, in any order.
+fn history(channel: ChannelId, options: &str) -> Result<HistoryRequest, Refusal> {
+    let mut wish = HistoryRequest { channel, after: None, before: None, limit: 100, reverse: false };
+    let mut words = options.split_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "after" => wish.after = offset(words.next()),
+            "before" => wish.before = offset(words.next()),
+            "reverse" => wish.reverse = true,
+            limit => wish.limit = limit.parse().map_err(|_| Refusal::bad_request("no limit"))?,
+        }
+    }
+    Ok(wish)
+}
+
+fn offset(word: Option<&str>) -> Option<Offset> {
+    word?.parse().ok().map(Offset)
 }
 
 fn split_id(line: &str) -> (Option<RequestId>, &str) {
@@ -68,9 +139,14 @@ fn parse(line: &str) -> Result<Command, Refusal> {
             name: (!name.is_empty()).then(|| name.parse()).transpose()?,
             token: (!rest.is_empty()).then(|| rest.into()),
         }),
-        "subscribe" => Command::Subscribe(Subscribe { channel: name.parse()?, echo: rest != "quietly" }),
+        "subscribe" => Command::Subscribe(subscribe(name.parse()?, rest)?),
         "unsubscribe" => Command::Unsubscribe(name.parse()?),
-        "publish" => Command::Publish(Publish { channel: name.parse()?, content: Payload::json(rest) }),
+        "publish" => Command::Publish(Publish::to(name.parse()?, Payload::json(rest))),
+        "signal" => {
+            Command::Publish(Publish { ephemeral: true, ..Publish::to(name.parse()?, Payload::json(rest)) })
+        }
+        "once" | "edit" | "delete" => Command::Publish(publish_about(word, name.parse()?, rest)?),
+        "history" => Command::History(history(name.parse()?, rest)?),
         "call" => Command::Call(Call { method: name.into(), data: Payload::json(rest) }),
         "ping" => Command::Ping,
         _ => return Err(Refusal::bad_request(format!("no request: {line:?}"))),
@@ -81,13 +157,28 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
     let mark = |already: &bool| if *already { " already" } else { "" };
     match answer {
         Answer::Connected { session, name } => write!(line, "connected {session} {name}"),
-        Answer::Subscribed { channel, offset, already, .. } => {
-            write!(line, "subscribed {channel} {offset}{}", mark(already))
+        Answer::Subscribed { channel, offset, already, recovery, epoch } => {
+            write!(line, "subscribed {channel} {offset}{}", mark(already))?;
+            match recovery.map(Recovery::failure) {
+                None => Ok(()),
+                Some(None) => write!(line, " recovered {epoch}"),
+                Some(Some(why)) => write!(line, " not recovered: {why} {epoch}"),
+            }
+        }
+        Answer::History { channel, page, .. } => {
+            write!(line, "history {channel} {}{}", page.offset, if page.more { " more" } else { "" })?;
+            let said = |publication: &Publication| {
+                let content = publication.message.content.as_bytes();
+                format!(" {}:{}", publication.offset, String::from_utf8_lossy(content))
+            };
+            page.publications.iter().try_for_each(|publication| line.write_str(&said(publication)))
         }
         Answer::Unsubscribed { channel, already } => {
             write!(line, "unsubscribed {channel}{}", mark(already))
         }
-        Answer::Published { channel, offset } => write!(line, "published {channel} {offset}"),
+        Answer::Published { channel, offset, already } => {
+            write!(line, "published {channel} {offset}{}", mark(already))
+        }
         Answer::Result(data) => write!(line, "result {}", String::from_utf8_lossy(data.as_bytes())),
         Answer::Pong => line.write_str("pong"),
         Answer::Error(refusal) => write!(line, "error {} {}", refusal.code, refusal.message),

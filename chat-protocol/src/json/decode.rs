@@ -1,168 +1,119 @@
 //! What clients say.
 
-use std::borrow::Cow;
-
 use chat_core::{
-    BadRequest, Call, ChannelId, Command, Connect, Message, Payload, Publish, Refusal, Request, RequestId,
-    SenderName, Subscribe,
+    BadRequest, Call, Command, Connect, Epoch, HistoryRequest, Message, Overflow, Payload, Publish, Refers,
+    Refusal, Request, Since, Subscribe,
 };
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// How deep arrays and objects may stand in each other, the request itself counted.
-const DEPTH: usize = 128;
+use super::fields::{Fields, SinceFields, fields, flag, of_field, offset, parsed, string};
 
-/// The longest id, in bytes as it stands in the request.
-const ID_BYTES: usize = 64;
+/// How many messages a history gives unless told.
+const HISTORY: usize = 50;
 
-/// The fields of every request, unread: which of them count depends on the type.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow, default, rename = "type", deserialize_with = "present")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    channel_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    echo: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    method: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    token: Option<&'a RawValue>,
-}
-
-/// A field that is there, be it null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
-
-/// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The longest idempotency key, in bytes.
+const KEY_BYTES: usize = 128;
 
 pub(super) fn request(message: Message<'_>) -> Result<Request, BadRequest> {
     let fields = fields(message).map_err(|refusal| BadRequest { id: None, refusal })?;
-    let id = fields.id.map(id).transpose().map_err(|refusal| BadRequest { id: None, refusal })?;
+    let id = fields.id().map_err(|refusal| BadRequest { id: None, refusal })?;
     match command(&fields) {
         Ok(command) => Ok(Request { id, command }),
         Err(refusal) => Err(BadRequest { id, refusal }),
     }
 }
 
-fn fields(message: Message<'_>) -> Result<Fields<'_>, Refusal> {
-    let Message::Text(text) = message else {
-        return Err(Refusal::bad_request("only text frames are read"));
-    };
-    if is_too_deep(text) {
-        return Err(Refusal::bad_request(format!("JSON deeper than {DEPTH}")));
-    }
-    // serde would read an array as the fields in their order.
-    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
-        return Err(Refusal::bad_request("a request is a JSON object"));
-    }
-    serde_json::from_str(text).map_err(|error| Refusal::bad_request(format!("no JSON request: {error}")))
-}
-
 fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
     let kind = string("type", fields.kind)?;
     Ok(match &*kind {
-        "connect" => Command::Connect(Connect { name: name(fields)?, token: token(fields)? }),
-        "subscribe" => Command::Subscribe(Subscribe { channel: channel(fields)?, echo: echo(fields)? }),
-        "unsubscribe" => Command::Unsubscribe(channel(fields)?),
-        "publish" => Command::Publish(Publish { channel: channel(fields)?, content: content(fields)? }),
-        "call" => Command::Call(Call { method: string("method", fields.method)?.into(), data: data(fields) }),
+        "connect" => Command::Connect(connect(fields)?),
+        "subscribe" => Command::Subscribe(subscribe(fields)?),
+        "unsubscribe" => Command::Unsubscribe(fields.channel()?),
+        "publish" => Command::Publish(publish(fields)?),
+        "history" => Command::History(history(fields)?),
+        "call" => {
+            Command::Call(Call { method: string("method", fields.method)?.into(), data: fields.data() })
+        }
         "ping" => Command::Ping,
         unknown => return Err(Refusal::bad_request(format!("unknown type {unknown:?}"))),
     })
 }
 
-/// An integer or a string, kept as it is written.
-fn id(raw: &RawValue) -> Result<RequestId, Refusal> {
-    let text = raw.get();
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !integer && !text.starts_with('"') {
-        return Err(Refusal::bad_request("id: neither an integer nor a string"));
+fn connect(fields: &Fields<'_>) -> Result<Connect, Refusal> {
+    let name = fields.name.map(|raw| parsed("name", &string("name", Some(raw))?)).transpose()?;
+    let token = fields.token.map(|raw| string("token", Some(raw)).map(Into::into)).transpose()?;
+    Ok(Connect { name, token })
+}
+
+fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
+    Ok(Subscribe {
+        channel: fields.channel()?,
+        echo: flag("echo", fields.echo, true)?,
+        since: fields.since.map(since).transpose()?,
+        latest: flag("latest", fields.latest, false)?,
+        overflow: overflow(fields)?,
+    })
+}
+
+fn since(raw: &RawValue) -> Result<Since, Refusal> {
+    let wrong = || of_field("since", "no object with an epoch and an offset");
+    let since: SinceFields<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
+    let epoch: Epoch = since.epoch.parse().map_err(|error| of_field("since", error))?;
+    Ok(Since { epoch, offset: chat_core::Offset(since.offset) })
+}
+
+fn overflow(fields: &Fields<'_>) -> Result<Overflow, Refusal> {
+    let Some(raw) = fields.overflow else { return Ok(Overflow::Disconnect) };
+    Ok(match &*string("overflow", Some(raw))? {
+        "disconnect" => Overflow::Disconnect,
+        "drop oldest" => Overflow::DropOldest,
+        "drop newest" => Overflow::DropNewest,
+        "latest" => Overflow::Latest,
+        "resync" => Overflow::Resync,
+        unknown => return Err(of_field("overflow", format_args!("{unknown:?} is none"))),
+    })
+}
+
+fn publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
+    let refers = match (offset("edits", fields.edits)?, offset("deletes", fields.deletes)?) {
+        (None, None) => None,
+        (Some(edited), None) => Some(Refers::Edit(edited)),
+        (None, Some(deleted)) => Some(Refers::Delete(deleted)),
+        (Some(_), Some(_)) => return Err(of_field("deletes", "not beside edits")),
+    };
+    let content = match fields.content {
+        Some(raw) => Payload::json(raw.get()),
+        None if matches!(refers, Some(Refers::Delete(_))) => Payload::null(),
+        None => return Err(of_field("content", "missing")),
+    };
+    let ephemeral = flag("ephemeral", fields.ephemeral, false)?;
+    Ok(Publish { channel: fields.channel()?, content, key: key(fields)?, refers, ephemeral })
+}
+
+fn key(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
+    let Some(raw) = fields.key else { return Ok(None) };
+    let key = string("key", Some(raw))?;
+    match key.len() {
+        1..=KEY_BYTES => Ok(Some(key.into())),
+        _ => Err(of_field("key", format_args!("a key has 1 to {KEY_BYTES} bytes"))),
     }
-    let quotes = if integer { 0 } else { 2 };
-    if text.len() > ID_BYTES + quotes {
-        return Err(Refusal::bad_request(format!("id: more than {ID_BYTES} bytes")));
-    }
-    Ok(RequestId(text.into()))
 }
 
-fn channel(fields: &Fields<'_>) -> Result<ChannelId, Refusal> {
-    (*string("channelId", fields.channel_id)?).try_into().map_err(|error| of_field("channelId", error))
-}
-
-fn name(fields: &Fields<'_>) -> Result<Option<SenderName>, Refusal> {
-    let Some(raw) = fields.name else { return Ok(None) };
-    (*string("name", Some(raw))?).try_into().map(Some).map_err(|error| of_field("name", error))
-}
-
-fn token(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
-    let Some(raw) = fields.token else { return Ok(None) };
-    string("token", Some(raw)).map(|token| Some(token.into()))
-}
-
-fn echo(fields: &Fields<'_>) -> Result<bool, Refusal> {
-    match fields.echo.map(RawValue::get) {
-        None | Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(_) => Err(of_field("echo", "neither true nor false")),
-    }
-}
-
-fn content(fields: &Fields<'_>) -> Result<Payload, Refusal> {
-    let raw = fields.content.ok_or_else(|| of_field("content", "missing"))?;
-    Ok(Payload::json(raw.get()))
-}
-
-fn data(fields: &Fields<'_>) -> Payload {
-    fields.data.map_or_else(Payload::null, |raw| Payload::json(raw.get()))
-}
-
-fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Refusal> {
-    let raw = raw.ok_or_else(|| of_field(field, "missing"))?;
-    let text: Text<'a> = serde_json::from_str(raw.get()).map_err(|_| of_field(field, "no string"))?;
-    Ok(text.0)
-}
-
-fn of_field(field: &str, what: impl std::fmt::Display) -> Refusal {
-    Refusal::bad_request(format!("{field}: {what}"))
-}
-
-/// Looks at brackets outside strings; whether the text is JSON at all is for others to say.
-fn is_too_deep(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > DEPTH {
-                    return true;
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
+fn history(fields: &Fields<'_>) -> Result<HistoryRequest, Refusal> {
+    let limit = fields.limit.map(|raw| raw.get().parse()).transpose();
+    Ok(HistoryRequest {
+        channel: fields.channel()?,
+        after: offset("after", fields.after)?,
+        before: offset("before", fields.before)?,
+        limit: limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY),
+        reverse: flag("reverse", fields.reverse, false)?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use chat_core::RequestId;
+
     use super::*;
 
     fn read(text: &str) -> Result<Request, BadRequest> {

@@ -4,23 +4,81 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{Answer, Payload, Publication, Reply, RequestId};
+use chat_core::{Answer, HistoryPage, Lost, Payload, Publication, Recovery, Refers, Reply, RequestId};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.reserve(message.content.as_bytes().len() + 160);
-    out.extend(br#"{"type":"message","channelId":"#);
+    out.extend(if publication.ephemeral {
+        &br#"{"type":"signal","channelId":"#[..]
+    } else {
+        br#"{"type":"message","channelId":"#
+    });
     string(message.channel_id.as_str(), out);
-    out.extend(br#","offset":"#);
+    out.push(b',');
+    if !publication.ephemeral {
+        place(publication, out);
+    }
+    said(publication, out);
+    out.push(b'}');
+}
+
+fn place(publication: &Publication, out: &mut Vec<u8>) {
+    out.extend(br#""offset":"#);
     number(publication.offset.0, out);
-    out.extend(br#","senderName":"#);
+    out.push(b',');
+}
+
+fn said(publication: &Publication, out: &mut Vec<u8>) {
+    let message = &publication.message;
+    out.extend(br#""senderName":"#);
     string(message.sender_name.as_str(), out);
     out.extend(br#","content":"#);
     payload(&message.content, out);
     out.extend(br#","timestamp":""#);
     timestamp(&message.timestamp, out);
-    out.extend(br#""}"#);
+    out.push(b'"');
+    match publication.refers {
+        None => {}
+        Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),
+        Some(Refers::Delete(offset)) => number_field("deletes", offset.0, out),
+    }
+}
+
+pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
+    begin("lost", None, out);
+    field("channelId", lost.channel.as_str(), out);
+    number_field("from", lost.from.0, out);
+    number_field("to", lost.to.0, out);
+    out.push(b'}');
+}
+
+fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
+    field("epoch", &page.epoch.to_string(), out);
+    number_field("offset", page.offset.0, out);
+    out.extend(br#","messages":["#);
+    for (n, publication) in page.publications.iter().enumerate() {
+        out.extend(if n > 0 { &b",{"[..] } else { b"{" });
+        place(publication, out);
+        said(publication, out);
+        out.push(b'}');
+    }
+    out.push(b']');
+    mark("more", page.more, out);
+    if let Some(limit) = clamped {
+        number_field("limit", limit as u64, out);
+    }
+}
+
+fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
+    match recovery.failure() {
+        None => mark("recovered", true, out),
+        Some(why) => {
+            out.extend(br#","recovered":false"#);
+            field("why", why, out);
+        }
+    }
 }
 
 pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
@@ -33,24 +91,29 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             out.extend(br#"","name":"#);
             string(name.as_str(), out);
         }
-        Answer::Subscribed { channel, epoch, offset, already } => {
+        Answer::Subscribed { channel, epoch, offset, already, recovery } => {
             begin("subscribed", id, out);
             field("channelId", channel.as_str(), out);
             field("epoch", &epoch.to_string(), out);
-            out.extend(br#","offset":"#);
-            number(offset.0, out);
-            mark_already(*already, out);
+            number_field("offset", offset.0, out);
+            mark("already", *already, out);
+            recovery.iter().for_each(|recovery| recovered(*recovery, out));
         }
         Answer::Unsubscribed { channel, already } => {
             begin("unsubscribed", id, out);
             field("channelId", channel.as_str(), out);
-            mark_already(*already, out);
+            mark("already", *already, out);
         }
-        Answer::Published { channel, offset } => {
+        Answer::Published { channel, offset, already } => {
             begin("published", id, out);
             field("channelId", channel.as_str(), out);
-            out.extend(br#","offset":"#);
-            number(offset.0, out);
+            number_field("offset", offset.0, out);
+            mark("already", *already, out);
+        }
+        Answer::History { channel, page, clamped } => {
+            begin("history", id, out);
+            field("channelId", channel.as_str(), out);
+            history(page, *clamped, out);
         }
         Answer::Result(data) => {
             begin("result", id, out);
@@ -60,8 +123,7 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
         Answer::Pong => begin("pong", id, out),
         Answer::Error(refusal) => {
             begin("error", id, out);
-            out.extend(br#","code":"#);
-            number(u64::from(refusal.code), out);
+            number_field("code", u64::from(refusal.code), out);
             field("reason", &refusal.reason, out);
             field("message", &refusal.message, out);
         }
@@ -84,9 +146,15 @@ fn field(name: &str, value: &str, out: &mut Vec<u8>) {
     string(value, out);
 }
 
-fn mark_already(already: bool, out: &mut Vec<u8>) {
-    if already {
-        out.extend(br#","already":true"#);
+fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
+    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
+    number(value, out);
+}
+
+/// A field that is there only if it is true.
+fn mark(name: &str, value: bool, out: &mut Vec<u8>) {
+    if value {
+        out.extend([b",\"", name.as_bytes(), b"\":true"].concat());
     }
 }
 
@@ -138,8 +206,15 @@ mod tests {
             channel_id: channel.clone(),
         };
         let mut out = Vec::new();
-        let said =
-            Publication { offset: Offset(58), previous: Offset(57), epoch: Epoch(1), from: None, message };
+        let said = Publication {
+            offset: Offset(58),
+            previous: Offset(57),
+            epoch: Epoch(1),
+            from: None,
+            refers: None,
+            ephemeral: false,
+            message,
+        };
         publication(&said, &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
@@ -152,7 +227,7 @@ mod tests {
                 r#"{"type":"connected","id":3,"session":"17","name":"ann"}"#,
             ),
             (
-                Answer::Subscribed { channel: channel.clone(), epoch, offset, already: true },
+                Answer::Subscribed { channel: channel.clone(), epoch, offset, already: true, recovery: None },
                 r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
             ),
             (
@@ -160,7 +235,7 @@ mod tests {
                 r#"{"type":"unsubscribed","id":3,"channelId":"room-1"}"#,
             ),
             (
-                Answer::Published { channel, offset: Offset(58) },
+                Answer::Published { channel, offset: Offset(58), already: false },
                 r#"{"type":"published","id":3,"channelId":"room-1","offset":58}"#,
             ),
             (Answer::Result(Payload::null()), r#"{"type":"result","id":3,"data":null}"#),

@@ -2,9 +2,10 @@
 
 mod decode;
 mod encode;
+mod fields;
 mod query;
 
-use chat_core::{BadRequest, Kind, Message, Payload, Protocol, Publication, Reply, Request};
+use chat_core::{BadRequest, Kind, Lost, Message, Payload, Protocol, Publication, Reply, Request};
 use serde::Serialize;
 
 pub use query::hello;
@@ -30,6 +31,11 @@ impl Protocol for Json {
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
         encode::publication(publication, out);
         Kind::Text
+    }
+
+    fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
+        encode::lost(lost, out);
+        Some(Kind::Text)
     }
 }
 

@@ -1,0 +1,54 @@
+//! What waits in all outboxes together.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::hub::Hub;
+use super::outbox::Manner;
+use crate::model::Close;
+
+/// Every outbox books here what it holds, so that all together have a bound.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    bytes: AtomicUsize,
+    bound: usize,
+    relieving: AtomicBool,
+}
+
+impl Ledger {
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), bound, relieving: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn change(&self, from: usize, to: usize) {
+        if to > from {
+            self.bytes.fetch_add(to - from, Ordering::Relaxed);
+        } else if from > to {
+            self.bytes.fetch_sub(from - to, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Hub {
+    /// If more waits than may in all sessions together, those go for whom the most waits, until a tenth is free again.
+    pub(crate) fn relieve(&self) {
+        let ledger = &self.0.ledger;
+        if ledger.bytes() <= ledger.bound || ledger.relieving.swap(true, Ordering::Acquire) {
+            return;
+        }
+        let mut loads: Vec<_> =
+            self.0.seats.outboxes().into_iter().map(|outbox| (outbox.load().bytes, outbox)).collect();
+        loads.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (_, outbox) in loads {
+            if ledger.bytes() <= ledger.bound - ledger.bound / 10 {
+                break;
+            }
+            let dropped = outbox.condemn(Close::SLOW, Manner::AtOnce);
+            self.0.metrics.dropped("slow", dropped);
+        }
+        ledger.relieving.store(false, Ordering::Release);
+    }
+}

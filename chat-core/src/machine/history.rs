@@ -1,0 +1,163 @@
+//! What a channel keeps of what was published, bounded in count, bytes and age.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::channel::Event;
+use crate::model::{HistoryOptions, HistoryRequest, Offset, Publication, Recovery};
+
+/// The newest publications of one life of a channel, without a gap up to its last.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    options: HistoryOptions,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    event: Event,
+    at: Instant,
+}
+
+/// What a publication costs beside its content, about.
+const ENTRY_WEIGHT: usize = 256;
+
+impl Entry {
+    fn offset(&self) -> Offset {
+        self.event.place.offset
+    }
+
+    fn bytes(&self) -> usize {
+        self.event.publication.message.content.as_bytes().len()
+    }
+}
+
+impl History {
+    pub(super) fn new(options: HistoryOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    pub(super) fn append(&mut self, event: Event, now: Instant) {
+        if self.options.is_none() {
+            return;
+        }
+        let entry = Entry { event, at: now };
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.entries.len() > self.options.entries || self.bytes > self.options.bytes {
+            self.forget_first();
+        }
+        self.forget_old(now);
+    }
+
+    /// Drops what is older than it may be.
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        while self.entries.front().is_some_and(|first| first.at + self.options.age <= now) {
+            self.forget_first();
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(first) = self.entries.pop_front() {
+            self.bytes -= first.bytes();
+        }
+    }
+
+    /// What it costs to keep it, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes + self.entries.len() * ENTRY_WEIGHT
+    }
+
+    /// Drops the oldest until it has lost `bytes` of its weight, or all.
+    pub(super) fn lighten(&mut self, bytes: usize) {
+        let goal = self.weight().saturating_sub(bytes);
+        while self.weight() > goal {
+            self.forget_first();
+        }
+    }
+
+    /// When the last of it will be too old; none if there is nothing.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        self.entries.back().map(|last| last.at + self.options.age)
+    }
+
+    /// What came after `offset`: all of it, or why not. `last` is the channel's last place.
+    pub(super) fn since(&self, offset: Offset, last: Offset, most: usize) -> Result<Vec<Event>, Recovery> {
+        if offset > last {
+            return Err(Recovery::UnknownOffset);
+        }
+        let first = self.entries.front().map_or(last.next(), Entry::offset);
+        if offset.next() < first {
+            return Err(Recovery::TooOld);
+        }
+        let start = self.position(offset);
+        if self.entries.len() - start > most {
+            return Err(Recovery::TooMany);
+        }
+        Ok(self.events(start).collect())
+    }
+
+    /// The next `most` kept after `offset`, be there a gap before them or not.
+    pub(super) fn after(&self, offset: Offset, most: usize) -> Vec<Event> {
+        self.events(self.position(offset)).take(most).collect()
+    }
+
+    pub(super) fn newest(&self) -> Option<Event> {
+        self.entries.back().map(|last| last.event.clone())
+    }
+
+    /// Who published this, if it is kept.
+    pub(super) fn find(&self, offset: Offset) -> Option<&Arc<Publication>> {
+        let entry = self.entries.get(self.position(Offset(offset.0.checked_sub(1)?)))?;
+        (entry.offset() == offset).then_some(&entry.event.publication)
+    }
+
+    /// What is asked for, and whether there is more of it; at most `limit` publications and, but for the first, `bytes` of content.
+    pub(super) fn page(
+        &self,
+        wish: &HistoryRequest,
+        limit: usize,
+        bytes: usize,
+    ) -> (Vec<Arc<Publication>>, bool) {
+        let start = wish.after.map_or(0, |after| self.position(after));
+        let end = wish.before.map_or(self.entries.len(), |before| {
+            self.entries.partition_point(|entry| entry.offset() < before)
+        });
+        let entries = self.entries.range(start..end.max(start));
+        let all = entries.len();
+        let page =
+            if wish.reverse { gather(entries.rev(), limit, bytes) } else { gather(entries, limit, bytes) };
+        let more = page.len() < all;
+        (page, more)
+    }
+
+    fn events(&self, start: usize) -> impl Iterator<Item = Event> + '_ {
+        self.entries.range(start..).map(|entry| entry.event.clone())
+    }
+
+    /// Where what comes after `offset` begins.
+    fn position(&self, offset: Offset) -> usize {
+        self.entries.partition_point(|entry| entry.offset() <= offset)
+    }
+}
+
+fn gather<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    limit: usize,
+    mut bytes: usize,
+) -> Vec<Arc<Publication>> {
+    let mut page = Vec::new();
+    for entry in entries.take(limit) {
+        if !page.is_empty() && entry.bytes() > bytes {
+            break;
+        }
+        bytes = bytes.saturating_sub(entry.bytes());
+        page.push(entry.event.publication.clone());
+    }
+    page
+}

@@ -1,0 +1,59 @@
+//! Idempotency keys: what was published under each, for as long as a client may try again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::{Offset, SenderName};
+
+/// How long a key is remembered.
+pub(super) const KEY_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// So many keys of one channel are remembered; beyond them the oldest are forgotten early.
+const KEYS: usize = 100_000;
+
+type Key = (SenderName, Arc<str>);
+
+/// A channel's keys: each counts for its sender alone, so nobody can take another's.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    places: HashMap<Key, Offset>,
+    order: VecDeque<(Instant, Key)>,
+}
+
+impl Keys {
+    /// What this sender published under this key.
+    pub(super) fn find(&self, sender: &SenderName, key: &str) -> Option<Offset> {
+        self.places.get(&(sender.clone(), key.into())).copied()
+    }
+
+    pub(super) fn remember(&mut self, sender: SenderName, key: &str, offset: Offset, now: Instant) {
+        let key = (sender, Arc::from(key));
+        self.places.insert(key.clone(), offset);
+        self.order.push_back((now, key));
+        if self.order.len() > KEYS {
+            self.forget_first();
+        }
+    }
+
+    /// Drops what is older than it may be.
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|(at, _)| *at + KEY_AGE <= now) {
+            self.forget_first();
+        }
+        if self.order.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, key)) = self.order.pop_front() {
+            self.places.remove(&key);
+        }
+    }
+
+    /// When the last of them will be too old; none if there is none.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        self.order.back().map(|(at, _)| *at + KEY_AGE)
+    }
+}

@@ -1,0 +1,110 @@
+//! One flag for every bound, with the core's default.
+
+use std::time::Duration;
+
+use chat_core::{ChannelOptions, HistoryOptions, Limits};
+use clap::Args;
+
+/// What every channel keeps.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "History")]
+pub(crate) struct History {
+    /// Publications that a channel keeps; 0 keeps none.
+    #[arg(long, env = "CHAT_HISTORY_ENTRIES", default_value_t = 100)]
+    history_entries: usize,
+    /// Bytes of content that a channel keeps.
+    #[arg(long, env = "CHAT_HISTORY_BYTES", default_value_t = 1_048_576)]
+    history_bytes: usize,
+    /// Seconds that a channel keeps a publication.
+    #[arg(long, env = "CHAT_HISTORY_SECONDS", default_value_t = 300)]
+    history_seconds: u64,
+}
+
+/// What a session, and all of them, may take.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Bounds")]
+pub(crate) struct Bounds {
+    /// Sessions at once; more get 503.
+    #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
+    sessions: usize,
+    /// Channels of one session; more get error 106.
+    #[arg(long, env = "CHAT_SESSION_CHANNELS", default_value_t = 128)]
+    session_channels: usize,
+    /// Bytes of one message; more close with 1009.
+    #[arg(long, env = "CHAT_MESSAGE_BYTES", default_value_t = 65_536)]
+    message_bytes: usize,
+    /// Fragments of one message; more close with 1009. 0 lifts the bound.
+    #[arg(long, env = "CHAT_MESSAGE_FRAGMENTS", default_value_t = 1024)]
+    message_fragments: u32,
+    /// Publications in one answer; more are clamped, or not recovered.
+    #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
+    answer_entries: usize,
+    /// Bad requests of one session; the last closes with 3509.
+    #[arg(long, env = "CHAT_STRIKES", default_value_t = 20)]
+    strikes: u32,
+    /// Bytes that wait for one session; more close with 3008.
+    #[arg(long, env = "CHAT_OUTBOX_BYTES", default_value_t = 1_048_576)]
+    outbox_bytes: usize,
+    /// Publications that wait for one session; more close with 3008.
+    #[arg(long, env = "CHAT_OUTBOX_FRAMES", default_value_t = 4096)]
+    outbox_frames: usize,
+    /// Bytes that wait in all sessions together; over them those close with 3008 for whom the most waits.
+    #[arg(long, env = "CHAT_TOTAL_OUTBOX_BYTES", default_value_t = 268_435_456)]
+    total_outbox_bytes: usize,
+    /// Bytes that all histories may weigh together; over them those go first that nobody is in.
+    #[arg(long, env = "CHAT_TOTAL_HISTORY_BYTES", default_value_t = 268_435_456)]
+    total_history_bytes: usize,
+    /// Seconds a session may take to open; then it is closed with 3502.
+    #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
+    open_seconds: u64,
+    /// Seconds a client may take nothing of what waits for it; then it is closed with 3008.
+    #[arg(long, env = "CHAT_WRITE_SECONDS", default_value_t = 10)]
+    write_seconds: u64,
+    /// Seconds between two pings.
+    #[arg(long, env = "CHAT_PING_SECONDS", default_value_t = 25)]
+    ping_seconds: u64,
+    /// Seconds that nothing may be heard after a ping; then the session is closed with 3012.
+    #[arg(long, env = "CHAT_PONG_SECONDS", default_value_t = 10)]
+    pong_seconds: u64,
+    /// Seconds a client has to answer a close.
+    #[arg(long, env = "CHAT_CLOSE_SECONDS", default_value_t = 5)]
+    close_seconds: u64,
+    /// Bytes of input handled in one turn of a session.
+    #[arg(long, env = "CHAT_TURN_BYTES", default_value_t = 16_384)]
+    turn_bytes: usize,
+    /// Messages of input handled in one turn of a session.
+    #[arg(long, env = "CHAT_TURN_MESSAGES", default_value_t = 64)]
+    turn_messages: usize,
+}
+
+impl History {
+    pub(crate) fn channel(&self) -> ChannelOptions {
+        let age = Duration::from_secs(self.history_seconds);
+        let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
+        ChannelOptions { history }
+    }
+}
+
+impl Bounds {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            sessions: self.sessions,
+            session_channels: self.session_channels,
+            message_bytes: self.message_bytes,
+            message_fragments: self.message_fragments,
+            answer_entries: self.answer_entries,
+            strikes: self.strikes,
+            outbox_bytes: self.outbox_bytes,
+            outbox_frames: self.outbox_frames,
+            total_outbox_bytes: self.total_outbox_bytes,
+            history_bytes: self.total_history_bytes,
+            open_timeout: Duration::from_secs(self.open_seconds),
+            write_timeout: Duration::from_secs(self.write_seconds),
+            ping_interval: Duration::from_secs(self.ping_seconds),
+            pong_timeout: Duration::from_secs(self.pong_seconds),
+            close_timeout: Duration::from_secs(self.close_seconds),
+            turn_bytes: self.turn_bytes.max(1),
+            turn_messages: self.turn_messages.max(1),
+        }
+    }
+}
