@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Script, Way, World};
-use chat_core::{Connect, Endpoint, Hub, Limits, OpenChat, Runtime};
+use chat_core::{Connect, Endpoint, Hub, HubBuilder, Limits, OpenChat, Runtime};
 
 /// A world, a hub in it, and the way out that its sessions take.
 #[derive(Clone, Debug)]
@@ -34,7 +34,12 @@ impl Scene {
 
     /// In a world that is there already.
     pub fn within(world: World, way: Way, endpoint: impl Endpoint, limits: Limits) -> Self {
-        let hub = Hub::builder(endpoint).limits(limits).build(world.clone());
+        Self::of(world, way, Hub::builder(endpoint).limits(limits))
+    }
+
+    /// With any hub.
+    pub fn of(world: World, way: Way, hub: HubBuilder) -> Self {
+        let hub = hub.build(world.clone());
         Self { world, hub, way }
     }
 
