@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use chat_async_std_adapter::{Async, Gate, serve};
-use chat_core::{Hub, Limits};
+use chat_core::{Hub, Limits, Rate};
 use chat_protocol::echo::{Echo, EchoEndpoint};
 
 #[cfg(feature = "async-std")]
@@ -17,8 +17,14 @@ use chat_async_std_adapter::SmolRuntime as Runtime;
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let big = 16 * 1024 * 1024;
-    let limits =
-        Limits { message_bytes: big, message_fragments: 0, outbox_bytes: 4 * big, ..Limits::default() };
+    let limits = Limits {
+        message_bytes: big,
+        message_fragments: 0,
+        outbox_bytes: 4 * big,
+        requests: Rate::UNBOUNDED,
+        controls: Rate::UNBOUNDED,
+        ..Limits::default()
+    };
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(Runtime);
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
     let listener = Async::<TcpListener>::bind(address)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::{ChannelOptions, HistoryOptions, Limits};
+use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate};
 use clap::Args;
 
 /// What every channel keeps.
@@ -39,6 +39,21 @@ pub(crate) struct Bounds {
     /// Publications in one answer; more are clamped, or not recovered.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
+    /// Sessions of one user; more close with 3504.
+    #[arg(long, env = "CHAT_USER_SESSIONS", default_value_t = 64)]
+    user_sessions: usize,
+    /// Requests of one session in a second; more get error 111 and close with 3013. 0 lifts the bound.
+    #[arg(long, env = "CHAT_REQUEST_RATE", default_value_t = 100)]
+    request_rate: u32,
+    /// Requests of one session at once, after a pause.
+    #[arg(long, env = "CHAT_REQUEST_BURST", default_value_t = 200)]
+    request_burst: u32,
+    /// Pings and pongs of one session in a second; more close with 1008. 0 lifts the bound.
+    #[arg(long, env = "CHAT_CONTROL_RATE", default_value_t = 10)]
+    control_rate: u32,
+    /// Pings and pongs of one session at once, after a pause.
+    #[arg(long, env = "CHAT_CONTROL_BURST", default_value_t = 20)]
+    control_burst: u32,
     /// Bad requests of one session; the last closes with 3509.
     #[arg(long, env = "CHAT_STRIKES", default_value_t = 20)]
     strikes: u32,
@@ -93,6 +108,9 @@ impl Bounds {
             message_bytes: self.message_bytes,
             message_fragments: self.message_fragments,
             answer_entries: self.answer_entries,
+            user_sessions: self.user_sessions,
+            requests: Rate { per_second: self.request_rate, burst: self.request_burst },
+            controls: Rate { per_second: self.control_rate, burst: self.control_burst },
             strikes: self.strikes,
             outbox_bytes: self.outbox_bytes,
             outbox_frames: self.outbox_frames,

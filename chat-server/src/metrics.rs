@@ -35,6 +35,9 @@ pub(crate) fn text(stats: &Stats) -> String {
         stats.deliveries,
     );
     one(&mut out, "chat_bad_requests_total", "counter", "Messages that were no request.", stats.bad_requests);
+    one(&mut out, "chat_turned_away_total", "counter", "Sessions that got no seat.", stats.turned_away);
+    let refusals = stats.refusals.iter().map(|(code, count)| ("code", code, *count));
+    family(&mut out, "chat_refusals_total", "counter", "Requests refused, by error code.", refusals);
     let dropped = stats.dropped.iter().map(|(reason, count)| ("reason", reason, *count));
     family(&mut out, "chat_dropped_total", "counter", "Publications dropped, by reason.", dropped);
     let closes = stats.closes.iter().map(|(code, count)| ("code", code, *count));

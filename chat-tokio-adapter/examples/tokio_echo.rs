@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use chat_core::{Hub, Limits};
+use chat_core::{Hub, Limits, Rate};
 use chat_protocol::echo::{Echo, EchoEndpoint};
 use chat_tokio_adapter::{Gate, TokioRuntime, serve};
 use tokio::net::TcpListener;
@@ -12,8 +12,14 @@ use tokio::net::TcpListener;
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let big = 16 * 1024 * 1024;
-    let limits =
-        Limits { message_bytes: big, message_fragments: 0, outbox_bytes: 4 * big, ..Limits::default() };
+    let limits = Limits {
+        message_bytes: big,
+        message_fragments: 0,
+        outbox_bytes: 4 * big,
+        requests: Rate::UNBOUNDED,
+        controls: Rate::UNBOUNDED,
+        ..Limits::default()
+    };
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime::current());
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);

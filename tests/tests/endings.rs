@@ -54,7 +54,7 @@ impl Endpoint for Moody {
         match connect.name.expect("these sessions say who they are") {
             name if name.as_str() == "mallory" => Err(Refusal::unauthorized("not you")),
             name if name.as_str() == "trudy" => Err(Refusal::not_available("not today")),
-            name => Ok(Identity { name }),
+            name => Ok(Identity::named(name)),
         }
     }
 

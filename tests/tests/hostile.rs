@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use chat_core::{Hub, Limits, OpenChat};
+use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::host::{Host, Served};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
@@ -178,7 +178,9 @@ fn a_full_server_says_so_at_the_door() {
 
 #[test]
 fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
-    let limits = Limits { outbox_frames: 1000, ..Limits::default() };
+    let close_timeout = std::time::Duration::from_secs(1);
+    let limits =
+        Limits { outbox_frames: 1000, requests: Rate::UNBOUNDED, close_timeout, ..Limits::default() };
     on_each(&limits, |served| {
         let mut deaf = Raw::open(served.address, "/?name=deaf");
         deaf.send(&frame(0x81, br#"{"type":"subscribe","channelId":"room"}"#));

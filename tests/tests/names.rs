@@ -1,7 +1,7 @@
 //! What is left behind, counted: nothing.
 
 use chat_core::testkit::{Client, Way};
-use chat_core::{Incoming, Limits, OpenChat};
+use chat_core::{Incoming, Limits, OpenChat, Rate};
 use chat_tests::scene::Scene;
 use chat_tests::seed::each_seed;
 
@@ -9,7 +9,11 @@ const SESSIONS: usize = 100;
 const NAMES: usize = 1_000_000;
 
 fn scene() -> Scene {
-    Scene::new(Way::Bytes, OpenChat::default(), Limits { session_channels: usize::MAX, ..Limits::default() })
+    Scene::new(
+        Way::Bytes,
+        OpenChat::default(),
+        Limits { session_channels: usize::MAX, requests: Rate::UNBOUNDED, ..Limits::default() },
+    )
 }
 
 fn ask(client: &Client, text: String) {

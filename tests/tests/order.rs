@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
 
-use chat_core::{Hub, Limits, OpenChat};
+use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::host::Host;
 
@@ -17,7 +17,12 @@ const TOTAL: u64 = PUBLISHERS as u64 * MESSAGES;
 
 fn holds_on(host: Host) {
     // What is shown is the order, not how much may wait: nobody is too slow here.
-    let limits = Limits { outbox_frames: usize::MAX, outbox_bytes: usize::MAX, ..Limits::default() };
+    let limits = Limits {
+        outbox_frames: usize::MAX,
+        outbox_bytes: usize::MAX,
+        requests: Rate::UNBOUNDED,
+        ..Limits::default()
+    };
     let served = host.serve(Hub::builder(OpenChat { open_publish: true }).limits(limits));
     let (address, all_in) = (served.address, Barrier::new(SUBSCRIBERS + 1));
     let hashes = thread::scope(|scope| {

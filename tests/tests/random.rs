@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{Hub, Incoming, Limits, OpenChat, Payload};
+use chat_core::{Hub, Incoming, Limits, OpenChat, Payload, Rate};
 use chat_tests::scene::Scene;
 use chat_tests::seed::each_seed;
 use fastrand::Rng;
@@ -153,7 +153,13 @@ type Sums = (usize, usize, usize);
 
 /// Nothing came of it if the one that keeps the channels alive was too slow: places may have been given twice.
 fn play(seed: u64, random: &mut Rng, way: Way) -> Sums {
-    let limits = Limits { outbox_frames: 40, outbox_bytes: 3000, strikes: u32::MAX, ..Limits::default() };
+    let limits = Limits {
+        outbox_frames: 40,
+        outbox_bytes: 3000,
+        strikes: u32::MAX,
+        requests: Rate::UNBOUNDED,
+        ..Limits::default()
+    };
     let world = World::seeded(seed);
     let hub = Hub::builder(OpenChat::default()).limits(limits).history(30, Duration::from_secs(60));
     let mut crowd = Crowd::gather(Scene::of(world, way, hub));

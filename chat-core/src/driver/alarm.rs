@@ -25,6 +25,11 @@ impl Alarm {
         self.timers.set(timer, self.runtime.now().instant + after);
     }
 
+    /// Sets it to an instant, or clears it.
+    pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
+        self.timers.put(timer, deadline);
+    }
+
     pub(crate) fn clear(&mut self, timer: Timer) {
         self.timers.clear(timer);
     }

@@ -10,6 +10,7 @@ use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::seats::Seats;
+use super::users::Users;
 use crate::machine::Shard;
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
 use crate::port::{Endpoint, Runtime};
@@ -78,6 +79,7 @@ impl HubBuilder {
             metrics: Metrics::default(),
             encodings: Encodings::default(),
             seats: Seats::default(),
+            users: Users::default(),
             next_session: AtomicU64::new(1),
         }))
     }

@@ -9,9 +9,10 @@ use futures::{Sink, Stream};
 
 use super::alarm::Alarm;
 use super::dialog::{Dialog, Step};
-use super::outbox::{Manner, Outbox};
+use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
+use super::summons::{Manner, Summons};
 use crate::machine::{Phase, Timer, Turn};
 use crate::model::{BadRequest, Close, Connect, Frame, Incoming, InputError, Kind, Message, Refusal};
 use crate::port::{ByteWriter, Framing, Protocol, Unframed};
@@ -137,6 +138,19 @@ where
         }
     }
 
+    /// Carries out what others want of the session.
+    fn answer_summons(&mut self) {
+        let Summons { sentence, orders } = self.dialog.outbox.take_summons();
+        if self.ending == Ending::None && !orders.is_empty() {
+            self.dialog.outbox.cork();
+            orders.into_iter().for_each(|order| self.dialog.carry_out_order(order));
+            self.dialog.outbox.uncork();
+        }
+        if let Some((close, manner)) = sentence {
+            self.end(close, manner);
+        }
+    }
+
     /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
     fn poll_input(&mut self, cx: &mut Context<'_>) {
         self.dialog.outbox.cork();
@@ -145,6 +159,9 @@ where
         self.dialog.flush();
         self.dialog.catch_up();
         self.dialog.outbox.uncork();
+        if self.ending == Ending::None {
+            self.alarm.put(Timer::Expiry, self.dialog.expires());
+        }
     }
 
     /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
@@ -182,11 +199,8 @@ where
                 match incoming {
                     Incoming::Text(text) => self.dialog.hear(Message::Text(&text)),
                     Incoming::Binary(bytes) => self.dialog.hear(Message::Binary(&bytes)),
-                    Incoming::Ping(payload) => {
-                        self.dialog.control(Kind::Pong, &payload);
-                        Ok(())
-                    }
-                    Incoming::Pong => Ok(()),
+                    Incoming::Ping(payload) => self.dialog.hear_ping(&payload),
+                    Incoming::Pong => self.dialog.hear_control(),
                     Incoming::Close(code) => {
                         self.peer = Peer::Closed;
                         return self.end(
@@ -328,6 +342,7 @@ where
             }
             Timer::Write => self.stalled = None,
             Timer::Close => self.lose(),
+            Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
     }
 }
@@ -346,9 +361,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
         let this = self.get_mut();
         loop {
-            if let Some((close, manner)) = this.dialog.outbox.take_sentence() {
-                this.end(close, manner);
-            }
+            this.answer_summons();
             if this.ending == Ending::None {
                 this.poll_input(cx);
             }
@@ -359,8 +372,8 @@ where
             if this.poll_output(cx).is_ready() {
                 return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
             }
-            // Only now the task can be woken: a sentence that came before would wait for the next event.
-            if this.dialog.outbox.is_sentenced() {
+            // Only now the task can be woken: a summons that came before would wait for the next event.
+            if this.dialog.outbox.is_summoned() {
                 continue;
             }
             if this.ending == Ending::None && this.dialog.can_catch_up() {

@@ -11,16 +11,17 @@ use super::catchup::CatchUps;
 use super::fanout;
 use super::hooks::{Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
-use super::outbox::{Manner, Outbox};
+use super::outbox::Outbox;
 use super::seats::Seat;
 use super::subscription::Subscription;
+use super::summons::Manner;
 use super::trace;
-use crate::machine::{Joining, Phase, Session, Verdict};
+use crate::machine::{Phase, Session, Verdict};
 use crate::model::{
     Answer, BadRequest, ChannelId, ChannelOptions, Close, Command, Connect, HistoryRequest, Kind, Message,
-    Offset, Publish, Refusal, Reply, Request, RequestId, SessionInfo,
+    Publish, Refusal, Reply, Request, RequestId, Subscribe,
 };
-use crate::port::{Identity, Standing, SubscribeOptions};
+use crate::port::Standing;
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,15 +38,15 @@ pub(crate) enum Step {
 
 pub(crate) struct Dialog {
     /// Given back when the endpoint has heard that the session is over.
-    seat: Arc<Seat>,
+    pub(super) seat: Arc<Seat>,
     pub(crate) outbox: Arc<Outbox>,
-    session: Session<Arc<Subscription>>,
+    pub(super) session: Session<Arc<Subscription>>,
     inbox: VecDeque<Request>,
-    pending: Option<Box<Pending>>,
+    pub(super) pending: Option<Box<Pending>>,
     /// Channels that this turn published to, and is to flush.
     dirty: Vec<ChannelId>,
     /// Subscriptions that are behind.
-    catch_ups: CatchUps,
+    pub(super) catch_ups: CatchUps,
     close: Option<Close>,
 }
 
@@ -90,7 +91,13 @@ impl Dialog {
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
         let mut requests = Vec::new();
         self.outbox.encoding.protocol.decode(message, &mut requests);
+        let now = self.hub().0.runtime.now().instant;
         for request in requests {
+            if let Err(refusal) = self.session.count_request(&self.seat.hub().0.limits, now) {
+                let id = request.map_or_else(|bad| bad.id, |request| request.id);
+                self.answer(id, Answer::Error(refusal));
+                return Err(Close::TOO_MANY_REQUESTS);
+            }
             match request {
                 // A ping is answered though a hook may hold up what came before it.
                 Ok(Request { id, command: Command::Ping }) => self.answer(id, Answer::Pong),
@@ -99,6 +106,19 @@ impl Dialog {
             }
         }
         Ok(())
+    }
+
+    /// Takes in a ping of the peer's transport.
+    pub(crate) fn hear_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
+        self.hear_control()?;
+        self.control(Kind::Pong, payload);
+        Ok(())
+    }
+
+    /// Counts a control frame of the peer.
+    pub(crate) fn hear_control(&mut self) -> Result<(), Close> {
+        let now = self.hub().0.runtime.now().instant;
+        self.session.count_control(&self.seat.hub().0.limits, now)
     }
 
     /// Answers a bad request, and counts it.
@@ -153,6 +173,10 @@ impl Dialog {
         let info = || self.session.info().expect("only an open session asks").clone();
         let asking = match command {
             Command::Connect(connect) => return self.ask_to_open(id, true, connect),
+            Command::Refresh(token) => {
+                let channels = self.session.channels().cloned().collect();
+                Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, channels)))
+            }
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
                 Asking::Subscribe(
@@ -182,64 +206,32 @@ impl Dialog {
 
     fn conclude(&mut self, id: Option<RequestId>, announced: bool, outcome: Outcome) -> Step {
         match outcome {
-            Outcome::Open(Ok(identity)) => self.opened(id, announced, identity),
+            Outcome::Open(Ok(identity)) => return self.opened(id, announced, identity),
             Outcome::Open(Err(refusal)) => {
-                let close = if refusal.code == 101 { Close::INVALID_TOKEN } else { Close::PERMISSION_DENIED };
+                let close = match refusal.code {
+                    101 => Close::INVALID_TOKEN,
+                    109 => Close::EXPIRED,
+                    _ => Close::PERMISSION_DENIED,
+                };
                 self.answer(id, Answer::Error(refusal));
                 return Step::End(close);
+            }
+            Outcome::Refresh(Ok((identity, lost))) => self.refreshed(id, identity, lost),
+            Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
+                self.answer_already(Request { id, command: Command::Subscribe(Subscribe::to(channel)) });
             }
             Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
             Outcome::Publish(Ok((publish, kept))) => self.publish(id, publish, kept),
             Outcome::History(Ok(request)) => self.read_history(id, &request),
             Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
-            Outcome::Subscribe(_, Err(refusal))
+            Outcome::Refresh(Err(refusal))
+            | Outcome::Subscribe(_, Err(refusal))
             | Outcome::Publish(Err(refusal))
             | Outcome::History(Err(refusal))
             | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
         }
         Step::Done
-    }
-
-    fn opened(&mut self, id: Option<RequestId>, announced: bool, identity: Identity) {
-        let info = Arc::new(SessionInfo { id: self.seat.id(), name: identity.name });
-        self.hub().0.metrics.opened.add(1);
-        trace::opened(&info);
-        if announced {
-            self.answer(id, Answer::Connected { session: info.id, name: info.name.clone() });
-        }
-        self.session.open(info);
-    }
-
-    /// The answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
-    fn subscribed(
-        &mut self,
-        id: Option<RequestId>,
-        channel: ChannelId,
-        options: SubscribeOptions,
-        kept: ChannelOptions,
-    ) {
-        let SubscribeOptions { echo, since, latest, overflow } = options;
-        let hub = self.seat.hub();
-        let (session, most, now) = (self.seat.id(), hub.limits().answer_entries, hub.runtime().now().instant);
-        let joining = Joining { session, since, latest, most, options: kept, now };
-        let mut made = None;
-        let mut joined = hub.join(&channel, joining, |joined| {
-            let new = Subscription::new(self.outbox.clone(), channel.clone(), echo, overflow, joined.place);
-            let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
-            made = Some(subscription.clone());
-            subscription
-        });
-        let subscription = made.expect("joining makes the subscription");
-        let missed = std::mem::take(&mut joined.missed);
-        if let Some(first) = missed.first() {
-            let after = Offset(first.place.offset.0 - 1);
-            self.catch_ups.add(subscription.clone(), after, missed);
-        }
-        self.session.join(channel.clone(), subscription);
-        let (epoch, offset) = (joined.epoch, joined.place.offset);
-        let recovery = joined.recovery;
-        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery });
     }
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
@@ -265,26 +257,6 @@ impl Dialog {
         self.answer(id, answer);
     }
 
-    /// Whether a subscription is behind that can go on now.
-    pub(crate) fn can_catch_up(&self) -> bool {
-        (!self.catch_ups.is_empty() || self.outbox.is_lagging()) && self.outbox.has_room()
-    }
-
-    /// Goes on with what subscriptions missed, as far as there is room.
-    pub(crate) fn catch_up(&mut self) {
-        if self.outbox.take_lagging() {
-            for subscription in self.session.subscriptions() {
-                if let Some(after) = subscription.lag() {
-                    self.catch_ups.add(subscription.clone(), after, Vec::new());
-                }
-            }
-        }
-        while !self.catch_ups.is_empty() && self.outbox.has_room() {
-            let delivery = self.catch_ups.go_on(self.seat.hub());
-            self.hub().0.metrics.delivered(delivery);
-        }
-    }
-
     fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
             Command::Subscribe(wish) => {
@@ -292,7 +264,7 @@ impl Dialog {
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
                 Answer::Subscribed { channel: wish.channel, epoch, offset, already: true, recovery: None }
             }
-            Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true },
+            Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true, why: None },
             _ => unreachable!("only a subscription can be there or not be there already"),
         };
         self.answer(request.id, answer);
@@ -301,10 +273,7 @@ impl Dialog {
     fn carry_out(&mut self, request: Request) -> Step {
         match request.command {
             Command::Unsubscribe(channel) => {
-                self.flush();
-                self.hub().leave(&channel, self.seat.id());
-                self.session.leave(&channel);
-                self.catch_ups.forget(&channel);
+                self.leave(&channel);
                 return Step::Left(request.id, channel);
             }
             Command::Ping => self.answer(request.id, Answer::Pong),
@@ -313,14 +282,10 @@ impl Dialog {
         Step::Done
     }
 
-    /// Drops what the transport did not take of the channel that was left, and answers: nothing of it can follow.
-    pub(crate) fn finish_leaving(&mut self, id: Option<RequestId>, channel: ChannelId) {
-        let dropped = self.outbox.purge(&channel);
-        self.hub().0.metrics.dropped("left", dropped);
-        self.answer(id, Answer::Unsubscribed { channel, already: false });
-    }
-
-    fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
+    pub(super) fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
+        if let Answer::Error(refusal) = &answer {
+            self.hub().0.metrics.refused(refusal);
+        }
         if let Some(batch) = self.outbox.encoding.reply(&Reply { id, answer }) {
             self.outbox.push(batch);
         }
@@ -341,6 +306,9 @@ impl Dialog {
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(subscriptions) = self.session.drain() else { return false };
+        if let Some(info) = self.session.info() {
+            self.hub().0.users.remove(&info.user, info.id);
+        }
         self.flush();
         if manner == Manner::AtOnce {
             let dropped = self.outbox.shut(manner);

@@ -9,14 +9,15 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
 use crate::model::{
-    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Payload, Publish, Refusal, RequestId,
-    SessionId, SharedInfo, Subscribe,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publish, Refusal,
+    RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
-use crate::port::{Endpoint, Identity, Standing, SubscribeOptions};
+use crate::port::{Endpoint, Standing, SubscribeOptions};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
     Open(Guarded<Identity>),
+    Refresh(Guarded<Refreshed>),
     Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     History(Guarded<HistoryRequest>),
@@ -26,11 +27,15 @@ pub(crate) enum Asking {
 /// What a hook said.
 pub(crate) enum Outcome {
     Open(Result<Identity, Refusal>),
+    Refresh(Result<Refreshed, Refusal>),
     Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
     History(Result<HistoryRequest, Refusal>),
     Call(Result<Payload, Refusal>),
 }
+
+/// Who the session is from now on, and the channels that it may not stay in.
+pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);
 
 /// A hook that panicked.
 pub(crate) struct Panicked;
@@ -59,6 +64,7 @@ impl Asking {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, Panicked>> {
         Poll::Ready(Ok(match self {
             Self::Open(hook) => Outcome::Open(ready!(hook.poll(cx))?),
+            Self::Refresh(hook) => Outcome::Refresh(ready!(hook.poll(cx))?),
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
@@ -70,6 +76,12 @@ impl Asking {
 /// An [`Endpoint`] without its type, so that a hub has none.
 pub(crate) trait AnyEndpoint: Send + Sync {
     fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity>;
+    fn refresh(
+        self: Arc<Self>,
+        session: SharedInfo,
+        token: Token,
+        channels: Vec<ChannelId>,
+    ) -> Hook<Refreshed>;
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions;
     fn subscribe(
         self: Arc<Self>,
@@ -100,6 +112,24 @@ pub(crate) type Hook<T> = BoxFuture<'static, Result<T, Refusal>>;
 impl<E: Endpoint> AnyEndpoint for E {
     fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity> {
         Box::pin(async move { Endpoint::stream_opened(&*self, session, connect).await })
+    }
+
+    fn refresh(
+        self: Arc<Self>,
+        session: SharedInfo,
+        token: Token,
+        channels: Vec<ChannelId>,
+    ) -> Hook<Refreshed> {
+        Box::pin(async move {
+            let identity = Endpoint::refresh(&*self, &session, token).await?;
+            let (now, mut lost) = (SessionInfo::of(session.id, identity.clone()), Vec::new());
+            for channel in channels {
+                if let Err(refusal) = Endpoint::stay(&*self, &now, &channel).await {
+                    lost.push((channel, refusal));
+                }
+            }
+            Ok((identity, lost))
+        })
     }
 
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {

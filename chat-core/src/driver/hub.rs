@@ -11,10 +11,11 @@ use super::fanout;
 use super::hooks::AnyEndpoint;
 use super::ledger::Ledger;
 use super::metrics::{Metrics, Stats};
-use super::outbox::Manner;
 use super::seats::{Full, Seat, Seats};
 use super::subscription::Subscription;
+use super::summons::Manner;
 use super::trace;
+use super::users::Users;
 use crate::lock::lock;
 use crate::machine::{Draft, Joined, Joining, Shard};
 use crate::model::{
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) encodings: Encodings,
     pub(crate) seats: Seats,
+    pub(crate) users: Users,
     pub(crate) next_session: AtomicU64,
 }
 
@@ -94,7 +96,7 @@ impl Hub {
     /// If there are [`Limits::sessions`] already, or the hub drains.
     pub fn seat(&self) -> Result<Seat, Full> {
         let id = SessionId(self.0.next_session.fetch_add(1, Ordering::Relaxed));
-        Seat::take(self.clone(), id)
+        Seat::take(self.clone(), id).inspect_err(|_| self.0.metrics.turned_away.add(1))
     }
 
     /// Closes a session, which gets first what waits for it. False if there is none of this number.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hub::Hub;
-use super::outbox::Manner;
+use super::summons::Manner;
 use crate::model::Close;
 
 /// Every outbox books here what it holds, so that all together have a bound.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::subscription::Delivery;
 use crate::lock::lock;
-use crate::model::Close;
+use crate::model::{Close, Refusal};
 
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     pub(crate) left: Counter,
     pub(crate) publications: Counter,
     pub(crate) bad_requests: Counter,
+    pub(crate) turned_away: Counter,
+    refusals: Mutex<BTreeMap<u16, u64>>,
     deliveries: Counter,
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     closes: Mutex<BTreeMap<u16, u64>>,
@@ -47,6 +49,10 @@ pub struct Stats {
     pub deliveries: u64,
     /// Messages that were no request.
     pub bad_requests: u64,
+    /// Sessions that got no seat, because the hub was full or drained.
+    pub turned_away: u64,
+    /// Requests that were refused, by error code.
+    pub refusals: BTreeMap<u16, u64>,
     /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Sessions that ended, by close code.
@@ -78,6 +84,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        *lock(&self.refusals).entry(refusal.code).or_default() += 1;
+    }
+
     pub(crate) fn closed(&self, close: &Close) {
         *lock(&self.closes).entry(close.code).or_default() += 1;
     }
@@ -91,6 +101,8 @@ impl Metrics {
             publications: self.publications.read(),
             deliveries: self.deliveries.read(),
             bad_requests: self.bad_requests.read(),
+            turned_away: self.turned_away.read(),
+            refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),
             closes: lock(&self.closes).clone(),
             ..Stats::default()

@@ -10,13 +10,17 @@ mod fanout;
 mod hooks;
 mod hub;
 mod ledger;
+mod membership;
 mod metrics;
 mod outbox;
 mod outlet;
 mod seats;
 mod subscription;
+mod summons;
 mod sweep;
 mod trace;
+mod users;
+mod welcome;
 mod write;
 
 pub use builder::HubBuilder;

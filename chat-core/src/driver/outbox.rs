@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::encoding::Encoding;
 use super::ledger::Ledger;
+use super::summons::{Manner, Order, Summons};
 use super::write::{Written, write_run, write_runs};
 use crate::lock::lock;
 use crate::machine::{Load, Next, Queue};
@@ -41,8 +42,8 @@ pub(super) struct State {
     pub(super) shut: bool,
     /// A subscription fell behind, for the session's task to see to.
     lagging: bool,
-    /// How the session is to end, for its task to see to.
-    sentence: Option<(Close, Manner)>,
+    /// What others want of the session, for its task to see to.
+    summons: Summons,
     /// The connection's task, if it waits.
     waker: Option<Waker>,
     /// It waits for another who writes just now.
@@ -51,15 +52,6 @@ pub(super) struct State {
     called: bool,
     /// Counts writes that got something across.
     progress: u64,
-}
-
-/// How a session ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// What is queued goes first.
-    Graceful,
-    /// What is queued is dropped.
-    AtOnce,
 }
 
 impl Outbox {
@@ -157,21 +149,30 @@ impl Outbox {
         if state.shut {
             return 0;
         }
-        state.sentence.get_or_insert((close, manner));
+        state.summons.sentence.get_or_insert((close, manner));
         let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
         self.book(&mut state);
         wake(state);
         dropped
     }
 
-    /// The sentence, for the session's task to carry out.
-    pub(crate) fn take_sentence(&self) -> Option<(Close, Manner)> {
-        lock(&self.state).sentence.take()
+    /// Leaves something to do for the session's task.
+    pub(crate) fn order(&self, order: Order) {
+        let mut state = lock(&self.state);
+        if !state.shut {
+            state.summons.orders.push(order);
+            wake(state);
+        }
     }
 
-    /// Whether there is a sentence.
-    pub(crate) fn is_sentenced(&self) -> bool {
-        lock(&self.state).sentence.is_some()
+    /// What the session's task has to carry out.
+    pub(crate) fn take_summons(&self) -> Summons {
+        std::mem::take(&mut lock(&self.state).summons)
+    }
+
+    /// Whether there is something to carry out.
+    pub(crate) fn is_summoned(&self) -> bool {
+        !lock(&self.state).summons.is_none()
     }
 
     /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.

@@ -5,6 +5,7 @@ mod history;
 mod keep;
 mod keys;
 mod loss;
+mod meter;
 mod queue;
 mod session;
 mod shard;

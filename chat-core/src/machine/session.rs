@@ -1,7 +1,9 @@
 //! One session: opening → open → draining → closed, and what it may ask for in each.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
+use super::meter::Meter;
 use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
 
 /// Where a session stands.
@@ -24,6 +26,10 @@ pub(crate) struct Session<S> {
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S>,
     strikes: u32,
+    requests: Meter,
+    controls: Meter,
+    /// When it ends, unless it is refreshed before.
+    expires: Option<Instant>,
 }
 
 /// What is to be done about a request.
@@ -46,7 +52,17 @@ pub(crate) enum Verdict {
 
 impl<S> Session<S> {
     pub(crate) fn new() -> Self {
-        Self { phase: Phase::Opening, info: None, subscriptions: HashMap::new(), strikes: 0 }
+        let (requests, controls) = (Meter::default(), Meter::default());
+        let subscriptions = HashMap::new();
+        Self {
+            phase: Phase::Opening,
+            info: None,
+            subscriptions,
+            strikes: 0,
+            requests,
+            controls,
+            expires: None,
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -75,7 +91,7 @@ impl<S> Session<S> {
         match command {
             Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
-            Command::Call(_) => Verdict::Ask { member: false },
+            Command::Call(_) | Command::Refresh(_) => Verdict::Ask { member: false },
             Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
             Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
             Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
@@ -91,11 +107,21 @@ impl<S> Session<S> {
         }
     }
 
-    /// Lets it in.
-    pub(crate) fn open(&mut self, info: SharedInfo) {
+    /// Lets it in, until `expires`.
+    pub(crate) fn open(&mut self, info: SharedInfo, expires: Option<Instant>) {
         debug_assert_eq!(self.phase, Phase::Opening, "a session opens once");
         self.phase = Phase::Open;
-        self.info = Some(info);
+        self.refresh(info, expires);
+    }
+
+    /// It goes on as this.
+    pub(crate) fn refresh(&mut self, info: SharedInfo, expires: Option<Instant>) {
+        (self.info, self.expires) = (Some(info), expires);
+    }
+
+    /// When it ends, unless it is refreshed before.
+    pub(crate) fn expires(&self) -> Option<Instant> {
+        self.expires
     }
 
     /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
@@ -116,8 +142,29 @@ impl<S> Session<S> {
         self.subscriptions.values()
     }
 
-    fn is_in(&self, channel: &ChannelId) -> bool {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelId> {
+        self.subscriptions.keys()
+    }
+
+    pub(crate) fn is_in(&self, channel: &ChannelId) -> bool {
         self.subscriptions.contains_key(channel)
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// If that is more than may be.
+    pub(crate) fn count_request(&mut self, limits: &Limits, now: Instant) -> Result<(), Refusal> {
+        let (rate, message) = (limits.requests, "requests come faster than they may");
+        self.requests.count(rate, now).then_some(()).ok_or_else(|| Refusal::too_many_requests(message))
+    }
+
+    /// Counts a control frame.
+    ///
+    /// # Errors
+    /// If that is more than may be.
+    pub(crate) fn count_control(&mut self, limits: &Limits, now: Instant) -> Result<(), Close> {
+        self.controls.count(limits.controls, now).then_some(()).ok_or(Close::POLICY)
     }
 
     /// Counts a bad request; the last one that is borne ends the session.
@@ -147,11 +194,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{SessionId, SessionInfo, Subscribe};
+    use crate::model::{Identity, SessionId, SessionInfo, Subscribe};
 
     fn open() -> Session<()> {
         let mut session = Session::new();
-        session.open(Arc::new(SessionInfo { id: SessionId(1), name: "ann".parse().expect("a name") }));
+        let ann = Identity::named("ann".parse().expect("a name"));
+        session.open(Arc::new(SessionInfo::of(SessionId(1), ann)), None);
         session
     }
 

@@ -15,9 +15,11 @@ pub(crate) enum Timer {
     Write,
     /// The peer is to answer a close.
     Close,
+    /// The session is to be refreshed.
+    Expiry,
 }
 
-const ALL: [Timer; 5] = [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close];
+const ALL: [Timer; 6] = [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Expiry];
 
 /// At most one deadline of each kind.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +28,11 @@ pub(crate) struct Timers([Option<Instant>; ALL.len()]);
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
         self.0[timer as usize] = Some(deadline);
+    }
+
+    /// Sets it, or clears it.
+    pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
+        self.0[timer as usize] = deadline;
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {

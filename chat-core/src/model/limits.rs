@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Rate;
+
 /// The bounds of a hub and of each of its sessions. What happens at each is told where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -15,6 +17,12 @@ pub struct Limits {
     pub message_fragments: u32,
     /// Publications in one answer, be it a history or a recovery: more are clamped, or not recovered.
     pub answer_entries: usize,
+    /// Sessions of one user: the next one is closed with 3504.
+    pub user_sessions: usize,
+    /// Requests of one session: one too many is refused with 111 and closes with 3013.
+    pub requests: Rate,
+    /// Control frames of one session, pings and pongs: one too many closes with 1008.
+    pub controls: Rate,
     /// Bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
     /// Bytes of publications that wait for one session: more close with 3008. Answers have the same room of their own.
@@ -49,6 +57,9 @@ impl Default for Limits {
             message_bytes: 64 * 1024,
             message_fragments: 1024,
             answer_entries: 300,
+            user_sessions: 64,
+            requests: Rate { per_second: 100, burst: 200 },
+            controls: Rate { per_second: 10, burst: 20 },
             strikes: 20,
             outbox_bytes: 1024 * 1024,
             outbox_frames: 4096,

@@ -3,25 +3,29 @@
 mod batch;
 mod frame;
 mod history;
+mod identity;
 mod ids;
 mod limits;
 mod message;
 mod name;
 mod now;
+mod rate;
 mod reason;
 mod request;
 
 pub(crate) use batch::{Batch, BatchBuilder, Run};
 pub use frame::{Frame, Incoming, InputError, Kind, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since};
+pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
 pub use limits::Limits;
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
-pub use name::{ChannelId, NAME_BYTES, NameError, SenderName};
+pub use name::{ChannelId, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
+pub use rate::Rate;
 pub use reason::{Close, Refusal};
 pub use request::{
     Answer, BadRequest, Call, Command, Connect, Lost, Overflow, Publish, Reply, Request, RequestId,
-    SessionInfo, SharedInfo, Subscribe,
+    Subscribe, Token,
 };

@@ -121,6 +121,18 @@ name! {
     SenderName
 }
 
+name! {
+    /// Who somebody is, whatever sessions it has.
+    UserId
+}
+
+/// Where nobody proves who they are, the name is all that is known.
+impl From<SenderName> for UserId {
+    fn from(name: SenderName) -> Self {
+        Self(name.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

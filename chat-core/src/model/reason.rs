@@ -46,6 +46,10 @@ refusals! {
     bad_request = 107 "bad request";
     /// 108: that is not offered, or not now.
     not_available = 108 "not available";
+    /// 109: the proof of who it is counts no more.
+    token_expired = 109 "token expired";
+    /// 111: more was asked than may be.
+    too_many_requests = 111 "too many requests";
 }
 
 impl From<NameError> for Refusal {
@@ -86,18 +90,26 @@ closes! {
     LOST = 1006 "connection lost";
     /// Text that is no UTF-8.
     INVALID_PAYLOAD = 1007 "invalid payload";
+    /// More control frames than may be.
+    POLICY = 1008 "policy violation";
     /// A message over the bound.
     TOO_BIG = 1009 "message too big";
     /// A hook panicked.
     SERVER_ERROR = 3004 "internal server error";
+    /// What let the session in counts no more.
+    EXPIRED = 3005 "expired";
     /// The peer does not read as fast as its channels speak.
     SLOW = 3008 "slow";
     /// Nothing was heard after a ping.
     NO_PONG = 3012 "no pong";
+    /// More requests than may be.
+    TOO_MANY_REQUESTS = 3013 "too many requests";
     /// The endpoint refused the session.
     INVALID_TOKEN = 3500 "invalid token";
     /// The session did not open in time.
     STALE = 3502 "stale";
+    /// The user has as many sessions as one may have.
+    TOO_MANY_SESSIONS = 3504 "too many sessions";
     /// The endpoint refused the session.
     PERMISSION_DENIED = 3507 "permission denied";
     /// Too many bad requests.

@@ -1,10 +1,10 @@
 //! What a client asks for, and what it is answered.
 
-use std::sync::Arc;
+use chrono::{DateTime, Utc};
 
 use super::{
     ChannelId, ChannelSubscription, Epoch, HistoryPage, HistoryRequest, Offset, Payload, Recovery, Refers,
-    Refusal, SenderName, SessionId, Since,
+    Refusal, SenderName, SessionId, Since, UserId,
 };
 
 /// What a client marked its request with, in its protocol's own words. It goes back as it came.
@@ -25,6 +25,8 @@ pub struct Request {
 pub enum Command {
     /// To open the session.
     Connect(Connect),
+    /// To go on as the same user, with this new proof. Never traced.
+    Refresh(Token),
     /// To join a channel.
     Subscribe(Subscribe),
     /// To leave a channel.
@@ -40,13 +42,17 @@ pub enum Command {
 }
 
 /// Who wants to come in.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
     /// The name that is wished for.
     pub name: Option<SenderName>,
-    /// What proves it. Never traced.
-    pub token: Option<Box<str>>,
+    /// What proves it.
+    pub token: Option<Token>,
 }
+
+/// What proves who somebody is. Hidden from every trace.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub Box<str>);
 
 /// A wish to join a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +147,15 @@ pub enum Answer {
         session: SessionId,
         /// The name under which it speaks.
         name: SenderName,
+        /// Whose session it is.
+        user: UserId,
+        /// When it ends, unless it is refreshed before.
+        expires: Option<DateTime<Utc>>,
+    },
+    /// The session goes on.
+    Refreshed {
+        /// When it ends now, unless it is refreshed again.
+        expires: Option<DateTime<Utc>>,
     },
     /// The session is in the channel.
     Subscribed {
@@ -161,6 +176,8 @@ pub enum Answer {
         channel: ChannelId,
         /// It was not in the channel before either.
         already: bool,
+        /// Why the server took it out, if that is what happened.
+        why: Option<Refusal>,
     },
     /// The publication has its place.
     Published {
@@ -182,23 +199,13 @@ pub enum Answer {
     },
     /// What a call gave.
     Result(Payload),
+    /// What the server says to this user alone, asked or not.
+    Direct(Payload),
     /// The server is there.
     Pong,
     /// The request was refused.
     Error(Refusal),
 }
-
-/// What every hook is told of the session that asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionInfo {
-    /// Its number.
-    pub id: SessionId,
-    /// The name under which it speaks.
-    pub name: SenderName,
-}
-
-/// Shared, because hooks run beside their session.
-pub type SharedInfo = Arc<SessionInfo>;
 
 impl Request {
     /// A request without a mark.
@@ -230,10 +237,15 @@ impl From<ChannelSubscription> for Command {
     }
 }
 
-/// Hides the token.
-impl std::fmt::Debug for Connect {
+impl From<&str> for Token {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Hides it.
+impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let token = self.token.as_ref().map(|_| "…");
-        f.debug_struct("Connect").field("name", &self.name).field("token", &token).finish()
+        f.write_str("…")
     }
 }

@@ -3,8 +3,8 @@
 use std::future::{Future, ready};
 
 use crate::model::{
-    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Overflow, Payload, Publish, Refusal,
-    SenderName, SessionId, SessionInfo, Since, Subscribe,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload, Publish,
+    Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
 };
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
@@ -13,13 +13,33 @@ use crate::model::{
 /// No lock is held while it runs, so it may call the hub. If the session ends first, the hook's future is dropped.
 /// A hook that panics closes its session with 3004; the others go on.
 pub trait Endpoint: Send + Sync + 'static {
-    /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, any other with 3507.
+    /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507.
     fn stream_opened(
         &self,
         session: SessionId,
         connect: Connect,
     ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
-        ready(Ok(Identity { name: connect.name.unwrap_or_else(|| guest(session)) }))
+        ready(Ok(Identity::named(connect.name.unwrap_or_else(|| guest(session)))))
+    }
+
+    /// Who is it from now on? It must be the same user. An error leaves all as it was, until the session expires.
+    fn refresh(
+        &self,
+        session: &SessionInfo,
+        token: Token,
+    ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
+        let _ = (session, token);
+        ready(Err(Refusal::not_available("nothing expires here")))
+    }
+
+    /// May it stay in this channel, now that it was refreshed? An error takes it out, and is told.
+    fn stay(
+        &self,
+        session: &SessionInfo,
+        channel: &ChannelId,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (session, channel);
+        ready(Ok(()))
     }
 
     /// May it join this channel, and how? Not asked again while it is in.
@@ -76,13 +96,6 @@ pub trait Endpoint: Send + Sync + 'static {
         let _ = (session, close);
         ready(())
     }
-}
-
-/// What the endpoint says of a session that it lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The name under which it speaks.
-    pub name: SenderName,
 }
 
 /// How a session is in a channel.

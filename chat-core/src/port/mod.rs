@@ -6,7 +6,7 @@ mod protocol;
 mod runtime;
 mod transport;
 
-pub use endpoint::{Endpoint, Identity, OpenChat, Standing, SubscribeOptions};
+pub use endpoint::{Endpoint, OpenChat, Standing, SubscribeOptions};
 pub use framing::{Framing, Unframed};
 pub use protocol::Protocol;
 pub use runtime::{Runtime, Sleep};

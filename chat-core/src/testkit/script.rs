@@ -9,12 +9,12 @@ use crate::model::{
 };
 use crate::port::Protocol;
 
-/// Lines for tests: `connect ann TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
+/// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
 /// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `call METHOD DATA`, `ping`; with `#7 ` before it,
 /// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
-/// The answers are `connected 1 ann`, `subscribed room 0`, `unsubscribed room`, `published room 1`, each perhaps with ` already`; after
+/// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
 /// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong` and
 /// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
 /// `lost room 3 5`. Names in a script have no spaces; content is carried as it stands.
@@ -139,6 +139,7 @@ fn parse(line: &str) -> Result<Command, Refusal> {
             name: (!name.is_empty()).then(|| name.parse()).transpose()?,
             token: (!rest.is_empty()).then(|| rest.into()),
         }),
+        "refresh" => Command::Refresh(name.into()),
         "subscribe" => Command::Subscribe(subscribe(name.parse()?, rest)?),
         "unsubscribe" => Command::Unsubscribe(name.parse()?),
         "publish" => Command::Publish(Publish::to(name.parse()?, Payload::json(rest))),
@@ -156,7 +157,9 @@ fn parse(line: &str) -> Result<Command, Refusal> {
 fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
     let mark = |already: &bool| if *already { " already" } else { "" };
     match answer {
-        Answer::Connected { session, name } => write!(line, "connected {session} {name}"),
+        Answer::Connected { session, name, .. } => write!(line, "connected {session} {name}"),
+        Answer::Refreshed { .. } => line.write_str("refreshed"),
+        Answer::Direct(data) => write!(line, "direct {}", String::from_utf8_lossy(data.as_bytes())),
         Answer::Subscribed { channel, offset, already, recovery, epoch } => {
             write!(line, "subscribed {channel} {offset}{}", mark(already))?;
             match recovery.map(Recovery::failure) {
@@ -173,8 +176,9 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
             };
             page.publications.iter().try_for_each(|publication| line.write_str(&said(publication)))
         }
-        Answer::Unsubscribed { channel, already } => {
-            write!(line, "unsubscribed {channel}{}", mark(already))
+        Answer::Unsubscribed { channel, already, why } => {
+            write!(line, "unsubscribed {channel}{}", mark(already))?;
+            why.iter().try_for_each(|why| write!(line, " {} {}", why.code, why.message))
         }
         Answer::Published { channel, offset, already } => {
             write!(line, "published {channel} {offset}{}", mark(already))

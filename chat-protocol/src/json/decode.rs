@@ -27,6 +27,7 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
     let kind = string("type", fields.kind)?;
     Ok(match &*kind {
         "connect" => Command::Connect(connect(fields)?),
+        "refresh" => Command::Refresh((&*string("token", fields.token)?).into()),
         "subscribe" => Command::Subscribe(subscribe(fields)?),
         "unsubscribe" => Command::Unsubscribe(fields.channel()?),
         "publish" => Command::Publish(publish(fields)?),
@@ -41,7 +42,8 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
 
 fn connect(fields: &Fields<'_>) -> Result<Connect, Refusal> {
     let name = fields.name.map(|raw| parsed("name", &string("name", Some(raw))?)).transpose()?;
-    let token = fields.token.map(|raw| string("token", Some(raw)).map(Into::into)).transpose()?;
+    let token =
+        fields.token.map(|raw| string("token", Some(raw)).map(|token| (&*token).into())).transpose()?;
     Ok(Connect { name, token })
 }
 

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{Answer, HistoryPage, Lost, Payload, Publication, Recovery, Refers, Reply, RequestId};
+use chat_core::{
+    Answer, HistoryPage, Lost, Payload, Publication, Recovery, Refers, Refusal, Reply, RequestId,
+};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
@@ -84,12 +86,20 @@ fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
 pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
     let id = reply.id.as_ref();
     match &reply.answer {
-        Answer::Connected { session, name } => {
+        Answer::Connected { session, name, user, expires } => {
             begin("connected", id, out);
             out.extend(br#","session":""#);
             number(session.0, out);
             out.extend(br#"","name":"#);
             string(name.as_str(), out);
+            if user.as_str() != name.as_str() {
+                field("user", user.as_str(), out);
+            }
+            expiry(*expires, out);
+        }
+        Answer::Refreshed { expires } => {
+            begin("refreshed", id, out);
+            expiry(*expires, out);
         }
         Answer::Subscribed { channel, epoch, offset, already, recovery } => {
             begin("subscribed", id, out);
@@ -99,10 +109,11 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             mark("already", *already, out);
             recovery.iter().for_each(|recovery| recovered(*recovery, out));
         }
-        Answer::Unsubscribed { channel, already } => {
+        Answer::Unsubscribed { channel, already, why } => {
             begin("unsubscribed", id, out);
             field("channelId", channel.as_str(), out);
             mark("already", *already, out);
+            why.iter().for_each(|why| refusal(why, out));
         }
         Answer::Published { channel, offset, already } => {
             begin("published", id, out);
@@ -120,15 +131,32 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             out.extend(br#","data":"#);
             payload(data, out);
         }
+        Answer::Direct(data) => {
+            begin("direct", id, out);
+            out.extend(br#","data":"#);
+            payload(data, out);
+        }
         Answer::Pong => begin("pong", id, out),
-        Answer::Error(refusal) => {
+        Answer::Error(why) => {
             begin("error", id, out);
-            number_field("code", u64::from(refusal.code), out);
-            field("reason", &refusal.reason, out);
-            field("message", &refusal.message, out);
+            refusal(why, out);
         }
     }
     out.push(b'}');
+}
+
+fn refusal(refusal: &Refusal, out: &mut Vec<u8>) {
+    number_field("code", u64::from(refusal.code), out);
+    field("reason", &refusal.reason, out);
+    field("message", &refusal.message, out);
+}
+
+fn expiry(expires: Option<DateTime<Utc>>, out: &mut Vec<u8>) {
+    if let Some(expires) = expires {
+        out.extend(br#","expires":""#);
+        timestamp(&expires, out);
+        out.push(b'"');
+    }
 }
 
 fn begin(kind: &str, id: Option<&RequestId>, out: &mut Vec<u8>) {
@@ -185,7 +213,7 @@ fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use chat_core::{ChatMessage, Epoch, Offset, Refusal, SessionId};
+    use chat_core::{ChatMessage, Epoch, Offset, SessionId};
 
     use super::*;
 
@@ -223,15 +251,20 @@ mod tests {
         let (epoch, offset) = (Epoch(0x5f1c_9a02_e7b3_d846), Offset(57));
         let pairs = [
             (
-                Answer::Connected { session: SessionId(17), name: name("ann") },
-                r#"{"type":"connected","id":3,"session":"17","name":"ann"}"#,
+                Answer::Connected {
+                    session: SessionId(17),
+                    name: name("ann"),
+                    user: name("ann").into(),
+                    expires: DateTime::from_timestamp_millis(1_795_456_800_123),
+                },
+                r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,
             ),
             (
                 Answer::Subscribed { channel: channel.clone(), epoch, offset, already: true, recovery: None },
                 r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
             ),
             (
-                Answer::Unsubscribed { channel: channel.clone(), already: false },
+                Answer::Unsubscribed { channel: channel.clone(), already: false, why: None },
                 r#"{"type":"unsubscribed","id":3,"channelId":"room-1"}"#,
             ),
             (

@@ -15,7 +15,7 @@ pub fn hello(query: Option<&str>) -> Hello {
                     (*value).try_into().map_err(|error| Refusal::bad_request(format!("name: {error}")))?;
                 connect.get_or_insert_default().name = Some(name);
             }
-            "token" => connect.get_or_insert_default().token = Some((*value).into()),
+            "token" => connect.get_or_insert_default().token = Some(value.as_ref().into()),
             _ => {}
         }
     }
@@ -30,7 +30,7 @@ mod tests {
     fn name_and_token_stand_on_the_url() {
         let connect = hello(Some("a=b&name=ann%20e&token=x%2By")).expect("fine").expect("someone");
         assert_eq!(connect.name.expect("a name").as_str(), "ann e");
-        assert_eq!(connect.token.as_deref(), Some("x+y"));
+        assert_eq!(connect.token, Some("x+y".into()));
         assert_eq!(hello(None), Ok(None));
         assert_eq!(hello(Some("room=1")), Ok(None));
         assert_eq!(hello(Some("name=")).expect_err("empty").code, 107);

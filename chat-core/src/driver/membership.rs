@@ -1,0 +1,118 @@
+//! A session's channels: it joins, catches up, is put in and taken out, and leaves.
+
+use std::sync::Arc;
+
+use super::dialog::Dialog;
+use super::hooks::Asking;
+use super::subscription::Subscription;
+use super::summons::Order;
+use crate::machine::{Joining, Verdict};
+use crate::model::{Answer, ChannelId, ChannelOptions, Command, Offset, Refusal, RequestId, Subscribe};
+use crate::port::SubscribeOptions;
+
+impl Dialog {
+    /// The answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
+    pub(super) fn subscribed(
+        &mut self,
+        id: Option<RequestId>,
+        channel: ChannelId,
+        options: SubscribeOptions,
+        kept: ChannelOptions,
+    ) {
+        let SubscribeOptions { echo, since, latest, overflow } = options;
+        let hub = self.seat.hub();
+        let (session, most, now) = (self.seat.id(), hub.limits().answer_entries, hub.runtime().now().instant);
+        let joining = Joining { session, since, latest, most, options: kept, now };
+        let mut made = None;
+        let mut joined = hub.join(&channel, joining, |joined| {
+            let new = Subscription::new(self.outbox.clone(), channel.clone(), echo, overflow, joined.place);
+            let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
+            made = Some(subscription.clone());
+            subscription
+        });
+        let subscription = made.expect("joining makes the subscription");
+        let missed = std::mem::take(&mut joined.missed);
+        if let Some(first) = missed.first() {
+            let after = Offset(first.place.offset.0 - 1);
+            self.catch_ups.add(subscription.clone(), after, missed);
+        }
+        self.session.join(channel.clone(), subscription);
+        let (epoch, offset) = (joined.epoch, joined.place.offset);
+        let recovery = joined.recovery;
+        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery });
+    }
+
+    /// Whether a subscription is behind that can go on now.
+    pub(crate) fn can_catch_up(&self) -> bool {
+        (!self.catch_ups.is_empty() || self.outbox.is_lagging()) && self.outbox.has_room()
+    }
+
+    /// Goes on with what subscriptions missed, as far as there is room.
+    pub(crate) fn catch_up(&mut self) {
+        if self.outbox.take_lagging() {
+            for subscription in self.session.subscriptions() {
+                if let Some(after) = subscription.lag() {
+                    self.catch_ups.add(subscription.clone(), after, Vec::new());
+                }
+            }
+        }
+        while !self.catch_ups.is_empty() && self.outbox.has_room() {
+            let delivery = self.catch_ups.go_on(self.seat.hub());
+            self.hub().0.metrics.delivered(delivery);
+        }
+    }
+
+    /// Does what the server wants of the session.
+    pub(crate) fn carry_out_order(&mut self, order: Order) {
+        match order {
+            Order::Subscribe(wish) => self.put_in(wish),
+            Order::Unsubscribe(channel, why) => {
+                self.refuse_pending(&channel, &why);
+                if self.session.is_in(&channel) {
+                    self.remove(channel, why);
+                }
+            }
+        }
+    }
+
+    fn put_in(&mut self, wish: Subscribe) {
+        let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
+        let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
+        if matches!(verdict, Verdict::Ask { .. }) {
+            let hub = self.hub();
+            let kept = hub.0.endpoint.channel(&channel, hub.0.channel);
+            self.subscribed(None, channel, options, kept);
+        }
+    }
+
+    /// If the endpoint is just asked whether the session may join, the answer is known now.
+    fn refuse_pending(&mut self, channel: &ChannelId, why: &Refusal) {
+        let asked = |asking: &Asking| matches!(asking, Asking::Subscribe(asked, _) if asked == channel);
+        if let Some(pending) = self.pending.take_if(|pending| asked(&pending.asking)) {
+            self.answer(pending.id, Answer::Error(why.clone()));
+        }
+    }
+
+    /// Takes the session out of a channel because the server says so.
+    pub(super) fn remove(&mut self, channel: ChannelId, why: Refusal) {
+        self.leave(&channel);
+        let dropped = self.outbox.purge(&channel);
+        self.hub().0.metrics.dropped("left", dropped);
+        self.answer(None, Answer::Unsubscribed { channel, already: false, why: Some(why) });
+    }
+
+    /// Gets what was published before, and nothing after.
+    pub(super) fn leave(&mut self, channel: &ChannelId) {
+        self.flush();
+        self.hub().leave(channel, self.seat.id());
+        self.session.leave(channel);
+        self.catch_ups.forget(channel);
+    }
+
+    /// Drops what the transport did not take of the channel that was left, and answers: nothing of it can follow.
+    pub(crate) fn finish_leaving(&mut self, id: Option<RequestId>, channel: ChannelId) {
+        let dropped = self.outbox.purge(&channel);
+        self.hub().0.metrics.dropped("left", dropped);
+        self.answer(id, Answer::Unsubscribed { channel, already: false, why: None });
+    }
+}

@@ -1,0 +1,33 @@
+//! What others want of a session: that it ends, or that it joins or leaves a channel.
+
+use crate::model::{ChannelId, Close, Refusal, Subscribe};
+
+/// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
+#[derive(Debug, Default)]
+pub(crate) struct Summons {
+    /// How the session is to end. The first sentence stands.
+    pub(crate) sentence: Option<(Close, Manner)>,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What is queued goes first.
+    Graceful,
+    /// What is queued is dropped.
+    AtOnce,
+}
+
+/// Something that the server does in a session's place.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    Subscribe(Subscribe),
+    Unsubscribe(ChannelId, Refusal),
+}
+
+impl Summons {
+    pub(crate) fn is_none(&self) -> bool {
+        self.sentence.is_none() && self.orders.is_empty()
+    }
+}

@@ -1,0 +1,234 @@
+//! Each bound, at it and one past it. What belongs to a wire format stands in `cases/bounds.json`.
+
+use std::time::Duration;
+
+use chat_core::testkit::World;
+use chat_core::testkit::{Client, Way};
+use chat_core::{Close, Hub, HubBuilder, Incoming, Limits, OpenChat, Rate};
+use chat_tests::scene::{Scene, each_way};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn keeping(limits: Limits) -> HubBuilder {
+    Hub::builder(OpenChat::default()).limits(limits).history(1000, SECOND * 600)
+}
+
+fn ping(client: &Client, times: usize) {
+    (0..times).for_each(|_| client.put(Ok(Incoming::Ping(vec![]))));
+}
+
+#[test]
+fn two_hundred_requests_at_once_pass_and_one_more_closes() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let (ann, bob) = (scene.enter("ann"), scene.enter("bob"));
+        (0..200).for_each(|_| ann.say("ping"));
+        assert_eq!(ann.heard(), vec!["pong"; 200]);
+        ann.say("#9 ping");
+        assert_eq!(
+            ann.heard(),
+            ["#9 error 111 requests come faster than they may", "close 3013 too many requests"]
+        );
+        assert_eq!((ann.close(), bob.close()), (Some(Close::TOO_MANY_REQUESTS), None));
+        assert_eq!(scene.hub.stats().refusals[&111], 1);
+    });
+}
+
+#[test]
+fn a_hundred_requests_a_second_pass_for_ever() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        for _ in 0..3000 {
+            ann.say("ping");
+            scene.world.advance(MILLISECOND * 10);
+        }
+        assert_eq!((ann.heard().iter().filter(|line| *line == "pong").count(), ann.close()), (3000, None));
+    });
+}
+
+#[test]
+fn twenty_pings_at_once_are_answered_and_one_more_closes() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        ping(&ann, 20);
+        assert_eq!((ann.heard().len(), ann.close()), (20, None));
+        ping(&ann, 1);
+        assert_eq!(ann.close(), Some(Close::POLICY));
+    });
+}
+
+#[test]
+fn pongs_that_nobody_asked_for_count_too() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        (0..20).for_each(|_| ann.put(Ok(Incoming::Pong)));
+        assert_eq!(ann.close(), None);
+        ann.put(Ok(Incoming::Pong));
+        assert_eq!(ann.close(), Some(Close::POLICY));
+    });
+}
+
+#[test]
+fn a_rate_of_0_is_none() {
+    each_way(|way| {
+        let limits = Limits { requests: Rate::UNBOUNDED, controls: Rate::UNBOUNDED, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let ann = scene.enter("ann");
+        (0..5000).for_each(|_| ann.say("ping"));
+        ping(&ann, 5000);
+        assert_eq!((ann.heard().len(), ann.close()), (10_000, None));
+    });
+}
+
+#[test]
+fn nineteen_bad_requests_are_borne_and_the_twentieth_closes() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        (0..19).for_each(|_| ann.say("nonsense"));
+        assert_eq!((ann.heard().len(), ann.close()), (19, None));
+        ann.say("nonsense");
+        assert_eq!((ann.heard().len(), ann.close()), (2, Some(Close::TOO_MANY_ERRORS)));
+        assert_eq!(scene.hub.stats().bad_requests, 20);
+    });
+}
+
+#[test]
+fn a_session_that_does_not_say_who_it_is_has_ten_seconds() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let silent = scene.approach();
+        scene.world.advance(SECOND * 10 - MILLISECOND);
+        assert_eq!(silent.close(), None);
+        scene.world.advance(MILLISECOND);
+        assert_eq!(silent.close(), Some(Close::STALE));
+    });
+}
+
+#[test]
+fn a_peer_that_takes_nothing_has_ten_seconds() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.join("ann", "room");
+        ann.wire().stall();
+        scene.join("bob", "room").say("publish room 1");
+        scene.world.advance(SECOND * 10 - MILLISECOND);
+        assert_eq!(ann.close(), None);
+        scene.world.advance(MILLISECOND);
+        ann.wire().flow();
+        assert_eq!(ann.close(), Some(Close::SLOW));
+    });
+}
+
+#[test]
+fn a_ping_goes_out_after_25_seconds_and_10_more_without_a_word_close() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        ann.wire().ignore_pings();
+        scene.world.advance(SECOND * 25 - MILLISECOND);
+        assert!(ann.heard().is_empty());
+        scene.world.advance(MILLISECOND);
+        assert_eq!(ann.heard(), ["ping"]);
+        scene.world.advance(SECOND * 10 - MILLISECOND);
+        assert_eq!(ann.close(), None);
+        scene.world.advance(MILLISECOND);
+        assert_eq!(ann.close(), Some(Close::NO_PONG));
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_answer_a_close_is_dropped_after_5_seconds() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        ann.wire().ignore_close();
+        let session = scene.hub.sessions_of(&"ann".parse().expect("a name"))[0];
+        assert!(scene.hub.disconnect(session, Close::NORMAL));
+        scene.world.advance(SECOND * 5 - MILLISECOND);
+        assert_eq!(ann.close(), None);
+        scene.world.advance(MILLISECOND);
+        assert_eq!(ann.close(), Some(Close::NORMAL));
+    });
+}
+
+#[test]
+fn an_answer_holds_300_publications_and_says_that_it_was_asked_for_more() {
+    each_way(|way| {
+        let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+        let scene = Scene::of(World::new(), way, keeping(limits));
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        let count = |line: &str| line.split(' ').filter(|word| word.contains(':')).count();
+        for n in 1..=301 {
+            ann.say(&format!("publish room {n}"));
+        }
+        bob.say("history room 300");
+        bob.say("history room 301");
+        let answers: Vec<_> = bob.heard().into_iter().filter(|line| line.starts_with("history")).collect();
+        assert_eq!(answers.iter().map(|line| count(line)).collect::<Vec<_>>(), [300, 300]);
+    });
+}
+
+#[test]
+fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
+    each_way(|way| {
+        let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+        let scene = Scene::of(World::new(), way, keeping(limits));
+        let ann = scene.join("ann", "room");
+        let page = scene.hub.history(&chat_core::HistoryRequest {
+            channel: "room".parse().expect("a name"),
+            after: None,
+            before: None,
+            limit: 1,
+            reverse: false,
+        });
+        let epoch = page.expect("the channel is there").epoch;
+        (1..=301).for_each(|n| ann.say(&format!("publish room {n}")));
+        let (bob, eve) = (scene.enter("bob"), scene.enter("eve"));
+        bob.say(&format!("subscribe room since {epoch} 1"));
+        eve.say(&format!("subscribe room since {epoch} 0"));
+        let heard = bob.heard();
+        assert_eq!(
+            (heard[0].as_str(), heard.len()),
+            (format!("subscribed room 301 recovered {epoch}").as_str(), 301)
+        );
+        assert_eq!(eve.heard(), [format!("subscribed room 301 not recovered: too many {epoch}")]);
+    });
+}
+
+#[test]
+fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
+    // A frame weighs 32 bytes beside its own.
+    each_way(|way| {
+        let said = "message r 1 server ".len() + 1000 + 32;
+        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "s"));
+        slowest.wire().stall();
+        slow.wire().stall();
+        let content = chat_core::Payload::json("x".repeat(1000));
+        let publish = |channel: &str| {
+            scene.hub.publish(channel, content.clone()).expect("a name");
+        };
+        (0..3).for_each(|_| publish("s"));
+        (0..7).for_each(|_| publish("r"));
+        assert_eq!((slowest.close(), slow.close()), (None, None));
+        publish("r");
+        slowest.wire().flow();
+        assert_eq!((slowest.close(), slow.close()), (Some(Close::SLOW), None));
+    });
+}
+
+#[test]
+fn a_hub_has_as_many_sessions_as_the_bound_says() {
+    let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits { sessions: 3, ..Limits::default() });
+    let seats: Vec<_> = (0..3).map(|_| scene.hub.seat().expect("there is room")).collect();
+    assert!(scene.hub.seat().is_err());
+    assert_eq!(scene.hub.stats().turned_away, 1);
+    drop(seats);
+    assert!(scene.hub.seat().is_ok());
+}
