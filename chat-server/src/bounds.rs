@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 /// What every channel keeps.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +18,9 @@ pub(crate) struct History {
     /// Seconds that a channel keeps a publication.
     #[arg(long, env = "CHAT_HISTORY_SECONDS", default_value_t = 300)]
     history_seconds: u64,
+    /// Whether channels know who is in them.
+    #[arg(long, env = "CHAT_PRESENCE", default_value_t = true, action = ArgAction::Set)]
+    presence: bool,
 }
 
 /// What a session, and all of them, may take.
@@ -96,7 +99,7 @@ impl History {
     pub(crate) fn channel(&self) -> ChannelOptions {
         let age = Duration::from_secs(self.history_seconds);
         let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
-        ChannelOptions { history }
+        ChannelOptions { history, presence: self.presence }
     }
 }
 

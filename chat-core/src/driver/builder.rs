@@ -73,6 +73,7 @@ impl HubBuilder {
             runtime: Arc::new(runtime),
             ledger: Arc::new(Ledger::new(self.limits.total_outbox_bytes)),
             sweeping: AtomicBool::new(false),
+            telling: AtomicBool::new(false),
             limits: self.limits,
             channel: self.channel,
             name: self.name,

@@ -73,10 +73,12 @@ impl CatchUp {
         }
         let (subscription, after) = (&self.subscription, self.after);
         let mut end = Delivery::default();
-        let mut kept =
-            lock(hub.shard(&subscription.channel)).catch_up(&subscription.channel, after, PIECE, |place| {
-                end = subscription.go_live(place, after)
-            });
+        let mut kept = lock(hub.shard(&subscription.channel)).catch_up(
+            &subscription.channel,
+            after,
+            PIECE,
+            |place, presence| end = subscription.go_live(place, after, presence),
+        );
         if kept.is_empty() {
             subscription.settle(&mut end);
             return Piece::End(end);
@@ -98,7 +100,7 @@ fn fitting<'a>(subscription: &Subscription, events: impl Iterator<Item = &'a Eve
     let (room, mut bytes) = (subscription.outbox.room(), 0);
     let fits = events.take_while(|event| {
         let before = bytes;
-        bytes += event.publication.message.content.as_bytes().len();
+        bytes += event.bytes();
         before == 0 || before < room
     });
     fits.count()

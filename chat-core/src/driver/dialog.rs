@@ -192,6 +192,9 @@ impl Dialog {
                 Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, defaults)))
             }
             Command::History(wish) => Asking::History(Guarded::new(endpoint.history(info(), wish, member))),
+            Command::Presence(channel) => {
+                Asking::Presence(Guarded::new(endpoint.presence(info(), channel, member)))
+            }
             Command::Call(call) => Asking::Call(Guarded::new(endpoint.call(info(), call))),
             Command::Unsubscribe(_) | Command::Ping => unreachable!("nobody is asked about these"),
         };
@@ -223,12 +226,14 @@ impl Dialog {
             Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
             Outcome::Publish(Ok((publish, kept))) => self.publish(id, publish, kept),
             Outcome::History(Ok(request)) => self.read_history(id, &request),
+            Outcome::Presence(Ok(channel)) => self.tell_presence(id, channel),
             Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
             Outcome::Refresh(Err(refusal))
             | Outcome::Subscribe(_, Err(refusal))
             | Outcome::Publish(Err(refusal))
             | Outcome::History(Err(refusal))
+            | Outcome::Presence(Err(refusal))
             | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
         }
         Step::Done
@@ -262,7 +267,14 @@ impl Dialog {
             Command::Subscribe(wish) => {
                 let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
-                Answer::Subscribed { channel: wish.channel, epoch, offset, already: true, recovery: None }
+                Answer::Subscribed {
+                    channel: wish.channel,
+                    epoch,
+                    offset,
+                    already: true,
+                    recovery: None,
+                    presence: None,
+                }
             }
             Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true, why: None },
             _ => unreachable!("only a subscription can be there or not be there already"),

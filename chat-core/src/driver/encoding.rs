@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
-use crate::machine::Event;
+use crate::machine::{Event, Told};
 use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Lost, Offset, Place, Reply};
 use crate::port::{Framing, Protocol};
 
@@ -40,14 +40,23 @@ impl Encoding {
         let mut channel: Option<ChannelId> = None;
         let mut builder = BatchBuilder::with_capacity(all.len(), 0);
         let mut payload = Vec::new();
-        for Event { place, publication } in all {
+        for Event { place, told } in all {
             payload.clear();
-            let kind = self.protocol.encode_publication(publication, &mut payload);
+            let (kind, offset, of) = match told {
+                // Nobody misses a signal: it has no place of its own.
+                Told::Said(publication) => {
+                    let offset = if publication.ephemeral { Offset(0) } else { place.offset };
+                    let kind = self.protocol.encode_publication(publication, &mut payload);
+                    (Some(kind), offset, &publication.message.channel_id)
+                }
+                Told::Presence(of, change) => {
+                    (self.protocol.encode_presence(of, change, &mut payload), Place::PRESENCE, of)
+                }
+            };
+            channel.get_or_insert_with(|| of.clone());
+            let Some(kind) = kind else { continue };
             self.framing.frame(kind, &payload, builder.bytes());
-            // Nobody misses a signal: it has no place of its own.
-            let offset = if publication.ephemeral { Offset(0) } else { place.offset };
             builder.end_frame(kind, Place { offset, ..*place });
-            channel.get_or_insert_with(|| publication.message.channel_id.clone());
         }
         builder.finish(channel)
     }
@@ -56,7 +65,7 @@ impl Encoding {
     pub(crate) fn lost(&self, lost: Lost) -> Option<Batch> {
         let mut payload = Vec::new();
         let kind = self.protocol.encode_lost(&lost, &mut payload)?;
-        Some(self.frame(kind, &payload).finish_notice(lost.channel))
+        Some(self.frame(kind, &payload).finish_notice(lost.channel().clone()))
     }
 
     /// An answer; none if the protocol has no words for it.

@@ -6,7 +6,7 @@ use super::encoding::Encoding;
 use super::hub::Hub;
 use super::subscription::{Delivery, Subscription};
 use crate::lock::lock;
-use crate::machine::{Event, Fanout};
+use crate::machine::{Event, Fanout, Told};
 use crate::model::{Batch, ChannelId};
 
 /// After so many rounds a flusher hands its role to a task of its own, so that the messages of others do not hold up its session for ever.
@@ -61,7 +61,7 @@ impl Round<'_> {
             let delivery = if !subscription.echo && has_own(subscription, events) {
                 deliver_to(subscription, events)
             } else {
-                subscription.deliver(shared.batch(&subscription.outbox.encoding, events))
+                subscription.deliver(shared.batch(subscription, events))
             };
             sum.taken += delivery.taken;
             sum.dropped += delivery.dropped;
@@ -82,19 +82,23 @@ impl Drop for Round<'_> {
     }
 }
 
-/// The batches of one walk, one per encoding, each made for the first who needs it.
+/// The batches of one walk, one per encoding, each made for the first who needs it. Who observes gets another only if somebody came or went.
 #[derive(Default)]
-struct Shared(Vec<(Arc<Encoding>, Arc<Batch>)>);
+struct Shared(Vec<(Arc<Encoding>, bool, Arc<Batch>)>);
 
 impl Shared {
-    fn batch(&mut self, encoding: &Arc<Encoding>, events: &[Event]) -> &Arc<Batch> {
-        let known = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, encoding));
+    fn batch(&mut self, subscription: &Subscription, events: &[Event]) -> &Arc<Batch> {
+        let encoding = &subscription.outbox.encoding;
+        let all = subscription.observes || !events.iter().any(Event::is_presence);
+        let known =
+            self.0.iter().position(|(known, known_all, _)| Arc::ptr_eq(known, encoding) && *known_all == all);
         let place = known.unwrap_or_else(|| {
-            let batch = Arc::new(encoding.events(events.iter()));
-            self.0.push((encoding.clone(), batch));
+            let heard: Vec<_> = events.iter().filter(|event| all || !event.is_presence()).collect();
+            let batch = Arc::new(encoding.events(heard.into_iter()));
+            self.0.push((encoding.clone(), all, batch));
             self.0.len() - 1
         });
-        &self.0[place].1
+        &self.0[place].2
     }
 }
 
@@ -103,12 +107,15 @@ fn has_own(subscription: &Subscription, events: &[Event]) -> bool {
 }
 
 fn is_own(subscription: &Subscription, event: &Event) -> bool {
-    event.publication.from == Some(subscription.outbox.session)
+    matches!(&event.told, Told::Said(publication) if publication.from == Some(subscription.outbox.session))
 }
 
 /// What a subscriber hears of these, as one run of bytes.
 pub(crate) fn encode_for(subscription: &Subscription, events: &[Event]) -> Batch {
-    let heard: Vec<_> =
-        events.iter().filter(|event| subscription.echo || !is_own(subscription, event)).collect();
+    let hears = |event: &&Event| match event.is_presence() {
+        true => subscription.observes,
+        false => subscription.echo || !is_own(subscription, event),
+    };
+    let heard: Vec<_> = events.iter().filter(hears).collect();
     subscription.outbox.encoding.events(heard.into_iter())
 }

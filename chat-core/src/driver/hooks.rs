@@ -21,6 +21,7 @@ pub(crate) enum Asking {
     Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     History(Guarded<HistoryRequest>),
+    Presence(Guarded<ChannelId>),
     Call(Guarded<Payload>),
 }
 
@@ -31,6 +32,7 @@ pub(crate) enum Outcome {
     Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
     History(Result<HistoryRequest, Refusal>),
+    Presence(Result<ChannelId, Refusal>),
     Call(Result<Payload, Refusal>),
 }
 
@@ -68,6 +70,7 @@ impl Asking {
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
+            Self::Presence(hook) => Outcome::Presence(ready!(hook.poll(cx))?),
             Self::Call(hook) => Outcome::Call(ready!(hook.poll(cx))?),
         }))
     }
@@ -102,6 +105,7 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         request: HistoryRequest,
         member: bool,
     ) -> Hook<HistoryRequest>;
+    fn presence(self: Arc<Self>, session: SharedInfo, channel: ChannelId, member: bool) -> Hook<ChannelId>;
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload>;
     fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
 }
@@ -170,6 +174,13 @@ impl<E: Endpoint> AnyEndpoint for E {
         member: bool,
     ) -> Hook<HistoryRequest> {
         Box::pin(async move { Endpoint::history(&*self, &session, request, member).await })
+    }
+
+    fn presence(self: Arc<Self>, session: SharedInfo, channel: ChannelId, member: bool) -> Hook<ChannelId> {
+        Box::pin(async move {
+            Endpoint::presence(&*self, &session, &channel, member).await?;
+            Ok(channel)
+        })
     }
 
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload> {

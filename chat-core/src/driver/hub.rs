@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) channel: ChannelOptions,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) sweeping: AtomicBool,
+    pub(crate) telling: AtomicBool,
     pub(crate) name: SenderName,
     pub(crate) metrics: Metrics,
     pub(crate) encodings: Encodings,
@@ -195,19 +196,30 @@ impl Hub {
         subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
     ) -> Joined {
         self.0.metrics.joined.add(1);
-        trace::joined(joining.session, channel);
-        lock(self.shard(channel)).subscribe(channel, joining, subscription)
+        trace::joined(joining.who.id, channel);
+        let mut shard = lock(self.shard(channel));
+        let joined = shard.subscribe(channel, joining, subscription);
+        let tells = shard.next_telling().is_some();
+        drop(shard);
+        if tells {
+            self.tell_later();
+        }
+        joined
     }
 
     /// Takes the session out of the channel. It still gets what was published there before; after that nothing.
     pub(crate) fn leave(&self, channel: &ChannelId, session: SessionId) {
         let now = self.0.runtime.now().instant;
-        let (left, rests) = {
+        let (left, rests, tells) = {
             let mut shard = lock(self.shard(channel));
-            (shard.unsubscribe(channel, session, now), shard.next_deadline().is_some())
+            let left = shard.unsubscribe(channel, session, now);
+            (left, shard.next_deadline().is_some(), shard.next_telling().is_some())
         };
         if rests {
             self.sweep_later();
+        }
+        if tells {
+            self.tell_later();
         }
         let Some(left) = left else { return };
         self.0.metrics.left.add(1);

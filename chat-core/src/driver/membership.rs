@@ -6,7 +6,7 @@ use super::dialog::Dialog;
 use super::hooks::Asking;
 use super::subscription::Subscription;
 use super::summons::Order;
-use crate::machine::{Joining, Verdict};
+use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{Answer, ChannelId, ChannelOptions, Command, Offset, Refusal, RequestId, Subscribe};
 use crate::port::SubscribeOptions;
 
@@ -19,13 +19,13 @@ impl Dialog {
         options: SubscribeOptions,
         kept: ChannelOptions,
     ) {
-        let SubscribeOptions { echo, since, latest, overflow } = options;
-        let hub = self.seat.hub();
-        let (session, most, now) = (self.seat.id(), hub.limits().answer_entries, hub.runtime().now().instant);
-        let joining = Joining { session, since, latest, most, options: kept, now };
+        let SubscribeOptions { since, latest, presence: observes, .. } = options;
+        let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
+        let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
+        let joining = Joining { who, observes, since, latest, most, options: kept, now };
         let mut made = None;
         let mut joined = hub.join(&channel, joining, |joined| {
-            let new = Subscription::new(self.outbox.clone(), channel.clone(), echo, overflow, joined.place);
+            let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
             let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
             made = Some(subscription.clone());
             subscription
@@ -38,8 +38,8 @@ impl Dialog {
         }
         self.session.join(channel.clone(), subscription);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
-        let recovery = joined.recovery;
-        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery });
+        let Joined { recovery, presence, .. } = joined;
+        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery, presence });
     }
 
     /// Whether a subscription is behind that can go on now.
@@ -60,6 +60,15 @@ impl Dialog {
             let delivery = self.catch_ups.go_on(self.seat.hub());
             self.hub().0.metrics.delivered(delivery);
         }
+    }
+
+    /// Answers who is in a channel.
+    pub(super) fn tell_presence(&mut self, id: Option<RequestId>, channel: ChannelId) {
+        let answer = match self.hub().presence(&channel) {
+            Some(page) => Answer::Presence { channel, page },
+            None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
+        };
+        self.answer(id, answer);
     }
 
     /// Does what the server wants of the session.

@@ -14,6 +14,7 @@ mod membership;
 mod metrics;
 mod outbox;
 mod outlet;
+mod presence;
 mod seats;
 mod subscription;
 mod summons;

@@ -9,6 +9,7 @@ use super::summons::Manner;
 use crate::lock::lock;
 use crate::machine::Loss;
 use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
+use crate::port::SubscribeOptions;
 
 /// What became of a delivery, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,11 +26,15 @@ pub(crate) struct Subscription {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) channel: ChannelId,
     pub(crate) echo: bool,
+    /// It is told who joins and leaves.
+    pub(crate) observes: bool,
     overflow: Overflow,
     /// The number of the last event that its outbox took; read and written under the outbox's lock.
     cursor: AtomicU64,
     /// After which offset it goes on, while it is behind.
     resume: AtomicU64,
+    /// Up to which number it knows who is there, while it is behind.
+    seen: AtomicU64,
 }
 
 /// Stands in the cursor of one that is behind: it takes nothing that is fanned out until it has caught up.
@@ -43,12 +48,13 @@ impl Subscription {
     pub(crate) fn new(
         outbox: Arc<Outbox>,
         channel: ChannelId,
-        echo: bool,
-        overflow: Overflow,
+        options: &SubscribeOptions,
         cursor: Place,
     ) -> Self {
-        let (cursor, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
-        Self { outbox, channel, echo, overflow, cursor, resume }
+        let &SubscribeOptions { echo, presence: observes, overflow, .. } = options;
+        let (seen, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
+        let cursor = AtomicU64::new(cursor.seq);
+        Self { outbox, channel, echo, observes, overflow, cursor, resume, seen }
     }
 
     /// One that has something to catch up with first.
@@ -64,10 +70,12 @@ impl Subscription {
         behind.then(|| Offset(self.resume.load(Ordering::Relaxed)))
     }
 
-    /// It has caught up with all before `place` but for what comes after `after`, which is lost. To be called under the shard's lock.
-    pub(crate) fn go_live(&self, place: Place, after: Offset) -> Delivery {
+    /// It has caught up with all before `place` but for what comes after `after`, which is lost. Who is
+    /// there was last told at number `presence`. To be called under the shard's lock.
+    pub(crate) fn go_live(&self, place: Place, after: Offset, presence: u64) -> Delivery {
         let mut state = lock(&self.outbox.state);
-        let loss = Loss::of(after.next(), place.offset, place.seq);
+        let mut loss = Loss::of(after.next(), place.offset, place.seq);
+        loss.presence = self.observes && presence > self.seen.load(Ordering::Relaxed);
         let dropped = loss.frames;
         if dropped == 0 || self.overflow != Overflow::Disconnect {
             state.queue.tell(&self.channel, loss);
@@ -170,13 +178,17 @@ impl Subscription {
         delivery
     }
 
-    /// Takes in nothing more until it has caught up, from the first that was not taken on.
+    /// Takes in nothing more until it has caught up, from the first that was not taken on. What no log keeps is lost.
     fn fall_behind(&self, state: &mut State, missed: Loss) -> Delivery {
-        if let Some((first, _)) = missed.range {
-            self.resume.store(first.0 - 1, Ordering::Relaxed);
-            self.cursor.store(BEHIND, Ordering::Relaxed);
-            state.lag();
-        }
+        let Some((first, _)) = missed.range else {
+            state.queue.tell(&self.channel, missed);
+            return Delivery { dropped: missed.frames, ..Delivery::default() };
+        };
+        self.resume.store(first.0 - 1, Ordering::Relaxed);
+        let seen = if missed.presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
+        self.seen.store(seen, Ordering::Relaxed);
+        self.cursor.store(BEHIND, Ordering::Relaxed);
+        state.lag();
         Delivery::default()
     }
 

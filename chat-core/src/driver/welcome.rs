@@ -44,6 +44,8 @@ impl Dialog {
         }
         let (expires, until) = (identity.expires, self.until(identity.expires));
         self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
+        let info = self.session.info().expect("it was just set").clone();
+        self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
         lost.into_iter().for_each(|(channel, why)| self.remove(channel, why));
         self.answer(id, Answer::Refreshed { expires });
     }

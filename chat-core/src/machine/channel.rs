@@ -6,17 +6,41 @@ use std::time::Instant;
 
 use super::history::History;
 use super::keys::Keys;
+use super::presence::Presence;
 use super::shard::{Draft, Joined, Joining};
 use crate::model::{
-    ChannelId, ChannelOptions, ChatMessage, Epoch, Offset, Place, Publication, Published, Recovery,
-    SessionId, Since,
+    ChannelId, ChannelOptions, ChatMessage, Epoch, Offset, Place, PresenceChange, Publication, Published,
+    Recovery, SessionId, Since,
 };
 
-/// A publication, and its place among all that the channel told.
+/// Something that the channel told, and its place among all that.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) place: Place,
-    pub(crate) publication: Arc<Publication>,
+    pub(crate) told: Told,
+}
+
+/// What a channel tells.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    /// To all: what was published.
+    Said(Arc<Publication>),
+    /// To those who want to know: who came and went.
+    Presence(ChannelId, Arc<PresenceChange>),
+}
+
+impl Event {
+    /// Bytes of content.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.told {
+            Told::Said(publication) => publication.message.content.as_bytes().len(),
+            Told::Presence(..) => 0,
+        }
+    }
+
+    pub(crate) fn is_presence(&self) -> bool {
+        matches!(self.told, Told::Presence(..))
+    }
 }
 
 /// What one flush takes along: events, and who gets them.
@@ -34,6 +58,8 @@ pub(super) struct Channel<S> {
     pub(super) last: Place,
     pub(super) history: History,
     pub(super) keys: Keys,
+    /// Who is in it, if that is to be known.
+    presence: Option<Box<Presence>>,
     /// When it is to be looked at again, if it is without subscribers.
     pub(super) idle: Option<Instant>,
     pending: Vec<Event>,
@@ -50,6 +76,7 @@ impl<S: Clone> Channel<S> {
             last: Place::default(),
             history: History::new(options.history),
             keys: Keys::default(),
+            presence: options.presence.then(Box::default),
             idle: None,
             pending: Vec::new(),
             in_flight: None,
@@ -120,15 +147,43 @@ impl<S: Clone> Channel<S> {
                 channel_id: name.clone(),
             },
         };
-        let event = Event { place: self.last, publication: Arc::new(publication) };
+        let publication = Arc::new(publication);
         if !ephemeral {
-            self.history.append(event.clone(), now.instant);
+            self.history.append(self.last, publication.clone(), now.instant);
         }
+        self.tell(Told::Said(publication))
+    }
+
+    /// True if the caller should flush: nobody else is about to.
+    fn tell(&mut self, told: Told) -> bool {
         if self.sessions.is_empty() {
             return false;
         }
-        self.pending.push(event);
+        self.pending.push(Event { place: self.last, told });
         self.pending.len() == 1 && self.in_flight.is_none()
+    }
+
+    pub(super) fn presence(&mut self) -> Option<&mut Presence> {
+        self.presence.as_deref_mut()
+    }
+
+    /// When it is to be told who came and went.
+    pub(super) fn presence_due(&self) -> Option<Instant> {
+        self.presence.as_ref()?.due
+    }
+
+    /// The number of the last change of presence that was told.
+    pub(super) fn presence_told(&self) -> u64 {
+        self.presence.as_ref().map_or(0, |presence| presence.told)
+    }
+
+    /// Tells who came and went. True if the caller should flush.
+    pub(super) fn tell_presence(&mut self, name: &ChannelId) -> bool {
+        let Some(presence) = self.presence.as_deref_mut() else { return false };
+        let Some(change) = presence.take_change() else { return false };
+        self.last.seq += 1;
+        presence.told = self.last.seq;
+        self.tell(Told::Presence(name.clone(), Arc::new(change)))
     }
 
     /// Where one who joins starts, and what it gets before that.
@@ -142,7 +197,7 @@ impl<S: Clone> Channel<S> {
         };
         let newest = joining.latest && recovery != Some(Recovery::Recovered);
         let missed = if newest { self.history.newest().into_iter().collect() } else { missed };
-        Joined { epoch: self.epoch, place: self.last, recovery, missed }
+        Joined { epoch: self.epoch, place: self.last, recovery, missed, presence: None }
     }
 
     fn recover(&self, since: Since, most: usize) -> Result<Vec<Event>, Recovery> {

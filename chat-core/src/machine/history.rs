@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channel::Event;
-use crate::model::{HistoryOptions, HistoryRequest, Offset, Publication, Recovery};
+use super::channel::{Event, Told};
+use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery};
 
 /// The newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]
@@ -17,7 +17,8 @@ pub(super) struct History {
 
 #[derive(Debug)]
 struct Entry {
-    event: Event,
+    place: Place,
+    publication: Arc<Publication>,
     at: Instant,
 }
 
@@ -26,11 +27,15 @@ const ENTRY_WEIGHT: usize = 256;
 
 impl Entry {
     fn offset(&self) -> Offset {
-        self.event.place.offset
+        self.place.offset
+    }
+
+    fn event(&self) -> Event {
+        Event { place: self.place, told: Told::Said(self.publication.clone()) }
     }
 
     fn bytes(&self) -> usize {
-        self.event.publication.message.content.as_bytes().len()
+        self.publication.message.content.as_bytes().len()
     }
 }
 
@@ -39,11 +44,11 @@ impl History {
         Self { options, ..Self::default() }
     }
 
-    pub(super) fn append(&mut self, event: Event, now: Instant) {
+    pub(super) fn append(&mut self, place: Place, publication: Arc<Publication>, now: Instant) {
         if self.options.is_none() {
             return;
         }
-        let entry = Entry { event, at: now };
+        let entry = Entry { place, publication, at: now };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
         while self.entries.len() > self.options.entries || self.bytes > self.options.bytes {
@@ -108,13 +113,13 @@ impl History {
     }
 
     pub(super) fn newest(&self) -> Option<Event> {
-        self.entries.back().map(|last| last.event.clone())
+        self.entries.back().map(Entry::event)
     }
 
     /// Who published this, if it is kept.
     pub(super) fn find(&self, offset: Offset) -> Option<&Arc<Publication>> {
         let entry = self.entries.get(self.position(Offset(offset.0.checked_sub(1)?)))?;
-        (entry.offset() == offset).then_some(&entry.event.publication)
+        (entry.offset() == offset).then_some(&entry.publication)
     }
 
     /// What is asked for, and whether there is more of it; at most `limit` publications and, but for the first, `bytes` of content.
@@ -137,7 +142,7 @@ impl History {
     }
 
     fn events(&self, start: usize) -> impl Iterator<Item = Event> + '_ {
-        self.entries.range(start..).map(|entry| entry.event.clone())
+        self.entries.range(start..).map(Entry::event)
     }
 
     /// Where what comes after `offset` begins.
@@ -157,7 +162,7 @@ fn gather<'a>(
             break;
         }
         bytes = bytes.saturating_sub(entry.bytes());
-        page.push(entry.event.publication.clone());
+        page.push(entry.publication.clone());
     }
     page
 }

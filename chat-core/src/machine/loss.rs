@@ -1,6 +1,6 @@
 //! What a subscriber does not get, until it is told.
 
-use crate::model::{ChannelId, Lost, Offset, Run};
+use crate::model::{ChannelId, Lost, Offset, Place, Run};
 
 /// Publications of one channel, one after the other, that were dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Loss {
     pub(crate) range: Option<(Offset, Offset)>,
     /// The number of the last, among all that the channel told.
     pub(crate) seq: u64,
+    /// Joins and leaves were among them.
+    pub(crate) presence: bool,
 }
 
 /// What one session is to be told: ranges in the order in which they were lost.
@@ -21,7 +23,7 @@ impl Loss {
     /// Publications that were never queued.
     pub(crate) fn of(from: Offset, to: Offset, seq: u64) -> Self {
         let range = (from <= to).then_some((from, to));
-        Self { frames: range.map_or(0, |_| (to.0 - from.0 + 1) as usize), range, seq }
+        Self { frames: range.map_or(0, |_| (to.0 - from.0 + 1) as usize), range, seq, presence: false }
     }
 
     /// Counts these in: they come after what was counted before.
@@ -29,7 +31,9 @@ impl Loss {
         for place in run.places() {
             self.frames += 1;
             self.seq = place.seq;
-            if place.offset > Offset(0) {
+            if place.offset == Place::PRESENCE {
+                self.presence = true;
+            } else if place.offset > Offset(0) {
                 let from = self.range.map_or(place.offset, |(from, _)| from);
                 self.range = Some((from, place.offset));
             }
@@ -50,11 +54,30 @@ impl Losses {
 
     /// A range that goes on where another ended becomes one with it.
     pub(super) fn add(&mut self, channel: &ChannelId, loss: Loss) {
-        let Some((from, to)) = loss.range else { return };
-        let last = self.0.iter_mut().rev().find(|(lost, _)| lost.channel == *channel);
-        match last {
-            Some((lost, seq)) if lost.to.next() == from => (lost.to, *seq) = (to, loss.seq),
-            _ => self.0.push((Lost { channel: channel.clone(), from, to }, loss.seq)),
+        if loss.presence {
+            self.add_presence(channel, loss.seq);
+        }
+        let Some((first, last)) = loss.range else { return };
+        for (lost, seq) in self.0.iter_mut().rev().filter(|(lost, _)| lost.channel() == channel) {
+            match lost {
+                Lost::Publications { to, .. } if to.next() == first => {
+                    (*to, *seq) = (last, loss.seq);
+                    return;
+                }
+                Lost::Publications { .. } => break,
+                Lost::Presence { .. } => {}
+            }
+        }
+        let lost = Lost::Publications { channel: channel.clone(), from: first, to: last };
+        self.0.push((lost, loss.seq));
+    }
+
+    /// To be told once, however much of it was lost.
+    fn add_presence(&mut self, channel: &ChannelId, seq: u64) {
+        let lost = Lost::Presence { channel: channel.clone() };
+        match self.0.iter_mut().find(|(known, _)| *known == lost) {
+            Some((_, known)) => *known = seq,
+            None => self.0.push((lost, seq)),
         }
     }
 
@@ -65,7 +88,7 @@ impl Losses {
         }
         let channel = run.channel()?;
         let first = run.first_seq();
-        let at = self.0.iter().position(|(lost, seq)| lost.channel == *channel && *seq < first)?;
+        let at = self.0.iter().position(|(lost, seq)| lost.channel() == channel && *seq < first)?;
         Some(self.remove(at))
     }
 
@@ -78,7 +101,7 @@ impl Losses {
     }
 
     pub(super) fn forget(&mut self, channel: &ChannelId) {
-        self.0.retain(|(lost, _)| lost.channel != *channel);
+        self.0.retain(|(lost, _)| lost.channel() != channel);
     }
 
     fn remove(&mut self, at: usize) -> Lost {

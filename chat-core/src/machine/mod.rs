@@ -6,13 +6,15 @@ mod keep;
 mod keys;
 mod loss;
 mod meter;
+mod presence;
 mod queue;
+mod roll;
 mod session;
 mod shard;
 mod timers;
 mod turn;
 
-pub(crate) use channel::{Event, Fanout};
+pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use loss::Loss;
 pub(crate) use queue::{Load, Next, Queue, WRITE_RUNS};
 pub(crate) use session::{Phase, Session, Verdict};

@@ -94,6 +94,7 @@ impl<S> Session<S> {
             Command::Call(_) | Command::Refresh(_) => Verdict::Ask { member: false },
             Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
             Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
+            Command::Presence(channel) => Verdict::Ask { member: self.is_in(channel) },
             Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
             Command::Unsubscribe(_) => Verdict::Already,
             Command::Subscribe(subscribe) if self.is_in(&subscribe.channel) => Verdict::Already,

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::channel::{Channel, Event, Fanout};
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, Published,
-    Recovery, Refers, SenderName, SessionId, Since,
+    ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, PresencePage,
+    Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
@@ -15,6 +15,8 @@ pub(crate) struct Shard<S> {
     pub(super) channels: HashMap<ChannelId, Channel<S>>,
     /// Those without subscribers that are kept for what they keep, and until when.
     pub(super) idle: BTreeSet<(Instant, ChannelId)>,
+    /// Those that are to tell who came and went, and when.
+    pub(super) telling: BTreeSet<(Instant, ChannelId)>,
     /// What all histories weigh, and may weigh.
     pub(super) kept: usize,
     pub(super) may_keep: usize,
@@ -35,9 +37,11 @@ pub(crate) struct Draft {
 }
 
 /// How a session wants to join a channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Joining {
-    pub(crate) session: SessionId,
+    pub(crate) who: SharedInfo,
+    /// It wants to be told who is there.
+    pub(crate) observes: bool,
     pub(crate) since: Option<Since>,
     pub(crate) latest: bool,
     /// The most that is recovered.
@@ -56,6 +60,8 @@ pub(crate) struct Joined {
     pub(crate) recovery: Option<Recovery>,
     /// What it gets before that.
     pub(crate) missed: Vec<Event>,
+    /// Who is there, if it wants to be told and the channel knows.
+    pub(crate) presence: Option<PresencePage>,
 }
 
 /// A subscriber that is out, and what was published before that it was not handed yet.
@@ -69,8 +75,8 @@ pub(crate) struct Left<S> {
 impl<S: Clone> Shard<S> {
     /// An empty shard whose epochs begin somewhere after `seed`, and whose histories may weigh so many bytes together.
     pub(crate) fn new(seed: u64, may_keep: usize) -> Self {
-        let (channels, idle) = (HashMap::new(), BTreeSet::new());
-        Self { channels, idle, kept: 0, may_keep, epochs: seed, visits: 0 }
+        let (channels, idle, telling) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { channels, idle, telling, kept: 0, may_keep, epochs: seed, visits: 0 }
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -97,10 +103,11 @@ impl<S: Clone> Shard<S> {
         self.stir(name);
         let channel = self.enter(name, joining.options);
         let before = channel.history.weight();
-        let joined = channel.find_start(&joining);
-        channel.join(joining.session, subscriber(&joined));
+        let mut joined = channel.find_start(&joining);
+        channel.join(joining.who.id, subscriber(&joined));
         let after = channel.history.weight();
         self.kept = self.kept + after - before;
+        joined.presence = self.appear(name, &joining);
         joined
     }
 
@@ -113,7 +120,9 @@ impl<S: Clone> Shard<S> {
     ) -> Option<Left<S>> {
         let channel = self.look_up(name)?;
         let (subscriber, undelivered) = channel.leave(session)?;
-        if channel.subscribers() == 0 {
+        let alone = channel.subscribers() == 0;
+        self.disappear(name, session, now);
+        if alone {
             self.rest(name, now);
         }
         Some(Left { subscriber, undelivered })
@@ -182,18 +191,19 @@ impl<S: Clone> Shard<S> {
         Some(page)
     }
 
-    /// The next `most` events kept after `after`. If there are none, `live` is told from where on the subscriber hears what is new.
+    /// The next `most` events kept after `after`. If there are none, `live` is told from where on the subscriber hears what is new, and where
+    /// joins and leaves were last told.
     pub(crate) fn catch_up(
         &mut self,
         name: &ChannelId,
         after: Offset,
         most: usize,
-        live: impl FnOnce(Place),
+        live: impl FnOnce(Place, u64),
     ) -> Vec<Event> {
         let Some(channel) = self.look_up(name) else { return Vec::new() };
         let events = channel.history.after(after, most);
         if events.is_empty() {
-            live(channel.last);
+            live(channel.last, channel.presence_told());
         }
         events
     }
@@ -208,7 +218,7 @@ impl<S: Clone> Shard<S> {
         self.look_up(name).filter(|channel| channel.epoch == epoch)?.flushed()
     }
 
-    fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
+    pub(super) fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
         self.visits += 1;
         self.channels.get_mut(name)
     }
@@ -237,6 +247,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::machine::Told;
+    use crate::model::{Identity, SessionInfo};
 
     #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
     fn now() -> Now {
@@ -250,8 +262,9 @@ mod tests {
     }
 
     fn joining(session: u64) -> Joining {
-        let (session, options) = (SessionId(session), ChannelOptions::default());
-        Joining { session, since: None, latest: false, most: 300, options, now: now().instant }
+        let ann = Identity::named("ann".parse().expect("a name"));
+        let (who, options) = (SessionInfo::of(SessionId(session), ann).into(), ChannelOptions::default());
+        Joining { who, observes: false, since: None, latest: false, most: 300, options, now: now().instant }
     }
 
     fn publish(shard: &mut Shard<u64>, from: u64) -> bool {
@@ -268,7 +281,7 @@ mod tests {
     }
 
     fn offsets(events: &[Event]) -> Vec<u64> {
-        events.iter().map(|event| event.publication.offset.0).collect()
+        events.iter().map(|event| event.place.offset.0).collect()
     }
 
     #[test]
@@ -279,7 +292,7 @@ mod tests {
         assert!(!publish(&mut shard, 2), "the first publisher flushes");
         let fanout = shard.flush(&room()).expect("two");
         assert_eq!((offsets(&fanout.events), &**fanout.subscribers), (vec![1, 2], &[1, 2][..]));
-        assert_eq!(fanout.events[1].publication.previous, Offset(1));
+        assert!(matches!(&fanout.events[1].told, Told::Said(said) if said.previous == Offset(1)));
         assert!(shard.flushed(&room(), fanout.epoch).is_none());
     }
 

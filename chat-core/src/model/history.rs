@@ -21,6 +21,8 @@ pub struct HistoryOptions {
 pub struct ChannelOptions {
     /// What is kept of what was published.
     pub history: HistoryOptions,
+    /// Whether it is known who is in it: those who may can ask, and hear of joins and leaves if they want to.
+    pub presence: bool,
 }
 
 /// The last that a client heard of a channel, from which it wants to go on.

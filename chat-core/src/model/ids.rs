@@ -28,6 +28,11 @@ pub(crate) struct Place {
     pub(crate) offset: Offset,
 }
 
+impl Place {
+    /// Stands for the offset of joins and leaves, which have none.
+    pub(crate) const PRESENCE: Offset = Offset(u64::MAX);
+}
+
 impl Offset {
     /// The offset after this one.
     pub fn next(self) -> Self {

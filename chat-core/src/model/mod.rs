@@ -9,6 +9,7 @@ mod limits;
 mod message;
 mod name;
 mod now;
+mod presence;
 mod rate;
 mod reason;
 mod request;
@@ -23,6 +24,7 @@ pub use limits::Limits;
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
+pub use presence::{PresenceChange, PresencePage, Present};
 pub use rate::Rate;
 pub use reason::{Close, Refusal};
 pub use request::{

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    ChannelId, ChannelSubscription, Epoch, HistoryPage, HistoryRequest, Offset, Payload, Recovery, Refers,
-    Refusal, SenderName, SessionId, Since, UserId,
+    ChannelId, ChannelSubscription, Epoch, HistoryPage, HistoryRequest, Offset, Payload, PresencePage,
+    Recovery, Refers, Refusal, SenderName, SessionId, Since, UserId,
 };
 
 /// What a client marked its request with, in its protocol's own words. It goes back as it came.
@@ -35,6 +35,8 @@ pub enum Command {
     Publish(Publish),
     /// To read what a channel kept.
     History(HistoryRequest),
+    /// To know who is in a channel.
+    Presence(ChannelId),
     /// Anything else that the endpoint offers.
     Call(Call),
     /// Whether the server is there.
@@ -65,6 +67,8 @@ pub struct Subscribe {
     pub since: Option<Since>,
     /// To hear the channel's newest publication first, if nothing is to be gone on from.
     pub latest: bool,
+    /// To be told who is in the channel, and who joins and leaves.
+    pub presence: bool,
     /// What is to become of publications that it is too slow for.
     pub overflow: Overflow,
 }
@@ -129,13 +133,21 @@ pub struct Reply {
 
 /// What a subscriber is told that it does not get, in place of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// The channel.
-    pub channel: ChannelId,
-    /// The first publication.
-    pub from: Offset,
-    /// The last; all between are lost too.
-    pub to: Offset,
+pub enum Lost {
+    /// Publications.
+    Publications {
+        /// The channel.
+        channel: ChannelId,
+        /// The first of them.
+        from: Offset,
+        /// The last; all between are lost too.
+        to: Offset,
+    },
+    /// Joins and leaves: who is there has to be asked for again.
+    Presence {
+        /// The channel.
+        channel: ChannelId,
+    },
 }
 
 /// What is answered.
@@ -169,6 +181,8 @@ pub enum Answer {
         already: bool,
         /// What became of the wish to go on, if there was one.
         recovery: Option<Recovery>,
+        /// Who is in the channel, if it is to be told.
+        presence: Option<PresencePage>,
     },
     /// The session is not in the channel.
     Unsubscribed {
@@ -197,6 +211,13 @@ pub enum Answer {
         /// The bound that stands in place of the limit that was asked for.
         clamped: Option<usize>,
     },
+    /// Who is in a channel.
+    Presence {
+        /// The channel.
+        channel: ChannelId,
+        /// Who is there.
+        page: PresencePage,
+    },
     /// What a call gave.
     Result(Payload),
     /// What the server says to this user alone, asked or not.
@@ -217,7 +238,14 @@ impl Request {
 impl Subscribe {
     /// To join with the defaults.
     pub fn to(channel: ChannelId) -> Self {
-        Self { channel, echo: true, since: None, latest: false, overflow: Overflow::Disconnect }
+        Self {
+            channel,
+            echo: true,
+            since: None,
+            latest: false,
+            presence: false,
+            overflow: Overflow::Disconnect,
+        }
     }
 }
 
@@ -225,6 +253,15 @@ impl Publish {
     /// To say this there.
     pub fn to(channel: ChannelId, content: Payload) -> Self {
         Self { channel, content, key: None, refers: None, ephemeral: false }
+    }
+}
+
+impl Lost {
+    /// The channel.
+    pub fn channel(&self) -> &ChannelId {
+        match self {
+            Self::Publications { channel, .. } | Self::Presence { channel } => channel,
+        }
     }
 }
 

@@ -75,6 +75,17 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(if member { Ok(request) } else { Err(not_a_member(&request.channel, "read it")) })
     }
 
+    /// May it know who is in this channel? By default members may.
+    fn presence(
+        &self,
+        session: &SessionInfo,
+        channel: &ChannelId,
+        member: bool,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = session;
+        ready(if member { Ok(()) } else { Err(not_a_member(channel, "know who is in it")) })
+    }
+
     /// How is this channel kept? Asked often, so it must be quick; the answer counts when the channel comes to be, for all its life.
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
         let _ = channel;
@@ -107,6 +118,8 @@ pub struct SubscribeOptions {
     pub since: Option<Since>,
     /// Whether it hears the channel's newest publication first, if it does not go on from somewhere.
     pub latest: bool,
+    /// Whether it is told who is in the channel, and who joins and leaves, if the channel knows.
+    pub presence: bool,
     /// What becomes of publications that it is too slow for.
     pub overflow: Overflow,
 }
@@ -130,14 +143,14 @@ pub struct OpenChat {
 impl SubscribeOptions {
     /// As the client asks for it.
     pub fn of(request: &Subscribe) -> Self {
-        let &Subscribe { echo, since, latest, overflow, .. } = request;
-        Self { echo, since, latest, overflow }
+        let &Subscribe { echo, since, latest, presence, overflow, .. } = request;
+        Self { echo, since, latest, presence, overflow }
     }
 }
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { echo: true, since: None, latest: false, overflow: Overflow::Disconnect }
+        Self { echo: true, since: None, latest: false, presence: false, overflow: Overflow::Disconnect }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What clients and server say to each other, in bytes.
 
-use crate::model::{BadRequest, Kind, Lost, Message, Publication, Reply, Request};
+use crate::model::{BadRequest, ChannelId, Kind, Lost, Message, PresenceChange, Publication, Reply, Request};
 
 /// A wire format: reads requests, writes answers and publications. Knows no session and no transport.
 pub trait Protocol: Send + Sync + 'static {
@@ -17,6 +17,17 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// Appends a publication to `out`, the same for every subscriber.
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind;
+
+    /// Appends who came and went, for subscribers that want to know; none if the protocol has no words for it.
+    fn encode_presence(
+        &self,
+        channel: &ChannelId,
+        change: &PresenceChange,
+        out: &mut Vec<u8>,
+    ) -> Option<Kind> {
+        let _ = (channel, change, out);
+        None
+    }
 
     /// Appends what a subscriber is told in place of publications that it does not get; none if the protocol has no words for it.
     fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {

@@ -4,20 +4,20 @@ use std::fmt::Write;
 
 use crate::model::{
     Answer, BadRequest, Call, ChannelId, Command, Connect, HistoryRequest, Kind, Lost, Message, Offset,
-    Overflow, Payload, Publication, Publish, Recovery, Refers, Refusal, Reply, Request, RequestId, Since,
-    Subscribe,
+    Overflow, Payload, PresenceChange, PresencePage, Publication, Publish, Recovery, Refers, Refusal, Reply,
+    Request, RequestId, Since, Subscribe,
 };
 use crate::port::Protocol;
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
-/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `call METHOD DATA`, `ping`; with `#7 ` before it,
-/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
+/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `call METHOD DATA`, `ping`; with `#7 ` before it,
+/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
 /// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong` and
 /// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
-/// `lost room 3 5`. Names in a script have no spaces; content is carried as it stands.
+/// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`. Names in a script have no spaces; content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
@@ -64,7 +64,23 @@ impl Protocol for Script {
     }
 
     fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
-        out.extend(format!("lost {} {} {}", lost.channel, lost.from, lost.to).as_bytes());
+        let line = match lost {
+            Lost::Publications { channel, from, to } => format!("lost {channel} {from} {to}"),
+            Lost::Presence { channel } => format!("lost {channel} presence"),
+        };
+        out.extend(line.as_bytes());
+        Some(Kind::Text)
+    }
+
+    fn encode_presence(
+        &self,
+        channel: &ChannelId,
+        change: &PresenceChange,
+        out: &mut Vec<u8>,
+    ) -> Option<Kind> {
+        let joined = change.joined.iter().map(|present| format!(" +{}", present.user));
+        let left = change.left.iter().map(|user| format!(" -{user}"));
+        out.extend(format!("presence {channel}{}", joined.chain(left).collect::<String>()).as_bytes());
         Some(Kind::Text)
     }
 }
@@ -77,6 +93,7 @@ fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
         match word {
             "quietly" => wish.echo = false,
             "latest" => wish.latest = true,
+            "present" => wish.presence = true,
             "drop-oldest" => wish.overflow = Overflow::DropOldest,
             "drop-newest" => wish.overflow = Overflow::DropNewest,
             "only-latest" => wish.overflow = Overflow::Latest,
@@ -120,6 +137,12 @@ fn history(channel: ChannelId, options: &str) -> Result<HistoryRequest, Refusal>
     Ok(wish)
 }
 
+/// `ann,bob`, or `-`.
+fn users(page: &PresencePage) -> String {
+    let users: Vec<_> = page.present.iter().map(|present| present.user.as_str()).collect();
+    if users.is_empty() { "-".to_owned() } else { users.join(",") }
+}
+
 fn offset(word: Option<&str>) -> Option<Offset> {
     word?.parse().ok().map(Offset)
 }
@@ -148,6 +171,7 @@ fn parse(line: &str) -> Result<Command, Refusal> {
         }
         "once" | "edit" | "delete" => Command::Publish(publish_about(word, name.parse()?, rest)?),
         "history" => Command::History(history(name.parse()?, rest)?),
+        "presence" => Command::Presence(name.parse()?),
         "call" => Command::Call(Call { method: name.into(), data: Payload::json(rest) }),
         "ping" => Command::Ping,
         _ => return Err(Refusal::bad_request(format!("no request: {line:?}"))),
@@ -160,13 +184,14 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
         Answer::Connected { session, name, .. } => write!(line, "connected {session} {name}"),
         Answer::Refreshed { .. } => line.write_str("refreshed"),
         Answer::Direct(data) => write!(line, "direct {}", String::from_utf8_lossy(data.as_bytes())),
-        Answer::Subscribed { channel, offset, already, recovery, epoch } => {
+        Answer::Subscribed { channel, offset, already, recovery, epoch, presence } => {
             write!(line, "subscribed {channel} {offset}{}", mark(already))?;
             match recovery.map(Recovery::failure) {
-                None => Ok(()),
-                Some(None) => write!(line, " recovered {epoch}"),
-                Some(Some(why)) => write!(line, " not recovered: {why} {epoch}"),
+                None => {}
+                Some(None) => write!(line, " recovered {epoch}")?,
+                Some(Some(why)) => write!(line, " not recovered: {why} {epoch}")?,
             }
+            presence.iter().try_for_each(|page| write!(line, " present {}", users(page)))
         }
         Answer::History { channel, page, .. } => {
             write!(line, "history {channel} {}{}", page.offset, if page.more { " more" } else { "" })?;
@@ -175,6 +200,9 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
                 format!(" {}:{}", publication.offset, String::from_utf8_lossy(content))
             };
             page.publications.iter().try_for_each(|publication| line.write_str(&said(publication)))
+        }
+        Answer::Presence { channel, page } => {
+            write!(line, "present {channel} {} {}/{}", users(page), page.users, page.sessions)
         }
         Answer::Unsubscribed { channel, already, why } => {
             write!(line, "unsubscribed {channel}{}", mark(already))?;

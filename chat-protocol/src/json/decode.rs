@@ -32,6 +32,7 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
         "unsubscribe" => Command::Unsubscribe(fields.channel()?),
         "publish" => Command::Publish(publish(fields)?),
         "history" => Command::History(history(fields)?),
+        "presence" => Command::Presence(fields.channel()?),
         "call" => {
             Command::Call(Call { method: string("method", fields.method)?.into(), data: fields.data() })
         }
@@ -53,6 +54,7 @@ fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
         echo: flag("echo", fields.echo, true)?,
         since: fields.since.map(since).transpose()?,
         latest: flag("latest", fields.latest, false)?,
+        presence: flag("presence", fields.presence, false)?,
         overflow: overflow(fields)?,
     })
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{
-    Answer, HistoryPage, Lost, Payload, Publication, Recovery, Refers, Refusal, Reply, RequestId,
+    Answer, ChannelId, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present, Publication,
+    Recovery, Refers, Refusal, Reply, RequestId,
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
@@ -50,27 +51,74 @@ fn said(publication: &Publication, out: &mut Vec<u8>) {
 
 pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
     begin("lost", None, out);
-    field("channelId", lost.channel.as_str(), out);
-    number_field("from", lost.from.0, out);
-    number_field("to", lost.to.0, out);
+    field("channelId", lost.channel().as_str(), out);
+    match lost {
+        Lost::Publications { from, to, .. } => {
+            number_field("from", from.0, out);
+            number_field("to", to.0, out);
+        }
+        Lost::Presence { .. } => mark("presence", true, out),
+    }
     out.push(b'}');
+}
+
+pub(super) fn presence(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
+    begin("presence", None, out);
+    field("channelId", channel.as_str(), out);
+    out.extend(br#","joined":"#);
+    list(&change.joined, present, out);
+    out.extend(br#","left":"#);
+    list(&change.left, |user, out| string(user.as_str(), out), out);
+    out.push(b'}');
+}
+
+fn page(page: &PresencePage, out: &mut Vec<u8>) {
+    out.extend(br#","present":"#);
+    list(&page.present, present, out);
+    number_field("users", page.users as u64, out);
+    number_field("sessions", page.sessions as u64, out);
+}
+
+fn present(present: &Present, out: &mut Vec<u8>) {
+    out.extend(br#"{"user":"#);
+    string(present.user.as_str(), out);
+    field("name", present.name.as_str(), out);
+    out.extend(br#","sessions":"#);
+    list(&present.sessions, |session, out| string(&session.to_string(), out), out);
+    if let Some(data) = &present.data {
+        out.extend(br#","data":"#);
+        payload(data, out);
+    }
+    out.push(b'}');
+}
+
+fn list<T>(items: &[T], write: impl Fn(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
 }
 
 fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     field("epoch", &page.epoch.to_string(), out);
     number_field("offset", page.offset.0, out);
-    out.extend(br#","messages":["#);
-    for (n, publication) in page.publications.iter().enumerate() {
-        out.extend(if n > 0 { &b",{"[..] } else { b"{" });
-        place(publication, out);
-        said(publication, out);
-        out.push(b'}');
-    }
-    out.push(b']');
+    out.extend(br#","messages":"#);
+    list(&page.publications, |publication, out| kept(publication, out), out);
     mark("more", page.more, out);
     if let Some(limit) = clamped {
         number_field("limit", limit as u64, out);
     }
+}
+
+fn kept(publication: &Publication, out: &mut Vec<u8>) {
+    out.push(b'{');
+    place(publication, out);
+    said(publication, out);
+    out.push(b'}');
 }
 
 fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
@@ -101,13 +149,14 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             begin("refreshed", id, out);
             expiry(*expires, out);
         }
-        Answer::Subscribed { channel, epoch, offset, already, recovery } => {
+        Answer::Subscribed { channel, epoch, offset, already, recovery, presence } => {
             begin("subscribed", id, out);
             field("channelId", channel.as_str(), out);
             field("epoch", &epoch.to_string(), out);
             number_field("offset", offset.0, out);
             mark("already", *already, out);
             recovery.iter().for_each(|recovery| recovered(*recovery, out));
+            presence.iter().for_each(|presence| page(presence, out));
         }
         Answer::Unsubscribed { channel, already, why } => {
             begin("unsubscribed", id, out);
@@ -125,6 +174,11 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             begin("history", id, out);
             field("channelId", channel.as_str(), out);
             history(page, *clamped, out);
+        }
+        Answer::Presence { channel, page: presence } => {
+            begin("presence", id, out);
+            field("channelId", channel.as_str(), out);
+            page(presence, out);
         }
         Answer::Result(data) => {
             begin("result", id, out);
@@ -260,7 +314,14 @@ mod tests {
                 r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,
             ),
             (
-                Answer::Subscribed { channel: channel.clone(), epoch, offset, already: true, recovery: None },
+                Answer::Subscribed {
+                    channel: channel.clone(),
+                    epoch,
+                    offset,
+                    already: true,
+                    recovery: None,
+                    presence: None,
+                },
                 r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
             ),
             (

@@ -32,6 +32,8 @@ pub(super) struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) latest: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) presence: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) overflow: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) key: Option<&'a RawValue>,

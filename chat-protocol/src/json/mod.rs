@@ -5,7 +5,10 @@ mod encode;
 mod fields;
 mod query;
 
-use chat_core::{BadRequest, Kind, Lost, Message, Payload, Protocol, Publication, Reply, Request};
+use chat_core::{
+    BadRequest, ChannelId, Kind, Lost, Message, Payload, PresenceChange, Protocol, Publication, Reply,
+    Request,
+};
 use serde::Serialize;
 
 pub use query::hello;
@@ -35,6 +38,16 @@ impl Protocol for Json {
 
     fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
         encode::lost(lost, out);
+        Some(Kind::Text)
+    }
+
+    fn encode_presence(
+        &self,
+        channel: &ChannelId,
+        change: &PresenceChange,
+        out: &mut Vec<u8>,
+    ) -> Option<Kind> {
+        encode::presence(channel, change, out);
         Some(Kind::Text)
     }
 }

@@ -1,0 +1,58 @@
+//! Who is in a channel: asked, and told in time.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::fanout;
+use super::hub::{Hub, WeakHub};
+use crate::lock::lock;
+use crate::model::{ChannelId, PresencePage, SharedInfo};
+
+impl Hub {
+    /// Who is in a channel; none if there is no such channel, or it does not know ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
+    pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
+        lock(self.shard(channel)).present(channel, self.0.limits.answer_entries)
+    }
+
+    /// A session that is in the channel has another name or other data.
+    pub(crate) fn renew(&self, channel: &ChannelId, who: &SharedInfo) {
+        lock(self.shard(channel)).renew(channel, who, self.0.runtime.now().instant);
+        self.tell_later();
+    }
+
+    /// Sees to it that joins and leaves are told in time, now that there are such.
+    pub(crate) fn tell_later(&self) {
+        if self.0.telling.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
+        self.0.runtime.spawn(Box::pin(async move {
+            while let Some(next) = tell(&hub) {
+                runtime.sleep_until(next).await;
+            }
+        }));
+    }
+
+    fn next_telling(&self) -> Option<Instant> {
+        self.0.shards.iter().filter_map(|shard| lock(shard).next_telling()).min()
+    }
+}
+
+/// When to come back; none if there is nothing to wait for.
+fn tell(hub: &WeakHub) -> Option<Instant> {
+    let hub = hub.upgrade()?;
+    let now = hub.0.runtime.now().instant;
+    for shard in &hub.0.shards {
+        let told = lock(shard).tell_presence(now);
+        told.iter().for_each(|channel| fanout::flush(&hub, channel));
+    }
+    let next = hub.next_telling();
+    if next.is_none() {
+        hub.0.telling.store(false, Ordering::Release);
+        // Who came or went in between has called nobody.
+        if hub.next_telling().is_some() {
+            hub.tell_later();
+        }
+    }
+    next
+}

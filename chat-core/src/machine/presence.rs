@@ -1,0 +1,117 @@
+//! Who is in a channel, and what of that is still to be told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::model::{PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
+
+/// Joins and leaves within so long are told together.
+const TOGETHER: Duration = Duration::from_millis(250);
+
+/// A channel's users, each with its sessions.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    users: BTreeMap<UserId, Present>,
+    sessions: HashMap<SessionId, Member>,
+    /// How many sessions want to be told.
+    observers: usize,
+    /// Who came, went or changed since that was last told, and what was told of it then.
+    touched: BTreeMap<UserId, Option<Present>>,
+    /// Somebody was told the present state in the meantime, and has to be told what is undone of it too.
+    shown: bool,
+    /// When the next change is to be told.
+    pub(super) due: Option<Instant>,
+    /// The number of the last change that was told, among all that the channel told.
+    pub(super) told: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    user: UserId,
+    observes: bool,
+}
+
+impl Presence {
+    pub(super) fn join(&mut self, who: &SharedInfo, observes: bool, now: Instant) {
+        self.observers += usize::from(observes);
+        self.sessions.insert(who.id, Member { user: who.user.clone(), observes });
+        self.show(who, now);
+    }
+
+    pub(super) fn leave(&mut self, session: SessionId, now: Instant) {
+        let Some(member) = self.sessions.remove(&session) else { return };
+        self.observers -= usize::from(member.observes);
+        let present = self.users.get_mut(&member.user).expect("a session's user is there");
+        if present.sessions == [session] {
+            self.touch(&member.user, now);
+            self.users.remove(&member.user);
+        } else {
+            present.sessions.retain(|other| *other != session);
+        }
+        if self.observers == 0 {
+            self.touched.clear();
+            self.due = None;
+        }
+    }
+
+    /// A session that is there has another name or other data.
+    pub(super) fn renew(&mut self, who: &SharedInfo, now: Instant) {
+        if self.sessions.contains_key(&who.id) {
+            self.show(who, now);
+        }
+    }
+
+    /// Who is there.
+    pub(super) fn page(&mut self, most: usize) -> PresencePage {
+        self.shown = true;
+        let present = self.users.values().take(most).cloned().collect();
+        PresencePage { present, users: self.users.len(), sessions: self.sessions.len() }
+    }
+
+    /// What changed since this was last taken; none if that is nothing.
+    pub(super) fn take_change(&mut self) -> Option<PresenceChange> {
+        let (shown, mut change) = (std::mem::take(&mut self.shown), PresenceChange::default());
+        self.due = None;
+        for (user, before) in std::mem::take(&mut self.touched) {
+            match self.users.get(&user) {
+                Some(now) if shown || before.as_ref().is_none_or(|before| differs(before, now)) => {
+                    change.joined.push(now.clone());
+                }
+                Some(_) => {}
+                None if shown || before.is_some() => change.left.push(user),
+                None => {}
+            }
+        }
+        (!change.joined.is_empty() || !change.left.is_empty()).then_some(change)
+    }
+
+    fn show(&mut self, who: &SharedInfo, now: Instant) {
+        let mut next = Present {
+            user: who.user.clone(),
+            name: who.name.clone(),
+            data: who.data.clone(),
+            sessions: self.users.get(&who.user).map_or_else(Vec::new, |present| present.sessions.clone()),
+        };
+        if !next.sessions.contains(&who.id) {
+            next.sessions.push(who.id);
+        }
+        if self.users.get(&who.user).is_none_or(|before| differs(before, &next)) {
+            self.touch(&who.user, now);
+        }
+        self.users.insert(who.user.clone(), next);
+    }
+
+    /// Notes that what is known of a user changes now.
+    fn touch(&mut self, user: &UserId, now: Instant) {
+        if self.observers > 0 {
+            let before = self.users.get(user).cloned();
+            self.touched.entry(user.clone()).or_insert(before);
+            self.due.get_or_insert(now + TOGETHER);
+        }
+    }
+}
+
+/// Whether others see a difference. In how many sessions a user is they are not told.
+fn differs(before: &Present, now: &Present) -> bool {
+    (&before.name, &before.data) != (&now.name, &now.data)
+}

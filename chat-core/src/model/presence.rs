@@ -1,0 +1,36 @@
+//! Who is in a channel.
+
+use super::{Payload, SenderName, SessionId, UserId};
+
+/// One user in a channel, in however many sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Who.
+    pub user: UserId,
+    /// Under which name: that of the last session to join.
+    pub name: SenderName,
+    /// What the endpoint lets others see.
+    pub data: Option<Payload>,
+    /// In which sessions, in the order in which they joined.
+    pub sessions: Vec<SessionId>,
+}
+
+/// Who is in a channel at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresencePage {
+    /// By user, in the order of their ids; at most [`Limits::answer_entries`](crate::Limits::answer_entries).
+    pub present: Vec<Present>,
+    /// How many users there are.
+    pub users: usize,
+    /// How many sessions they are in.
+    pub sessions: usize,
+}
+
+/// What became of who is in a channel, since that was last told. Each user stands as it is now, so to hear a change twice changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceChange {
+    /// Who is there now and was not, or is there with another name or other data.
+    pub joined: Vec<Present>,
+    /// Who is not there any more.
+    pub left: Vec<UserId>,
+}

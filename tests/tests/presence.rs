@@ -1,0 +1,268 @@
+//! Who is in a channel: asked for, told, and never left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chat_core::testkit::{Client, Way, World};
+use chat_core::{ChannelOptions, Close, HistoryOptions, Hub, Limits, OpenChat, Rate};
+use chat_tests::scene::{Scene, each_way};
+use chat_tests::seed::each_seed;
+use fastrand::Rng;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(250);
+
+fn scene_in(world: World, way: Way, limits: Limits) -> Scene {
+    let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: SECOND * 60 };
+    let hub = Hub::builder(OpenChat::default()).limits(limits);
+    Scene::of(world, way, hub.channel(ChannelOptions { history, presence: true }))
+}
+
+fn scene(way: Way) -> Scene {
+    scene_in(World::new(), way, Limits::default())
+}
+
+#[test]
+fn who_joins_sees_who_is_there_and_hears_who_comes_and_goes() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room present");
+        assert_eq!(ann.heard(), ["subscribed room 0 present ann"]);
+        let bob = scene.join("bob", "room");
+        let eve = scene.join("eve", "room");
+        eve.cut();
+        scene.world.advance(MOMENT);
+        assert_eq!(ann.heard(), ["presence room +ann +bob -eve"], "what was seen at the start is told again");
+        bob.say("unsubscribe room");
+        scene.world.advance(MOMENT);
+        assert_eq!(ann.heard(), ["presence room -bob"]);
+        assert_eq!(bob.heard(), ["unsubscribed room"], "who does not ask is not told");
+    });
+}
+
+#[test]
+fn joins_and_leaves_within_a_moment_are_told_together_and_undone_ones_not_at_all() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room present");
+        scene.world.advance(SECOND);
+        ann.heard();
+        let _bob = scene.join("bob", "room");
+        scene.world.advance(MOMENT / 2);
+        let _dan = scene.join("dan", "room");
+        scene.join("eve", "room").cut();
+        assert!(ann.heard().is_empty());
+        scene.world.advance(MOMENT / 2);
+        assert_eq!(ann.heard(), ["presence room +bob +dan"]);
+        scene.world.advance(SECOND * 5);
+        assert!(ann.heard().is_empty());
+    });
+}
+
+#[test]
+fn a_user_in_two_sessions_is_one_person() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room present");
+        scene.world.advance(SECOND);
+        ann.heard();
+        let (phone, desk) = (scene.join("bob", "room"), scene.join("bob", "room"));
+        scene.world.advance(MOMENT);
+        ann.say("presence room");
+        assert_eq!(ann.heard(), ["presence room +bob", "present room ann,bob 2/3"]);
+        phone.cut();
+        scene.world.advance(SECOND);
+        assert!(ann.heard().is_empty());
+        desk.cut();
+        scene.world.advance(MOMENT);
+        assert_eq!(ann.heard(), ["presence room -bob"]);
+    });
+}
+
+#[test]
+fn only_members_may_know_and_only_where_it_is_known() {
+    each_way(|way| {
+        let scene = scene(way);
+        let (_ann, bob) = (scene.join("ann", "room"), scene.enter("bob"));
+        bob.say("presence room");
+        assert_eq!(bob.heard(), ["error 103 only subscribers of \"room\" may know who is in it"]);
+        let blind = Scene::open_chat(way);
+        let eve = blind.enter("eve");
+        eve.say("subscribe room present");
+        eve.say("presence room");
+        assert_eq!(eve.heard(), ["subscribed room 0", "error 108 nobody knows who is in \"room\""]);
+    });
+}
+
+#[test]
+fn an_answer_holds_300_users_and_counts_all() {
+    each_way(|way| {
+        let scene = scene(way);
+        let all: Vec<_> = (0..301).map(|n| scene.join(&format!("u{n:03}"), "room")).collect();
+        all[0].say("presence room");
+        let heard = all[0].heard();
+        let users = heard[0].split(' ').nth(2).expect("users").split(',').count();
+        assert_eq!((users, heard[0].rsplit(' ').next()), (300, Some("301/301")));
+    });
+}
+
+#[test]
+fn a_slow_reader_is_told_that_it_missed_who_came_and_went() {
+    each_way(|way| {
+        let limits = Limits { outbox_frames: 10, ..Limits::default() };
+        let scene = scene_in(World::new(), way, limits);
+        let ann = scene.enter("ann");
+        for policy in ["drop-oldest", "drop-newest", "only-latest", "resync"] {
+            ann.say(&format!("subscribe {policy} present {policy}"));
+        }
+        scene.world.advance(SECOND);
+        ann.heard();
+        ann.wire().stall();
+        let bob = scene.enter("bob");
+        for policy in ["drop-oldest", "only-latest", "resync"] {
+            bob.say(&format!("subscribe {policy}"));
+            scene.world.advance(MOMENT);
+            (0..12).for_each(|n| bob.say(&format!("publish {policy} {n}")));
+        }
+        bob.say("subscribe drop-newest");
+        scene.world.advance(MOMENT);
+        ann.wire().flow();
+        let heard = ann.heard();
+        for policy in ["drop-oldest", "drop-newest", "only-latest", "resync"] {
+            let lost = heard.iter().filter(|line| **line == format!("lost {policy} presence")).count();
+            let told = heard.iter().filter(|line| line.starts_with(&format!("presence {policy} "))).count();
+            assert_eq!(lost + told, 1, "{policy}: {heard:?}");
+        }
+        assert!(heard.iter().any(|line| line.ends_with(" presence")), "{heard:?}");
+        assert_eq!(ann.close(), None);
+    });
+}
+
+/// What an observer knows.
+#[derive(Default)]
+struct View(BTreeSet<String>);
+
+impl View {
+    fn hear(&mut self, client: &Client) {
+        for line in client.heard() {
+            let words: Vec<_> = line.split(' ').collect();
+            match words[..] {
+                ["subscribed", _, _, "present", users] => self.set(users),
+                ["present", _, users, _] => self.set(users),
+                ["presence", _, ref changes @ ..] => changes.iter().for_each(|change| self.change(change)),
+                ["lost", _, "presence"] => client.say("presence room"),
+                _ => {}
+            }
+        }
+    }
+
+    fn set(&mut self, users: &str) {
+        self.0 = users.split(',').filter(|user| *user != "-").map(str::to_owned).collect();
+    }
+
+    fn change(&mut self, change: &str) {
+        match change.split_at(1) {
+            ("+", user) => drop(self.0.insert(user.to_owned())),
+            (_, user) => drop(self.0.remove(user)),
+        }
+    }
+}
+
+/// Sessions of a few users come, join, leave, are refused, crash; some observe, and some of these are slow.
+fn play(seed: u64, random: &mut Rng, way: Way, sessions: usize, users: usize) {
+    let limits = Limits {
+        outbox_frames: 12,
+        requests: Rate::UNBOUNDED,
+        write_timeout: SECOND * 100_000,
+        ping_interval: SECOND * 100_000,
+        ..Limits::default()
+    };
+    let scene = scene_in(World::seeded(seed), way, limits);
+    let mut there: Vec<Option<(Client, String, bool)>> = (0..sessions).map(|_| None).collect();
+    let mut views: BTreeMap<usize, View> = BTreeMap::new();
+    for _ in 0..sessions * 4 {
+        let at = random.usize(..sessions);
+        match &mut there[at] {
+            None => {
+                let user = format!("u{}", random.usize(..users));
+                let client = scene.enter(&user);
+                there[at] = Some((client, user, false));
+            }
+            Some((client, _, joined)) => match random.u8(..9) {
+                0..=3 if !*joined => {
+                    let observes = random.u8(..8) == 0;
+                    let options = if observes { "present resync" } else { "" };
+                    client.say(&format!("subscribe room {options}"));
+                    *joined = true;
+                    if observes {
+                        views.insert(at, View::default());
+                    }
+                }
+                4 if *joined => {
+                    client.say("unsubscribe room");
+                    *joined = false;
+                    views.remove(&at);
+                }
+                5 => {
+                    client.cut();
+                    views.remove(&at);
+                    there[at] = None;
+                }
+                6 if views.contains_key(&at) => client.wire().stall(),
+                7 => client.wire().flow(),
+                8 if *joined => client.say("publish room 1"),
+                _ => {}
+            },
+        }
+        if random.u8(..4) == 0 {
+            scene.world.advance(MOMENT / 3);
+        }
+        views.iter_mut().for_each(|(at, view)| view.hear(&there[*at].as_ref().expect("it is there").0));
+    }
+    let truth: BTreeSet<String> =
+        there.iter().flatten().filter(|(_, _, joined)| *joined).map(|(_, user, _)| user.clone()).collect();
+    for (client, _, _) in there.iter().flatten() {
+        client.wire().flow();
+    }
+    for _ in 0..3 {
+        scene.world.advance(MOMENT);
+        views.iter_mut().for_each(|(at, view)| view.hear(&there[*at].as_ref().expect("it is there").0));
+    }
+    for (at, view) in &views {
+        let (client, user, _) = there[*at].as_ref().expect("it is there");
+        assert_eq!(client.close(), None, "{user}");
+        assert_eq!(view.0, truth, "what {user} sees");
+    }
+    let page = scene.hub.presence(&"room".parse().expect("a name"));
+    let known: BTreeSet<String> = page
+        .map(|page| page.present.iter().map(|present| present.user.to_string()).collect())
+        .unwrap_or_default();
+    assert_eq!(known, truth);
+}
+
+#[test]
+fn every_observer_sees_the_truth_at_rest_whoever_came_crashed_and_left() {
+    each_way(|way| each_seed(100, |seed, random| play(seed, random, way, 30, 9)));
+}
+
+#[test]
+fn a_thousand_sessions_of_300_users_leave_nobody_behind() {
+    each_seed(1, |seed, random| play(seed, random, Way::Bytes, 1000, 300));
+}
+
+#[test]
+fn a_session_that_is_closed_is_not_there_any_more() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.join("ann", "room");
+        let bob = scene.join("bob", "room");
+        bob.wire().ignore_close();
+        let bobs = scene.hub.sessions_of(&"bob".parse().expect("a name"));
+        scene.hub.disconnect(bobs[0], Close::NORMAL);
+        ann.say("presence room");
+        assert_eq!(ann.heard(), ["present room ann 1/1"]);
+    });
+}
