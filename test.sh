@@ -32,6 +32,9 @@ if ! cmp -s "$wanted" "$modules/.installed"; then
     cp "$wanted" "$modules/.installed"
 fi
 
+# Some tests open thousands of sockets.
+ulimit -n 8192
+
 NODE=${NODE:-$(command -v node)}
 PYTHON=$venv/bin/python
 CHROMIUM=${CHROMIUM:-$(command -v chromium)}

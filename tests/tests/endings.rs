@@ -262,9 +262,8 @@ fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
             futures::future::join(draining, resuming).await.0
         });
         assert_eq!(left, 0);
-        for client in [&ann, &bob] {
-            assert_eq!(client.heard(), ["message room 1 ann 1", "close 1001 going away"]);
-        }
+        assert_eq!(ann.heard(), ["message room 1 ann 1", "goodbye", "close 1001 going away"]);
+        assert_eq!(bob.heard(), ["goodbye", "message room 1 ann 1", "close 1001 going away"]);
         assert_eq!(scene.hub.seat().expect_err("nobody is let in"), Full::Draining);
         assert_eq!(moody.closed().len(), 2);
     });

@@ -308,7 +308,11 @@ where
         let stalled = self.dialog.outbox.stalled();
         if stalled != self.stalled {
             self.stalled = stalled;
-            let patience = self.dialog.hub().limits().write_timeout;
+            let limits = self.dialog.hub().limits();
+            let patience = match self.ending {
+                Ending::None => limits.write_timeout,
+                _ => limits.write_timeout.min(limits.close_timeout),
+            };
             match stalled {
                 Some(_) => self.alarm.set(Timer::Write, patience),
                 None => self.alarm.clear(Timer::Write),

@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use super::builder::HubBuilder;
 use super::encoding::Encodings;
@@ -104,24 +103,6 @@ impl Hub {
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.seats.outbox(session);
         outbox.map(|outbox| outbox.condemn(close, Manner::Graceful)).is_some()
-    }
-
-    /// Lets nobody in any more, closes every session with 1001 once it has what waits for it, and returns when all are gone; at the latest
-    /// after `patience`, with the number of those that were left, whose transports are then dropped.
-    ///
-    /// Dropping the future stops the waiting, not the draining.
-    pub async fn drain(&self, patience: Duration) -> usize {
-        let gone = self.0.seats.drain();
-        for outbox in self.0.seats.outboxes() {
-            outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
-        }
-        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
-        futures::future::select(std::pin::pin!(gone.recv()), sleep).await;
-        let left = self.0.seats.outboxes();
-        for outbox in &left {
-            outbox.abandon();
-        }
-        left.len()
     }
 
     /// What there is and what was counted. Looks at every session: for a scrape, not for every message.

@@ -5,6 +5,7 @@ mod builder;
 mod catchup;
 mod connection;
 mod dialog;
+mod drain;
 mod encoding;
 mod fanout;
 mod hooks;

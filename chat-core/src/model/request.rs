@@ -1,5 +1,7 @@
 //! What a client asks for, and what it is answered.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -222,6 +224,11 @@ pub enum Answer {
     Result(Payload),
     /// What the server says to this user alone, asked or not.
     Direct(Payload),
+    /// The server stops, and closes next.
+    Goodbye {
+        /// How long the client is to wait before it comes back.
+        come_back: Duration,
+    },
     /// The server is there.
     Pong,
     /// The request was refused.

@@ -15,7 +15,7 @@ use crate::port::Protocol;
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
-/// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong` and
+/// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong`, `goodbye` and
 /// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
 /// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`. Names in a script have no spaces; content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -212,6 +212,7 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
             write!(line, "published {channel} {offset}{}", mark(already))
         }
         Answer::Result(data) => write!(line, "result {}", String::from_utf8_lossy(data.as_bytes())),
+        Answer::Goodbye { .. } => line.write_str("goodbye"),
         Answer::Pong => line.write_str("pong"),
         Answer::Error(refusal) => write!(line, "error {} {}", refusal.code, refusal.message),
     }

@@ -190,6 +190,10 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             out.extend(br#","data":"#);
             payload(data, out);
         }
+        Answer::Goodbye { come_back } => {
+            begin("goodbye", id, out);
+            number_field("comeBack", come_back.as_millis() as u64, out);
+        }
         Answer::Pong => begin("pong", id, out),
         Answer::Error(why) => {
             begin("error", id, out);
