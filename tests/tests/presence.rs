@@ -83,6 +83,31 @@ fn a_user_in_two_sessions_is_one_person() {
 }
 
 #[test]
+fn a_mark_of_what_was_read_never_goes_back_nor_beyond_the_end_and_is_told() {
+    each_way(|way| {
+        let scene = scene(way);
+        let (ann, bob) = (scene.enter("ann"), scene.join("bob", "room"));
+        ann.say("subscribe room present");
+        (1..=5).for_each(|n| bob.say(&format!("publish room {n}")));
+        scene.world.advance(SECOND);
+        (ann.heard(), bob.heard());
+        for (said, mark) in [(3, 3), (2, 3), (4, 4), (99, 5), (0, 5)] {
+            bob.say(&format!("read room {said}"));
+            assert_eq!(bob.heard(), [format!("read room {mark}")]);
+        }
+        scene.world.advance(MOMENT);
+        assert_eq!(ann.heard(), ["presence room +bob/5"], "marks within a moment are told together");
+        bob.say("unsubscribe room");
+        scene.world.advance(MOMENT);
+        bob.say("read room 5");
+        bob.say("subscribe room");
+        scene.world.advance(MOMENT);
+        assert_eq!(ann.heard(), ["presence room -bob", "presence room +bob/5"]);
+        assert_eq!(bob.heard()[1], "error 103 only subscribers of \"room\" may mark what they read");
+    });
+}
+
+#[test]
 fn only_members_may_know_and_only_where_it_is_known() {
     each_way(|way| {
         let scene = scene(way);

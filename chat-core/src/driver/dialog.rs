@@ -196,7 +196,9 @@ impl Dialog {
                 Asking::Presence(Guarded::new(endpoint.presence(info(), channel, member)))
             }
             Command::Call(call) => Asking::Call(Guarded::new(endpoint.call(info(), call))),
-            Command::Unsubscribe(_) | Command::Ping => unreachable!("nobody is asked about these"),
+            Command::Unsubscribe(_) | Command::Read(..) | Command::Ping => {
+                unreachable!("nobody is asked about these")
+            }
         };
         self.pending = Some(Box::new(Pending { id, announced: true, asking }));
     }
@@ -288,6 +290,7 @@ impl Dialog {
                 self.leave(&channel);
                 return Step::Left(request.id, channel);
             }
+            Command::Read(channel, offset) => self.mark_read(request.id, channel, offset),
             Command::Ping => self.answer(request.id, Answer::Pong),
             _ => unreachable!("the endpoint is asked about these"),
         }

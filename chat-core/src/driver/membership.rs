@@ -71,6 +71,14 @@ impl Dialog {
         self.answer(id, answer);
     }
 
+    pub(super) fn mark_read(&mut self, id: Option<RequestId>, channel: ChannelId, offset: Offset) {
+        let answer = match self.hub().mark_read(&channel, self.seat.id(), offset) {
+            Some(offset) => Answer::Read { channel, offset },
+            None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
+        };
+        self.answer(id, answer);
+    }
+
     /// Does what the server wants of the session.
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {

@@ -6,12 +6,25 @@ use std::time::Instant;
 use super::fanout;
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
-use crate::model::{ChannelId, PresencePage, SharedInfo};
+use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl Hub {
     /// Who is in a channel; none if there is no such channel, or it does not know ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
         lock(self.shard(channel)).present(channel, self.0.limits.answer_entries)
+    }
+
+    /// Marks what the user of a session has read; none if the channel does not know who is in it.
+    pub(crate) fn mark_read(
+        &self,
+        channel: &ChannelId,
+        session: SessionId,
+        offset: Offset,
+    ) -> Option<Offset> {
+        let now = self.0.runtime.now().instant;
+        let mark = lock(self.shard(channel)).mark_read(channel, session, offset, now);
+        self.tell_later();
+        mark
     }
 
     /// A session that is in the channel has another name or other data.

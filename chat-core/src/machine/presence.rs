@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::model::{PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
+use crate::model::{Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
 
 /// Joins and leaves within so long are told together.
 const TOGETHER: Duration = Duration::from_millis(250);
+
+/// So many users' marks are kept; beyond them those go first who are not here.
+const MARKS: usize = 10_000;
 
 /// A channel's users, each with its sessions.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     users: BTreeMap<UserId, Present>,
     sessions: HashMap<SessionId, Member>,
+    /// Up to where each user has read, be it here or not.
+    read: BTreeMap<UserId, Offset>,
     /// How many sessions want to be told.
     observers: usize,
     /// Who came, went or changed since that was last told, and what was told of it then.
@@ -61,6 +66,29 @@ impl Presence {
         }
     }
 
+    /// A session's user has read up to here. The mark as it stands then: it never goes back. None if the session is not here.
+    pub(super) fn mark_read(&mut self, session: SessionId, offset: Offset, now: Instant) -> Option<Offset> {
+        let user = self.sessions.get(&session)?.user.clone();
+        let before = self.read.get(&user).copied().unwrap_or_default();
+        if offset <= before {
+            return Some(before);
+        }
+        self.touch(&user, now);
+        self.users.get_mut(&user).expect("a session's user is there").read = offset;
+        self.read.insert(user, offset);
+        if self.read.len() > MARKS {
+            self.forget_mark();
+        }
+        Some(offset)
+    }
+
+    fn forget_mark(&mut self) {
+        let absent = self.read.keys().find(|user| !self.users.contains_key(*user)).cloned();
+        if let Some(user) = absent.or_else(|| self.read.keys().next().cloned()) {
+            self.read.remove(&user);
+        }
+    }
+
     /// Who is there.
     pub(super) fn page(&mut self, most: usize) -> PresencePage {
         self.shown = true;
@@ -91,6 +119,7 @@ impl Presence {
             name: who.name.clone(),
             data: who.data.clone(),
             sessions: self.users.get(&who.user).map_or_else(Vec::new, |present| present.sessions.clone()),
+            read: self.read.get(&who.user).copied().unwrap_or_default(),
         };
         if !next.sessions.contains(&who.id) {
             next.sessions.push(who.id);
@@ -113,5 +142,5 @@ impl Presence {
 
 /// Whether others see a difference. In how many sessions a user is they are not told.
 fn differs(before: &Present, now: &Present) -> bool {
-    (&before.name, &before.data) != (&now.name, &now.data)
+    (&before.name, &before.data, before.read) != (&now.name, &now.data, now.read)
 }

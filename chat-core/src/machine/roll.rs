@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::shard::{Joining, Shard};
-use crate::model::{ChannelId, PresencePage, SessionId, SharedInfo};
+use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl<S: Clone> Shard<S> {
     /// Who is in the channel; none if there is no such channel, or it does not know.
@@ -17,6 +17,23 @@ impl<S: Clone> Shard<S> {
             let Some(presence) = shard.look_up(name).and_then(|channel| channel.presence()) else { return };
             presence.renew(who, now);
         });
+    }
+
+    /// Marks what the user of a session in the channel has read: the mark as it stands, none if the channel does not know who is in it.
+    pub(crate) fn mark_read(
+        &mut self,
+        name: &ChannelId,
+        session: SessionId,
+        offset: Offset,
+        now: Instant,
+    ) -> Option<Offset> {
+        let mut mark = None;
+        self.change(name, |shard| {
+            let Some(channel) = shard.look_up(name) else { return };
+            let most = offset.min(channel.last.offset);
+            mark = channel.presence().and_then(|presence| presence.mark_read(session, most, now));
+        });
+        mark
     }
 
     /// When [`tell_presence`](Self::tell_presence) has something to do next.

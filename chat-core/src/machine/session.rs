@@ -94,6 +94,10 @@ impl<S> Session<S> {
             Command::Call(_) | Command::Refresh(_) => Verdict::Ask { member: false },
             Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
             Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
+            Command::Read(channel, _) if self.is_in(channel) => Verdict::Do,
+            Command::Read(channel, _) => Verdict::Refuse(Refusal::permission_denied(format!(
+                "only subscribers of {channel:?} may mark what they read"
+            ))),
             Command::Presence(channel) => Verdict::Ask { member: self.is_in(channel) },
             Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
             Command::Unsubscribe(_) => Verdict::Already,

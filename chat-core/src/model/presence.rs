@@ -1,6 +1,6 @@
 //! Who is in a channel.
 
-use super::{Payload, SenderName, SessionId, UserId};
+use super::{Offset, Payload, SenderName, SessionId, UserId};
 
 /// One user in a channel, in however many sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Present {
     pub data: Option<Payload>,
     /// In which sessions, in the order in which they joined.
     pub sessions: Vec<SessionId>,
+    /// Up to which publication the user has read; 0 if that was never said.
+    pub read: Offset,
 }
 
 /// Who is in a channel at one moment.
@@ -29,7 +31,7 @@ pub struct PresencePage {
 /// What became of who is in a channel, since that was last told. Each user stands as it is now, so to hear a change twice changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Who is there now and was not, or is there with another name or other data.
+    /// Who is there now and was not, or is there with another name, other data, or has read on.
     pub joined: Vec<Present>,
     /// Who is not there any more.
     pub left: Vec<UserId>,

@@ -39,6 +39,8 @@ pub enum Command {
     History(HistoryRequest),
     /// To know who is in a channel.
     Presence(ChannelId),
+    /// To mark what was read of a channel.
+    Read(ChannelId, Offset),
     /// Anything else that the endpoint offers.
     Call(Call),
     /// Whether the server is there.
@@ -219,6 +221,13 @@ pub enum Answer {
         channel: ChannelId,
         /// Who is there.
         page: PresencePage,
+    },
+    /// Up to where the user has read.
+    Read {
+        /// The channel.
+        channel: ChannelId,
+        /// The mark as it stands: it never goes back, nor beyond the channel's last publication.
+        offset: Offset,
     },
     /// What a call gave.
     Result(Payload),

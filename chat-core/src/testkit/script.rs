@@ -10,14 +10,14 @@ use crate::model::{
 use crate::port::Protocol;
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
-/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `call METHOD DATA`, `ping`; with `#7 ` before it,
+/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `ping`; with `#7 ` before it,
 /// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
 /// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong`, `goodbye` and
 /// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
-/// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`. Names in a script have no spaces; content is carried as it stands.
+/// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`, `+ann/7` if she has read to 7. Names in a script have no spaces; content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
@@ -78,7 +78,10 @@ impl Protocol for Script {
         change: &PresenceChange,
         out: &mut Vec<u8>,
     ) -> Option<Kind> {
-        let joined = change.joined.iter().map(|present| format!(" +{}", present.user));
+        let joined = change.joined.iter().map(|present| match present.read {
+            Offset(0) => format!(" +{}", present.user),
+            read => format!(" +{}/{read}", present.user),
+        });
         let left = change.left.iter().map(|user| format!(" -{user}"));
         out.extend(format!("presence {channel}{}", joined.chain(left).collect::<String>()).as_bytes());
         Some(Kind::Text)
@@ -172,6 +175,9 @@ fn parse(line: &str) -> Result<Command, Refusal> {
         "once" | "edit" | "delete" => Command::Publish(publish_about(word, name.parse()?, rest)?),
         "history" => Command::History(history(name.parse()?, rest)?),
         "presence" => Command::Presence(name.parse()?),
+        "read" => {
+            Command::Read(name.parse()?, offset(Some(rest)).ok_or_else(|| Refusal::bad_request("no offset"))?)
+        }
         "call" => Command::Call(Call { method: name.into(), data: Payload::json(rest) }),
         "ping" => Command::Ping,
         _ => return Err(Refusal::bad_request(format!("no request: {line:?}"))),
@@ -204,6 +210,7 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
         Answer::Presence { channel, page } => {
             write!(line, "present {channel} {} {}/{}", users(page), page.users, page.sessions)
         }
+        Answer::Read { channel, offset } => write!(line, "read {channel} {offset}"),
         Answer::Unsubscribed { channel, already, why } => {
             write!(line, "unsubscribed {channel}{}", mark(already))?;
             why.iter().try_for_each(|why| write!(line, " {} {}", why.code, why.message))

@@ -33,6 +33,10 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
         "publish" => Command::Publish(publish(fields)?),
         "history" => Command::History(history(fields)?),
         "presence" => Command::Presence(fields.channel()?),
+        "read" => {
+            let offset = offset("offset", fields.offset)?.ok_or_else(|| of_field("offset", "missing"))?;
+            Command::Read(fields.channel()?, offset)
+        }
         "call" => {
             Command::Call(Call { method: string("method", fields.method)?.into(), data: fields.data() })
         }

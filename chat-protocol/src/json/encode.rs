@@ -85,6 +85,9 @@ fn present(present: &Present, out: &mut Vec<u8>) {
     field("name", present.name.as_str(), out);
     out.extend(br#","sessions":"#);
     list(&present.sessions, |session, out| string(&session.to_string(), out), out);
+    if present.read.0 > 0 {
+        number_field("read", present.read.0, out);
+    }
     if let Some(data) = &present.data {
         out.extend(br#","data":"#);
         payload(data, out);
@@ -179,6 +182,11 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
             begin("presence", id, out);
             field("channelId", channel.as_str(), out);
             page(presence, out);
+        }
+        Answer::Read { channel, offset } => {
+            begin("read", id, out);
+            field("channelId", channel.as_str(), out);
+            number_field("offset", offset.0, out);
         }
         Answer::Result(data) => {
             begin("result", id, out);

@@ -40,6 +40,8 @@ pub(super) struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) ephemeral: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) offset: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) edits: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) deletes: Option<&'a RawValue>,
