@@ -9,6 +9,7 @@
 //!   host     a hub behind a real socket, on each runtime
 //!   program  an example or the server, as people start it
 //!   crowd    many clients at once
+//!   light    a client that reads much and understands little
 //!   raw      a client that says what it likes
 //!   layers   which way the imports of the core point
 //! ```
@@ -18,6 +19,7 @@ pub mod clients;
 pub mod crowd;
 pub mod host;
 pub mod layers;
+pub mod light;
 pub mod memory;
 pub mod pattern;
 pub mod program;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::shard::{Joining, Shard};
+use super::channel::Channel;
+use super::shard::Shard;
 use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl<S: Clone> Shard<S> {
@@ -13,10 +14,7 @@ impl<S: Clone> Shard<S> {
 
     /// A session that is in the channel shows itself otherwise.
     pub(crate) fn renew(&mut self, name: &ChannelId, who: &SharedInfo, now: Instant) {
-        self.change(name, |shard| {
-            let Some(presence) = shard.look_up(name).and_then(|channel| channel.presence()) else { return };
-            presence.renew(who, now);
-        });
+        self.change(name, |channel| channel.presence().map(|presence| presence.renew(who, now)));
     }
 
     /// Marks what the user of a session in the channel has read: the mark as it stands, none if the channel does not know who is in it.
@@ -27,13 +25,11 @@ impl<S: Clone> Shard<S> {
         offset: Offset,
         now: Instant,
     ) -> Option<Offset> {
-        let mut mark = None;
-        self.change(name, |shard| {
-            let Some(channel) = shard.look_up(name) else { return };
+        let mark = self.change(name, |channel| {
             let most = offset.min(channel.last.offset);
-            mark = channel.presence().and_then(|presence| presence.mark_read(session, most, now));
+            channel.presence()?.mark_read(session, most, now)
         });
-        mark
+        mark.flatten()
     }
 
     /// When [`tell_presence`](Self::tell_presence) has something to do next.
@@ -53,30 +49,18 @@ impl<S: Clone> Shard<S> {
         told
     }
 
-    /// Notes that a session is in the channel, and tells it who is if it wants to know.
-    pub(super) fn appear(&mut self, name: &ChannelId, joining: &Joining) -> Option<PresencePage> {
-        let mut page = None;
-        self.change(name, |shard| {
-            let Some(presence) = shard.look_up(name).and_then(|channel| channel.presence()) else { return };
-            presence.join(&joining.who, joining.observes, joining.now);
-            page = joining.observes.then(|| presence.page(joining.most));
-        });
-        page
+    /// Changes what a channel knows of who is in it, and sees to it that this is told in time.
+    fn change<T>(&mut self, name: &ChannelId, change: impl FnOnce(&mut Channel<S>) -> T) -> Option<T> {
+        let channel = self.look_up(name)?;
+        let before = channel.presence_due();
+        let changed = change(channel);
+        let after = channel.presence_due();
+        self.tell_at(name, before, after);
+        Some(changed)
     }
 
-    pub(super) fn disappear(&mut self, name: &ChannelId, session: SessionId, now: Instant) {
-        self.change(name, |shard| {
-            let Some(presence) = shard.look_up(name).and_then(|channel| channel.presence()) else { return };
-            presence.leave(session, now);
-        });
-    }
-
-    /// Changes who is in a channel, and sees to it that this is told in time.
-    fn change(&mut self, name: &ChannelId, change: impl FnOnce(&mut Self)) {
-        let due = |shard: &Self| shard.channels.get(name).and_then(|channel| channel.presence_due());
-        let before = due(self);
-        change(self);
-        let after = due(self);
+    /// The moment to tell who came and went has moved.
+    pub(super) fn tell_at(&mut self, name: &ChannelId, before: Option<Instant>, after: Option<Instant>) {
         if before != after {
             before.map(|at| self.telling.remove(&(at, name.clone())));
             after.map(|at| self.telling.insert((at, name.clone())));

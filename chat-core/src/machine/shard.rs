@@ -106,8 +106,14 @@ impl<S: Clone> Shard<S> {
         let mut joined = channel.find_start(&joining);
         channel.join(joining.who.id, subscriber(&joined));
         let after = channel.history.weight();
+        let due = channel.presence_due();
+        if let Some(presence) = channel.presence() {
+            presence.join(&joining.who, joining.observes, joining.now);
+            joined.presence = joining.observes.then(|| presence.page(joining.most));
+        }
+        let due_now = channel.presence_due();
         self.kept = self.kept + after - before;
-        joined.presence = self.appear(name, &joining);
+        self.tell_at(name, due, due_now);
         joined
     }
 
@@ -120,8 +126,12 @@ impl<S: Clone> Shard<S> {
     ) -> Option<Left<S>> {
         let channel = self.look_up(name)?;
         let (subscriber, undelivered) = channel.leave(session)?;
-        let alone = channel.subscribers() == 0;
-        self.disappear(name, session, now);
+        let (alone, due) = (channel.subscribers() == 0, channel.presence_due());
+        if let Some(presence) = channel.presence() {
+            presence.leave(session, now);
+        }
+        let due_now = channel.presence_due();
+        self.tell_at(name, due, due_now);
         if alone {
             self.rest(name, now);
         }

@@ -1,0 +1,138 @@
+//! A client that reads much and understands little.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::raw::{HANDSHAKE, frame, request};
+
+/// A client of the plain protocol that picks numbers out of frames as they stand, so that a crowd of them is no load.
+#[derive(Debug)]
+pub struct Light {
+    socket: TcpStream,
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+/// What it understands of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A message, by its offset.
+    Message(u64),
+    /// A range of messages that it does not get.
+    Lost(u64, u64),
+    /// Any other frame.
+    Other(String),
+    /// A close, by its code.
+    Close(u16),
+    /// The end of the connection.
+    End,
+}
+
+impl Light {
+    /// Connects and opens a WebSocket, with a small buffer of the kernel's for what it does not read.
+    ///
+    /// # Panics
+    /// If the server is not there.
+    pub fn open(address: SocketAddr, target: &str) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("a socket");
+        socket.connect(&address.into()).expect("it listens");
+        let mut socket = TcpStream::from(socket);
+        socket.set_nodelay(true).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+        socket.write_all(request("GET", target, address, &HANDSHAKE).as_bytes()).expect("it takes a request");
+        let mut light = Self { socket, bytes: Vec::new(), read: 0 };
+        while !light.bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert!(light.fill(1024), "it answers the handshake");
+        }
+        let head = light.bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("it is there") + 4;
+        assert!(light.bytes.starts_with(b"HTTP/1.1 101"), "it lets in");
+        light.read = head;
+        light
+    }
+
+    /// Says a request. A server that is gone is no failure.
+    pub fn say(&mut self, text: &str) {
+        let _ = self.socket.write_all(&frame(0x81, text.as_bytes()));
+    }
+
+    /// Hears the next frame.
+    pub fn hear(&mut self) -> Said {
+        self.hear_by(64 * 1024)
+    }
+
+    /// Hears the next frame, and takes at most so many bytes at once from the socket.
+    pub fn hear_by(&mut self, most: usize) -> Said {
+        loop {
+            if let Some((first, payload)) = self.parse() {
+                match understand(first, payload) {
+                    Some(said) => return said,
+                    None => continue,
+                }
+            }
+            if !self.fill(most) {
+                return Said::End;
+            }
+        }
+    }
+
+    /// Takes at most so many bytes from the socket; false if there will be no more.
+    pub fn fill(&mut self, most: usize) -> bool {
+        self.bytes.drain(..self.read);
+        self.read = 0;
+        let before = self.bytes.len();
+        self.bytes.resize(before + most, 0);
+        let taken = self.socket.read(&mut self.bytes[before..]).unwrap_or(0);
+        self.bytes.truncate(before + taken);
+        taken > 0
+    }
+
+    /// The next whole frame that was taken.
+    fn parse(&mut self) -> Option<(u8, &[u8])> {
+        let rest = &self.bytes[self.read..];
+        let (&[first, length], after) = rest.split_first_chunk::<2>()?;
+        let (length, head) = match length {
+            126 => (u64::from(u16::from_be_bytes(*after.first_chunk()?)), 4),
+            127 => (u64::from_be_bytes(*after.first_chunk()?), 10),
+            short => (u64::from(short), 2),
+        };
+        let end = head + length as usize;
+        let start = self.read;
+        let payload = rest.get(head..end)?;
+        self.read = start + end;
+        Some((first, payload))
+    }
+}
+
+/// None for control frames that nobody looks at.
+fn understand(first: u8, payload: &[u8]) -> Option<Said> {
+    let text = || String::from_utf8_lossy(&payload[..payload.len().min(300)]).into_owned();
+    Some(match first {
+        0x88 => Said::Close(payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code))),
+        0x81 if payload.starts_with(br#"{"type":"message""#) => {
+            Said::Message(number(&text(), "offset").expect("a message has an offset"))
+        }
+        0x81 if payload.starts_with(br#"{"type":"lost""#) => {
+            let text = text();
+            Said::Lost(number(&text, "from").expect("a first"), number(&text, "to").expect("a last"))
+        }
+        0x81 => Said::Other(text()),
+        _ => return None,
+    })
+}
+
+/// A number that stands in a frame.
+pub fn number(text: &str, field: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(&format!("\"{field}\":"))?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// A string without escapes that stands in a frame.
+pub fn word(text: &str, field: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("\"{field}\":\""))?;
+    rest.split_once('"').map(|(word, _)| word.to_owned())
+}
