@@ -12,8 +12,10 @@ use crate::raw::{HANDSHAKE, frame, request};
 #[derive(Debug)]
 pub struct Light {
     socket: TcpStream,
+    /// What was taken and not read yet stands from `read` to `taken`.
     bytes: Vec<u8>,
     read: usize,
+    taken: usize,
 }
 
 /// What it understands of a frame.
@@ -44,12 +46,15 @@ impl Light {
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
         socket.write_all(request("GET", target, address, &HANDSHAKE).as_bytes()).expect("it takes a request");
-        let mut light = Self { socket, bytes: Vec::new(), read: 0 };
-        while !light.bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut light = Self { socket, bytes: Vec::new(), read: 0, taken: 0 };
+        let head = loop {
             assert!(light.fill(1024), "it answers the handshake");
-        }
-        let head = light.bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("it is there") + 4;
-        assert!(light.bytes.starts_with(b"HTTP/1.1 101"), "it lets in");
+            let end = light.unread().windows(4).position(|end| end == b"\r\n\r\n");
+            if let Some(end) = end {
+                break end + 4;
+            }
+        };
+        assert!(light.unread().starts_with(b"HTTP/1.1 101"), "it lets in");
         light.read = head;
         light
     }
@@ -81,29 +86,40 @@ impl Light {
 
     /// Takes at most so many bytes from the socket; false if there will be no more.
     pub fn fill(&mut self, most: usize) -> bool {
-        self.bytes.drain(..self.read);
-        self.read = 0;
-        let before = self.bytes.len();
-        self.bytes.resize(before + most, 0);
-        let taken = self.socket.read(&mut self.bytes[before..]).unwrap_or(0);
-        self.bytes.truncate(before + taken);
-        taken > 0
+        if self.read == self.taken {
+            (self.read, self.taken) = (0, 0);
+        }
+        let end = self.taken + most;
+        if self.bytes.len() < end {
+            self.bytes.copy_within(self.read..self.taken, 0);
+            (self.read, self.taken) = (0, self.taken - self.read);
+            self.bytes.resize(self.bytes.len().max(self.taken + most), 0);
+        }
+        let room = &mut self.bytes[self.taken..];
+        let most = most.min(room.len());
+        let more = self.socket.read(&mut room[..most]).unwrap_or(0);
+        self.taken += more;
+        more > 0
+    }
+
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.read..self.taken]
     }
 
     /// The next whole frame that was taken.
     fn parse(&mut self) -> Option<(u8, &[u8])> {
-        let rest = &self.bytes[self.read..];
-        let (&[first, length], after) = rest.split_first_chunk::<2>()?;
+        let (&[first, length], after) = self.unread().split_first_chunk::<2>()?;
         let (length, head) = match length {
             126 => (u64::from(u16::from_be_bytes(*after.first_chunk()?)), 4),
             127 => (u64::from_be_bytes(*after.first_chunk()?), 10),
             short => (u64::from(short), 2),
         };
-        let end = head + length as usize;
-        let start = self.read;
-        let payload = rest.get(head..end)?;
-        self.read = start + end;
-        Some((first, payload))
+        let (start, end) = (self.read + head, self.read + head + length as usize);
+        if end > self.taken {
+            return None;
+        }
+        self.read = end;
+        Some((first, &self.bytes[start..end]))
     }
 }
 

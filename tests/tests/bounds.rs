@@ -232,3 +232,35 @@ fn a_hub_has_as_many_sessions_as_the_bound_says() {
     drop(seats);
     assert!(scene.hub.seat().is_ok());
 }
+
+#[test]
+fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
+    each_way(|way| {
+        // What is kept of a publication weighs 256 bytes beside its content.
+        let limits = Limits { history_bytes: 20 * (1000 + 256), ..Limits::default() };
+        let scene = Scene::of(World::new(), way, keeping(limits));
+        let kept = |channel: &str| {
+            let channel = channel.parse().expect("a name");
+            let wish =
+                chat_core::HistoryRequest { channel, after: None, before: None, limit: 99, reverse: false };
+            scene.hub.history(&wish).map_or(0, |page| page.publications.len())
+        };
+        let publish = |channel: &str, times| {
+            let content = chat_core::Payload::json("x".repeat(1000));
+            (0..times).for_each(|_| {
+                scene.hub.publish(channel, content.clone()).expect("a name");
+            });
+        };
+        let _ann = scene.join("ann", "room");
+        publish("room", 10);
+        publish("idle", 10);
+        assert_eq!((kept("room"), kept("idle")), (10, 10), "exactly as much as may be");
+        publish("room", 1);
+        assert_eq!((kept("room"), kept("idle")), (11, 0));
+        publish("room", 9);
+        assert_eq!(kept("room"), 20);
+        publish("room", 1);
+        assert_eq!(kept("room"), 19, "a little more goes than must");
+        assert!(scene.hub.stats().history_bytes <= 20 * (1000 + 256));
+    });
+}

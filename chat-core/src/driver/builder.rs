@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::seats::Seats;
 use super::users::Users;
-use crate::machine::Shard;
+use crate::machine::{Budget, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
 use crate::port::{Endpoint, Runtime};
 
@@ -64,10 +64,12 @@ impl HubBuilder {
 
     /// The hub, on this runtime.
     pub fn build(self, runtime: impl Runtime) -> Hub {
-        let may_keep = self.limits.history_bytes / self.shards;
-        let shards = (0..self.shards).map(|_| Mutex::new(Shard::new(runtime.random(), may_keep))).collect();
+        let budget = Arc::new(Budget::new(self.limits.history_bytes));
+        let shard = |_| Mutex::new(Shard::new(runtime.random(), budget.clone()));
+        let shards = (0..self.shards).map(shard).collect();
         Hub(Arc::new(Inner {
             shards,
+            budget,
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),

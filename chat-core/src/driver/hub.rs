@@ -16,7 +16,7 @@ use super::summons::Manner;
 use super::trace;
 use super::users::Users;
 use crate::lock::lock;
-use crate::machine::{Draft, Joined, Joining, Shard};
+use crate::machine::{Budget, Draft, Joined, Joining, Shard};
 use crate::model::{
     ChannelId, ChannelOptions, Close, Epoch, HistoryPage, HistoryRequest, Limits, NameError, Offset, Payload,
     Publish, Published, SenderName, SessionId,
@@ -33,6 +33,7 @@ pub struct WeakHub(Weak<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) shards: Box<[Mutex<Shard<Arc<Subscription>>>]>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) shard_key: u64,
     pub(crate) endpoint: Arc<dyn AnyEndpoint>,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -110,6 +111,7 @@ impl Hub {
         let outboxes = self.0.seats.outboxes();
         let mut stats = Stats {
             sessions: self.0.seats.count(),
+            history_bytes: self.0.budget.bytes(),
             outbox_bytes: outboxes.iter().map(|outbox| outbox.load().bytes).sum(),
             ..self.0.metrics.read()
         };
@@ -117,7 +119,6 @@ impl Hub {
             let shard = lock(shard);
             stats.channels += shard.channels();
             stats.channel_visits += shard.visits();
-            stats.history_bytes += shard.kept();
         }
         stats
     }
@@ -157,7 +158,20 @@ impl Hub {
         if done.0.subscribers == 0 {
             self.sweep_later();
         }
+        if self.0.budget.over() > 0 {
+            self.make_room(&channel);
+        }
         done
+    }
+
+    /// All histories weigh too much: those go that nobody is in, wherever they are, and then the one is cut that has grown.
+    fn make_room(&self, grown: &ChannelId) {
+        for shard in &self.0.shards {
+            lock(shard).make_room();
+        }
+        if self.0.budget.over() > 0 {
+            lock(self.shard(grown)).lighten(grown);
+        }
     }
 
     /// Where the channel stands, if it is there.

@@ -45,28 +45,28 @@ impl<S: Clone> Shard<S> {
         }
     }
 
-    /// While all histories together weigh too much, those go that nobody hears, the next to be swept first; then this one is cut.
-    pub(super) fn make_room(&mut self, name: &ChannelId) {
-        while self.kept > self.may_keep {
-            let next = self.idle.iter().find(|(_, idle)| idle != name).cloned();
-            if let Some((until, idle)) = next {
-                self.idle.remove(&(until, idle.clone()));
-                let weight = self.weight(&idle);
-                self.remove(&idle, weight);
-                continue;
-            }
-            let (over, before) = (self.kept - self.may_keep, self.weight(name));
-            if before == 0 {
-                return;
-            }
-            self.channels.get_mut(name).expect("it weighs").history.lighten(over);
+    /// While all histories together weigh too much, those go that nobody hears, the next to be swept first.
+    pub(crate) fn make_room(&mut self) {
+        while self.budget.over() > 0
+            && let Some((_, idle)) = self.idle.pop_first()
+        {
+            let weight = self.weight(&idle);
+            self.remove(&idle, weight);
+        }
+    }
+
+    /// While all histories together weigh too much, this one is cut.
+    pub(crate) fn lighten(&mut self, name: &ChannelId) {
+        let (excess, before) = (self.budget.excess(), self.weight(name));
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.history.lighten(excess);
             self.weigh_again(name, before);
         }
     }
 
     fn remove(&mut self, name: &ChannelId, weight: usize) {
         self.channels.remove(name);
-        self.kept -= weight;
+        self.budget.change(weight, 0);
     }
 
     fn weight(&self, name: &ChannelId) -> usize {
@@ -74,6 +74,6 @@ impl<S: Clone> Shard<S> {
     }
 
     fn weigh_again(&mut self, name: &ChannelId, before: usize) {
-        self.kept = self.kept + self.weight(name) - before;
+        self.budget.change(before, self.weight(name));
     }
 }

@@ -1,5 +1,6 @@
 //! Verbs: plain values that are told what happens and say what to do. No lock, no clock, no await.
 
+mod budget;
 mod channel;
 mod history;
 mod keep;
@@ -14,6 +15,7 @@ mod shard;
 mod timers;
 mod turn;
 
+pub(crate) use budget::Budget;
 pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use loss::Loss;
 pub(crate) use queue::{Load, Next, Queue, WRITE_RUNS};

@@ -1,8 +1,10 @@
 //! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::budget::Budget;
 use super::channel::{Channel, Event, Fanout};
 use crate::model::{
     ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, PresencePage,
@@ -17,9 +19,8 @@ pub(crate) struct Shard<S> {
     pub(super) idle: BTreeSet<(Instant, ChannelId)>,
     /// Those that are to tell who came and went, and when.
     pub(super) telling: BTreeSet<(Instant, ChannelId)>,
-    /// What all histories weigh, and may weigh.
-    pub(super) kept: usize,
-    pub(super) may_keep: usize,
+    /// What all histories weigh, here and in the other shards.
+    pub(super) budget: Arc<Budget>,
     epochs: u64,
     visits: u64,
 }
@@ -73,19 +74,14 @@ pub(crate) struct Left<S> {
 }
 
 impl<S: Clone> Shard<S> {
-    /// An empty shard whose epochs begin somewhere after `seed`, and whose histories may weigh so many bytes together.
-    pub(crate) fn new(seed: u64, may_keep: usize) -> Self {
+    /// An empty shard whose epochs begin somewhere after `seed`.
+    pub(crate) fn new(seed: u64, budget: Arc<Budget>) -> Self {
         let (channels, idle, telling) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { channels, idle, telling, kept: 0, may_keep, epochs: seed, visits: 0 }
+        Self { channels, idle, telling, budget, epochs: seed, visits: 0 }
     }
 
     pub(crate) fn channels(&self) -> usize {
         self.channels.len()
-    }
-
-    /// What all that is kept weighs, in bytes.
-    pub(crate) fn kept(&self) -> usize {
-        self.kept
     }
 
     /// How often any channel was looked up: the work done here, counted.
@@ -112,7 +108,7 @@ impl<S: Clone> Shard<S> {
             joined.presence = joining.observes.then(|| presence.page(joining.most));
         }
         let due_now = channel.presence_due();
-        self.kept = self.kept + after - before;
+        self.budget.change(before, after);
         self.tell_at(name, due, due_now);
         joined
     }
@@ -148,11 +144,10 @@ impl<S: Clone> Shard<S> {
         let (before, now) = (channel.history.weight(), draft.now.instant);
         let done = channel.publish(name, draft);
         let (after, alone) = (channel.history.weight(), channel.subscribers() == 0);
-        self.kept = self.kept + after - before;
+        self.budget.change(before, after);
         if alone {
             self.rest(name, now);
         }
-        self.make_room(name);
         Ok(done)
     }
 
@@ -197,7 +192,7 @@ impl<S: Clone> Shard<S> {
         let after = channel.history.weight();
         let (publications, more) = channel.history.page(wish, limit, bytes);
         let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
-        self.kept = self.kept + after - before;
+        self.budget.change(before, after);
         Some(page)
     }
 
@@ -296,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_publish_appends_and_a_flush_takes_all_that_was_appended() {
-        let mut shard = Shard::new(1, 1 << 20);
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
         joined(&mut shard, &[1, 2]);
         assert!(publish(&mut shard, 1));
         assert!(!publish(&mut shard, 2), "the first publisher flushes");
@@ -308,7 +303,7 @@ mod tests {
 
     #[test]
     fn one_flusher_at_a_time_and_it_comes_back_for_what_came_meanwhile() {
-        let mut shard = Shard::new(1, 1 << 20);
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
         joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let first = shard.flush(&room()).expect("one");
@@ -320,7 +315,7 @@ mod tests {
 
     #[test]
     fn who_joins_during_a_flush_is_not_in_it_and_who_leaves_takes_what_it_was_owed() {
-        let mut shard = Shard::new(1, 1 << 20);
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
         joined(&mut shard, &[1, 2]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -334,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_gone_with_its_last_subscriber_and_comes_back_with_another_epoch() {
-        let mut shard = Shard::new(1, 1 << 20);
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
         let first = joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -350,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_publish_that_nobody_hears_creates_nothing() {
-        let mut shard: Shard<u64> = Shard::new(1, 1 << 20);
+        let mut shard: Shard<u64> = Shard::new(1, Budget::new(1 << 20).into());
         let draft = shard.publish(&room(), draft(1)).expect_err("the channel is not there");
         let (published, flush) = shard.publish_anew(&room(), draft, ChannelOptions::default());
         assert_eq!((published.subscribers, flush, shard.channels()), (0, false, 0));

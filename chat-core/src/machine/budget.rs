@@ -1,0 +1,41 @@
+//! What all channels' histories weigh together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One sum for all shards, and its bound.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: AtomicUsize,
+    bound: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), bound }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How much it is over its bound.
+    pub(crate) fn over(&self) -> usize {
+        self.bytes().saturating_sub(self.bound)
+    }
+
+    /// What is to go when it is over: a little more, so that not every publication makes room.
+    pub(crate) fn excess(&self) -> usize {
+        match self.over() {
+            0 => 0,
+            over => over + self.bound / 128,
+        }
+    }
+
+    pub(super) fn change(&self, from: usize, to: usize) {
+        if to > from {
+            self.bytes.fetch_add(to - from, Ordering::Relaxed);
+        } else if from > to {
+            self.bytes.fetch_sub(from - to, Ordering::Relaxed);
+        }
+    }
+}
