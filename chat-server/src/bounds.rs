@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate};
+use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
 use clap::{ArgAction, Args};
 
 /// What every channel keeps.
@@ -72,6 +72,12 @@ pub(crate) struct Bounds {
     /// Bytes that all histories may weigh together; over them those go first that nobody is in.
     #[arg(long, env = "CHAT_TOTAL_HISTORY_BYTES", default_value_t = 268_435_456)]
     total_history_bytes: usize,
+    /// Bytes of content that wait to be stored; more is not stored.
+    #[arg(long, env = "CHAT_STORE_BYTES", default_value_t = 67_108_864)]
+    store_bytes: usize,
+    /// Seconds that a request waits for the store; then it goes on without.
+    #[arg(long, env = "CHAT_STORE_SECONDS", default_value_t = 5)]
+    store_seconds: u64,
     /// Seconds a session may take to open; then it is closed with 3502.
     #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
     open_seconds: u64,
@@ -99,7 +105,7 @@ impl History {
     pub(crate) fn channel(&self) -> ChannelOptions {
         let age = Duration::from_secs(self.history_seconds);
         let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
-        ChannelOptions { history, presence: self.presence }
+        ChannelOptions { history, presence: self.presence, storage: Storage::None }
     }
 }
 
@@ -119,6 +125,8 @@ impl Bounds {
             outbox_frames: self.outbox_frames,
             total_outbox_bytes: self.total_outbox_bytes,
             history_bytes: self.total_history_bytes,
+            store_bytes: self.store_bytes,
+            store_timeout: Duration::from_secs(self.store_seconds),
             open_timeout: Duration::from_secs(self.open_seconds),
             write_timeout: Duration::from_secs(self.write_seconds),
             ping_interval: Duration::from_secs(self.ping_seconds),

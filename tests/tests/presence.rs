@@ -15,7 +15,11 @@ const MOMENT: Duration = Duration::from_millis(250);
 fn scene_in(world: World, way: Way, limits: Limits) -> Scene {
     let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: SECOND * 60 };
     let hub = Hub::builder(OpenChat::default()).limits(limits);
-    Scene::of(world, way, hub.channel(ChannelOptions { history, presence: true }))
+    Scene::of(
+        world,
+        way,
+        hub.channel(ChannelOptions { history, presence: true, ..ChannelOptions::default() }),
+    )
 }
 
 fn scene(way: Way) -> Scene {

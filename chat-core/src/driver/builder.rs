@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::archive::Archive;
 use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
@@ -13,7 +14,7 @@ use super::seats::Seats;
 use super::users::Users;
 use crate::machine::{Budget, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
-use crate::port::{Endpoint, Runtime};
+use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
 pub struct HubBuilder {
@@ -22,13 +23,14 @@ pub struct HubBuilder {
     channel: ChannelOptions,
     shards: usize,
     name: SenderName,
+    store: Option<Arc<dyn HistoryStore>>,
 }
 
 impl HubBuilder {
     pub(crate) fn new(endpoint: impl Endpoint) -> Self {
         let name = "server".parse().expect("a name");
         let (limits, channel) = (Limits::default(), ChannelOptions::default());
-        Self { endpoint: Arc::new(endpoint), limits, channel, shards: 64, name }
+        Self { endpoint: Arc::new(endpoint), limits, channel, shards: 64, name, store: None }
     }
 
     /// The bounds.
@@ -50,6 +52,12 @@ impl HubBuilder {
         self
     }
 
+    /// Where channels are stored whose [`ChannelOptions::storage`] says so.
+    pub fn store(mut self, store: impl HistoryStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
     /// Over how many locks the channels are spread: 64 unless told, at least 1.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards.max(1);
@@ -65,11 +73,13 @@ impl HubBuilder {
     /// The hub, on this runtime.
     pub fn build(self, runtime: impl Runtime) -> Hub {
         let budget = Arc::new(Budget::new(self.limits.history_bytes));
-        let shard = |_| Mutex::new(Shard::new(runtime.random(), budget.clone()));
+        let waiting = Arc::new(Budget::new(self.limits.store_bytes));
+        let shard = |_| Mutex::new(Shard::new(runtime.random(), budget.clone(), waiting.clone()));
         let shards = (0..self.shards).map(shard).collect();
         Hub(Arc::new(Inner {
             shards,
             budget,
+            archive: self.store.map(|store| Archive::new(store, runtime.random())),
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),

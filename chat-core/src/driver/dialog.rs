@@ -18,8 +18,8 @@ use super::summons::Manner;
 use super::trace;
 use crate::machine::{Phase, Session, Verdict};
 use crate::model::{
-    Answer, BadRequest, ChannelId, ChannelOptions, Close, Command, Connect, HistoryRequest, Kind, Message,
-    Publish, Refusal, Reply, Request, RequestId, Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Reply, Request, RequestId,
+    Subscribe,
 };
 use crate::port::Standing;
 
@@ -44,7 +44,7 @@ pub(crate) struct Dialog {
     inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
     /// Channels that this turn published to, and is to flush.
-    dirty: Vec<ChannelId>,
+    pub(super) dirty: Vec<ChannelId>,
     /// Subscriptions that are behind.
     pub(super) catch_ups: CatchUps,
     close: Option<Close>,
@@ -179,19 +179,22 @@ impl Dialog {
             }
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
-                Asking::Subscribe(
-                    channel,
-                    Guarded::new(endpoint.subscribe(info(), wish, self.hub().0.channel)),
-                )
+                let hook = endpoint.subscribe(info(), wish, self.hub().0.channel);
+                Asking::Subscribe(channel.clone(), Guarded::new(self.with_store(channel, hook)))
             }
             Command::Publish(wish) => {
                 let refers = wish.refers.map(|refers| refers.offset());
                 let author = refers.and_then(|offset| self.hub().author(&wish.channel, offset));
                 let standing = Standing { member, author };
                 let defaults = self.hub().0.channel;
-                Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, defaults)))
+                let channel = wish.channel.clone();
+                let hook = endpoint.publish(info(), wish, standing, defaults);
+                Asking::Publish(Guarded::new(self.with_store(channel, hook)))
             }
-            Command::History(wish) => Asking::History(Guarded::new(endpoint.history(info(), wish, member))),
+            Command::History(wish) => {
+                let hook = endpoint.history(info(), wish, member);
+                Asking::History(Guarded::new(self.look_back(hook)))
+            }
             Command::Presence(channel) => {
                 Asking::Presence(Guarded::new(endpoint.presence(info(), channel, member)))
             }
@@ -227,7 +230,8 @@ impl Dialog {
             }
             Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
             Outcome::Publish(Ok((publish, kept))) => self.publish(id, publish, kept),
-            Outcome::History(Ok(request)) => self.read_history(id, &request),
+            Outcome::History(Ok((request, page))) => self.tell_history(id, request, page),
+            Outcome::Stored(Ok(answer)) => self.answer(id, answer),
             Outcome::Presence(Ok(channel)) => self.tell_presence(id, channel),
             Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
@@ -235,33 +239,11 @@ impl Dialog {
             | Outcome::Subscribe(_, Err(refusal))
             | Outcome::Publish(Err(refusal))
             | Outcome::History(Err(refusal))
+            | Outcome::Stored(Err(refusal))
             | Outcome::Presence(Err(refusal))
             | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
         }
         Step::Done
-    }
-
-    fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
-        let info = self.session.info().expect("only an open session publishes");
-        let channel = publish.channel.clone();
-        let (published, flush) = self.seat.hub().append(publish, Some(info.id), info.name.clone(), || kept);
-        if flush {
-            self.dirty.push(channel.clone());
-        }
-        if id.is_some() {
-            let (offset, already) = (published.offset, published.already);
-            self.answer(id, Answer::Published { channel, offset, already });
-        }
-    }
-
-    fn read_history(&mut self, id: Option<RequestId>, request: &HistoryRequest) {
-        let most = self.hub().limits().answer_entries;
-        let clamped = (request.limit > most).then_some(most);
-        let answer = match self.hub().history(request) {
-            Some(page) => Answer::History { channel: request.channel.clone(), page, clamped },
-            None => Answer::Error(Refusal::unknown_channel(format!("there is no {:?}", request.channel))),
-        };
-        self.answer(id, answer);
     }
 
     fn answer_already(&mut self, request: Request) {

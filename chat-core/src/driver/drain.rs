@@ -13,6 +13,9 @@ use crate::model::{Answer, Close, Reply};
 /// So many sessions are closed in a second, unless half the patience is too short for that.
 const PACE: f64 = 500.0;
 
+/// How long the store may take for what is left to be stored.
+const CLOSE_STORE: Duration = Duration::from_secs(5);
+
 /// Sessions that are to be closed within so long are closed together.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -26,6 +29,8 @@ impl Hub {
     /// The closes are spread evenly, 500 a second or over half of `patience` if that is shorter, and each is told when to come back: at
     /// random, so that a crowd does not return as one. Those whose transport takes nothing just now are closed first; one that goes on taking
     /// nothing is let go after [`Limits::close_timeout`](crate::Limits::close_timeout). Dropping the future closes at once who is left.
+    ///
+    /// At the end the store is [closed](Self::close_store), for which it has five seconds more.
     pub async fn drain(&self, patience: Duration) -> usize {
         let gone = self.0.seats.drain();
         let end = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
@@ -35,6 +40,7 @@ impl Hub {
         for outbox in &left {
             outbox.abandon();
         }
+        self.close_store(CLOSE_STORE).await;
         left.len()
     }
 

@@ -9,8 +9,8 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
 use crate::model::{
-    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publish, Refusal,
-    RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
+    Answer, Call, ChannelId, ChannelOptions, Close, Connect, HistoryPage, HistoryRequest, Identity, Payload,
+    Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
 use crate::port::{Endpoint, Standing, SubscribeOptions};
 
@@ -20,7 +20,8 @@ pub(crate) enum Asking {
     Refresh(Guarded<Refreshed>),
     Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
     Publish(Guarded<(Publish, ChannelOptions)>),
-    History(Guarded<HistoryRequest>),
+    History(Guarded<LookBack>),
+    Stored(Guarded<Answer>),
     Presence(Guarded<ChannelId>),
     Call(Guarded<Payload>),
 }
@@ -31,13 +32,17 @@ pub(crate) enum Outcome {
     Refresh(Result<Refreshed, Refusal>),
     Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
-    History(Result<HistoryRequest, Refusal>),
+    History(Result<LookBack, Refusal>),
+    Stored(Result<Answer, Refusal>),
     Presence(Result<ChannelId, Refusal>),
     Call(Result<Payload, Refusal>),
 }
 
 /// Who the session is from now on, and the channels that it may not stay in.
 pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);
+
+/// What was asked for, and what the channel kept of it.
+pub(crate) type LookBack = (HistoryRequest, Option<HistoryPage>);
 
 /// A hook that panicked.
 pub(crate) struct Panicked;
@@ -69,6 +74,7 @@ impl Asking {
             Self::Refresh(hook) => Outcome::Refresh(ready!(hook.poll(cx))?),
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
+            Self::Stored(hook) => Outcome::Stored(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
             Self::Presence(hook) => Outcome::Presence(ready!(hook.poll(cx))?),
             Self::Call(hook) => Outcome::Call(ready!(hook.poll(cx))?),

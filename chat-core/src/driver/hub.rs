@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use super::archive::Archive;
 use super::builder::HubBuilder;
 use super::encoding::Encodings;
 use super::fanout;
@@ -16,10 +17,10 @@ use super::summons::Manner;
 use super::trace;
 use super::users::Users;
 use crate::lock::lock;
-use crate::machine::{Budget, Draft, Joined, Joining, Shard};
+use crate::machine::{Budget, Draft, Joined, Joining, Receipt, Shard};
 use crate::model::{
-    ChannelId, ChannelOptions, Close, Epoch, HistoryPage, HistoryRequest, Limits, NameError, Offset, Payload,
-    Publish, Published, SenderName, SessionId,
+    ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
+    SenderName, SessionId,
 };
 use crate::port::{Endpoint, Runtime};
 
@@ -34,6 +35,7 @@ pub struct WeakHub(Weak<Inner>);
 pub(crate) struct Inner {
     pub(crate) shards: Box<[Mutex<Shard<Arc<Subscription>>>]>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) archive: Option<Archive>,
     pub(crate) shard_key: u64,
     pub(crate) endpoint: Arc<dyn AnyEndpoint>,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -71,24 +73,22 @@ impl Hub {
     }
 
     /// As [`publish`](Self::publish), with all that a publication can have: a key, what it refers to, or that it is a signal.
+    ///
+    /// A channel that is stored and that nobody is in may have to be taken up from the store first. Then this returns the offset 0, and the publication
+    /// follows; at most 1,024 may wait for that, more are dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
         let channel = publish.channel.clone();
-        let options = || self.0.endpoint.channel(&channel, self.0.channel);
-        let (published, flush) = self.append(publish, None, self.0.name.clone(), options);
+        let options = self.0.endpoint.channel(&channel, self.0.channel);
+        if self.is_elsewhere(&channel, &options) {
+            let epoch = lock(self.shard(&channel)).next_epoch();
+            self.publish_later(publish);
+            return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
+        }
+        let (published, flush) = self.append(publish, None, self.0.name.clone(), None, || options);
         if flush {
             fanout::flush(self, &channel);
         }
         published
-    }
-
-    /// What the channel kept of what is asked for; none if there is no such channel.
-    ///
-    /// At most [`Limits::answer_entries`] publications, and about a quarter of [`Limits::outbox_bytes`], but one in any case if there is one.
-    pub fn history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
-        let limits = &self.0.limits;
-        let limit = request.limit.min(limits.answer_entries);
-        let now = self.0.runtime.now().instant;
-        lock(self.shard(&request.channel)).history(request, limit, limits.outbox_bytes / 4, now)
     }
 
     /// A place for one more session, taken before it is there so that a full server says so at the door.
@@ -144,11 +144,13 @@ impl Hub {
         publish: Publish,
         from: Option<SessionId>,
         sender: SenderName,
+        receipt: Option<Receipt>,
         options: impl FnOnce() -> ChannelOptions,
     ) -> (Published, bool) {
         self.0.metrics.publications.add(1);
         let Publish { channel, content, key, refers, ephemeral } = publish;
-        let draft = Draft { from, sender, content, key, refers, ephemeral, now: self.0.runtime.now() };
+        let now = self.0.runtime.now();
+        let draft = Draft { from, sender, content, key, refers, ephemeral, receipt, now };
         let shard = self.shard(&channel);
         let published = lock(shard).publish(&channel, draft);
         let done = published.unwrap_or_else(|draft| {
@@ -158,6 +160,7 @@ impl Hub {
         if done.0.subscribers == 0 {
             self.sweep_later();
         }
+        self.store_later();
         if self.0.budget.over() > 0 {
             self.make_room(&channel);
         }

@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) publications: Counter,
     pub(crate) bad_requests: Counter,
     pub(crate) turned_away: Counter,
+    pub(crate) store_errors: Counter,
+    pub(crate) unstored: Counter,
     refusals: Mutex<BTreeMap<u16, u64>>,
     deliveries: Counter,
     dropped: Mutex<BTreeMap<&'static str, u64>>,
@@ -51,6 +53,10 @@ pub struct Stats {
     pub bad_requests: u64,
     /// Sessions that got no seat, because the hub was full or drained.
     pub turned_away: u64,
+    /// How often the store failed, or took too long.
+    pub store_errors: u64,
+    /// Publications that should have been stored and are not.
+    pub unstored: u64,
     /// Requests that were refused, by error code.
     pub refusals: BTreeMap<u16, u64>,
     /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
@@ -102,6 +108,8 @@ impl Metrics {
             deliveries: self.deliveries.read(),
             bad_requests: self.bad_requests.read(),
             turned_away: self.turned_away.read(),
+            store_errors: self.store_errors.read(),
+            unstored: self.unstored.read(),
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),
             closes: lock(&self.closes).clone(),

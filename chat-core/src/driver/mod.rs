@@ -1,6 +1,7 @@
 //! The only layer with locks, wakers and await: it moves the machines, and nothing else does.
 
 mod alarm;
+mod archive;
 mod builder;
 mod catchup;
 mod connection;
@@ -11,12 +12,14 @@ mod fanout;
 mod hooks;
 mod hub;
 mod ledger;
+mod lookback;
 mod membership;
 mod metrics;
 mod outbox;
 mod outlet;
 mod presence;
 mod seats;
+mod speech;
 mod subscription;
 mod summons;
 mod sweep;

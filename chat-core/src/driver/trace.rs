@@ -11,6 +11,7 @@ macro_rules! debug {
 }
 
 use crate::model::{ChannelId, Close, SessionId, SessionInfo};
+use crate::port::StoreError;
 
 pub(crate) fn opened(session: &SessionInfo) {
     debug!(session = session.id.0, name = tracing_debug(&session.name), "session opened");
@@ -26,6 +27,10 @@ pub(crate) fn left(session: SessionId, channel: &ChannelId) {
 
 pub(crate) fn closed(session: SessionId, close: &Close) {
     debug!(session = session.0, code = close.code, reason = tracing_debug(&close.reason), "session closed");
+}
+
+pub(crate) fn store_failed(error: &StoreError) {
+    debug!(error = tracing_debug(error), "the store failed");
 }
 
 #[cfg(feature = "tracing")]

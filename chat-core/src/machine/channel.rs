@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::history::History;
 use super::keys::Keys;
+use super::outgoing::Archived;
 use super::presence::Presence;
 use super::shard::{Draft, Joined, Joining};
 use crate::model::{
@@ -60,6 +61,8 @@ pub(super) struct Channel<S> {
     pub(super) keys: Keys,
     /// Who is in it, if that is to be known.
     presence: Option<Box<Presence>>,
+    /// How far it is stored, if it is.
+    pub(super) archived: Option<Archived>,
     /// When it is to be looked at again, if it is without subscribers.
     pub(super) idle: Option<Instant>,
     pending: Vec<Event>,
@@ -77,6 +80,7 @@ impl<S: Clone> Channel<S> {
             history: History::new(options.history),
             keys: Keys::default(),
             presence: options.presence.then(Box::default),
+            archived: None,
             idle: None,
             pending: Vec::new(),
             in_flight: None,
@@ -149,6 +153,9 @@ impl<S: Clone> Channel<S> {
         };
         let publication = Arc::new(publication);
         if !ephemeral {
+            if let Some(archived) = &mut self.archived {
+                archived.fresh = Some(publication.clone());
+            }
             self.history.append(self.last, publication.clone(), now.instant);
         }
         self.tell(Told::Said(publication))
@@ -211,7 +218,7 @@ impl<S: Clone> Channel<S> {
     pub(super) fn forget_old(&mut self, now: Instant) -> Option<Instant> {
         self.history.forget_old(now);
         self.keys.forget_old(now);
-        self.history.expires().max(self.keys.expires())
+        self.history.expires().max(self.keys.expires()).max(self.held(now))
     }
 
     /// Hands out what is pending, unless another flush is under way: that one comes back for it.

@@ -122,6 +122,11 @@ impl History {
         (entry.offset() == offset).then_some(&entry.publication)
     }
 
+    /// The first that is kept.
+    pub(super) fn first(&self) -> Option<Offset> {
+        self.entries.front().map(Entry::offset)
+    }
+
     /// What is asked for, and whether there is more of it; at most `limit` publications and, but for the first, `bytes` of content.
     pub(super) fn page(
         &self,

@@ -47,11 +47,17 @@ impl<S: Clone> Shard<S> {
 
     /// While all histories together weigh too much, those go that nobody hears, the next to be swept first.
     pub(crate) fn make_room(&mut self) {
-        while self.budget.over() > 0
-            && let Some((_, idle)) = self.idle.pop_first()
-        {
-            let weight = self.weight(&idle);
-            self.remove(&idle, weight);
+        // One that is not stored yet has to stay.
+        let idle: Vec<_> = self.idle.iter().map(|(_, name)| name.clone()).collect();
+        for name in idle {
+            if self.budget.over() == 0 {
+                return;
+            }
+            if self.channels[&name].archived.as_ref().is_none_or(|archived| archived.unstored == 0) {
+                self.stir(&name);
+                let weight = self.weight(&name);
+                self.remove(&name, weight);
+            }
         }
     }
 
@@ -66,6 +72,7 @@ impl<S: Clone> Shard<S> {
 
     fn remove(&mut self, name: &ChannelId, weight: usize) {
         self.channels.remove(name);
+        self.gone += 1;
         self.budget.change(weight, 0);
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::budget::Budget;
 use super::channel::{Channel, Event, Fanout};
+use super::outgoing::{Outgoing, Receipt};
 use crate::model::{
     ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, PresencePage,
     Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
@@ -21,12 +22,18 @@ pub(crate) struct Shard<S> {
     pub(super) telling: BTreeSet<(Instant, ChannelId)>,
     /// What all histories weigh, here and in the other shards.
     pub(super) budget: Arc<Budget>,
+    /// What waits to be stored, what that weighs in all shards, and how many publications found no room there.
+    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) waiting: Arc<Budget>,
+    pub(super) torn: usize,
+    /// How many channels have gone.
+    pub(super) gone: u64,
     epochs: u64,
     visits: u64,
 }
 
 /// What is to be published.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) from: Option<SessionId>,
     pub(crate) sender: SenderName,
@@ -34,6 +41,8 @@ pub(crate) struct Draft {
     pub(crate) key: Option<Box<str>>,
     pub(crate) refers: Option<Refers>,
     pub(crate) ephemeral: bool,
+    /// Who waits until it is stored.
+    pub(crate) receipt: Option<Receipt>,
     pub(crate) now: Now,
 }
 
@@ -75,9 +84,20 @@ pub(crate) struct Left<S> {
 
 impl<S: Clone> Shard<S> {
     /// An empty shard whose epochs begin somewhere after `seed`.
-    pub(crate) fn new(seed: u64, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(seed: u64, budget: Arc<Budget>, waiting: Arc<Budget>) -> Self {
         let (channels, idle, telling) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { channels, idle, telling, budget, epochs: seed, visits: 0 }
+        Self {
+            channels,
+            idle,
+            telling,
+            budget,
+            outgoing: Vec::new(),
+            waiting,
+            torn: 0,
+            gone: 0,
+            epochs: seed,
+            visits: 0,
+        }
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -139,11 +159,16 @@ impl<S: Clone> Shard<S> {
     /// # Errors
     /// The draft, if the channel is not there: [`publish_anew`](Self::publish_anew) then, once it is known how to keep it.
     #[expect(clippy::result_large_err, reason = "the error is the argument, given back for the second try")]
-    pub(crate) fn publish(&mut self, name: &ChannelId, draft: Draft) -> Result<(Published, bool), Draft> {
+    pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<(Published, bool), Draft> {
         let Some(channel) = self.look_up(name) else { return Err(draft) };
+        let receipt = draft.receipt.take();
         let (before, now) = (channel.history.weight(), draft.now.instant);
         let done = channel.publish(name, draft);
         let (after, alone) = (channel.history.weight(), channel.subscribers() == 0);
+        if channel.archived.is_some() {
+            let again = done.0.already.then(|| channel.history.find(done.0.offset).cloned()).flatten();
+            self.send_off(name, again, receipt);
+        }
         self.budget.change(before, after);
         if alone {
             self.rest(name, now);
@@ -237,7 +262,7 @@ impl<S: Clone> Shard<S> {
     }
 
     /// A step of splitmix64: never the same twice within 2^64 lives.
-    fn next_epoch(&mut self) -> Epoch {
+    pub(crate) fn next_epoch(&mut self) -> Epoch {
         self.epochs = self.epochs.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.epochs ^ (self.epochs >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -263,7 +288,16 @@ mod tests {
     fn draft(from: u64) -> Draft {
         let sender = "ann".parse().expect("a name");
         let (content, now) = (Payload::json("123456789"), now());
-        Draft { from: Some(SessionId(from)), sender, content, key: None, refers: None, ephemeral: false, now }
+        Draft {
+            from: Some(SessionId(from)),
+            sender,
+            content,
+            key: None,
+            refers: None,
+            ephemeral: false,
+            receipt: None,
+            now,
+        }
     }
 
     fn joining(session: u64) -> Joining {
@@ -291,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_publish_appends_and_a_flush_takes_all_that_was_appended() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
         joined(&mut shard, &[1, 2]);
         assert!(publish(&mut shard, 1));
         assert!(!publish(&mut shard, 2), "the first publisher flushes");
@@ -303,7 +337,7 @@ mod tests {
 
     #[test]
     fn one_flusher_at_a_time_and_it_comes_back_for_what_came_meanwhile() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
         joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let first = shard.flush(&room()).expect("one");
@@ -315,7 +349,7 @@ mod tests {
 
     #[test]
     fn who_joins_during_a_flush_is_not_in_it_and_who_leaves_takes_what_it_was_owed() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
         joined(&mut shard, &[1, 2]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -329,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_gone_with_its_last_subscriber_and_comes_back_with_another_epoch() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into());
+        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
         let first = joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -345,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_publish_that_nobody_hears_creates_nothing() {
-        let mut shard: Shard<u64> = Shard::new(1, Budget::new(1 << 20).into());
+        let mut shard: Shard<u64> = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
         let draft = shard.publish(&room(), draft(1)).expect_err("the channel is not there");
         let (published, flush) = shard.publish_anew(&room(), draft, ChannelOptions::default());
         assert_eq!((published.subscribers, flush, shard.channels()), (0, false, 0));

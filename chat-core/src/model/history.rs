@@ -23,6 +23,20 @@ pub struct ChannelOptions {
     pub history: HistoryOptions,
     /// Whether it is known who is in it: those who may can ask, and hear of joins and leaves if they want to.
     pub presence: bool,
+    /// Whether it is stored, if the hub has a store.
+    pub storage: Storage,
+}
+
+/// Whether a channel's publications outlive the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// They do not.
+    #[default]
+    None,
+    /// They are stored, soon after they were published.
+    Kept,
+    /// They are stored before their publisher is answered; subscribers hear them as soon as ever.
+    Durable,
 }
 
 /// The last that a client heard of a channel, from which it wants to go on.

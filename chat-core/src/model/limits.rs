@@ -33,6 +33,10 @@ pub struct Limits {
     pub total_outbox_bytes: usize,
     /// Bytes that all channels' histories may weigh together: over them those go first that nobody is in.
     pub history_bytes: usize,
+    /// Bytes of content that wait to be stored: more is not stored, which is counted.
+    pub store_bytes: usize,
+    /// How long a request waits for the store: then it goes on without.
+    pub store_timeout: Duration,
     /// How long a session may take to open: then it is closed with 3502.
     pub open_timeout: Duration,
     /// How long a peer may take nothing of what waits for it: then it is closed with 3008.
@@ -65,6 +69,8 @@ impl Default for Limits {
             outbox_frames: 4096,
             total_outbox_bytes: 256 * 1024 * 1024,
             history_bytes: 256 * 1024 * 1024,
+            store_bytes: 64 * 1024 * 1024,
+            store_timeout: Duration::from_secs(5),
             open_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),

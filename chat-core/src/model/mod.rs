@@ -16,7 +16,7 @@ mod request;
 
 pub(crate) use batch::{Batch, BatchBuilder, Run};
 pub use frame::{Frame, Incoming, InputError, Kind, Message};
-pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since};
+pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};

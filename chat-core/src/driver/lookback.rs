@@ -1,0 +1,76 @@
+//! What a channel kept: from its log, and what is older from the store.
+
+use std::sync::Arc;
+
+use super::hub::Hub;
+use crate::lock::lock;
+use crate::model::{ChannelOptions, HistoryPage, HistoryRequest, Offset};
+
+impl Hub {
+    /// What the channel kept of what is asked for; none if there is no such channel.
+    ///
+    /// At most [`Limits::answer_entries`](crate::Limits::answer_entries) publications, and about a quarter of
+    /// [`Limits::outbox_bytes`](crate::Limits::outbox_bytes), but one in any case if there is one. Only what the log holds:
+    /// [`read_history`](Self::read_history) asks the store too.
+    pub fn history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        self.look_at_log(request).map(|(page, _)| page)
+    }
+
+    /// A page of the log, and where the log begins if the channel is stored.
+    fn look_at_log(&self, request: &HistoryRequest) -> Option<(HistoryPage, Option<Offset>)> {
+        let limit = request.limit.min(self.0.limits.answer_entries);
+        let now = self.0.runtime.now().instant;
+        let mut shard = lock(self.shard(&request.channel));
+        let page = shard.history(request, limit, self.page_bytes(), now)?;
+        Some((page, shard.log_begins(&request.channel)))
+    }
+
+    /// As [`history`](Self::history), and what is older than the log from the store, if the channel is stored. If the store fails, what the log
+    /// holds.
+    pub async fn read_history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        let options = self.0.endpoint.channel(&request.channel, self.0.channel);
+        self.read_history_of(request, options).await
+    }
+
+    pub(crate) async fn read_history_of(
+        &self,
+        request: &HistoryRequest,
+        options: ChannelOptions,
+    ) -> Option<HistoryPage> {
+        self.load(&request.channel, options).await;
+        let (page, begins) = self.look_at_log(request)?;
+        match begins {
+            Some(begins) if request.after.unwrap_or_default().next() < begins => {
+                Some(self.complete(request, page, begins).await)
+            }
+            _ => Some(page),
+        }
+    }
+
+    /// Puts what the store has before the log's first to what the log has.
+    async fn complete(&self, request: &HistoryRequest, page: HistoryPage, begins: Offset) -> HistoryPage {
+        let limit = request.limit.min(self.0.limits.answer_entries);
+        let taken = if request.reverse { page.publications.len() } else { 0 };
+        if taken >= limit || (request.reverse && page.more) {
+            return HistoryPage { more: true, ..page };
+        }
+        let archive = self.0.archive.as_ref().expect("only a store makes a channel stored");
+        let before = Some(request.before.map_or(begins, |before| before.min(begins)));
+        let older = HistoryRequest { before, limit: limit - taken, ..request.clone() };
+        let Some(stored) = self.in_time(archive.store.read(older, self.page_bytes())).await else {
+            return page;
+        };
+        let found = stored.publications.into_iter().map(Arc::new);
+        let (publications, more) = match request.reverse {
+            true => (page.publications.into_iter().chain(found).collect::<Vec<_>>(), stored.more),
+            false if stored.more => (found.collect(), true),
+            false => (found.chain(page.publications).collect(), page.more),
+        };
+        let more = more || publications.len() > limit;
+        HistoryPage { publications: publications.into_iter().take(limit).collect(), more, ..page }
+    }
+
+    fn page_bytes(&self) -> usize {
+        self.0.limits.outbox_bytes / 4
+    }
+}

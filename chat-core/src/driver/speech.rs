@@ -1,0 +1,89 @@
+//! What a session says in its channels, and what it reads of what was said: with the store behind both.
+
+use futures::channel::oneshot;
+
+use super::dialog::Dialog;
+use super::hooks::{Asking, Guarded, Hook, LookBack, Pending};
+use crate::model::{
+    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Refusal, RequestId, Storage,
+};
+
+impl Dialog {
+    /// A hook after which its channel is taken up from the store, if it is there.
+    pub(super) fn with_store<T: Send + 'static>(
+        &self,
+        channel: ChannelId,
+        hook: Hook<(T, ChannelOptions)>,
+    ) -> Hook<(T, ChannelOptions)> {
+        if self.hub().0.archive.is_none() {
+            return hook;
+        }
+        let hub = self.hub().clone();
+        Box::pin(async move {
+            let (allowed, options) = hook.await?;
+            hub.load(&channel, options).await;
+            Ok((allowed, options))
+        })
+    }
+
+    /// A hook after which what it allows is read.
+    pub(super) fn look_back(&self, hook: Hook<HistoryRequest>) -> Hook<LookBack> {
+        let hub = self.hub().clone();
+        Box::pin(async move {
+            let request = hook.await?;
+            let page = hub.read_history(&request).await;
+            Ok((request, page))
+        })
+    }
+
+    pub(super) fn tell_history(
+        &mut self,
+        id: Option<RequestId>,
+        request: HistoryRequest,
+        page: Option<HistoryPage>,
+    ) {
+        let most = self.hub().limits().answer_entries;
+        let clamped = (request.limit > most).then_some(most);
+        let channel = request.channel;
+        let answer = match page {
+            Some(page) => Answer::History { channel, page, clamped },
+            None => Answer::Error(Refusal::unknown_channel(format!("there is no {channel:?}"))),
+        };
+        self.answer(id, answer);
+    }
+
+    pub(super) fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
+        let info = self.session.info().expect("only an open session publishes").clone();
+        let channel = publish.channel.clone();
+        let waits = id.is_some() && kept.storage == Storage::Durable && !publish.ephemeral;
+        let (receipt, stored) = waits.then(oneshot::channel).unzip();
+        let hub = self.hub().clone();
+        let (published, flush) = hub.append(publish, Some(info.id), info.name.clone(), receipt, || kept);
+        if flush {
+            self.dirty.push(channel.clone());
+        }
+        if id.is_none() {
+            return;
+        }
+        let (offset, already) = (published.offset, published.already);
+        let answer = Answer::Published { channel, offset, already };
+        match stored {
+            Some(stored) => self.answer_when(id, stored, answer),
+            None => self.answer(id, answer),
+        }
+    }
+
+    /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
+    fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
+        let deadline = self.hub().0.runtime.now().instant + self.hub().limits().store_timeout;
+        let sleep = self.hub().0.runtime.sleep_until(deadline);
+        let hook: Hook<Answer> = Box::pin(async move {
+            match futures::future::select(stored, sleep).await {
+                futures::future::Either::Left((Ok(true), _)) => Ok(answer),
+                _ => Err(Refusal::internal("it was published, and is not stored")),
+            }
+        });
+        self.pending =
+            Some(Box::new(Pending { id, announced: true, asking: Asking::Stored(Guarded::new(hook)) }));
+    }
+}

@@ -1,0 +1,94 @@
+//! The history of channels in a SQLite file, for a hub on any runtime.
+//!
+//! ```text
+//!   SqliteStore   the port: asks the thread, waits for its answer
+//!      │
+//!      ▼
+//!   thread        the only one that touches the file: all that waits goes in one transaction
+//!      │
+//!      ▼
+//!   sql           what is asked for, in SQL
+//! ```
+//!
+//! ```no_run
+//! # fn of<R: chat_core::Runtime>(runtime: R) -> Result<(), chat_core::StoreError> {
+//! use chat_core::{ChannelOptions, Hub, OpenChat, Storage};
+//! use chat_store_sqlite::SqliteStore;
+//!
+//! let hub = Hub::builder(OpenChat::default())
+//!     .channel(ChannelOptions { storage: Storage::Kept, ..ChannelOptions::default() })
+//!     .store(SqliteStore::open("chat.db")?)
+//!     .build(runtime);
+//! # let _ = hub; Ok(()) }
+//! ```
+
+mod sql;
+mod thread;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chat_core::{
+    ChannelId, Epoch, HistoryRequest, HistoryStore, Offset, Publication, StoreError, Stored, StoredPage,
+};
+use futures::future::BoxFuture;
+use thread::Thread;
+
+/// A file that one process at a time may use. Dropping it finishes what was asked for.
+///
+/// Writes that wait together are committed together, and are safe from a crash of the machine when they are answered.
+#[derive(Debug)]
+pub struct SqliteStore(Thread);
+
+impl SqliteStore {
+    /// Opens a file, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// If it is no such file, comes from a newer version, or another process has it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let named = |error: rusqlite::Error| StoreError(format!("{}: {error}", path.display()));
+        let connection = sql::open(path).map_err(named)?;
+        let version = sql::version(&connection).map_err(named)?;
+        if version != sql::VERSION {
+            let message =
+                format!("it has version {version}, and {} is the newest that is known", sql::VERSION);
+            return Err(StoreError(format!("{}: {message}", path.display())));
+        }
+        Ok(Self(Thread::spawn(connection)))
+    }
+
+    /// How many transactions were committed: fewer than calls, if many came at once.
+    pub fn commits(&self) -> u64 {
+        self.0.commits()
+    }
+}
+
+impl HistoryStore for SqliteStore {
+    fn open(
+        &self,
+        channel: &ChannelId,
+        fresh: Epoch,
+        tenure: u64,
+    ) -> BoxFuture<'_, Result<Stored, StoreError>> {
+        let channel = channel.clone();
+        self.0.ask(move |db| sql::open_channel(db, &channel, fresh, tenure))
+    }
+
+    fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.ask(move |db| sql::append(db, &publications))
+    }
+
+    fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
+        self.0.ask(move |db| sql::read(db, &request, bytes))
+    }
+
+    fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
+        let channel = channel.clone();
+        self.0.ask(move |db| sql::trim(db, &channel, before))
+    }
+
+    fn close(&self, tenure: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.ask(move |db| sql::close(db, tenure))
+    }
+}

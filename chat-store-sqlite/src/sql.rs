@@ -1,0 +1,181 @@
+//! What is asked for, in SQL.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chat_core::{
+    ChannelId, ChatMessage, Epoch, HistoryRequest, Offset, Payload, Publication, Refers, Stored, StoredPage,
+};
+use chrono::{DateTime, Utc};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
+
+/// The version of the tables.
+pub(crate) const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE channels (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        tenure INTEGER -- who has it open; null if it was closed in order
+    ) STRICT;
+    CREATE TABLE publications (
+        channel INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        sender TEXT NOT NULL,
+        binary INTEGER NOT NULL,
+        content BLOB NOT NULL,
+        microseconds INTEGER NOT NULL, -- since 1970, UTC
+        edits INTEGER,
+        deletes INTEGER,
+        PRIMARY KEY (channel, place)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;
+";
+
+pub(crate) fn open(path: &Path) -> Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(std::time::Duration::ZERO)?;
+    // Exclusive, and taken at once by the transaction.
+    db.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+    )?;
+    db.execute_batch("BEGIN EXCLUSIVE")?;
+    if version(&db)? == 0 {
+        db.execute_batch(TABLES)?;
+    }
+    db.execute_batch("COMMIT")?;
+    Ok(db)
+}
+
+pub(crate) fn version(db: &Connection) -> Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+pub(crate) fn open_channel(
+    db: &Connection,
+    channel: &ChannelId,
+    fresh: Epoch,
+    tenure: u64,
+) -> Result<Stored> {
+    let (fresh, tenure) = (fresh.0.cast_signed(), tenure.cast_signed());
+    let mut upsert = db.prepare_cached(
+        "INSERT INTO channels (name, epoch, last, tenure) VALUES (?1, ?2, 0, ?3) ON CONFLICT (name) DO UPDATE
+         SET epoch = iif(tenure IS NULL OR tenure = ?3, epoch, ?2), tenure = ?3 RETURNING epoch, last",
+    )?;
+    upsert.query_row(params![channel.as_str(), fresh, tenure], |row| {
+        Ok(Stored { epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()), last: offset(row.get(1)?) })
+    })
+}
+
+pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>]) -> Result<()> {
+    let mut last =
+        db.prepare_cached("UPDATE channels SET last = max(last, ?2) WHERE name = ?1 RETURNING id")?;
+    let mut insert = db.prepare_cached(
+        "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for publication in publications {
+        let message = &publication.message;
+        let place = signed(publication.offset);
+        let id: i64 = last.query_row(params![message.channel_id.as_str(), place], |row| row.get(0))?;
+        let (edits, deletes) = match publication.refers {
+            None => (None, None),
+            Some(Refers::Edit(offset)) => (Some(signed(offset)), None),
+            Some(Refers::Delete(offset)) => (None, Some(signed(offset))),
+        };
+        let binary = matches!(message.content, Payload::Binary(_));
+        let microseconds = message.timestamp.timestamp_micros();
+        let (sender, content) = (message.sender_name.as_str(), message.content.as_bytes());
+        insert.execute(params![id, place, sender, binary, content, microseconds, edits, deletes])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read(db: &Connection, request: &HistoryRequest, mut bytes: usize) -> Result<StoredPage> {
+    let mut find = db.prepare_cached("SELECT id, epoch FROM channels WHERE name = ?1")?;
+    let found =
+        find.query_row([request.channel.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    let Some((id, epoch)) = found.optional()? else { return Ok(StoredPage::default()) };
+    let direction = if request.reverse { "DESC" } else { "ASC" };
+    let mut select = db.prepare_cached(&format!(
+        "SELECT place, sender, binary, content, microseconds, edits, deletes FROM publications
+         WHERE channel = ?1 AND place > ?2 AND place < ?3 ORDER BY place {direction} LIMIT ?4"
+    ))?;
+    let after = signed(request.after.unwrap_or_default());
+    let before = request.before.map_or(i64::MAX, signed);
+    let limit = i64::try_from(request.limit).unwrap_or(i64::MAX - 1);
+    let mut rows = select.query(params![id, after, before, limit + 1])?;
+    let mut page = StoredPage::default();
+    while let Some(row) = rows.next()? {
+        let publication = publication(row, &request.channel, Epoch(epoch.cast_unsigned()))?;
+        let size = publication.message.content.as_bytes().len();
+        let full =
+            page.publications.len() == request.limit || (size > bytes && !page.publications.is_empty());
+        if full {
+            page.more = true;
+            break;
+        }
+        bytes = bytes.saturating_sub(size);
+        page.publications.push(publication);
+    }
+    Ok(page)
+}
+
+pub(crate) fn trim(db: &Connection, channel: &ChannelId, before: Offset) -> Result<()> {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM publications WHERE channel = (SELECT id FROM channels WHERE name = ?1) AND place < ?2",
+    )?;
+    delete.execute(params![channel.as_str(), signed(before)]).map(drop)
+}
+
+pub(crate) fn close(db: &Connection, tenure: u64) -> Result<()> {
+    db.execute("UPDATE channels SET tenure = NULL WHERE tenure = ?1", [tenure.cast_signed()]).map(drop)
+}
+
+fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publication> {
+    let place = offset(row.get(0)?);
+    let sender: String = row.get(1)?;
+    let content: Vec<u8> = row.get(3)?;
+    let content = match row.get(2)? {
+        true => Payload::Binary(content.into()),
+        false => Payload::json(String::from_utf8(content).map_err(|error| odd(3, error))?),
+    };
+    let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Refers::Edit(offset(edited)));
+    let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Refers::Delete(offset(deleted)));
+    let message = ChatMessage {
+        sender_name: sender.try_into().map_err(|error| odd(1, error))?,
+        content,
+        timestamp: time(row.get(4)?),
+        channel_id: channel.clone(),
+    };
+    Ok(Publication {
+        offset: place,
+        previous: Offset(place.0.saturating_sub(1)),
+        epoch,
+        from: None,
+        refers: edits.or(deletes),
+        ephemeral: false,
+        message,
+    })
+}
+
+fn time(microseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(microseconds).unwrap_or_default()
+}
+
+/// A value that this crate never writes.
+fn odd(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
+}
+
+/// SQLite counts to 2^63 only; nobody publishes so often.
+fn signed(offset: Offset) -> i64 {
+    i64::try_from(offset.0).unwrap_or(i64::MAX)
+}
+
+fn offset(place: i64) -> Offset {
+    Offset(place.cast_unsigned())
+}

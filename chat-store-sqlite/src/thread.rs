@@ -1,0 +1,96 @@
+//! The thread that owns the file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use async_channel::{Receiver, Sender};
+use chat_core::StoreError;
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+use rusqlite::Connection;
+
+/// So many calls may wait; more wait to be allowed to.
+const WAITING: usize = 1024;
+
+/// So many calls are committed together at most.
+const TOGETHER: usize = 256;
+
+/// Does its part of a transaction, and gives back how its caller is answered: after the commit, with what went wrong with that.
+type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Option<StoreError>)>;
+
+#[derive(Debug)]
+pub(crate) struct Thread {
+    jobs: Sender<Job>,
+    thread: Option<JoinHandle<()>>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Thread {
+    pub(crate) fn spawn(connection: Connection) -> Self {
+        let (jobs, waiting) = async_channel::bounded(WAITING);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counter = commits.clone();
+        let thread = std::thread::spawn(move || work(&connection, &waiting, &counter));
+        Self { jobs, thread: Some(thread), commits }
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            let done = apart(db, what).map_err(|error| StoreError(error.to_string()));
+            Box::new(move |failed| {
+                // Who does not wait any more need not know.
+                let _ = tell.send(failed.map_or(done, Err));
+            })
+        });
+        Box::pin(async move {
+            let gone = || StoreError("the store's thread has ended".into());
+            self.jobs.send(job).await.map_err(|_| gone())?;
+            told.await.map_err(|_| gone())?
+        })
+    }
+}
+
+/// Finishes what was asked for.
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.jobs.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
+    while let Ok(first) = jobs.recv_blocking() {
+        let others = std::iter::from_fn(|| jobs.try_recv().ok()).take(TOGETHER - 1);
+        let batch: Vec<Job> = std::iter::once(first).chain(others).collect();
+        let began = db.execute_batch("BEGIN");
+        let answers: Vec<Answer> = batch.into_iter().map(|job| job(db)).collect();
+        let ended = began.and_then(|()| db.execute_batch("COMMIT"));
+        if ended.is_err() && !db.is_autocommit() {
+            // What is left of it must not get into the next.
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        commits.fetch_add(1, Ordering::Relaxed);
+        let failed = ended.err().map(|error| StoreError(error.to_string()));
+        answers.into_iter().for_each(|answer| answer(failed.clone()));
+    }
+}
+
+/// One job that fails undoes its own part alone.
+fn apart<T>(db: &Connection, what: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    db.execute_batch("SAVEPOINT job")?;
+    let done = what(db);
+    let end = if done.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    db.execute_batch(end).and(done)
+}

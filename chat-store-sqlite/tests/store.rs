@@ -1,0 +1,186 @@
+//! What is stored comes back as it was, after whatever end.
+
+use std::sync::Arc;
+
+use async_io::block_on;
+use chat_core::{
+    ChannelId, ChatMessage, Epoch, HistoryRequest, HistoryStore, Offset, Payload, Publication, Refers, Stored,
+};
+use chat_store_sqlite::SqliteStore;
+use chrono::DateTime;
+
+use futures::future::join_all;
+
+fn room() -> ChannelId {
+    "room".parse().expect("a name")
+}
+
+fn said(offset: u64, content: Payload, refers: Option<Refers>) -> Arc<Publication> {
+    Arc::new(Publication {
+        offset: Offset(offset),
+        previous: Offset(offset - 1),
+        epoch: Epoch(7),
+        from: None,
+        refers,
+        ephemeral: false,
+        message: ChatMessage {
+            sender_name: "ann é😀".parse().expect("a name"),
+            content,
+            timestamp: DateTime::from_timestamp_micros(1_795_456_800_123_456).expect("a time"),
+            channel_id: room(),
+        },
+    })
+}
+
+fn one(offset: u64) -> Arc<Publication> {
+    said(offset, Payload::json(offset.to_string()), None)
+}
+
+fn all() -> HistoryRequest {
+    HistoryRequest { channel: room(), after: None, before: None, limit: 10_000, reverse: false }
+}
+
+fn offsets(store: &SqliteStore, request: HistoryRequest) -> (Vec<u64>, bool) {
+    let page = block_on(store.read(request, usize::MAX)).expect("it reads");
+    (page.publications.iter().map(|publication| publication.offset.0).collect(), page.more)
+}
+
+fn opened(store: &SqliteStore, fresh: u64, tenure: u64) -> Stored {
+    block_on(store.open(&room(), Epoch(fresh), tenure)).expect("it opens")
+}
+
+#[test]
+fn what_was_appended_comes_back_to_the_byte_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let publications = vec![
+        said(1, Payload::json(r#"{ "a" : [1e400, "\u0000"] }"#), None),
+        said(2, Payload::Binary(Arc::from([0, 255, 128])), Some(Refers::Edit(Offset(1)))),
+        said(3, Payload::null(), Some(Refers::Delete(Offset(1)))),
+    ];
+    {
+        let store = SqliteStore::open(&path).expect("it opens");
+        assert_eq!(opened(&store, 7, 1), Stored { epoch: Epoch(7), last: Offset(0) });
+        block_on(store.append(publications.clone())).expect("it appends");
+        block_on(store.append(publications.clone())).expect("what is there stays as it is");
+        block_on(store.close(1)).expect("it closes");
+    }
+    let store = SqliteStore::open(&path).expect("it opens");
+    assert_eq!(opened(&store, 8, 2), Stored { epoch: Epoch(7), last: Offset(3) });
+    let page = block_on(store.read(all(), usize::MAX)).expect("it reads");
+    let expected: Vec<_> = publications.iter().map(|publication| Publication::clone(publication)).collect();
+    assert_eq!((page.publications, page.more), (expected, false));
+}
+
+#[test]
+fn a_channel_goes_on_in_its_epoch_only_if_its_last_tenure_ended_in_order() {
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    assert_eq!(opened(&store, 1, 10).epoch, Epoch(1));
+    assert_eq!(opened(&store, 2, 10).epoch, Epoch(1), "the same tenure");
+    assert_eq!(opened(&store, 3, 11).epoch, Epoch(3), "the last one did not end");
+    block_on(store.close(11)).expect("it closes");
+    assert_eq!(opened(&store, 4, 12).epoch, Epoch(3));
+    block_on(store.close(11)).expect("that is no tenure of this channel any more");
+    assert_eq!(opened(&store, u64::MAX, u64::MAX).epoch, Epoch(u64::MAX));
+}
+
+#[test]
+fn any_range_is_read_as_a_simple_list_says() {
+    let seed =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    opened(&store, 1, 1);
+    // With gaps, as a store has them that failed for a while.
+    let list: Vec<u64> = (1..200).filter(|_| random.u8(..5) > 0).collect();
+    block_on(store.append(list.iter().map(|offset| one(*offset)).collect())).expect("it appends");
+    for _ in 0..2000 {
+        let mut maybe = || random.bool().then(|| Offset(random.u64(..220)));
+        let (after, before) = (maybe(), maybe());
+        let (limit, reverse) = (random.usize(1..60), random.bool());
+        let mut expected: Vec<u64> = list.clone();
+        expected.retain(|offset| {
+            after.is_none_or(|after| *offset > after.0) && before.is_none_or(|before| *offset < before.0)
+        });
+        if reverse {
+            expected.reverse();
+        }
+        let more = expected.len() > limit;
+        expected.truncate(limit);
+        let request = HistoryRequest { channel: room(), after, before, limit, reverse };
+        assert_eq!(offsets(&store, request), (expected, more), "SEED={seed}");
+    }
+}
+
+#[test]
+fn a_page_has_so_many_bytes_but_one_publication_in_any_case() {
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    opened(&store, 1, 1);
+    let big = |offset| said(offset, Payload::json("x".repeat(1000)), None);
+    block_on(store.append((1..=5).map(big).collect())).expect("it appends");
+    for (bytes, count) in [(0, 1), (999, 1), (2000, 2), (2999, 2), (5000, 5)] {
+        let page = block_on(store.read(all(), bytes)).expect("it reads");
+        assert_eq!((page.publications.len(), page.more), (count, count < 5), "{bytes}");
+    }
+}
+
+#[test]
+fn a_trim_drops_what_came_before() {
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    opened(&store, 1, 1);
+    block_on(store.append((1..=9).map(one).collect())).expect("it appends");
+    block_on(store.trim(&room(), Offset(7))).expect("it trims");
+    assert_eq!(offsets(&store, all()), (vec![7, 8, 9], false));
+    assert_eq!(opened(&store, 2, 1).last, Offset(9));
+}
+
+#[test]
+fn what_comes_at_once_is_committed_together() {
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    opened(&store, 1, 1);
+    let before = store.commits();
+    let all_done = block_on(join_all((1..=1000).map(|offset| store.append(vec![one(offset)]))));
+    assert!(all_done.iter().all(Result::is_ok));
+    let commits = store.commits() - before;
+    assert!(commits <= 100, "{commits} commits for 1000 appends");
+    assert_eq!(offsets(&store, all()).0.len(), 1000);
+}
+
+#[test]
+fn one_call_that_fails_takes_no_other_with_it() {
+    let store = SqliteStore::open(":memory:").expect("it opens");
+    opened(&store, 1, 1);
+    let stranger = Publication {
+        message: ChatMessage {
+            channel_id: "never opened".parse().expect("a name"),
+            ..one(1).message.clone()
+        },
+        ..Publication::clone(&one(1))
+    };
+    let calls = vec![
+        store.append(vec![one(1)]),
+        store.append(vec![one(2), Arc::new(stranger)]),
+        store.append(vec![one(3)]),
+    ];
+    let done: Vec<_> = block_on(join_all(calls)).iter().map(Result::is_ok).collect();
+    assert_eq!(done, [true, false, true]);
+    assert_eq!(offsets(&store, all()).0, [1, 3], "all or none of a call");
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_refused_and_so_is_one_that_is_in_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (text, used, newer) =
+        (folder.path().join("text"), folder.path().join("used"), folder.path().join("newer"));
+    std::fs::write(&text, "no database at all, but long enough to be one".repeat(100)).expect("it writes");
+    let error = SqliteStore::open(&text).expect_err("it is none");
+    assert!(error.0.contains("text") && error.0.contains("not a database"), "{error}");
+    let _first = SqliteStore::open(&used).expect("it opens");
+    let error = SqliteStore::open(&used).expect_err("it is in use");
+    assert!(error.0.contains("used") && error.0.contains("locked"), "{error}");
+    let db = rusqlite::Connection::open(&newer).expect("it opens");
+    db.execute_batch("PRAGMA user_version = 2").expect("it writes");
+    drop(db);
+    let error = SqliteStore::open(&newer).expect_err("it is newer");
+    assert!(error.0.contains("version 2"), "{error}");
+}
