@@ -1,5 +1,6 @@
 //! One flag for every bound, with the core's default.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
@@ -21,6 +22,12 @@ pub(crate) struct History {
     /// Whether channels know who is in them.
     #[arg(long, env = "CHAT_PRESENCE", default_value_t = true, action = ArgAction::Set)]
     presence: bool,
+    /// The file that keeps all messages over a restart, or `none`.
+    #[arg(long, env = "CHAT_STORE", default_value = "chat.db")]
+    store: PathBuf,
+    /// Answers a publish only when it is stored.
+    #[arg(long, env = "CHAT_DURABLE")]
+    durable: bool,
 }
 
 /// What a session, and all of them, may take.
@@ -105,7 +112,22 @@ impl History {
     pub(crate) fn channel(&self) -> ChannelOptions {
         let age = Duration::from_secs(self.history_seconds);
         let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
-        ChannelOptions { history, presence: self.presence, storage: Storage::None }
+        ChannelOptions { history, presence: self.presence, storage: self.storage() }
+    }
+}
+
+impl History {
+    fn storage(&self) -> Storage {
+        match (self.path(), self.durable) {
+            (None, _) => Storage::None,
+            (Some(_), false) => Storage::Kept,
+            (Some(_), true) => Storage::Durable,
+        }
+    }
+
+    /// The file, if there is to be one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        Some(&*self.store).filter(|path| *path != Path::new("none"))
     }
 }
 

@@ -6,18 +6,30 @@ mod routes;
 mod settings;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use chat_core::{Hub, OpenChat};
+use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::{TokioRuntime, gate, serve_http};
 use clap::Parser;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let settings = Settings::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -30,10 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let endpoint = OpenChat { open_publish: settings.open_publish };
-    let hub = Hub::builder(endpoint)
-        .limits(settings.limits())
-        .channel(settings.channel())
-        .build(TokioRuntime::current());
+    let mut hub = Hub::builder(endpoint).limits(settings.limits()).channel(settings.channel());
+    if let Some(path) = settings.store() {
+        hub = hub.store(SqliteStore::open(path)?);
+    }
+    let hub = hub.build(TokioRuntime::current());
     let gate = gate(hub.clone()).origins(settings.origins()?);
     let listener = TcpListener::bind(settings.listen).await?;
     info!("listening on http://{}", listener.local_addr()?);

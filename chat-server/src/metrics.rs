@@ -36,6 +36,8 @@ pub(crate) fn text(stats: &Stats) -> String {
     );
     one(&mut out, "chat_bad_requests_total", "counter", "Messages that were no request.", stats.bad_requests);
     one(&mut out, "chat_turned_away_total", "counter", "Sessions that got no seat.", stats.turned_away);
+    one(&mut out, "chat_store_errors_total", "counter", "Failures of the store.", stats.store_errors);
+    one(&mut out, "chat_unstored_total", "counter", "Publications that were not stored.", stats.unstored);
     let refusals = stats.refusals.iter().map(|(code, count)| ("code", code, *count));
     family(&mut out, "chat_refusals_total", "counter", "Requests refused, by error code.", refusals);
     let dropped = stats.dropped.iter().map(|(reason, count)| ("reason", reason, *count));

@@ -1,6 +1,7 @@
 //! The command line, and the environment behind it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use chat_core::{ChannelOptions, Limits};
@@ -41,6 +42,10 @@ impl Settings {
 
     pub(crate) fn channel(&self) -> ChannelOptions {
         self.history.channel()
+    }
+
+    pub(crate) fn store(&self) -> Option<&Path> {
+        self.history.path()
     }
 
     pub(crate) fn drain(&self) -> Duration {

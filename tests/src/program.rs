@@ -62,9 +62,17 @@ impl Program {
         Self::start(Command::new(built.join("examples").join(name)).arg("127.0.0.1:0"))
     }
 
-    /// The server, on a port of its own choice.
+    /// The server, on a port of its own choice, without a store unless one is named.
     pub fn server(arguments: &[&str]) -> Self {
-        Self::start(Command::new(server()).args(["--listen", "127.0.0.1:0"]).args(arguments))
+        let mut command = Command::new(server());
+        command.args(["--listen", "127.0.0.1:0"]).env("CHAT_STORE", "none");
+        Self::start(command.args(arguments))
+    }
+
+    /// Ends it as a crash does.
+    pub fn crash(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child can be waited for");
     }
 
     /// The process's number.

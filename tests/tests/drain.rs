@@ -9,7 +9,7 @@ use chat_core::testkit::{Client, World};
 use chat_core::{Close, Connect, Hub, Limits, OpenChat, Runtime};
 use chat_protocol::json;
 use chat_tests::crowd::{Member, at_once};
-use chat_tests::program::{Program, server};
+use chat_tests::program::Program;
 use chat_tests::raw::{Raw, frame};
 use chat_tests::scene::{Scene, each_way};
 use serde_json::Value;
@@ -167,8 +167,7 @@ fn a_server_that_is_told_to_stop_delivers_all_that_is_queued_to_2000_clients_wit
 
 #[test]
 fn a_second_signal_ends_it_while_closes_are_still_being_spread() {
-    let mut server =
-        Program::start(Command::new(server()).args(["--listen", "127.0.0.1:0", "--drain-seconds", "3600"]));
+    let mut server = Program::server(&["--drain-seconds", "3600"]);
     let address = server.address;
     let _crowd = at_once(200, |n| Raw::open(address, &format!("/ws?name=u{n}")));
     let id = server.id().to_string();

@@ -61,12 +61,32 @@ fn every_bound_has_a_flag_and_every_flag_an_environment_variable() {
         "turn-bytes",
         "turn-messages",
         "drain-seconds",
+        "user-sessions",
+        "request-rate",
+        "request-burst",
+        "control-rate",
+        "control-burst",
+        "answer-entries",
+        "total-outbox-bytes",
+        "total-history-bytes",
+        "history-entries",
+        "history-bytes",
+        "history-seconds",
+        "presence",
+        "store",
+        "store-bytes",
+        "store-seconds",
+        "durable",
     ] {
         let variable = format!("CHAT_{}", flag.to_uppercase().replace('-', "_"));
         assert!(help.contains(&format!("--{flag}")) && help.contains(&variable), "{flag}: {help}");
     }
-    let full =
-        Program::start(Command::new(server()).args(["--listen", "127.0.0.1:0"]).env("CHAT_SESSIONS", "0"));
+    let full = Program::start(
+        Command::new(server())
+            .args(["--listen", "127.0.0.1:0"])
+            .env("CHAT_SESSIONS", "0")
+            .env("CHAT_STORE", "none"),
+    );
     assert_eq!(try_to_open(&full), 503);
     let wrong = Command::new(server()).args(["--sessions", "many"]).output().expect("it runs");
     assert!(!wrong.status.success());
@@ -107,7 +127,7 @@ fn a_second_signal_does_not_wait_for_those_who_do_not_answer() {
 
 #[test]
 fn a_server_without_file_descriptors_left_recovers_when_some_are_free_again() {
-    let limited = format!("ulimit -n 40; exec {} --listen 127.0.0.1:0", server().display());
+    let limited = format!("ulimit -n 40; exec {} --store none --listen 127.0.0.1:0", server().display());
     let server = Program::start(Command::new("sh").args(["-c", &limited]));
     let crowd: Vec<_> = (0..60).map(|_| Raw::connect(server.address)).collect();
     drop(crowd);

@@ -1,0 +1,291 @@
+//! What is stored outlives the log, the server and its crash; and a store that fails holds nobody up.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_core::testkit::{Client, Way, World};
+use chat_core::{
+    ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub, Offset, OpenChat,
+    Payload, Publication, Storage, StoreError, Stored, StoredPage,
+};
+use chat_store_sqlite::SqliteStore;
+use chat_tests::scene::{Scene, each_way};
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A store that fails or hangs on demand, and is a real one else.
+#[derive(Clone)]
+struct Moody(Arc<Inner>);
+
+struct Inner {
+    file: SqliteStore,
+    mood: Mutex<Mood>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Well,
+    Fails,
+    Hangs,
+}
+
+impl Moody {
+    fn new() -> Self {
+        let file = SqliteStore::open(":memory:").expect("it opens");
+        Self(Arc::new(Inner { file, mood: Mutex::new(Mood::Well) }))
+    }
+
+    fn be(&self, mood: Mood) {
+        *self.0.mood.lock().expect("no panic") = mood;
+    }
+
+    /// In virtual time the file is as fast as anything.
+    fn swayed<'a, T: Send + 'a>(
+        &self,
+        well: BoxFuture<'a, Result<T, StoreError>>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        match *self.0.mood.lock().expect("no panic") {
+            Mood::Well => std::future::ready(async_io::block_on(well)).boxed(),
+            Mood::Fails => std::future::ready(Err(StoreError("the disk is full".into()))).boxed(),
+            Mood::Hangs => pending().boxed(),
+        }
+    }
+}
+
+impl HistoryStore for Moody {
+    fn open(
+        &self,
+        channel: &ChannelId,
+        fresh: Epoch,
+        tenure: u64,
+    ) -> BoxFuture<'_, Result<Stored, StoreError>> {
+        self.swayed(self.0.file.open(channel, fresh, tenure))
+    }
+    fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.swayed(self.0.file.append(publications))
+    }
+    fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
+        self.swayed(self.0.file.read(request, bytes))
+    }
+    fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.swayed(self.0.file.trim(channel, before))
+    }
+    fn close(&self, tenure: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.swayed(self.0.file.close(tenure))
+    }
+}
+
+/// A hub that keeps five publications in its log, and all in the store. Every scene is another process to the store.
+fn scene(way: Way, store: &Moody, storage: Storage, seed: u64) -> Scene {
+    let history = HistoryOptions { entries: 5, bytes: 1 << 20, age: SECOND * 60 };
+    let options = ChannelOptions { history, storage, ..ChannelOptions::default() };
+    Scene::of(
+        World::seeded(seed),
+        way,
+        Hub::builder(OpenChat::default()).channel(options).store(store.clone()),
+    )
+}
+
+fn say(client: &Client, times: std::ops::RangeInclusive<u64>) {
+    times.for_each(|n| client.say(&format!("publish room {n}")));
+}
+
+fn stop(scene: &Scene) {
+    let hub = scene.hub.clone();
+    scene.world.run(async move { hub.drain(SECOND * 30).await });
+}
+
+fn epoch(scene: &Scene) -> Epoch {
+    let channel = "room".parse().expect("a name");
+    let request = HistoryRequest { channel, after: None, before: None, limit: 1, reverse: false };
+    scene.hub.history(&request).expect("it is there").epoch
+}
+
+#[test]
+fn after_a_stop_in_order_channels_go_on_where_they_were_and_who_comes_back_recovers() {
+    each_way(|way| {
+        let store = Moody::new();
+        let first = scene(way, &store, Storage::Kept, 1);
+        let ann = first.join("ann", "room");
+        say(&ann, 1..=8);
+        let before = epoch(&first);
+        stop(&first);
+        let second = scene(way, &store, Storage::Kept, 2);
+        let (ann, bob) = (second.enter("ann"), second.enter("bob"));
+        ann.say(&format!("subscribe room since {before} 6"));
+        assert_eq!(
+            ann.heard(),
+            [
+                format!("subscribed room 8 recovered {before}"),
+                "message room 7 ann 7".into(),
+                "message room 8 ann 8".into()
+            ]
+        );
+        bob.say(&format!("subscribe room since {before} 2"));
+        assert_eq!(bob.heard(), [format!("subscribed room 8 not recovered: too old {before}")]);
+        say(&ann, 9..=9);
+        assert_eq!(bob.heard(), ["message room 9 ann 9"]);
+    });
+}
+
+#[test]
+fn after_a_crash_channels_keep_what_is_stored_and_nobody_is_told_that_it_recovered() {
+    each_way(|way| {
+        let store = Moody::new();
+        let first = scene(way, &store, Storage::Kept, 1);
+        let ann = first.join("ann", "room");
+        say(&ann, 1..=8);
+        let before = epoch(&first);
+        drop((ann, first));
+        let second = scene(way, &store, Storage::Kept, 2);
+        let ann = second.enter("ann");
+        ann.say(&format!("subscribe room since {before} 8"));
+        let after = epoch(&second);
+        assert_ne!(before, after);
+        assert_eq!(ann.heard(), [format!("subscribed room 8 not recovered: epoch changed {after}")]);
+        ann.say("history room 3 reverse");
+        assert_eq!(ann.heard(), ["history room 8 more 8:8 7:7 6:6"]);
+    });
+}
+
+#[test]
+fn what_the_log_does_not_hold_any_more_is_read_from_the_store_in_either_direction() {
+    each_way(|way| {
+        let scene = scene(way, &Moody::new(), Storage::Kept, 1);
+        let ann = scene.join("ann", "room");
+        say(&ann, 1..=12);
+        ann.heard();
+        for (asked, answered) in [
+            ("", "history room 12 1:1 2:2 3:3 4:4 5:5 6:6 7:7 8:8 9:9 10:10 11:11 12:12"),
+            ("4", "history room 12 more 1:1 2:2 3:3 4:4"),
+            ("4 after 5", "history room 12 more 6:6 7:7 8:8 9:9"),
+            ("4 after 8", "history room 12 9:9 10:10 11:11 12:12"),
+            ("4 before 4", "history room 12 1:1 2:2 3:3"),
+            ("6 reverse", "history room 12 more 12:12 11:11 10:10 9:9 8:8 7:7"),
+            ("5 reverse", "history room 12 more 12:12 11:11 10:10 9:9 8:8"),
+            ("6 reverse before 4", "history room 12 3:3 2:2 1:1"),
+            ("9 reverse after 2 before 9", "history room 12 8:8 7:7 6:6 5:5 4:4 3:3"),
+        ] {
+            ann.say(&format!("history room {asked}"));
+            assert_eq!(ann.heard(), [answered], "{asked:?}");
+        }
+    });
+}
+
+#[test]
+fn a_channel_that_nobody_was_in_for_long_comes_back_as_it_was() {
+    each_way(|way| {
+        let scene = scene(way, &Moody::new(), Storage::Kept, 1);
+        let ann = scene.join("ann", "room");
+        say(&ann, 1..=3);
+        let before = epoch(&scene);
+        ann.cut();
+        scene.world.advance(SECOND * 70);
+        assert_eq!(scene.hub.stats().channels, 0);
+        let bob = scene.enter("bob");
+        bob.say(&format!("subscribe room since {before} 3"));
+        assert_eq!(bob.heard(), [format!("subscribed room 3 recovered {before}")]);
+    });
+}
+
+#[test]
+fn a_server_publishes_to_a_channel_that_has_to_be_taken_up_first() {
+    each_way(|way| {
+        let scene = scene(way, &Moody::new(), Storage::Kept, 1);
+        let published: Vec<_> = (1..=3)
+            .map(|n| scene.hub.publish("room", Payload::json(n.to_string())).expect("a name").offset.0)
+            .collect();
+        assert_eq!(published, [0, 0, 0], "their places are given later");
+        scene.world.settle();
+        let ann = scene.join("ann", "room");
+        ann.say("history room");
+        assert_eq!(ann.heard(), ["history room 3 1:1 2:2 3:3"]);
+    });
+}
+
+#[test]
+fn a_store_that_hangs_or_fails_holds_up_nobodys_messages_and_is_counted() {
+    each_way(|way| {
+        for (mood, errors) in [(Mood::Fails, 2), (Mood::Hangs, 0)] {
+            let store = Moody::new();
+            let scene = scene(way, &store, Storage::Kept, 1);
+            let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+            store.be(mood);
+            say(&ann, 1..=2);
+            assert_eq!(bob.heard(), ["message room 1 ann 1", "message room 2 ann 2"]);
+            assert_eq!(scene.hub.stats().store_errors, errors);
+            // A channel that has to be taken up goes on without the store, after a while.
+            bob.say("subscribe other");
+            scene.world.advance(SECOND * 5);
+            bob.say("publish other 7");
+            assert_eq!(bob.heard(), ["subscribed other 0", "message other 1 bob 7"]);
+            assert!(scene.hub.stats().store_errors > errors);
+        }
+    });
+}
+
+#[test]
+fn what_was_not_stored_is_never_claimed_to_be_recovered_after_a_restart() {
+    each_way(|way| {
+        let store = Moody::new();
+        let first = scene(way, &store, Storage::Kept, 1);
+        let ann = first.join("ann", "room");
+        say(&ann, 1..=3);
+        let before = epoch(&first);
+        store.be(Mood::Fails);
+        say(&ann, 4..=4);
+        store.be(Mood::Well);
+        assert_eq!(first.hub.stats().unstored, 1);
+        stop(&first);
+        let second = scene(way, &store, Storage::Kept, 2);
+        let ann = second.enter("ann");
+        ann.say(&format!("subscribe room since {before} 3"));
+        assert!(ann.heard()[0].contains("not recovered: epoch changed"));
+    });
+}
+
+#[test]
+fn a_durable_publish_is_answered_when_it_is_stored_and_heard_before() {
+    each_way(|way| {
+        let store = Moody::new();
+        let scene = scene(way, &store, Storage::Durable, 1);
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        ann.say("#1 publish room 1");
+        assert!(ann.heard().contains(&"#1 published room 1".to_owned()));
+        store.be(Mood::Hangs);
+        ann.say("#2 publish room 2");
+        assert_eq!(ann.heard(), ["message room 2 ann 2"]);
+        scene.world.advance(SECOND * 5);
+        assert_eq!(ann.heard(), ["#2 error 100 it was published, and is not stored"]);
+        assert_eq!(bob.heard(), ["message room 1 ann 1", "message room 2 ann 2"]);
+    });
+}
+
+#[test]
+fn a_durable_publish_that_could_not_be_stored_says_so_and_may_be_tried_again_with_its_key() {
+    each_way(|way| {
+        let store = Moody::new();
+        let scene = scene(way, &store, Storage::Durable, 1);
+        let ann = scene.join("ann", "room");
+        store.be(Mood::Fails);
+        ann.say("#1 once room key 1");
+        store.be(Mood::Well);
+        ann.say("#2 once room key 1");
+        let heard = ann.heard();
+        assert!(heard.contains(&"#1 error 100 it was published, and is not stored".to_owned()), "{heard:?}");
+        assert_eq!(heard.last().expect("an answer"), "#2 published room 1 already");
+        let page = async_io::block_on(store.0.file.read(
+            HistoryRequest {
+                channel: "room".parse().expect("a name"),
+                after: None,
+                before: None,
+                limit: 9,
+                reverse: false,
+            },
+            9999,
+        ));
+        assert_eq!(page.expect("it reads").publications.len(), 1);
+    });
+}
