@@ -157,6 +157,80 @@ const cases = {
     }
   },
 
+  async 'everybody sees who is here, who comes, who goes and who types'() {
+    const ann = await person('ann', 'people');
+    const here = (text) => ann.locator('#here').getByText(text).waitFor();
+    await here('1 here: ann');
+    const [bob, eve] = [await person('bob', 'people'), await person('eve', 'people')];
+    await here('3 here: ann, bob, eve');
+    await bob.locator('#text').pressSequentially('I am');
+    await ann.locator('#typing').getByText('bob is typing…').waitFor();
+    equal(await bob.locator('#typing').textContent(), '', 'what one sees of oneself');
+    await say(bob, 'I am here');
+    await hears(ann, 'I am here');
+    await ann.waitForFunction(() => document.querySelector('#typing').textContent === '');
+    await eve.context().close();
+    await here('2 here: ann, bob');
+  },
+
+  async 'who comes late sees what was said, and more of it on scrolling up'() {
+    const ann = await person('ann', 'long ago');
+    await ann.evaluate(() => { for (let n = 1; n <= 90; n += 1) transmit({ type: 'publish', channelId: 'long ago', content: `line ${n}` }); });
+    await hears(ann, 'line 90');
+    const bob = await person('bob', 'long ago');
+    await hears(bob, 'line 90');
+    equal(await count(bob, 'line 41'), 1, 'the first of the newest fifty');
+    equal(await count(bob, 'line 40'), 0, 'what is older');
+    await bob.evaluate(() => { document.querySelector('#logs').scrollTop = 0; });
+    await hears(bob, 'line 1');
+    const texts = await bob.locator('.message .content').allTextContents();
+    equal(texts.join(), Array.from({ length: 90 }, (_, n) => `line ${n + 1}`).join(), 'all, in order');
+  },
+
+  async 'who was away for a moment gets what was said meanwhile, once'() {
+    const [ann, bob] = [await person('ann', 'moment'), await person('bob', 'moment')];
+    await say(ann, 'one');
+    await hears(bob, 'one');
+    await bob.evaluate(() => { retryTimer = 1; abandon(); setState('waiting', ''); });
+    await say(ann, 'two');
+    await say(ann, 'three');
+    await hears(ann, 'three');
+    await bob.evaluate(() => connect());
+    await hears(bob, 'three');
+    equal((await bob.locator('.message .content').allTextContents()).join(), 'one,two,three', 'what bob has');
+    equal(await bob.locator('.notice').count(), 0, 'marks of a gap');
+  },
+
+  async 'who was away for too long is told how much is missing'() {
+    const [ann, bob] = [await person('ann', 'away'), await person('bob', 'away')];
+    await say(ann, 'one');
+    await hears(bob, 'one');
+    await bob.evaluate(() => { abandon(); setState('waiting', ''); });
+    await ann.evaluate(() => { for (let n = 1; n <= 112; n += 1) transmit({ type: 'publish', channelId: 'away', content: `line ${n}` }); });
+    await hears(ann, 'line 112');
+    await bob.evaluate(() => connect());
+    await bob.locator('.notice').getByText('You missed 112 messages').waitFor();
+    await say(ann, 'welcome back');
+    await hears(bob, 'welcome back');
+  },
+
+  async 'a message that is edited or taken back changes where it stands'() {
+    const [ann, bob] = [await person('ann', 'changes'), await person('bob', 'changes')];
+    await say(ann, 'helo');
+    await say(ann, 'oops');
+    await hears(bob, 'oops');
+    await ann.evaluate(() => {
+      transmit({ type: 'publish', channelId: 'changes', content: 'hello', edits: 1 });
+      transmit({ type: 'publish', channelId: 'changes', deletes: 2 });
+    });
+    await hears(bob, 'hello');
+    await hears(bob, 'taken back');
+    equal(await bob.locator('.message').count(), 2, 'messages');
+    const eve = await person('eve', 'changes');
+    await hears(eve, 'taken back');
+    equal((await eve.locator('.message .content').allTextContents()).join(), 'hello,taken back', 'what a newcomer sees');
+  },
+
   async 'unread messages are counted on a channel in the background until it is looked at'() {
     const [ann, bob] = [await person('ann', 'front'), await person('bob', 'back')];
     await ann.fill('#channel', 'back');
@@ -303,7 +377,34 @@ async function picture(file) {
   await eve.press('#channel', 'Enter');
   for (const text of ['First swarm of the year, in the plum tree.', 'It has settled in the empty hive.', 'Come and look!']) await say(eve, text);
   await channelOf(ann, 'bees').locator('.unread').getByText('3').waitFor();
+  await bob.locator('#text').pressSequentially('On my way');
+  await ann.locator('#typing').getByText('Bob is typing…').waitFor();
   await ann.mouse.move(900, 300);
   await ann.locator('#text').focus();
+  await ann.screenshot({ path: file });
+  await pictureOfGap(file.replace('.png', '-gap.png'), ann, bob);
+}
+
+// Older messages that were loaded, and what is missing after a while away.
+async function pictureOfGap(file, ann, bob) {
+  for (const page of [ann, bob]) {
+    await page.fill('#channel', 'weather');
+    await page.press('#channel', 'Enter');
+  }
+  await ann.evaluate(() => { for (let n = 1; n <= 60; n += 1) transmit({ type: 'publish', channelId: 'weather', content: `Day ${n}: ${['sun', 'rain', 'wind', 'fog'][n % 4]}` }); });
+  await hears(ann, 'Day 60: sun');
+  await ann.reload();
+  await state(ann, 'open');
+  await hears(ann, 'Day 60: sun');
+  await ann.evaluate(() => { document.querySelector('#logs').scrollTop = 0; });
+  await hears(ann, 'Day 1: rain');
+  await ann.evaluate(() => { document.querySelector('#logs').scrollTop = document.querySelector('#logs').scrollHeight; });
+  await ann.evaluate(() => { abandon(); setState('waiting', ''); });
+  await bob.evaluate(() => { for (let n = 1; n <= 112; n += 1) transmit({ type: 'publish', channelId: 'weather', content: `Week ${n}` }); });
+  await hears(bob, 'Week 112');
+  await ann.evaluate(() => connect());
+  await ann.locator('.notice').getByText('You missed 112 messages').waitFor();
+  await say(bob, 'Sunny at last. Where have you been?');
+  await hears(ann, 'Sunny at last. Where have you been?');
   await ann.screenshot({ path: file });
 }

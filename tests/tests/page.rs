@@ -5,5 +5,5 @@ use chat_tests::program::server;
 
 #[test]
 fn people_talk_on_the_page_and_it_comes_back_by_itself() {
-    page(&format!("{} --listen 127.0.0.1:{{port}}", server().display()));
+    page(&format!("{} --store none --listen 127.0.0.1:{{port}}", server().display()));
 }
