@@ -4,6 +4,7 @@ mod bounds;
 mod metrics;
 mod routes;
 mod settings;
+mod tokens;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use chat_tokio_adapter::{TokioRuntime, gate, serve_http};
 use clap::Parser;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
+use tokens::TokenChat;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
@@ -41,8 +43,13 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
-    let endpoint = OpenChat { open_publish: settings.open_publish };
-    let mut hub = Hub::builder(endpoint).limits(settings.limits()).channel(settings.channel());
+    let open = OpenChat { open_publish: settings.open_publish };
+    let mut hub = match &settings.jwt_secret {
+        Some(secret) => Hub::builder(TokenChat::new(open, secret)),
+        None => Hub::builder(open),
+    }
+    .limits(settings.limits())
+    .channel(settings.channel());
     if let Some(path) = settings.store() {
         hub = hub.store(SqliteStore::open(path)?);
     }

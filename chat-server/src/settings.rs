@@ -23,6 +23,10 @@ pub(crate) struct Settings {
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
+    /// Lets only those in who have a JWT, signed with this secret (HS256): `sub` is the user, `name` and `info` what others see, `exp` when it ends, `read` and
+    /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
+    #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true)]
+    pub(crate) jwt_secret: Option<String>,
     /// Threads that serve; 0 for one a core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0)]
     pub(crate) workers: usize,

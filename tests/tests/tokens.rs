@@ -1,0 +1,109 @@
+//! The server with `--jwt-secret`: who comes in, until when, and what it may do.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chat_tests::crowd::Member;
+use chat_tests::program::Program;
+use chat_tests::raw::Raw;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+const SECRET: &str = "a secret of some length";
+
+fn signed(claims: &Value, algorithm: Algorithm, secret: &str) -> String {
+    encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("it signs")
+}
+
+fn token(claims: &Value) -> String {
+    signed(claims, Algorithm::HS256, SECRET)
+}
+
+fn in_seconds(seconds: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_secs();
+    now.cast_signed() + seconds
+}
+
+fn server() -> Program {
+    Program::server(&["--jwt-secret", SECRET])
+}
+
+fn asked(member: &mut Member, request: &Value) -> Value {
+    member.say(request);
+    member.hear()
+}
+
+#[test]
+fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
+    let server = server();
+    let good = json!({"sub":"ann","exp":in_seconds(60)});
+    let unsigned = format!("{}.", token(&good).rsplit_once('.').expect("a signature").0);
+    for (token, code) in [
+        (String::new(), 3500),
+        ("nonsense".into(), 3500),
+        (unsigned, 3500),
+        (signed(&good, Algorithm::HS256, "another secret"), 3500),
+        (signed(&good, Algorithm::HS512, SECRET), 3500),
+        (token(&json!({"name":"nobody"})), 3500),
+        (token(&json!({"sub":"ann","exp":in_seconds(-1)})), 3005),
+    ] {
+        let mut raw = Raw::open(server.address, &format!("/ws?name=ann&token={token}"));
+        assert_eq!(raw.close_code(), Some(code), "{token}");
+    }
+    let mut nobody = Raw::open(server.address, "/ws?name=ann");
+    nobody.send(&chat_tests::raw::frame(0x81, br#"{"type":"subscribe","channelId":"room"}"#));
+    assert_eq!(nobody.close_code(), Some(3500));
+    let mut ann = Member::connect_to(server.address, &format!("/ws?name=eve&token={}", token(&good)));
+    ann.subscribe("room");
+    ann.say(&json!({"type":"publish","channelId":"room","content":1}));
+    assert_eq!(ann.hear()["senderName"], "ann", "the token says who she is, not she");
+}
+
+#[test]
+fn scopes_say_which_channels_may_be_joined_and_which_written_to() {
+    let server = server();
+    let claims =
+        json!({"sub":"u-7","name":"Ann","info":{"color":"red"},"read":["news","room-*"],"write":["room-*"]});
+    let mut ann = Member::connect_to(server.address, &format!("/ws?token={}", token(&claims)));
+    for (channel, allowed) in [("news", true), ("room-1", true), ("room", false), ("other", false)] {
+        let answer = asked(&mut ann, &json!({"type":"subscribe","id":1,"channelId":channel,"presence":true}));
+        assert_eq!(answer["type"] == "subscribed", allowed, "{answer}");
+        if allowed {
+            let present = json!([{"user":"u-7","name":"Ann","sessions":["1"],"data":{"color":"red"}}]);
+            assert_eq!(answer["present"], present);
+        }
+    }
+    let refused = asked(&mut ann, &json!({"type":"publish","id":2,"channelId":"news","content":1}));
+    assert_eq!((&refused["code"], &refused["id"]), (&json!(103), &json!(2)));
+    ann.say(&json!({"type":"publish","id":3,"channelId":"room-1","content":1}));
+    let kinds = [ann.hear()["type"].clone(), ann.hear()["type"].clone()];
+    assert!(kinds.contains(&json!("published")) && kinds.contains(&json!("message")), "{kinds:?}");
+}
+
+#[test]
+fn a_session_is_refreshed_and_loses_what_the_new_token_does_not_allow() {
+    let server = server();
+    let first = token(&json!({"sub":"ann","exp":in_seconds(60),"read":["a","b"]}));
+    let mut ann = Member::connect_to(server.address, "/ws");
+    let connected = asked(&mut ann, &json!({"type":"connect","id":1,"token":first}));
+    assert_eq!(connected["type"], "connected");
+    assert!(connected["expires"].is_string());
+    ann.subscribe("a");
+    ann.subscribe("b");
+    let other = token(&json!({"sub":"bob"}));
+    assert_eq!(asked(&mut ann, &json!({"type":"refresh","id":2,"token":other}))["code"], 101);
+    let second = token(&json!({"sub":"ann","exp":in_seconds(90),"read":["b"]}));
+    let left = asked(&mut ann, &json!({"type":"refresh","id":3,"token":second}));
+    assert_eq!(
+        (&left["type"], &left["channelId"], &left["code"]),
+        (&json!("unsubscribed"), &json!("a"), &json!(103))
+    );
+    assert_eq!(ann.hear()["type"], "refreshed");
+}
+
+#[test]
+fn a_session_ends_when_its_token_does() {
+    let server = server();
+    let mut raw =
+        Raw::open(server.address, &format!("/ws?token={}", token(&json!({"sub":"ann","exp":in_seconds(2)}))));
+    assert_eq!(raw.close_code(), Some(3005));
+}
