@@ -26,7 +26,7 @@ fn serve() -> Served {
     let limits = Limits {
         write_timeout: patience,
         close_timeout: patience,
-        pong_timeout: patience,
+        ping_interval: patience,
         ..Limits::default()
     };
     let mut options = chat_core::ChannelOptions::default();
@@ -215,6 +215,8 @@ fn a_thousand_stalled_sessions_cost_no_more_than_all_may_and_newcomers_are_serve
         "--close-seconds",
         "600",
         "--open-publish",
+        "--ping-seconds",
+        "3600",
         "--request-rate",
         "0",
         "--history-entries",
