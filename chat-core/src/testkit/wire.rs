@@ -56,6 +56,8 @@ struct State {
     room: Option<usize>,
     broken: bool,
     shut: bool,
+    /// How often the server did something with its writing end.
+    touches: u64,
     writer: Option<Waker>,
     ignores_pings: bool,
     ignores_close: bool,
@@ -127,6 +129,15 @@ impl Wire {
         lock(&self.0).shut
     }
 
+    /// How often the server has done anything with its writing end.
+    pub fn touches(&self) -> u64 {
+        lock(&self.0).touches
+    }
+
+    fn touch(&self) {
+        lock(&self.0).touches += 1;
+    }
+
     /// Changes the state, and wakes both ends once the lock is free.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let wakers = {
@@ -139,6 +150,7 @@ impl Wire {
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut state = lock(&self.0);
+        state.touches += 1;
         match state.room {
             _ if state.broken => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Some(0) => {
@@ -150,6 +162,7 @@ impl Wire {
     }
 
     fn shut(&self) {
+        self.touch();
         self.change(|state| (state.shut, state.ended) = (true, true));
     }
 }
@@ -249,6 +262,7 @@ impl Sink<Frame> for WireSink {
     }
 
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> io::Result<()> {
+        self.0.touch();
         let heard = Heard { kind: frame.kind(), payload: frame.as_ref().to_vec() };
         self.0.change(|state| {
             state.take_room(heard.payload.len().max(1));
@@ -258,6 +272,7 @@ impl Sink<Frame> for WireSink {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.touch();
         Poll::Ready(Ok(()))
     }
 
@@ -269,6 +284,7 @@ impl Sink<Frame> for WireSink {
 
 impl ByteWriter for WireWriter {
     fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.touch();
         if lock(&self.0.0).broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

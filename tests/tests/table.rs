@@ -1,0 +1,308 @@
+//! Every state of a session × every cause of its end × whatever happens then × another cause: it ends once, for the first, and is let alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_core::testkit::{Client, Way};
+use chat_core::{
+    Call, ChannelId, Close, Connect, Endpoint, HistoryRequest, Identity, Incoming, InputError, Limits,
+    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
+};
+use chat_tests::scene::{Scene, each_way};
+use futures::future::pending;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Hooks that wait for ever if they are asked to, panic for those whose name says so, and note every end.
+#[derive(Clone, Default)]
+struct Noting {
+    closed: Arc<Mutex<Vec<(SessionId, u16)>>>,
+}
+
+/// Panics if the name is that of somebody for whom this hook does.
+fn trip(who: &SessionInfo, hook: &str) {
+    assert!(!who.name.as_str().ends_with(hook), "as was asked for");
+}
+
+impl Endpoint for Noting {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let name = connect.name.expect("these say who they are");
+        if name.as_str() == "waits" {
+            pending::<()>().await;
+        }
+        assert!(!name.as_str().ends_with("opened"), "as was asked for");
+        Ok(Identity::named(name))
+    }
+
+    async fn subscribe(&self, who: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
+        trip(who, "subscribe");
+        Ok(SubscribeOptions::of(&wish))
+    }
+
+    async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
+        trip(who, "publish");
+        Ok(wish)
+    }
+
+    async fn history(
+        &self,
+        who: &SessionInfo,
+        wish: HistoryRequest,
+        _: bool,
+    ) -> Result<HistoryRequest, Refusal> {
+        trip(who, "history");
+        Ok(wish)
+    }
+
+    async fn presence(&self, who: &SessionInfo, _: &ChannelId, _: bool) -> Result<(), Refusal> {
+        trip(who, "presence");
+        Ok(())
+    }
+
+    async fn call(&self, who: &SessionInfo, call: Call) -> Result<Payload, Refusal> {
+        trip(who, "call");
+        if &*call.method == "wait" {
+            pending::<()>().await;
+        }
+        Ok(call.data)
+    }
+
+    async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
+        self.closed.lock().expect("no panic").push((who.id, close.code));
+        trip(who, "closed");
+    }
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Opening,
+    OpeningWaitsForHook,
+    Open,
+    InAChannel,
+    WaitsForHook,
+    Stalled,
+    /// It is closed, and what is queued cannot go.
+    Flushing,
+    /// The close is sent, and not answered.
+    Said,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cause {
+    PeerCloses,
+    PeerIsLost,
+    PeerBreaksARule,
+    PeerIsSilent,
+    PeerErrs,
+    ServerDisconnects,
+    ServerDrains,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    Request,
+    BadRequest,
+    Ping,
+    Pong,
+    Publication,
+    WritesBreak,
+}
+
+use Cause::{
+    PeerBreaksARule, PeerCloses, PeerErrs, PeerIsLost, PeerIsSilent, ServerDisconnects, ServerDrains,
+};
+
+const STATES: [State; 9] = [
+    State::Opening,
+    State::OpeningWaitsForHook,
+    State::Open,
+    State::InAChannel,
+    State::WaitsForHook,
+    State::Stalled,
+    State::Flushing,
+    State::Said,
+    State::Closed,
+];
+const CAUSES: [Cause; 7] =
+    [PeerCloses, PeerIsLost, PeerBreaksARule, PeerIsSilent, PeerErrs, ServerDisconnects, ServerDrains];
+const EVENTS: [Event; 7] = [
+    Event::Nothing,
+    Event::Request,
+    Event::BadRequest,
+    Event::Ping,
+    Event::Pong,
+    Event::Publication,
+    Event::WritesBreak,
+];
+const FIRST: SessionId = SessionId(1);
+
+fn publish(scene: &Scene) {
+    scene.hub.publish("room", Payload::json("1")).expect("a name");
+    scene.world.settle();
+}
+
+impl State {
+    fn reach(self, scene: &Scene) -> Client {
+        let client = match self {
+            Self::Opening => return scene.approach(),
+            Self::OpeningWaitsForHook => return scene.enter("waits"),
+            Self::Open => return scene.enter("ann"),
+            _ => scene.join("ann", "room"),
+        };
+        match self {
+            Self::WaitsForHook => client.say("call wait"),
+            Self::Stalled | Self::Flushing => {
+                client.wire().stall();
+                publish(scene);
+            }
+            Self::Said => client.wire().ignore_close(),
+            Self::Closed => client.cut(),
+            _ => {}
+        }
+        if matches!(self, Self::Flushing | Self::Said) {
+            scene.hub.disconnect(FIRST, Close::new(4001, "first"));
+            scene.world.settle();
+        }
+        client
+    }
+
+    fn was_let_in(self) -> bool {
+        !matches!(self, Self::Opening | Self::OpeningWaitsForHook)
+    }
+
+    /// The code of the end that the first cause brings, here.
+    fn ends_with(self, cause: Cause) -> u16 {
+        match (self, cause) {
+            (Self::Flushing | Self::Said, _) => 4001,
+            (Self::Closed, _) | (_, PeerIsLost) => 1006,
+            (_, PeerCloses) => 4007,
+            (_, PeerBreaksARule) => 1002,
+            (_, PeerErrs) => 3509,
+            (_, ServerDisconnects) => 4002,
+            (_, ServerDrains) => 1001,
+            (Self::Opening | Self::OpeningWaitsForHook, PeerIsSilent) => 3502,
+            (Self::Stalled, PeerIsSilent) => 3008,
+            (_, PeerIsSilent) => 3012,
+        }
+    }
+}
+
+impl Cause {
+    fn happens(self, scene: &Scene, client: &Client) {
+        match self {
+            Self::PeerCloses => client.put(Ok(Incoming::Close(Some(4007)))),
+            Self::PeerIsLost => client.cut(),
+            Self::PeerBreaksARule => client.put(Err(InputError::Refused(Close::PROTOCOL_ERROR))),
+            Self::PeerErrs => (0..20).for_each(|_| client.say("nonsense")),
+            Self::PeerIsSilent => {
+                client.wire().ignore_pings();
+                scene.world.advance(SECOND * 36);
+            }
+            Self::ServerDisconnects => {
+                scene.hub.disconnect(FIRST, Close::new(4002, "server"));
+                scene.world.settle();
+            }
+            Self::ServerDrains => {
+                let hub = scene.hub.clone();
+                scene.world.spawn(Box::pin(async move {
+                    hub.drain(SECOND * 60).await;
+                }));
+                scene.world.settle();
+            }
+        }
+    }
+}
+
+impl Event {
+    fn happens(self, scene: &Scene, client: &Client) {
+        match self {
+            Self::Nothing => {}
+            Self::Request => client.say("subscribe other"),
+            Self::BadRequest => client.say("nonsense"),
+            Self::Ping => client.put(Ok(Incoming::Ping(vec![1]))),
+            Self::Pong => client.put(Ok(Incoming::Pong)),
+            Self::Publication => publish(scene),
+            Self::WritesBreak => client.wire().break_writes(),
+        }
+    }
+}
+
+fn play(way: Way, state: State, first: Cause, event: Event, second: Cause) {
+    let noting = Noting::default();
+    let scene = Scene::new(way, noting.clone(), Limits::default());
+    let client = state.reach(&scene);
+    first.happens(&scene, &client);
+    event.happens(&scene, &client);
+    second.happens(&scene, &client);
+    client.wire().flow();
+    scene.world.advance(SECOND * 100);
+    let (told, code) = (format!("{state:?} {first:?} {event:?} {second:?}"), state.ends_with(first));
+    let closed = noting.closed.lock().expect("no panic").clone();
+    let expected = if state.was_let_in() { vec![(FIRST, code)] } else { vec![] };
+    assert_eq!(closed, expected, "{told}");
+    let stats = scene.hub.stats();
+    assert_eq!((stats.sessions, stats.subscriptions, stats.channels), (0, 0, 0), "{told}");
+    assert_eq!(stats.closes, BTreeMap::from([(code, 1)]), "{told}");
+    let touches = client.wire().touches();
+    publish(&scene);
+    scene.hub.disconnect(FIRST, Close::NORMAL);
+    scene.hub.send_to_user(&"ann".parse().expect("a name"), &Payload::null());
+    client.say("publish room 1");
+    scene.world.advance(SECOND * 100);
+    assert_eq!(client.wire().touches(), touches, "{told}");
+}
+
+#[test]
+fn a_session_ends_once_for_the_first_cause_whatever_its_state_and_nothing_touches_its_transport_then() {
+    each_way(|way| {
+        for state in STATES {
+            for first in CAUSES {
+                for event in EVENTS {
+                    CAUSES.into_iter().for_each(|second| play(way, state, first, event, second));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn panics_in_every_hook_of_500_sessions_take_nothing_from_the_other_500() {
+    const HOOKS: [&str; 7] = ["opened", "subscribe", "publish", "history", "presence", "call", "closed"];
+    each_way(|way| {
+        let noting = Noting::default();
+        let scene = Scene::new(way, noting.clone(), Limits::default());
+        let well: Vec<_> = (0..500).map(|n| scene.join(&format!("well-{n}"), "room")).collect();
+        for n in 0..500 {
+            let client = scene.enter(&format!("{n}-{}", HOOKS[n % HOOKS.len()]));
+            for request in ["subscribe room", "publish room 1", "history room", "presence room", "call x 1"] {
+                client.say(request);
+            }
+            client.put(Ok(Incoming::Close(None)));
+            let panicked = HOOKS[n % HOOKS.len()] != "closed";
+            let code = if panicked { Close::SERVER_ERROR } else { Close::NO_STATUS };
+            assert_eq!(client.close(), Some(code), "{n}");
+        }
+        well[0].say("publish room 2");
+        let last = well[1].heard();
+        assert!(
+            last.len() > 200 && last.last().is_some_and(|line| line.ends_with("well-0 2")),
+            "{}",
+            last.len()
+        );
+        for client in &well[2..] {
+            assert_eq!(client.heard(), last);
+        }
+        let stats = scene.hub.stats();
+        assert_eq!((stats.sessions, stats.subscriptions, stats.channels), (500, 500, 1));
+        let let_in = 500 - 500_usize.div_ceil(HOOKS.len());
+        assert_eq!(
+            noting.closed.lock().expect("no panic").len(),
+            let_in,
+            "every session that was let in, once"
+        );
+    });
+}
