@@ -11,9 +11,6 @@ use chat_websocket::{Gate, HeadLimits, Opening, OpeningRequest, Rejection, Reque
 use futures::future::{Either, select};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 
-/// How long a client may take for its request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long one that is refused has to hear why.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -40,8 +37,8 @@ impl From<io::Error> for Failure {
 /// Lets a client in: its place, and what it said already. One that may not come in is told why.
 pub(crate) async fn enter(gate: &Gate, socket: &Async<TcpStream>) -> Option<(Opening, Vec<u8>)> {
     let runtime = gate.hub().runtime();
-    let entered = within(runtime, HEAD_TIMEOUT, admit(gate, socket)).await;
-    match entered.unwrap_or(Err(Failure::Refused(Rejection::Timeout))) {
+    let entered = within(runtime, gate.hub().limits().handshake_timeout, admit(gate, socket)).await;
+    match entered.unwrap_or_else(|| Err(reject(gate, Rejection::Timeout))) {
         Ok(entered) => Some(entered),
         Err(Failure::Gone) => None,
         Err(Failure::Refused(rejection)) => {
@@ -52,21 +49,28 @@ pub(crate) async fn enter(gate: &Gate, socket: &Async<TcpStream>) -> Option<(Ope
 }
 
 async fn admit(gate: &Gate, mut socket: &Async<TcpStream>) -> Result<(Opening, Vec<u8>), Failure> {
-    let OpeningRequest { head, rest } = read_request(socket).await?;
+    let OpeningRequest { head, rest } = read_request(gate, socket).await?;
     let (response, opening) = gate.open(&head)?;
     socket.write_all(&to_bytes(&response.map(|()| ""))).await?;
     Ok((opening, rest))
 }
 
-async fn read_request(mut socket: &Async<TcpStream>) -> Result<OpeningRequest, Failure> {
-    let mut reader = RequestReader::new(HeadLimits::default());
+/// Counts one that does not come as far as the gate.
+fn reject(gate: &Gate, rejection: Rejection) -> Failure {
+    gate.hub().count_rejection(rejection.status().as_u16());
+    Failure::Refused(rejection)
+}
+
+async fn read_request(gate: &Gate, mut socket: &Async<TcpStream>) -> Result<OpeningRequest, Failure> {
+    let mut reader = RequestReader::new(HeadLimits::from(gate.hub().limits()));
     let mut buffer = [0; 1024];
     loop {
         let n = socket.read(&mut buffer).await?;
         if n == 0 {
             return Err(Failure::Gone);
         }
-        if let Some(request) = reader.push(&buffer[..n])? {
+        let pushed = reader.push(&buffer[..n]).map_err(|rejection| reject(gate, rejection));
+        if let Some(request) = pushed? {
             return Ok(request);
         }
     }

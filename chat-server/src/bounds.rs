@@ -37,6 +37,18 @@ pub(crate) struct Bounds {
     /// Sessions at once; more get 503.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
+    /// Seconds a client may take for its opening handshake; then it gets 408.
+    #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
+    handshake_seconds: u64,
+    /// Bytes of an opening handshake; more get 431.
+    #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 16_384)]
+    head_bytes: usize,
+    /// Bytes of one line of an opening handshake; more get 431.
+    #[arg(long, env = "CHAT_HEAD_LINE_BYTES", default_value_t = 8192)]
+    head_line_bytes: usize,
+    /// Headers of an opening handshake; more get 431.
+    #[arg(long, env = "CHAT_HEAD_HEADERS", default_value_t = 100)]
+    head_headers: usize,
     /// Channels of one session; more get error 106.
     #[arg(long, env = "CHAT_SESSION_CHANNELS", default_value_t = 128)]
     session_channels: usize,
@@ -135,6 +147,10 @@ impl Bounds {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             sessions: self.sessions,
+            handshake_timeout: Duration::from_secs(self.handshake_seconds),
+            head_bytes: self.head_bytes,
+            head_line_bytes: self.head_line_bytes,
+            head_headers: self.head_headers,
             session_channels: self.session_channels,
             message_bytes: self.message_bytes,
             message_fragments: self.message_fragments,

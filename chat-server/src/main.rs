@@ -60,7 +60,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     let service = TowerToHyperService::new(routes::routes(gate));
-    serve_http(listener, service, stop()).await;
+    serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {
         left = hub.drain(settings.drain()) => info!("stopped, {left} sessions left behind"),

@@ -38,6 +38,8 @@ pub(crate) fn text(stats: &Stats) -> String {
     one(&mut out, "chat_turned_away_total", "counter", "Sessions that got no seat.", stats.turned_away);
     one(&mut out, "chat_store_errors_total", "counter", "Failures of the store.", stats.store_errors);
     one(&mut out, "chat_unstored_total", "counter", "Publications that were not stored.", stats.unstored);
+    let rejections = stats.rejections.iter().map(|(status, count)| ("status", status, *count));
+    family(&mut out, "chat_rejections_total", "counter", "Handshakes refused, by HTTP status.", rejections);
     let refusals = stats.refusals.iter().map(|(code, count)| ("code", code, *count));
     family(&mut out, "chat_refusals_total", "counter", "Requests refused, by error code.", refusals);
     let dropped = stats.dropped.iter().map(|(reason, count)| ("reason", reason, *count));

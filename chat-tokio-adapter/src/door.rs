@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use chat_core::Hub;
 use chat_websocket::{HeadLimits, HeadScanner, Rejection, to_bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -18,12 +19,15 @@ pub(crate) struct Entered {
 
 impl Entered {
     /// Waits for a first request, within bounds. One over them is told so, and none is returned.
-    pub(crate) async fn wait(mut socket: TcpStream, patience: Duration) -> Option<Self> {
-        let head = timeout(patience, read_head(&mut socket)).await.unwrap_or(Err(Some(Rejection::Timeout)));
+    pub(crate) async fn wait(mut socket: TcpStream, hub: &Hub) -> Option<Self> {
+        let limits = hub.limits();
+        let reading = read_head(&mut socket, HeadLimits::from(limits));
+        let head = timeout(limits.handshake_timeout, reading).await.unwrap_or(Err(Some(Rejection::Timeout)));
         match head {
             Ok(head) => Some(Self { socket, head, read: 0 }),
             Err(rejection) => {
                 if let Some(rejection) = rejection {
+                    hub.count_rejection(rejection.status().as_u16());
                     refuse(socket, rejection).await;
                 }
                 None
@@ -38,8 +42,8 @@ impl Entered {
 }
 
 /// Reads on until the head is whole; what comes with it comes along. No rejection if the client is gone.
-async fn read_head(socket: &mut TcpStream) -> Result<Vec<u8>, Option<Rejection>> {
-    let mut scanner = HeadScanner::new(HeadLimits::default());
+async fn read_head(socket: &mut TcpStream, limits: HeadLimits) -> Result<Vec<u8>, Option<Rejection>> {
+    let mut scanner = HeadScanner::new(limits);
     let mut head = Vec::with_capacity(1024);
     loop {
         let before = head.len();

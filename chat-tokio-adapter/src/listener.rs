@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, ready};
 
+use chat_core::Hub;
 use chat_websocket::Gate;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -16,22 +17,24 @@ use tokio::time::{Duration, sleep};
 use crate::door::Entered;
 use crate::upgrade::upgrade;
 
-/// How long a client may take for a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// hyper takes no smaller one.
+const LEAST_BUFFER: usize = 8192;
 
 /// Pauses after a failed accept, such as without file descriptors left: doubled from the first to the last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
 pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
+    let hub = gate.hub().clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
     });
-    serve_http(listener, service, end).await;
+    serve_http(listener, hub, service, end).await;
 }
 
-/// Serves any hyper service, with the same bounds: a head of 16 KiB, 8 KiB a line, 100 headers, 10 s; else 431 or 408.
-pub async fn serve_http<S, B>(listener: TcpListener, service: S, end: impl Future<Output = ()>)
+/// Serves any hyper service, with the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do before it is anybody: a head of 16 KiB, 8 KiB
+/// a line, 100 headers, 10 s unless told; else 431 or 408.
+pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
 where
     S: Service<Request<Incoming>, Response = Response<B>>
         + HttpService<Incoming, ResBody = B>
@@ -49,7 +52,7 @@ where
     let accepting = async {
         loop {
             let socket = accept(&listener).await;
-            tokio::spawn(serve_socket(socket, service.clone()));
+            tokio::spawn(serve_socket(socket, hub.clone(), service.clone()));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
@@ -68,7 +71,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn serve_socket<S>(socket: TcpStream, service: S)
+async fn serve_socket<S>(socket: TcpStream, hub: Hub, service: S)
 where
     S: HttpService<Incoming> + Send,
     S::Future: Send,
@@ -77,11 +80,11 @@ where
     <S::ResBody as Body>::Data: Send,
     <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some(entered) = Entered::wait(socket, HEAD_TIMEOUT).await else { return };
+    let Some(entered) = Entered::wait(socket, &hub).await else { return };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(16 * 1024)
+        .header_read_timeout(hub.limits().handshake_timeout)
+        .max_buf_size(hub.limits().head_bytes.max(LEAST_BUFFER))
         .serve_connection(TokioIo::new(entered), service)
         .with_upgrades();
     // A client that breaks off is its own affair.

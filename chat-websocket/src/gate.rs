@@ -53,7 +53,8 @@ impl Gate {
     /// # Errors
     /// Why it may not come in; 503 if the hub is full or drains.
     pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
-        self.open_parts(request.method(), request.uri(), request.version(), request.headers())
+        let opened = self.open_parts(request.method(), request.uri(), request.version(), request.headers());
+        opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
     fn open_parts(

@@ -1,5 +1,6 @@
 //! A request's head, read byte by byte within its bounds.
 
+use chat_core::Limits;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 
 use crate::handshake::Rejection;
@@ -15,9 +16,15 @@ pub struct HeadLimits {
     pub headers: usize,
 }
 
+impl From<&Limits> for HeadLimits {
+    fn from(limits: &Limits) -> Self {
+        Self { bytes: limits.head_bytes, line: limits.head_line_bytes, headers: limits.head_headers }
+    }
+}
+
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self { bytes: 16 * 1024, line: 8 * 1024, headers: 100 }
+        Self::from(&Limits::default())
     }
 }
 
@@ -43,8 +50,9 @@ impl HeadScanner {
     pub fn follow(&mut self, bytes: &[u8]) -> Result<Option<usize>, Rejection> {
         for (at, byte) in bytes.iter().enumerate() {
             self.bytes += 1;
+            let mut whole = false;
             match byte {
-                b'\n' if self.line == 0 && self.lines > 0 => return Ok(Some(at + 1)),
+                b'\n' if self.line == 0 && self.lines > 0 => whole = true,
                 b'\n' => {
                     self.lines += 1;
                     self.line = 0;
@@ -57,6 +65,9 @@ impl HeadScanner {
                 || self.lines > self.limits.headers + 1;
             if over {
                 return Err(Rejection::TooLarge);
+            }
+            if whole {
+                return Ok(Some(at + 1));
             }
         }
         Ok(None)

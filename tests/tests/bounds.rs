@@ -264,3 +264,57 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
         assert!(scene.hub.stats().history_bytes <= 20 * (1000 + 256));
     });
 }
+
+/// How a reader ends who takes nothing of messages that weigh so many bytes each.
+fn held(way: Way, bytes: impl IntoIterator<Item = usize>) -> Option<Close> {
+    let scene = Scene::open_chat(way);
+    let ann = scene.join("ann", "r");
+    ann.wire().stall();
+    // A frame is its line, and weighs 32 bytes beside; one that is marked on the wire has its mark too.
+    let mark = if way == Way::Bytes { MARK } else { 0 };
+    for (n, bytes) in (1..).zip(bytes) {
+        let line = format!("message r {n} server ").len() + mark + 32;
+        scene.hub.publish("r", chat_core::Payload::json("x".repeat(bytes - line))).expect("a name");
+    }
+    ann.wire().flow();
+    ann.close()
+}
+
+/// Bytes before each message on a wire that carries bytes.
+const MARK: usize = 5;
+
+#[test]
+fn an_outbox_holds_a_mebibyte_and_not_a_byte_more() {
+    each_way(|way| {
+        let quarter = 1024 * 1024 / 4;
+        assert_eq!(held(way, [quarter; 4]), None);
+        assert_eq!(held(way, [quarter, quarter, quarter, quarter + 1]), Some(Close::SLOW));
+    });
+}
+
+#[test]
+fn an_outbox_holds_4096_frames_and_not_one_more() {
+    each_way(|way| {
+        assert_eq!(held(way, [100; 4096]), None);
+        assert_eq!(held(way, [100; 4097]), Some(Close::SLOW));
+    });
+}
+
+#[test]
+fn a_turn_handles_64_messages_or_16_kib_and_then_lets_others_go_on() {
+    each_way(|way| {
+        for (bytes, at_once) in [(10, 64), (1024, 16), (1025, 16), (16 * 1024, 1), (20 * 1024, 1)] {
+            let scene = Scene::new(
+                way,
+                OpenChat::default(),
+                Limits { requests: Rate::UNBOUNDED, ..Limits::default() },
+            );
+            let ann = scene.join("ann", "room");
+            let publish = format!("publish room {}", "x".repeat(bytes - "publish room ".len().min(bytes)));
+            (0..200).for_each(|_| ann.wire().put(Ok(Incoming::Text(publish.clone()))));
+            let before = scene.hub.stats().publications;
+            scene.world.turn();
+            assert_eq!(scene.hub.stats().publications - before, at_once, "{bytes} bytes each");
+        }
+    });
+}

@@ -86,15 +86,23 @@ fn values_that_are_no_text_kill_nothing() {
 }
 
 #[test]
-fn a_request_over_a_bound_is_refused_before_it_ends() {
+fn a_request_passes_at_each_bound_and_is_refused_one_past_it() {
     on_each(&Limits::default(), |served| {
         let at = served.address;
-        let line = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9 * 1024));
-        assert_eq!(status_of(at, line.as_bytes()), 431, "a line");
-        let headers = format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(102));
-        assert_eq!(status_of(at, headers.as_bytes()), 431, "headers");
-        let bytes = format!("GET / HTTP/1.1\r\n{}", format!("a: {}\r\n", "b".repeat(4000)).repeat(5));
-        assert_eq!(status_of(at, bytes.as_bytes()), 431, "bytes");
+        let whole = request("GET", "/", at, &HANDSHAKE);
+        let head = whole.trim_end_matches("\r\n");
+        let padded = |headers: &str| status_of(at, format!("{head}\r\n{headers}\r\n").as_bytes());
+        let line = |bytes: usize| padded(&format!("a: {}\r\n", "x".repeat(bytes - 3)));
+        assert_eq!((line(8 * 1024), line(8 * 1024 + 1)), (101, 431), "a line, without its end");
+        let there = whole.lines().count() - 2;
+        let headers = |count: usize| padded(&"a: b\r\n".repeat(count - there));
+        assert_eq!((headers(100), headers(101)), (101, 431), "headers");
+        let bytes = |count: usize| {
+            let header = |bytes: usize| format!("a: {}\r\n", "x".repeat(bytes - 5));
+            padded(&(header(4000).repeat(3) + &header(count - whole.len() - 3 * 4000)))
+        };
+        assert_eq!((bytes(16 * 1024), bytes(16 * 1024 + 1)), (101, 431), "bytes");
+        assert_eq!(served.hub.stats().rejections.get(&431), Some(&3), "{:?}", served.hub.stats().rejections);
     });
 }
 

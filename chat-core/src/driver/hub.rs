@@ -100,6 +100,11 @@ impl Hub {
         Seat::take(self.clone(), id).inspect_err(|_| self.0.metrics.turned_away.add(1))
     }
 
+    /// Counts a client that an adapter turned away at the door, with this HTTP status.
+    pub fn count_rejection(&self, status: u16) {
+        self.0.metrics.rejected(status);
+    }
+
     /// Closes a session, which gets first what waits for it. False if there is none of this number.
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.seats.outbox(session);

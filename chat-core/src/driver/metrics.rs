@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) store_errors: Counter,
     pub(crate) unstored: Counter,
     refusals: Mutex<BTreeMap<u16, u64>>,
+    rejections: Mutex<BTreeMap<u16, u64>>,
     deliveries: Counter,
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     closes: Mutex<BTreeMap<u16, u64>>,
@@ -57,6 +58,8 @@ pub struct Stats {
     pub store_errors: u64,
     /// Publications that should have been stored and are not.
     pub unstored: u64,
+    /// Clients that came no further than the handshake, by HTTP status.
+    pub rejections: BTreeMap<u16, u64>,
     /// Requests that were refused, by error code.
     pub refusals: BTreeMap<u16, u64>,
     /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
@@ -90,6 +93,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn rejected(&self, status: u16) {
+        *lock(&self.rejections).entry(status).or_default() += 1;
+    }
+
     pub(crate) fn refused(&self, refusal: &Refusal) {
         *lock(&self.refusals).entry(refusal.code).or_default() += 1;
     }
@@ -110,6 +117,7 @@ impl Metrics {
             turned_away: self.turned_away.read(),
             store_errors: self.store_errors.read(),
             unstored: self.unstored.read(),
+            rejections: lock(&self.rejections).clone(),
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),
             closes: lock(&self.closes).clone(),

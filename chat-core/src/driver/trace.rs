@@ -1,7 +1,7 @@
 //! Tells `tracing`, if that feature is on, who comes and goes; never what is said. Names are escaped, so none forges a line.
 
 #[cfg(feature = "tracing")]
-use tracing::debug;
+use tracing::{debug, warn};
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! debug {
@@ -9,6 +9,9 @@ macro_rules! debug {
         let _ = ($(&$value,)* $text);
     };
 }
+
+#[cfg(not(feature = "tracing"))]
+use debug as warn;
 
 use crate::model::{ChannelId, Close, SessionId, SessionInfo};
 use crate::port::StoreError;
@@ -30,7 +33,7 @@ pub(crate) fn closed(session: SessionId, close: &Close) {
 }
 
 pub(crate) fn store_failed(error: &StoreError) {
-    debug!(error = tracing_debug(error), "the store failed");
+    warn!(error = tracing_debug(error), "the store failed");
 }
 
 #[cfg(feature = "tracing")]

@@ -9,6 +9,14 @@ use super::Rate;
 pub struct Limits {
     /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
     pub sessions: usize,
+    /// How long a client may take for its opening handshake, in all: then it gets 408.
+    pub handshake_timeout: Duration,
+    /// Bytes of an opening handshake: more get 431.
+    pub head_bytes: usize,
+    /// Bytes of one line of it: more get 431.
+    pub head_line_bytes: usize,
+    /// Headers of it: more get 431.
+    pub head_headers: usize,
     /// Channels of one session: the next subscribe is refused with 106.
     pub session_channels: usize,
     /// Bytes of one message: a longer one closes with 1009 before its payload is read.
@@ -57,6 +65,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 100_000,
+            handshake_timeout: Duration::from_secs(10),
+            head_bytes: 16 * 1024,
+            head_line_bytes: 8 * 1024,
+            head_headers: 100,
             session_channels: 128,
             message_bytes: 64 * 1024,
             message_fragments: 1024,

@@ -88,6 +88,11 @@ impl World {
         panic!("a task wakes itself for ever");
     }
 
+    /// Lets one task go on, once; false if none can without time passing.
+    pub fn turn(&self) -> bool {
+        self.step()
+    }
+
     /// Moves both clocks on, and stops at every deadline between to let the tasks go on.
     pub fn advance(&self, by: Duration) {
         let end = self.now().instant + by;
