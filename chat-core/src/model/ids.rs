@@ -34,9 +34,9 @@ impl Place {
 }
 
 impl Offset {
-    /// The offset after this one.
+    /// The offset after this one. Nothing is ever published after the last of all; a client may name it.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
