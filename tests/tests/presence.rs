@@ -171,6 +171,22 @@ fn a_slow_reader_is_told_that_it_missed_who_came_and_went() {
     });
 }
 
+#[test]
+fn a_crowd_that_comes_at_once_is_told_300_at_a_time() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room present");
+        scene.world.advance(SECOND);
+        ann.heard();
+        let crowd: Vec<_> = (0..700).map(|n| scene.join(&format!("u{n:03}"), "room")).collect();
+        scene.world.advance(SECOND);
+        let counts: Vec<_> = ann.heard().iter().map(|line| line.split(" +").count() - 1).collect();
+        assert_eq!(counts, [300, 300, 100]);
+        drop(crowd);
+    });
+}
+
 /// What an observer knows.
 #[derive(Default)]
 struct View(BTreeSet<String>);

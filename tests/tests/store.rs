@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub, Offset, OpenChat,
-    Payload, Publication, Storage, StoreError, Stored, StoredPage,
+    Payload, Publication, Storage, StoreError, Stored, StoredPage, Subscribe,
 };
 use chat_store_sqlite::SqliteStore;
 use chat_tests::scene::{Scene, each_way};
@@ -202,6 +202,23 @@ fn a_server_publishes_to_a_channel_that_has_to_be_taken_up_first() {
         let ann = scene.join("ann", "room");
         ann.say("history room");
         assert_eq!(ann.heard(), ["history room 3 1:1 2:2 3:3"]);
+    });
+}
+
+#[test]
+fn a_server_puts_a_user_into_a_channel_that_has_to_be_taken_up_first() {
+    each_way(|way| {
+        let store = Moody::new();
+        let first = scene(way, &store, Storage::Kept, 1);
+        say(&first.join("ann", "room"), 1..=3);
+        stop(&first);
+        let second = scene(way, &store, Storage::Kept, 2);
+        let bob = second.enter("bob");
+        let user = "bob".parse().expect("a name");
+        second.hub.subscribe_user(&user, &Subscribe::to("room".parse().expect("a name")));
+        assert_eq!(bob.heard(), ["subscribed room 3"]);
+        say(&bob, 4..=4);
+        assert_eq!(bob.heard(), ["message room 4 bob 4"]);
     });
 }
 

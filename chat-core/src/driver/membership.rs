@@ -82,7 +82,8 @@ impl Dialog {
     /// Does what the server wants of the session.
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
-            Order::Subscribe(wish) => self.put_in(wish),
+            Order::Subscribe(wish) => self.put_in_once_there(wish),
+            Order::SubscribeNow(wish) => self.put_in(wish),
             Order::Unsubscribe(channel, why) => {
                 self.refuse_pending(&channel, &why);
                 if self.session.is_in(&channel) {
@@ -90,6 +91,20 @@ impl Dialog {
                 }
             }
         }
+    }
+
+    /// A channel that is stored is taken up first, beside this session.
+    fn put_in_once_there(&mut self, wish: Subscribe) {
+        let hub = self.hub().clone();
+        let options = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+        if !hub.is_elsewhere(&wish.channel, &options) {
+            return self.put_in(wish);
+        }
+        let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
+        runtime.spawn(Box::pin(async move {
+            hub.load(&wish.channel, options).await;
+            outbox.order(Order::SubscribeNow(wish));
+        }));
     }
 
     fn put_in(&mut self, wish: Subscribe) {

@@ -23,6 +23,8 @@ pub(crate) enum Manner {
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
+    /// The same, once the store was asked for the channel.
+    SubscribeNow(Subscribe),
     Unsubscribe(ChannelId, Refusal),
 }
 

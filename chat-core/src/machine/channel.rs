@@ -185,9 +185,9 @@ impl<S: Clone> Channel<S> {
     }
 
     /// Tells who came and went. True if the caller should flush.
-    pub(super) fn tell_presence(&mut self, name: &ChannelId) -> bool {
+    pub(super) fn tell_presence(&mut self, name: &ChannelId, now: Instant) -> bool {
         let Some(presence) = self.presence.as_deref_mut() else { return false };
-        let Some(change) = presence.take_change() else { return false };
+        let Some(change) = presence.take_change(now) else { return false };
         self.last.seq += 1;
         presence.told = self.last.seq;
         self.tell(Told::Presence(name.clone(), Arc::new(change)))

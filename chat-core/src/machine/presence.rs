@@ -8,6 +8,12 @@ use crate::model::{Offset, PresenceChange, PresencePage, Present, SessionId, Sha
 /// Joins and leaves within so long are told together.
 const TOGETHER: Duration = Duration::from_millis(250);
 
+/// So many changes are told at once; the others wait for the next time.
+const CHANGES: usize = 300;
+
+/// Bytes of data that one page or one change holds, but for the first user's.
+const DATA: usize = 256 * 1024;
+
 /// So many users' marks are kept; beyond them those go first who are not here.
 const MARKS: usize = 10_000;
 
@@ -92,25 +98,35 @@ impl Presence {
     /// Who is there.
     pub(super) fn page(&mut self, most: usize) -> PresencePage {
         self.shown = true;
-        let present = self.users.values().take(most).cloned().collect();
+        let mut room = DATA;
+        let fits = |present: &&Present| takes(&mut room, present);
+        let present = self.users.values().take(most).take_while(fits).cloned().collect();
         PresencePage { present, users: self.users.len(), sessions: self.sessions.len() }
     }
 
-    /// What changed since this was last taken; none if that is nothing.
-    pub(super) fn take_change(&mut self) -> Option<PresenceChange> {
-        let (shown, mut change) = (std::mem::take(&mut self.shown), PresenceChange::default());
-        self.due = None;
-        for (user, before) in std::mem::take(&mut self.touched) {
+    /// What changed since this was last taken, or a part of it; none if that is nothing.
+    pub(super) fn take_change(&mut self, now: Instant) -> Option<PresenceChange> {
+        let (mut change, mut room, mut count) = (PresenceChange::default(), DATA, 0);
+        while let Some((user, before)) = self.touched.pop_first() {
             match self.users.get(&user) {
-                Some(now) if shown || before.as_ref().is_none_or(|before| differs(before, now)) => {
-                    change.joined.push(now.clone());
+                Some(present)
+                    if self.shown || before.as_ref().is_none_or(|before| differs(before, present)) =>
+                {
+                    if count == CHANGES || !takes(&mut room, &present) {
+                        self.touched.insert(user, before);
+                        break;
+                    }
+                    change.joined.push(present.clone());
                 }
-                Some(_) => {}
-                None if shown || before.is_some() => change.left.push(user),
-                None => {}
+                Some(_) => continue,
+                None if self.shown || before.is_some() => change.left.push(user),
+                None => continue,
             }
+            count += 1;
         }
-        (!change.joined.is_empty() || !change.left.is_empty()).then_some(change)
+        self.shown &= !self.touched.is_empty();
+        self.due = (!self.touched.is_empty()).then(|| now + TOGETHER);
+        (count > 0).then_some(change)
     }
 
     fn show(&mut self, who: &SharedInfo, now: Instant) {
@@ -138,6 +154,14 @@ impl Presence {
             self.due.get_or_insert(now + TOGETHER);
         }
     }
+}
+
+/// Whether there is room for a user's data, which is then taken; the first always has it.
+fn takes(room: &mut usize, present: &&Present) -> bool {
+    let bytes = present.data.as_ref().map_or(0, |data| data.as_bytes().len());
+    let fits = bytes <= *room || *room == DATA;
+    *room = room.saturating_sub(bytes);
+    fits
 }
 
 /// Whether others see a difference. In how many sessions a user is they are not told.

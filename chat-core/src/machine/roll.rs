@@ -42,7 +42,11 @@ impl<S: Clone> Shard<S> {
         let mut told = Vec::new();
         while self.next_telling().is_some_and(|at| at <= now) {
             let (_, name) = self.telling.pop_first().expect("it has a deadline");
-            if self.look_up(&name).is_some_and(|channel| channel.tell_presence(&name)) {
+            let Some(channel) = self.look_up(&name) else { continue };
+            let flush = channel.tell_presence(&name, now);
+            let again = channel.presence_due();
+            self.tell_at(&name, None, again);
+            if flush {
                 told.push(name);
             }
         }
