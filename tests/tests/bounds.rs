@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
-use chat_core::{Close, Hub, HubBuilder, Incoming, Limits, OpenChat, Rate};
+use chat_core::{
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, OpenChat,
+    Rate,
+};
 use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -316,5 +319,32 @@ fn a_turn_handles_64_messages_or_16_kib_and_then_lets_others_go_on() {
             scene.world.turn();
             assert_eq!(scene.hub.stats().publications - before, at_once, "{bytes} bytes each");
         }
+    });
+}
+
+/// Keeps what is said for as many seconds as the channel's name says.
+struct BySeconds;
+
+impl Endpoint for BySeconds {
+    fn channel(&self, channel: &ChannelId, _: ChannelOptions) -> ChannelOptions {
+        let age = SECOND * channel.as_str().parse().expect("a number");
+        let history = HistoryOptions { entries: 10, bytes: 1000, age };
+        ChannelOptions { history, ..ChannelOptions::default() }
+    }
+}
+
+#[test]
+fn a_channel_that_nobody_is_in_goes_when_what_it_keeps_is_too_old_though_another_has_longer_to_go() {
+    each_way(|way| {
+        let scene = Scene::new(way, BySeconds, Limits::default());
+        for channel in ["300", "10"] {
+            scene.hub.publish(channel, chat_core::Payload::json("1")).expect("a name");
+            scene.world.advance(SECOND);
+        }
+        assert_eq!(scene.hub.stats().channels, 2);
+        scene.world.advance(SECOND * 10);
+        assert_eq!(scene.hub.stats().channels, 1);
+        scene.world.advance(SECOND * 300);
+        assert_eq!((scene.hub.stats().channels, scene.world.tasks()), (0, 0), "and nobody looks any more");
     });
 }

@@ -1,12 +1,12 @@
 //! The task that lets channels go when what they keep is too old, for as long as there are such.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
 
-/// Channels are looked at no more often than this.
+/// Channels are looked at so often, while there are such: what came to rest later may have to go sooner than all that was known.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Hub {
@@ -17,30 +17,29 @@ impl Hub {
         }
         let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
         self.0.runtime.spawn(Box::pin(async move {
-            while let Some(next) = sweep(&hub) {
-                let soonest = runtime.now().instant + PAUSE;
-                runtime.sleep_until(next.max(soonest)).await;
+            while sweep(&hub) {
+                runtime.sleep_until(runtime.now().instant + PAUSE).await;
             }
         }));
     }
 
-    fn next_sweep(&self) -> Option<Instant> {
-        self.0.shards.iter().filter_map(|shard| lock(shard).next_deadline()).min()
+    fn any_rests(&self) -> bool {
+        self.0.shards.iter().any(|shard| lock(shard).next_deadline().is_some())
     }
 }
 
-/// When to come back; none if there is nothing to wait for.
-fn sweep(hub: &WeakHub) -> Option<Instant> {
-    let hub = hub.upgrade()?;
+/// Whether there is something to come back for.
+fn sweep(hub: &WeakHub) -> bool {
+    let Some(hub) = hub.upgrade() else { return false };
     let now = hub.0.runtime.now().instant;
     hub.0.shards.iter().for_each(|shard| lock(shard).sweep(now));
-    let next = hub.next_sweep();
-    if next.is_none() {
+    let rests = hub.any_rests();
+    if !rests {
         hub.0.sweeping.store(false, Ordering::Release);
         // What came to rest in between has called nobody.
-        if hub.next_sweep().is_some() {
+        if hub.any_rests() {
             hub.sweep_later();
         }
     }
-    next
+    rests
 }
