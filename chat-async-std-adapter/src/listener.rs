@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_io::Async;
 use chat_websocket::Gate;
-use futures::future::select;
+use futures::future::{FutureExt, select};
 
 use crate::door::enter;
 use crate::run::run_tcp;
@@ -24,7 +24,9 @@ pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Ou
             let runtime = gate.hub().runtime().clone();
             runtime.spawn(Box::pin(async move {
                 if let Some((opening, early)) = enter(&gate, &socket).await {
-                    run_tcp(opening, socket, early).await;
+                    // A task of its own, with nothing in it of how it came about.
+                    let session = run_tcp(opening, socket, early);
+                    gate.hub().runtime().spawn(Box::pin(session.map(drop)));
                 }
             }));
         }

@@ -1,5 +1,6 @@
 //! From a socket whose 101 is sent to a session.
 
+use std::future::Future;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
@@ -9,25 +10,29 @@ use chat_protocol::json::{self, Json};
 use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use crate::socket::{AnyWriter, Reader, Tcp};
+use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
     Gate::new(hub, Json, json::hello)
 }
 
-/// Runs a session on a TCP socket whose 101 is sent; `early` came after the request's head. Ends with the session.
-pub async fn run_tcp(opening: Opening, socket: Async<TcpStream>, early: Vec<u8>) -> Close {
+/// A session on a TCP socket whose 101 is sent; `early` came after the request's head. To be run; ends with the session.
+pub fn run_tcp(
+    opening: Opening,
+    socket: Async<TcpStream>,
+    early: Vec<u8>,
+) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.get_ref().set_nodelay(true);
-    let socket = Tcp(Arc::new(socket));
-    let input = Messages::new(socket.clone(), opening.limits, early);
+    let socket = Arc::new(Tcp(socket));
+    let input = Messages::new(TcpReader(socket.clone()), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, Arc::new(socket)).await
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
 }
 
 /// As [`run_tcp`], on any other byte stream, such as TLS.
-pub async fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> Close
+pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -35,5 +40,5 @@ where
     let input = Messages::new(Reader(read), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
     let writer = Arc::new(AnyWriter(Mutex::new(write)));
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer).await
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)
 }

@@ -11,15 +11,20 @@ use chat_core::ByteWriter;
 use chat_websocket::PollRead;
 use futures::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 
-/// A TCP socket: whoever publishes writes at once.
-#[derive(Clone, Debug)]
-pub(crate) struct Tcp(pub(crate) Arc<Async<TcpStream>>);
+/// A TCP socket: its session reads it, and whoever publishes writes at once. One allocation, so that a write is as near as can be.
+#[derive(Debug)]
+pub(crate) struct Tcp(pub(crate) Async<TcpStream>);
 
-impl PollRead for Tcp {
+/// The reading half.
+#[derive(Debug)]
+pub(crate) struct TcpReader(pub(crate) Arc<Tcp>);
+
+impl PollRead for TcpReader {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let socket = &self.0.0;
         loop {
-            match self.0.get_ref().read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+            match socket.get_ref().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(socket.poll_readable(cx))?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return Poll::Ready(read),
             }

@@ -1,18 +1,19 @@
 //! From an HTTP request to a session: for hyper, and for all that stands on it.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use chat_core::{Close, Connection, Hub};
 use chat_protocol::json::{self, Json};
 use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use http::{Request, Response};
-use hyper::upgrade::Upgraded;
+use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::door::Entered;
-use crate::socket::{AnyWriter, Reader, TcpWriter};
+use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
@@ -30,25 +31,24 @@ pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgraded.await {
-            run_upgraded(opening, upgraded).await;
+            spawn_upgraded(opening, upgraded);
         }
     });
     response.map(|()| String::new())
 }
 
-/// Runs a session on a TCP socket whose 101 is sent; `early` came after the request's head. Ends with the session.
-pub async fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> Close {
+/// A session on a TCP socket whose 101 is sent; `early` came after the request's head. To be run; ends with the session.
+pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.set_nodelay(true);
-    let (read, write) = socket.into_split();
-    let input = Messages::new(Reader(read), opening.limits, early);
+    let socket = Arc::new(Tcp(socket));
+    let input = Messages::new(TcpReader(socket.clone()), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, Arc::new(TcpWriter(write)))
-        .await
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
 }
 
 /// As [`run_tcp`], on any other byte stream, such as TLS.
-pub async fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> Close
+pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -56,21 +56,24 @@ where
     let input = Messages::new(Reader(read), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
     let writer = Arc::new(AnyWriter(Mutex::new(write)));
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer).await
+    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)
 }
 
-/// Finds the socket under hyper's wrapping, for the fast way out.
-async fn run_upgraded(opening: Opening, upgraded: Upgraded) -> Close {
+/// Finds the socket under hyper's wrapping, for the fast way out. The session gets a task of its own, with nothing in it of how it came about.
+fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return run_tcp(opening, parts.io.into_inner(), parts.read_buf.to_vec()).await,
+        Ok(Parts { io, read_buf, .. }) => {
+            tokio::spawn(run_tcp(opening, io.into_inner(), read_buf.to_vec()));
+            return;
+        }
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<Entered>>() {
-        Ok(parts) => {
-            let (socket, mut early) = parts.io.into_inner().into_parts();
-            early.extend_from_slice(&parts.read_buf);
-            run_tcp(opening, socket, early).await
+        Ok(Parts { io, read_buf, .. }) => {
+            let (socket, mut early) = io.into_inner().into_parts();
+            early.extend_from_slice(&read_buf);
+            tokio::spawn(run_tcp(opening, socket, early));
         }
-        Err(upgraded) => run_io(opening, TokioIo::new(upgraded), Vec::new()).await,
+        Err(upgraded) => drop(tokio::spawn(run_io(opening, TokioIo::new(upgraded), Vec::new()))),
     }
 }

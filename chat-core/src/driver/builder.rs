@@ -83,7 +83,7 @@ impl HubBuilder {
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
-            ledger: Arc::new(Ledger::new(self.limits.total_outbox_bytes)),
+            ledger: Arc::new(Ledger::new(&self.limits)),
             sweeping: AtomicBool::new(false),
             telling: AtomicBool::new(false),
             limits: self.limits,

@@ -105,7 +105,7 @@ where
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
         };
-        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, &hub.0.limits, hub.0.ledger.clone()));
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, hub.0.ledger.clone()));
         if seat.sit(outbox.clone()) {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         }

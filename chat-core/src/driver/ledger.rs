@@ -4,19 +4,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hub::Hub;
 use super::summons::Manner;
-use crate::model::Close;
+use crate::machine::Load;
+use crate::model::{Close, Limits};
 
 /// Every outbox books here what it holds, so that all together have a bound.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    /// The most that one outbox may hold.
+    pub(super) each: Load,
     bytes: AtomicUsize,
     bound: usize,
     relieving: AtomicBool,
 }
 
 impl Ledger {
-    pub(crate) fn new(bound: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), bound, relieving: AtomicBool::new(false) }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let each = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
+        let bound = limits.total_outbox_bytes;
+        Self { each, bytes: AtomicUsize::new(0), bound, relieving: AtomicBool::new(false) }
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use super::encoding::Encoding;
 use super::ledger::Ledger;
 use super::summons::{Manner, Order, Summons};
-use super::write::{Written, write_run, write_runs};
+use super::write::{Written, write_batch, write_runs};
 use crate::lock::lock;
 use crate::machine::{Load, Next, Queue};
-use crate::model::{Batch, ChannelId, Close, Frame, Limits, Lost, Run, SessionId};
+use crate::model::{Batch, ChannelId, Close, Frame, Lost, Run, SessionId};
 use crate::port::ByteWriter;
 
 /// The only place where a session's two halves and its publishers meet. Bounded in frames and in bytes, never waits.
@@ -22,7 +22,6 @@ pub(crate) struct Outbox {
     pub(crate) session: SessionId,
     pub(crate) encoding: Arc<Encoding>,
     pub(super) writer: Option<Arc<dyn ByteWriter>>,
-    pub(super) bound: Load,
     ledger: Arc<Ledger>,
     pub(super) state: Mutex<State>,
 }
@@ -43,7 +42,7 @@ pub(super) struct State {
     /// A subscription fell behind, for the session's task to see to.
     lagging: bool,
     /// What others want of the session, for its task to see to.
-    summons: Summons,
+    summons: Option<Box<Summons>>,
     /// The connection's task, if it waits.
     waker: Option<Waker>,
     /// It waits for another who writes just now.
@@ -59,11 +58,14 @@ impl Outbox {
         session: SessionId,
         encoding: Arc<Encoding>,
         writer: Option<Arc<dyn ByteWriter>>,
-        limits: &Limits,
         ledger: Arc<Ledger>,
     ) -> Self {
-        let bound = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
-        Self { session, encoding, writer, bound, ledger, state: Mutex::default() }
+        Self { session, encoding, writer, ledger, state: Mutex::default() }
+    }
+
+    /// The most that may wait here.
+    pub(super) fn bound(&self) -> Load {
+        self.ledger.each
     }
 
     /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
@@ -75,7 +77,7 @@ impl Outbox {
         let run = Run::all(Arc::new(batch));
         // One answer always has room, or a bound below the size of a message could never be met.
         let answers = state.queue.answers();
-        if answers.frames > 0 && answers.with(&run).exceeds(self.bound) {
+        if answers.frames > 0 && answers.with(&run).exceeds(self.bound()) {
             self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
             return;
         }
@@ -126,13 +128,13 @@ impl Outbox {
         !state.blocked
             && !state.failed
             && !state.shut
-            && waiting.weight() <= self.bound.bytes / 4
-            && waiting.frames <= self.bound.frames / 4
+            && waiting.weight() <= self.bound().bytes / 4
+            && waiting.frames <= self.bound().frames / 4
     }
 
     /// About how many bytes of publications may be queued for one that is behind.
     pub(crate) fn room(&self) -> usize {
-        self.bound.bytes / 4
+        self.bound().bytes / 4
     }
 
     /// Ends the session, in this manner; the first sentence stands. Returns how many publications were dropped.
@@ -149,7 +151,7 @@ impl Outbox {
         if state.shut {
             return 0;
         }
-        state.summons.sentence.get_or_insert((close, manner));
+        state.summons.get_or_insert_default().sentence.get_or_insert((close, manner));
         let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
         self.book(&mut state);
         wake(state);
@@ -160,19 +162,19 @@ impl Outbox {
     pub(crate) fn order(&self, order: Order) {
         let mut state = lock(&self.state);
         if !state.shut {
-            state.summons.orders.push(order);
+            state.summons.get_or_insert_default().orders.push(order);
             wake(state);
         }
     }
 
     /// What the session's task has to carry out.
     pub(crate) fn take_summons(&self) -> Summons {
-        std::mem::take(&mut lock(&self.state).summons)
+        lock(&self.state).summons.take().map_or_else(Summons::default, |summons| *summons)
     }
 
     /// Whether there is something to carry out.
     pub(crate) fn is_summoned(&self) -> bool {
-        !lock(&self.state).summons.is_none()
+        lock(&self.state).summons.is_some()
     }
 
     /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.
@@ -315,9 +317,9 @@ impl Outbox {
         state
     }
 
-    /// Writes one run past the empty queue. The writer's role is held already.
-    pub(super) fn write_one(&self, writer: &dyn ByteWriter, run: Run) {
-        let (written, mut left) = write_run(run, |bytes| writer.try_write(bytes));
+    /// Writes past the empty queue. The writer's role is held already.
+    pub(super) fn write_past(&self, writer: &dyn ByteWriter, batch: &Arc<Batch>, first: usize) {
+        let (written, mut left) = write_batch(batch, first, |bytes| writer.try_write(bytes));
         let mut state = lock(&self.state);
         state.end_anothers_write(&mut left, written);
         rouse(self.write_now(state));

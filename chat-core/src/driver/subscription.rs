@@ -116,10 +116,10 @@ impl Subscription {
     pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
         let outbox = &*self.outbox;
         let mut state = lock(&outbox.state);
-        let Some(run) = Run::after(batch, self.cursor.load(Ordering::Relaxed)) else {
+        let Some(first) = batch.first_after(self.cursor.load(Ordering::Relaxed)) else {
             return Delivery::default();
         };
-        let taken = run.frames();
+        let taken = batch.len() - first;
         if state.shut {
             return Delivery { late: taken, ..Delivery::default() };
         }
@@ -127,10 +127,11 @@ impl Subscription {
         if let Some(writer) = outbox.writer.as_ref().filter(|_| state.is_clear()) {
             state.queue.begin_write();
             drop(state);
-            outbox.write_one(&**writer, run);
+            outbox.write_past(&**writer, batch, first);
             return Delivery { taken, ..Delivery::default() };
         }
-        let full = state.queue.publications().with(&run).exceeds(outbox.bound);
+        let run = Run::from(batch, first);
+        let full = state.queue.publications().with(&run).exceeds(outbox.bound());
         if full && self.overflow == Overflow::Disconnect {
             let dropped = taken + outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
             return Delivery { dropped, ..Delivery::default() };
@@ -147,7 +148,7 @@ impl Subscription {
 
     /// Takes in of a run what its overflow allows.
     fn make_do(&self, state: &mut State, mut run: Run) -> Delivery {
-        let (queue, bound) = (&mut state.queue, self.outbox.bound);
+        let (queue, bound) = (&mut state.queue, self.outbox.bound());
         let mut loss = match self.overflow {
             // Some more than it must, so that not every delivery looks for the oldest.
             Overflow::DropOldest => {

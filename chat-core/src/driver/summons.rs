@@ -27,9 +27,3 @@ pub(crate) enum Order {
     SubscribeNow(Subscribe),
     Unsubscribe(ChannelId, Refusal),
 }
-
-impl Summons {
-    pub(crate) fn is_none(&self) -> bool {
-        self.sentence.is_none() && self.orders.is_empty()
-    }
-}

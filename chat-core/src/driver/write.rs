@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use crate::machine::WRITE_RUNS;
-use crate::model::Run;
+use crate::model::{Batch, Run};
 
 /// What came of one write.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +59,19 @@ pub(super) fn write_runs(
     written
 }
 
-/// Writes one run alone; gives back what was not written.
-pub(super) fn write_run(
-    mut run: Run,
+/// Writes this frame of a batch and all that follow, alone; gives back what was not written.
+pub(super) fn write_batch(
+    batch: &Arc<Batch>,
+    first: usize,
     write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
 ) -> (Written, VecDeque<Run>) {
-    let wanted = run.bytes().len();
-    let written = Written::of(write(&[IoSlice::new(run.bytes())]), wanted);
-    run.advance(written.bytes);
-    let left = if run.frames() > 0 { VecDeque::from([run]) } else { VecDeque::new() };
+    let bytes = batch.bytes_from(first);
+    let written = Written::of(write(&[IoSlice::new(bytes)]), bytes.len());
+    let mut left = VecDeque::new();
+    if written.bytes < bytes.len() {
+        let mut run = Run::from(batch, first);
+        run.advance(written.bytes);
+        left.push_back(run);
+    }
     (written, left)
 }

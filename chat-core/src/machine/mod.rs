@@ -15,13 +15,15 @@ mod session;
 mod shard;
 mod timers;
 mod turn;
+mod waiting;
 
 pub(crate) use budget::Budget;
 pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use loss::Loss;
 pub(crate) use outgoing::{Outgoing, Receipt, Restored};
-pub(crate) use queue::{Load, Next, Queue, WRITE_RUNS};
+pub(crate) use queue::Queue;
 pub(crate) use session::{Phase, Session, Verdict};
 pub(crate) use shard::{Draft, Joined, Joining, Shard};
 pub(crate) use timers::{Timer, Timers};
 pub(crate) use turn::Turn;
+pub(crate) use waiting::{Load, Next, WRITE_RUNS};

@@ -1,42 +1,18 @@
-//! What waits to be written to one peer: answers go ahead of publications.
+//! What waits to be written to one peer, and who writes it: answers go ahead of publications.
 
 use std::collections::VecDeque;
 
-use super::loss::{Loss, Losses};
+use super::loss::Loss;
+use super::waiting::{Load, Next, Waiting};
 use crate::model::{ChannelId, Lost, Run};
 
-/// The most runs that one write takes along.
-pub(crate) const WRITE_RUNS: usize = 64;
-
-/// Frames for one peer, in the order in which they will go: the rest of a begun frame, answers and control frames, publications.
+/// Frames for one peer. While none waits it keeps nothing, and looking at it costs one glance.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    begun: Option<Run>,
-    ahead: VecDeque<Run>,
-    line: VecDeque<Run>,
-    /// What was dropped and is to be told.
-    losses: Losses,
-    answers: Load,
-    publications: Load,
-    writing: Option<Purge>,
-}
-
-/// How much waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Load {
-    pub(crate) frames: usize,
-    pub(crate) bytes: usize,
-}
-
-/// What a frame costs beside its bytes, about.
-const FRAME_WEIGHT: usize = 32;
-
-/// What goes next, one by one.
-#[derive(Debug)]
-pub(crate) enum Next {
-    Frame(Run),
-    /// This is to be told.
-    Lost(Lost),
+    /// Never empty.
+    waiting: Option<Box<Waiting>>,
+    writing: bool,
+    purge: Option<Box<Purge>>,
 }
 
 /// What a writer that comes back has to leave out.
@@ -48,208 +24,100 @@ struct Purge {
 
 impl Queue {
     pub(crate) fn publications(&self) -> Load {
-        self.publications
+        self.waiting.as_ref().map_or(Load::default(), |waiting| waiting.publications)
     }
 
     pub(crate) fn answers(&self) -> Load {
-        self.answers
+        self.waiting.as_ref().map_or(Load::default(), |waiting| waiting.answers)
     }
 
     /// What all that waits costs, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        self.publications.weight() + self.answers.weight()
+        self.waiting.as_ref().map_or(0, |waiting| waiting.publications.weight() + waiting.answers.weight())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.begun.is_none() && self.ahead.is_empty() && self.line.is_empty() && self.losses.is_empty()
+        self.waiting.is_none()
     }
 
     pub(crate) fn is_writing(&self) -> bool {
-        self.writing.is_some()
+        self.writing
     }
 
     /// Appends an answer or a control frame.
     pub(crate) fn push_ahead(&mut self, run: Run) {
-        self.answers.add(&run);
-        self.ahead.push_back(run);
+        self.change(|waiting| waiting.push_ahead(run));
     }
 
     /// Appends publications.
     pub(crate) fn push(&mut self, run: Run) {
-        self.load_of(&run).add(&run);
-        self.line.push_back(run);
+        self.change(|waiting| waiting.push(run));
     }
 
     /// Takes the writer's role without taking anything along.
     pub(crate) fn begin_write(&mut self) {
-        debug_assert!(self.writing.is_none(), "one writer at a time");
-        self.writing = Some(Purge::default());
+        debug_assert!(!self.writing, "one writer at a time");
+        self.writing = true;
     }
 
-    /// Takes the writer's role, and what to write: at most [`WRITE_RUNS`] runs. What is not written comes back through [`end_write`](Self::end_write).
-    /// Of what was lost between them, it says before which run it is to be told.
+    /// Takes the writer's role, and what to write: at most [`WRITE_RUNS`](super::WRITE_RUNS) runs. What is not written comes back through
+    /// [`end_write`](Self::end_write). Of what was lost between them, it says before which run it is to be told.
     pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Lost)> {
         self.begin_write();
-        let mut told = Vec::new();
-        runs.extend(self.begun.take());
-        while runs.len() + told.len() < WRITE_RUNS
-            && let Some(run) = self.ahead.pop_front().or_else(|| self.line.pop_front())
-        {
-            while let Some(lost) = self.losses.take_before(&run) {
-                told.push((runs.len(), lost));
-            }
-            runs.push_back(run);
-        }
-        if self.line.is_empty() && runs.len() + told.len() < WRITE_RUNS {
-            told.extend(self.losses.take_all().map(|lost| (runs.len(), lost)));
-        }
-        for run in runs.iter() {
-            self.load_of(run).sub(run);
-        }
-        told
+        self.change(|waiting| waiting.take(runs))
     }
 
     /// Takes out the next frame alone, or what is to be told in its place.
     pub(crate) fn pop_frame(&mut self) -> Option<Next> {
-        let queue = if self.ahead.is_empty() { &mut self.line } else { &mut self.ahead };
-        let lost = match queue.front() {
-            Some(run) => self.losses.take_before(run),
-            None => self.losses.take_first(),
-        };
-        if let Some(lost) = lost {
-            self.give_back_room();
-            return Some(Next::Lost(lost));
-        }
-        let frame = queue.front_mut()?.take_frame();
-        if queue.front().is_some_and(|run| run.frames() == 0) {
-            queue.pop_front();
-        }
-        self.load_of(&frame).sub(&frame);
-        self.give_back_room();
-        Some(Next::Frame(frame))
+        self.change(Waiting::pop_frame)
     }
 
     /// Gives the writer's role back, with what was not written.
     pub(crate) fn end_write(&mut self, left: &mut VecDeque<Run>) {
-        let purge = self.writing.take().expect("only a writer ends a write");
-        while let Some(mut run) = left.pop_back() {
-            if let Some(begun) = run.split_begun() {
-                self.load_of(&begun).add(&begun);
-                self.begun = Some(begun);
-            }
-            if run.frames() == 0 || purge.covers(&run) {
-                continue;
-            }
-            self.load_of(&run).add(&run);
-            match run.channel() {
-                None => self.ahead.push_front(run),
-                Some(_) => self.line.push_front(run),
-            }
+        debug_assert!(self.writing, "only a writer ends a write");
+        self.writing = false;
+        let purge = self.purge.take();
+        if !left.is_empty() {
+            self.change(|waiting| {
+                waiting.put_back(left, |run| purge.as_ref().is_some_and(|purge| purge.covers(run)));
+            });
         }
-        self.give_back_room();
     }
 
     /// Drops the oldest publications of a channel until `enough` waits still. What a writer has in its hands stays.
     pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
-        let mut loss = Loss::default();
-        let publications = &mut self.publications;
-        for run in &mut self.line {
-            if run.channel() != Some(channel) || run.is_notice() {
-                continue;
-            }
-            while run.frames() > 0 && !enough(*publications) {
-                let frame = run.take_frame();
-                publications.sub(&frame);
-                loss.add(&frame);
-            }
-        }
-        self.line.retain(|run| run.frames() > 0);
-        loss
+        self.change(|waiting| waiting.drop_oldest(channel, enough))
     }
 
     /// Notes what the channel's subscriber is to be told that it does not get: once what is older has gone, and before what is newer.
     pub(crate) fn tell(&mut self, channel: &ChannelId, loss: Loss) {
-        self.losses.add(channel, loss);
+        self.change(|waiting| waiting.losses.add(channel, loss));
     }
 
     /// Drops the publications of one channel that were not begun, and says how many.
     pub(crate) fn purge(&mut self, channel: &ChannelId) -> usize {
-        self.losses.forget(channel);
-        if let Some(purge) = &mut self.writing {
-            purge.channels.push(channel.clone());
+        if self.writing {
+            self.purge.get_or_insert_default().channels.push(channel.clone());
         }
-        self.retain(|run| run.channel() != Some(channel))
+        self.change(|waiting| waiting.purge(channel))
     }
 
     /// Drops all publications and answers that were not begun, and says how many publications.
     pub(crate) fn purge_all(&mut self) -> usize {
-        if let Some(purge) = &mut self.writing {
-            purge.all = true;
+        if self.writing {
+            self.purge.get_or_insert_default().all = true;
         }
-        self.losses = Losses::default();
-        for run in std::mem::take(&mut self.ahead) {
-            self.answers.sub(&run);
-        }
-        self.retain(|_| false)
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Run) -> bool) -> usize {
-        let before = self.publications.frames;
-        let mut publications = self.publications;
-        self.line.retain(|run| {
-            let kept = keep(run);
-            if !kept {
-                publications.sub(run);
-            }
-            kept
-        });
-        self.publications = publications;
-        before - publications.frames
-    }
-
-    fn load_of(&mut self, run: &Run) -> &mut Load {
-        if run.channel().is_some() { &mut self.publications } else { &mut self.answers }
+        self.change(Waiting::purge_all)
     }
 
     /// An idle connection keeps no buffer.
-    fn give_back_room(&mut self) {
-        if self.is_empty() {
-            self.ahead = VecDeque::new();
-            self.line = VecDeque::new();
+    fn change<T>(&mut self, act: impl FnOnce(&mut Waiting) -> T) -> T {
+        let waiting = self.waiting.get_or_insert_default();
+        let result = act(waiting);
+        if waiting.is_empty() {
+            self.waiting = None;
         }
-    }
-}
-
-impl Load {
-    fn add(&mut self, run: &Run) {
-        self.frames += run.frames();
-        self.bytes += run.bytes().len();
-    }
-
-    /// As much, and this.
-    pub(crate) fn with(mut self, run: &Run) -> Self {
-        self.add(run);
-        self
-    }
-
-    /// Whether it is more than `bound` in frames, or weighs more than its bytes.
-    pub(crate) fn exceeds(self, bound: Self) -> bool {
-        self.frames > bound.frames || self.weight() > bound.bytes
-    }
-
-    /// An eighth less.
-    pub(crate) fn shrunk(self) -> Self {
-        Self { frames: self.frames - self.frames / 8, bytes: self.bytes - self.bytes / 8 }
-    }
-
-    /// What it costs, in bytes.
-    pub(crate) fn weight(self) -> usize {
-        self.bytes + self.frames * FRAME_WEIGHT
-    }
-
-    fn sub(&mut self, run: &Run) {
-        self.frames -= run.frames();
-        self.bytes -= run.bytes().len();
+        result
     }
 }
 

@@ -48,6 +48,20 @@ impl Batch {
         self.frames.len()
     }
 
+    /// Its first frame after the number `seq`; none if there is none.
+    pub(crate) fn first_after(&self, seq: u64) -> Option<usize> {
+        let first = match self.frames.first() {
+            Some(frame) if frame.place.seq > seq => 0,
+            _ => self.frames.partition_point(|frame| frame.place.seq <= seq),
+        };
+        (first < self.frames.len()).then_some(first)
+    }
+
+    /// The bytes of this frame and all that follow.
+    pub(crate) fn bytes_from(&self, first: usize) -> &[u8] {
+        &self.bytes[self.start(first)..]
+    }
+
     /// The place of its last frame; the first of all for answers.
     pub(crate) fn last(&self) -> Place {
         self.frames.last().map_or(Place::default(), |frame| frame.place)
@@ -92,13 +106,9 @@ impl Run {
         Self { batch, first: 0, until, written: 0 }
     }
 
-    /// What a batch holds after the number `seq`; none if that is nothing.
-    pub(crate) fn after(batch: &Arc<Batch>, seq: u64) -> Option<Self> {
-        let first = match batch.frames.first() {
-            Some(frame) if frame.place.seq > seq => 0,
-            _ => batch.frames.partition_point(|frame| frame.place.seq <= seq),
-        };
-        (first < batch.len()).then(|| Self { batch: batch.clone(), first, until: batch.len(), written: 0 })
+    /// This frame of a batch and all that follow.
+    pub(crate) fn from(batch: &Arc<Batch>, first: usize) -> Self {
+        Self { batch: batch.clone(), first, until: batch.len(), written: 0 }
     }
 
     /// The bytes still to go.
@@ -188,9 +198,11 @@ mod tests {
     #[test]
     fn a_run_starts_after_the_cursor() {
         let batch = batch(&[("aa", 4), ("bb", 5), ("cc", 6)]);
-        assert_eq!(Run::after(&batch, 3).expect("all").bytes(), b"aabbcc");
-        assert_eq!(Run::after(&batch, 5).expect("one").bytes(), b"cc");
-        assert!(Run::after(&batch, 6).is_none());
+        let after = |seq| batch.first_after(seq).map(|first| Run::from(&batch, first));
+        assert_eq!(after(3).expect("all").bytes(), b"aabbcc");
+        assert_eq!(after(5).expect("one").bytes(), b"cc");
+        assert_eq!(after(5).expect("one").bytes(), batch.bytes_from(2));
+        assert!(after(6).is_none());
     }
 
     #[test]

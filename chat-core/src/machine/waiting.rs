@@ -1,0 +1,196 @@
+//! What waits to be written to one peer, in the order in which it will go.
+
+use std::collections::VecDeque;
+
+use super::loss::{Loss, Losses};
+use crate::model::{ChannelId, Lost, Run};
+
+/// The most runs that one write takes along.
+pub(crate) const WRITE_RUNS: usize = 64;
+
+/// The rest of a begun frame, answers and control frames, publications.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    begun: Option<Run>,
+    ahead: VecDeque<Run>,
+    line: VecDeque<Run>,
+    /// What was dropped and is to be told.
+    pub(super) losses: Losses,
+    pub(super) answers: Load,
+    pub(super) publications: Load,
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What a frame costs beside its bytes, about.
+const FRAME_WEIGHT: usize = 32;
+
+/// What goes next, one by one.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Frame(Run),
+    /// This is to be told.
+    Lost(Lost),
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.begun.is_none() && self.ahead.is_empty() && self.line.is_empty() && self.losses.is_empty()
+    }
+
+    pub(super) fn push_ahead(&mut self, run: Run) {
+        self.answers.add(&run);
+        self.ahead.push_back(run);
+    }
+
+    pub(super) fn push(&mut self, run: Run) {
+        self.load_of(&run).add(&run);
+        self.line.push_back(run);
+    }
+
+    /// Takes out what one write takes along; of what was lost between, it says before which run it is to be told.
+    pub(super) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Lost)> {
+        let mut told = Vec::new();
+        runs.extend(self.begun.take());
+        while runs.len() + told.len() < WRITE_RUNS
+            && let Some(run) = self.ahead.pop_front().or_else(|| self.line.pop_front())
+        {
+            while let Some(lost) = self.losses.take_before(&run) {
+                told.push((runs.len(), lost));
+            }
+            runs.push_back(run);
+        }
+        if self.line.is_empty() && runs.len() + told.len() < WRITE_RUNS {
+            told.extend(self.losses.take_all().map(|lost| (runs.len(), lost)));
+        }
+        for run in runs.iter() {
+            self.load_of(run).sub(run);
+        }
+        told
+    }
+
+    /// Takes out the next frame alone, or what is to be told in its place.
+    pub(super) fn pop_frame(&mut self) -> Option<Next> {
+        let queue = if self.ahead.is_empty() { &mut self.line } else { &mut self.ahead };
+        let lost = match queue.front() {
+            Some(run) => self.losses.take_before(run),
+            None => self.losses.take_first(),
+        };
+        if let Some(lost) = lost {
+            return Some(Next::Lost(lost));
+        }
+        let frame = queue.front_mut()?.take_frame();
+        if queue.front().is_some_and(|run| run.frames() == 0) {
+            queue.pop_front();
+        }
+        self.load_of(&frame).sub(&frame);
+        Some(Next::Frame(frame))
+    }
+
+    /// Takes back what was not written, before all else. What `gone` says is dropped but for a frame that was begun.
+    pub(super) fn put_back(&mut self, left: &mut VecDeque<Run>, gone: impl Fn(&Run) -> bool) {
+        while let Some(mut run) = left.pop_back() {
+            if let Some(begun) = run.split_begun() {
+                self.load_of(&begun).add(&begun);
+                self.begun = Some(begun);
+            }
+            if run.frames() == 0 || gone(&run) {
+                continue;
+            }
+            self.load_of(&run).add(&run);
+            match run.channel() {
+                None => self.ahead.push_front(run),
+                Some(_) => self.line.push_front(run),
+            }
+        }
+    }
+
+    /// Drops the oldest publications of a channel until `enough` waits still.
+    pub(super) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
+        let mut loss = Loss::default();
+        let publications = &mut self.publications;
+        for run in &mut self.line {
+            if run.channel() != Some(channel) || run.is_notice() {
+                continue;
+            }
+            while run.frames() > 0 && !enough(*publications) {
+                let frame = run.take_frame();
+                publications.sub(&frame);
+                loss.add(&frame);
+            }
+        }
+        self.line.retain(|run| run.frames() > 0);
+        loss
+    }
+
+    /// Drops the publications of one channel that were not begun, and says how many.
+    pub(super) fn purge(&mut self, channel: &ChannelId) -> usize {
+        self.losses.forget(channel);
+        self.retain(|run| run.channel() != Some(channel))
+    }
+
+    /// Drops all publications and answers that were not begun, and says how many publications.
+    pub(super) fn purge_all(&mut self) -> usize {
+        self.losses = Losses::default();
+        for run in std::mem::take(&mut self.ahead) {
+            self.answers.sub(&run);
+        }
+        self.retain(|_| false)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Run) -> bool) -> usize {
+        let before = self.publications.frames;
+        let mut publications = self.publications;
+        self.line.retain(|run| {
+            let kept = keep(run);
+            if !kept {
+                publications.sub(run);
+            }
+            kept
+        });
+        self.publications = publications;
+        before - publications.frames
+    }
+
+    fn load_of(&mut self, run: &Run) -> &mut Load {
+        if run.channel().is_some() { &mut self.publications } else { &mut self.answers }
+    }
+}
+
+impl Load {
+    fn add(&mut self, run: &Run) {
+        self.frames += run.frames();
+        self.bytes += run.bytes().len();
+    }
+
+    /// As much, and this.
+    pub(crate) fn with(mut self, run: &Run) -> Self {
+        self.add(run);
+        self
+    }
+
+    /// Whether it is more than `bound` in frames, or weighs more than its bytes.
+    pub(crate) fn exceeds(self, bound: Self) -> bool {
+        self.frames > bound.frames || self.weight() > bound.bytes
+    }
+
+    /// An eighth less.
+    pub(crate) fn shrunk(self) -> Self {
+        Self { frames: self.frames - self.frames / 8, bytes: self.bytes - self.bytes / 8 }
+    }
+
+    /// What it costs, in bytes.
+    pub(crate) fn weight(self) -> usize {
+        self.bytes + self.frames * FRAME_WEIGHT
+    }
+
+    fn sub(&mut self, run: &Run) {
+        self.frames -= run.frames();
+        self.bytes -= run.bytes().len();
+    }
+}
