@@ -1,5 +1,6 @@
 //! Publications on their way out: encoded once per encoding in use, handed to each subscriber by reference.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::encoding::Encoding;
@@ -11,6 +12,9 @@ use crate::model::{Batch, ChannelId};
 
 /// After so many rounds a flusher hands its role to a task of its own, so that the messages of others do not hold up its session for ever.
 const ROUNDS: usize = 16;
+
+/// So many subscribers are looked at together before they are handed anything: the processor then fetches their memory at once, not one after the other.
+const AHEAD: usize = 16;
 
 /// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
 pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
@@ -57,15 +61,18 @@ impl Round<'_> {
         let events = &self.fanout.events;
         let mut shared = Shared::default();
         let mut sum = Delivery::default();
-        for subscription in self.fanout.subscribers.iter() {
-            let delivery = if !subscription.echo && has_own(subscription, events) {
-                deliver_to(subscription, events)
-            } else {
-                subscription.deliver(shared.batch(subscription, events))
-            };
-            sum.taken += delivery.taken;
-            sum.dropped += delivery.dropped;
-            sum.late += delivery.late;
+        for ahead in self.fanout.subscribers.chunks(AHEAD) {
+            black_box(ahead.iter().fold(0, |sum, subscription| sum ^ subscription.glance()));
+            for subscription in ahead {
+                let delivery = if !subscription.echo && has_own(subscription, events) {
+                    deliver_to(subscription, events)
+                } else {
+                    subscription.deliver(shared.batch(subscription, events))
+                };
+                sum.taken += delivery.taken;
+                sum.dropped += delivery.dropped;
+                sum.late += delivery.late;
+            }
         }
         self.hub.0.metrics.delivered(sum);
         self.hub.relieve();

@@ -63,6 +63,11 @@ impl Outbox {
         Self { session, encoding, writer, ledger, state: Mutex::default() }
     }
 
+    /// Reads a little of it.
+    pub(super) fn glance(&self) -> u64 {
+        self.session.0 ^ u64::from(self.state.is_poisoned()) ^ self.writer.is_some() as u64
+    }
+
     /// The most that may wait here.
     pub(super) fn bound(&self) -> Load {
         self.ledger.each

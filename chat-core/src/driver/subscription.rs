@@ -112,6 +112,11 @@ impl Subscription {
         Delivery { taken, dropped: lost.frames, late: 0 }
     }
 
+    /// Reads a little of all that a delivery needs.
+    pub(crate) fn glance(&self) -> u64 {
+        self.cursor.load(Ordering::Relaxed) ^ self.outbox.glance()
+    }
+
     /// Hands over what the subscriber does not have yet.
     pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
         let outbox = &*self.outbox;
