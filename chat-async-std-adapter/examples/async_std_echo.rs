@@ -29,6 +29,6 @@ fn main() -> io::Result<()> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
     let listener = Async::<TcpListener>::bind(address)?;
     println!("listening on {}", listener.get_ref().local_addr()?);
-    async_io::block_on(serve(listener, Gate::new(hub, Echo, |_| Ok(None)), pending()));
+    async_io::block_on(serve(listener, Gate::new(hub, Echo), pending()));
     Ok(())
 }

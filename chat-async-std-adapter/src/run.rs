@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_io::Async;
 use chat_core::{Close, Connection, Hub};
-use chat_protocol::json::{self, Json};
+use chat_protocol::json::Json;
 use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
@@ -14,7 +14,7 @@ use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
-    Gate::new(hub, Json, json::hello)
+    Gate::new(hub, Json)
 }
 
 /// A session on a TCP socket whose 101 is sent; `early` came after the request's head. To be run; ends with the session.

@@ -1,8 +1,8 @@
 //! Sends every message back as it came: no channel, no chat, but all of a session's machinery between.
 
 use chat_core::{
-    Answer, BadRequest, Call, Command, Endpoint, Kind, Message, Payload, Protocol, Publication, Refusal,
-    Reply, Request, RequestId, SessionInfo,
+    Answer, BadRequest, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol,
+    Publication, Refusal, Reply, Request, RequestId, SessionId, SessionInfo, Talk,
 };
 
 /// The protocol: a message is a call, its result is the message.
@@ -18,7 +18,17 @@ impl Protocol for Echo {
         "echo"
     }
 
-    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+        Box::new(*self)
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
+        out.text(|out| out.extend(publication.message.content.as_bytes()));
+    }
+}
+
+impl Talk for Echo {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let (kind, data) = match message {
             Message::Text(text) => ("text", Payload::json(text)),
             Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),
@@ -27,15 +37,10 @@ impl Protocol for Echo {
         requests.push(Ok(Request { id: Some(RequestId(kind.into())), command }));
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind> {
-        let Answer::Result(data) = &reply.answer else { return None };
-        out.extend(data.as_bytes());
-        Some(if matches!(data, Payload::Binary(_)) { Kind::Binary } else { Kind::Text })
-    }
-
-    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
-        out.extend(publication.message.content.as_bytes());
-        Kind::Text
+    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
+        let Answer::Result(data) = &reply.answer else { return };
+        let kind = if matches!(data, Payload::Binary(_)) { Kind::Binary } else { Kind::Text };
+        out.write(kind, |out| out.extend(data.as_bytes()));
     }
 }
 

@@ -56,11 +56,11 @@ impl TokenChat {
             None => sub.as_str().parse().map_err(Refusal::from)?,
         };
         Ok(Identity {
-            name,
             user: sub,
             data: info.map(|info| Payload::json(info.get())),
             expires: exp.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
             attachment: Attachment::new(Scopes { read, write }),
+            ..Identity::named(name)
         })
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chat_core::{
-    ChannelId, ChatMessage, Epoch, HistoryRequest, Offset, Payload, Publication, Refers, Stored, StoredPage,
+    ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Refers, Stored,
+    StoredPage,
 };
 use chrono::{DateTime, Utc};
 use rusqlite::types::Type;
@@ -25,6 +26,7 @@ const TABLES: &str = "
         channel INTEGER NOT NULL,
         place INTEGER NOT NULL,
         sender TEXT NOT NULL,
+        event TEXT,
         binary INTEGER NOT NULL,
         content BLOB NOT NULL,
         microseconds INTEGER NOT NULL, -- since 1970, UTC
@@ -74,8 +76,8 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>]) -> Resu
     let mut last =
         db.prepare_cached("UPDATE channels SET last = max(last, ?2) WHERE name = ?1 RETURNING id")?;
     let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes, event)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for publication in publications {
         let message = &publication.message;
@@ -88,8 +90,9 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>]) -> Resu
         };
         let binary = matches!(message.content, Payload::Binary(_));
         let microseconds = message.timestamp.timestamp_micros();
+        let event = publication.event.as_ref().map(EventName::as_str);
         let (sender, content) = (message.sender_name.as_str(), message.content.as_bytes());
-        insert.execute(params![id, place, sender, binary, content, microseconds, edits, deletes])?;
+        insert.execute(params![id, place, sender, binary, content, microseconds, edits, deletes, event])?;
     }
     Ok(())
 }
@@ -101,7 +104,7 @@ pub(crate) fn read(db: &Connection, request: &HistoryRequest, mut bytes: usize) 
     let Some((id, epoch)) = found.optional()? else { return Ok(StoredPage::default()) };
     let direction = if request.reverse { "DESC" } else { "ASC" };
     let mut select = db.prepare_cached(&format!(
-        "SELECT place, sender, binary, content, microseconds, edits, deletes FROM publications
+        "SELECT place, sender, binary, content, microseconds, edits, deletes, event FROM publications
          WHERE channel = ?1 AND place > ?2 AND place < ?3 ORDER BY place {direction} LIMIT ?4"
     ))?;
     let after = signed(request.after.unwrap_or_default());
@@ -145,6 +148,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
     };
     let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Refers::Edit(offset(edited)));
     let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Refers::Delete(offset(deleted)));
+    let event: Option<String> = row.get(7)?;
     let message = ChatMessage {
         sender_name: sender.try_into().map_err(|error| odd(1, error))?,
         content,
@@ -156,6 +160,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         previous: Offset(place.0.saturating_sub(1)),
         epoch,
         from: None,
+        event: event.map(EventName::try_from).transpose().map_err(|error| odd(7, error))?,
         refers: edits.or(deletes),
         ephemeral: false,
         message,

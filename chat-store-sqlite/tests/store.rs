@@ -21,6 +21,7 @@ fn said(offset: u64, content: Payload, refers: Option<Refers>) -> Arc<Publicatio
         previous: Offset(offset - 1),
         epoch: Epoch(7),
         from: None,
+        event: offset.is_multiple_of(2).then(|| "new_msg".parse().expect("a name")),
         refers,
         ephemeral: false,
         message: ChatMessage {
@@ -37,7 +38,7 @@ fn one(offset: u64) -> Arc<Publication> {
 }
 
 fn all() -> HistoryRequest {
-    HistoryRequest { channel: room(), after: None, before: None, limit: 10_000, reverse: false }
+    HistoryRequest::of(room(), 10_000)
 }
 
 fn offsets(store: &SqliteStore, request: HistoryRequest) -> (Vec<u64>, bool) {
@@ -107,7 +108,7 @@ fn any_range_is_read_as_a_simple_list_says() {
         }
         let more = expected.len() > limit;
         expected.truncate(limit);
-        let request = HistoryRequest { channel: room(), after, before, limit, reverse };
+        let request = HistoryRequest { after, before, reverse, ..HistoryRequest::of(room(), limit) };
         assert_eq!(offsets(&store, request), (expected, more), "SEED={seed}");
     }
 }

@@ -23,6 +23,6 @@ async fn main() -> std::io::Result<()> {
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime::current());
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    serve(listener, Gate::new(hub, Echo, |_| Ok(None)), pending()).await;
+    serve(listener, Gate::new(hub, Echo), pending()).await;
     Ok(())
 }

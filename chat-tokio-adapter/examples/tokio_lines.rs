@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::{Connection, Frame, Hub, Incoming, InputError, Kind, OpenChat};
+use chat_core::{Connection, Frame, Hello, Hub, Incoming, InputError, Kind, OpenChat};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::TokioRuntime;
 use futures::{Sink, Stream, sink, stream};
@@ -27,8 +27,14 @@ async fn run(hub: Hub, socket: TcpStream) {
     let Ok(seat) = hub.seat() else { return };
     let (read, write) = socket.into_split();
     let most = hub.limits().message_bytes as u64;
-    Connection::over_sink(seat, Arc::new(Json), Ok(None), Box::pin(lines(read, most)), Box::pin(sink(write)))
-        .await;
+    Connection::over_sink(
+        seat,
+        Arc::new(Json),
+        Hello::Later,
+        Box::pin(lines(read, most)),
+        Box::pin(sink(write)),
+    )
+    .await;
 }
 
 /// A line is a message; one over the bound, or that is no UTF-8, ends the session.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use chat_core::{Close, Connection, Hub};
-use chat_protocol::json::{self, Json};
+use chat_protocol::json::Json;
 use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use http::{Request, Response};
 use hyper::upgrade::{Parts, Upgraded};
@@ -17,7 +17,7 @@ use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
-    Gate::new(hub, Json, json::hello)
+    Gate::new(hub, Json)
 }
 
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_core::{Hello, Hub, Protocol, Seat};
+use chat_core::{Hello, Hub, Opener, Protocol, Seat};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::decoder::DecoderConfig;
@@ -15,7 +15,6 @@ use crate::origin::Origins;
 pub struct Gate {
     hub: Hub,
     protocol: Arc<dyn Protocol>,
-    hello: fn(Option<&str>) -> Hello,
     origins: Arc<Origins>,
 }
 
@@ -32,15 +31,20 @@ pub struct Opening {
 }
 
 impl Gate {
-    /// Lets pages of the same host in, and all that are no pages. `hello` reads who comes from the URL's query.
-    pub fn new(hub: Hub, protocol: impl Protocol, hello: fn(Option<&str>) -> Hello) -> Self {
-        Self { hub, protocol: Arc::new(protocol), hello, origins: Arc::default() }
+    /// Lets pages of the same host in, and all that are no pages.
+    pub fn new(hub: Hub, protocol: impl Protocol) -> Self {
+        Self { hub, protocol: Arc::new(protocol), origins: Arc::default() }
     }
 
     /// Lets in pages of these origins.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Arc::new(origins);
         self
+    }
+
+    /// What is spoken behind it.
+    pub fn protocol(&self) -> &Arc<dyn Protocol> {
+        &self.protocol
     }
 
     /// The hub behind it.
@@ -65,12 +69,14 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(Response<()>, Opening), Rejection> {
         let accepted = accept(method, version, headers, &self.origins)?;
+        let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
+        let welcome = self.protocol.welcome(&opener).ok_or(Rejection::Unwelcome)?;
         let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
         let bounds = self.hub.limits();
         let limits =
             DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
-        let (protocol, hello) = (self.protocol.clone(), (self.hello)(uri.query()));
-        Ok((accepted.response(None), Opening { seat, protocol, hello, limits }))
+        let response = accepted.response(welcome.subprotocol);
+        Ok((response, Opening { seat, protocol: self.protocol.clone(), hello: welcome.hello, limits }))
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Rejection {
     /// 403.
     #[error("this origin may not open a WebSocket here")]
     Origin,
+    /// 403.
+    #[error("this version of the protocol is not spoken here")]
+    Unwelcome,
     /// 400.
     #[error("this is no HTTP request")]
     Malformed,
@@ -127,7 +130,7 @@ impl Rejection {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoUpgrade | Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Origin | Self::Unwelcome => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

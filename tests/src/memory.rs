@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chat_core::testkit::{Client, Heard, Way, World};
 use chat_core::{Hub, Incoming, Kind};
-use chat_protocol::json::{Json, hello};
+use chat_core::{Opener, Protocol};
+use chat_protocol::json::Json;
 use serde_json::Value;
 
 use crate::cases::{Case, keeping};
@@ -45,7 +46,8 @@ impl Run {
         match verb {
             "open" => {
                 let query = step["query"].as_str().map(|query| query.trim_start_matches('?'));
-                let client = self.world.connect(&self.hub, Arc::new(Json), hello(query), self.way);
+                let welcome = Json.welcome(&Opener { query, subprotocols: &[] }).expect("anybody is welcome");
+                let client = self.world.connect(&self.hub, Arc::new(Json), welcome.hello, self.way);
                 self.clients.insert(who.to_owned(), client);
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Script, Way, World};
-use chat_core::{Connect, Endpoint, Hub, HubBuilder, Limits, OpenChat, Runtime};
+use chat_core::{Connect, Endpoint, Hello, Hub, HubBuilder, Limits, OpenChat, Runtime};
 
 /// A world, a hub in it, and the way out that its sessions take.
 #[derive(Clone, Debug)]
@@ -46,12 +46,12 @@ impl Scene {
     /// A session of this name.
     pub fn enter(&self, name: &str) -> Client {
         let name = Some(name.parse().expect("a name"));
-        self.world.connect(&self.hub, Arc::new(Script), Ok(Some(Connect { name, token: None })), self.way)
+        self.world.connect(&self.hub, Arc::new(Script), Hello::Now(Connect::named(name)), self.way)
     }
 
     /// A session that has not said who it is.
     pub fn approach(&self) -> Client {
-        self.world.connect(&self.hub, Arc::new(Script), Ok(None), self.way)
+        self.world.connect(&self.hub, Arc::new(Script), Hello::Later, self.way)
     }
 
     /// How long the world has lasted, in seconds.

@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, extract::RawQuery};
 use chat_async_std_adapter::Async;
-use chat_core::{Hub, HubBuilder};
-use chat_protocol::json::{Json, hello};
+use chat_core::{Hub, HubBuilder, Opener, Protocol};
+use chat_protocol::json::Json;
 use chat_tokio_adapter::TokioRuntime;
 use chat_websocket::{HeadLimits, RequestReader, to_bytes};
 use futures::future::select;
@@ -40,7 +40,9 @@ async fn upgrade_with_axum(
 ) -> Response {
     ws.on_upgrade(async move |socket| {
         let seat = hub.seat().expect("the hub has room");
-        chat_tokio_adapter::axum::run(seat, Arc::new(Json), hello(query.as_deref()), socket).await;
+        let opener = Opener { query: query.as_deref(), ..Opener::default() };
+        let welcome = Json.welcome(&opener).expect("anybody is welcome");
+        chat_tokio_adapter::axum::run(seat, Arc::new(Json), welcome.hello, socket).await;
     })
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, OpenChat,
-    Rate,
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, HistoryRequest, Hub, HubBuilder, Incoming,
+    Limits, OpenChat, Rate,
 };
 use chat_tests::scene::{Scene, each_way};
 
@@ -182,13 +182,7 @@ fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
         let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
         let scene = Scene::of(World::new(), way, keeping(limits));
         let ann = scene.join("ann", "room");
-        let page = scene.hub.history(&chat_core::HistoryRequest {
-            channel: "room".parse().expect("a name"),
-            after: None,
-            before: None,
-            limit: 1,
-            reverse: false,
-        });
+        let page = scene.hub.history(&HistoryRequest::of("room".parse().expect("a name"), 1));
         let epoch = page.expect("the channel is there").epoch;
         (1..=301).for_each(|n| ann.say(&format!("publish room {n}")));
         let (bob, eve) = (scene.enter("bob"), scene.enter("eve"));
@@ -244,9 +238,7 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
         let scene = Scene::of(World::new(), way, keeping(limits));
         let kept = |channel: &str| {
             let channel = channel.parse().expect("a name");
-            let wish =
-                chat_core::HistoryRequest { channel, after: None, before: None, limit: 99, reverse: false };
-            scene.hub.history(&wish).map_or(0, |page| page.publications.len())
+            scene.hub.history(&HistoryRequest::of(channel, 99)).map_or(0, |page| page.publications.len())
         };
         let publish = |channel: &str, times| {
             let content = chat_core::Payload::json("x".repeat(1000));

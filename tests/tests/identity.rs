@@ -189,7 +189,8 @@ fn the_server_takes_a_user_out_of_a_channel_and_puts_it_in_again() {
         let scene = scene(way);
         let (phone, desk) = (scene.join("ann", "room"), scene.enter("ann"));
         let bob = scene.join("bob", "room");
-        assert_eq!(scene.hub.unsubscribe_user(&user("ann"), &channel("room")), 2);
+        let out = Refusal::permission_denied("the server took you out");
+        assert_eq!(scene.hub.unsubscribe_user(&user("ann"), &channel("room"), &out), 2);
         bob.say("publish room 1");
         assert_eq!(phone.heard(), ["unsubscribed room 103 the server took you out"]);
         assert_eq!(scene.hub.subscribe_user(&user("ann"), &Subscribe::to(channel("room"))), 2);

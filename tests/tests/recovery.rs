@@ -122,7 +122,7 @@ impl Case<'_> {
 
     fn epoch(&self) -> Epoch {
         let channel = self.name.parse().expect("a name");
-        let request = HistoryRequest { channel, after: None, before: None, limit: 1, reverse: false };
+        let request = HistoryRequest::of(channel, 1);
         self.scene.hub.history(&request).expect("somebody is in it").epoch
     }
 

@@ -99,7 +99,7 @@ fn stop(scene: &Scene) {
 
 fn epoch(scene: &Scene) -> Epoch {
     let channel = "room".parse().expect("a name");
-    let request = HistoryRequest { channel, after: None, before: None, limit: 1, reverse: false };
+    let request = HistoryRequest::of(channel, 1);
     scene.hub.history(&request).expect("it is there").epoch
 }
 
@@ -293,16 +293,9 @@ fn a_durable_publish_that_could_not_be_stored_says_so_and_may_be_tried_again_wit
         let heard = ann.heard();
         assert!(heard.contains(&"#1 error 100 it was published, and is not stored".to_owned()), "{heard:?}");
         assert_eq!(heard.last().expect("an answer"), "#2 published room 1 already");
-        let page = async_io::block_on(store.0.file.read(
-            HistoryRequest {
-                channel: "room".parse().expect("a name"),
-                after: None,
-                before: None,
-                limit: 9,
-                reverse: false,
-            },
-            9999,
-        ));
+        let page = async_io::block_on(
+            store.0.file.read(HistoryRequest::of("room".parse().expect("a name"), 9), 9999),
+        );
         assert_eq!(page.expect("it reads").publications.len(), 1);
     });
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use chat_core::testkit::Way;
-use chat_core::{Connect, Incoming};
+use chat_core::{Connect, Hello, Incoming};
 use chat_protocol::json::Json;
 use chat_tests::scene::Scene;
 use serde_json::json;
@@ -60,7 +60,7 @@ fn a_token_is_not_traced_and_a_name_forges_no_line() {
     let log = traced(|| {
         let scene = Scene::open_chat(Way::Bytes);
         let name = Some("ann\u{2028}x\"y".parse().expect("a name"));
-        let hello = Ok(Some(Connect { name, token: Some("a-token".into()) }));
+        let hello = Hello::Now(Connect { token: Some("a-token".into()), ..Connect::named(name) });
         let ann = scene.world.connect(&scene.hub, Arc::new(Json), hello, Way::Bytes);
         ann.say(&json!({"type":"subscribe","channelId":"room\u{1b}[31m\r\nforged"}).to_string());
         ann.say(&json!({"type":"subscribe","channelId":"room\u{202e}\""}).to_string());

@@ -63,7 +63,7 @@ impl Scene {
         let hub = Hub::builder(OpenChat::default()).build(World::new());
         let (wire, writer) = (Wire::default(), Arc::new(Meanwhile { full, ..Meanwhile::default() }));
         let seat = hub.seat().expect("the hub has room");
-        let hello = Ok(Some(chat_core::Connect::default()));
+        let hello = chat_core::Hello::Now(chat_core::Connect::default());
         let connection = Connection::over_bytes(
             seat,
             Arc::new(Script),

@@ -57,7 +57,7 @@ impl Archive {
         let mut publications = Vec::new();
         if !options.history.is_none() && stored.last > Offset(0) {
             let (channel, limit) = (channel.clone(), options.history.entries);
-            let newest = HistoryRequest { channel, after: None, before: None, limit, reverse: true };
+            let newest = HistoryRequest { reverse: true, ..HistoryRequest::of(channel, limit) };
             publications = self.store.read(newest, options.history.bytes).await?.publications;
         }
         Ok(Restored { epoch: stored.epoch, place, publications: unbroken(publications, &stored.last) })

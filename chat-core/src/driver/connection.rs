@@ -9,16 +9,14 @@ use futures::{Sink, Stream};
 
 use super::alarm::Alarm;
 use super::dialog::{Dialog, Step};
+use super::encoding::Encoding;
 use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Phase, Timer, Turn};
-use crate::model::{BadRequest, Close, Connect, Frame, Incoming, InputError, Kind, Message, Refusal};
-use crate::port::{ByteWriter, Framing, Protocol, Unframed};
-
-/// What the transport knew of its peer before the first message: nothing, who it says it is, or why that is none.
-pub type Hello = Result<Option<Connect>, Refusal>;
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Kind, Message};
+use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
@@ -100,7 +98,11 @@ where
     ) -> Self {
         let hub = seat.hub().clone();
         let answers_pings = framing.answers_pings();
-        let encoding = hub.0.encodings.intern(protocol, framing);
+        let talk = protocol.talk(seat.id(), hub.limits());
+        let encoding = match talk.voice() {
+            Some(voice) => Encoding::of(voice, framing),
+            None => hub.0.encodings.intern(protocol, framing),
+        };
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -110,7 +112,7 @@ where
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         }
         let mut connection = Self {
-            dialog: Dialog::new(Arc::new(seat), outbox),
+            dialog: Dialog::new(Arc::new(seat), outbox, talk),
             input,
             output,
             alarm: Alarm::new(hub.0.runtime.clone()),
@@ -129,10 +131,10 @@ where
         self.alarm.set(Timer::Open, open);
         self.alarm.set(Timer::Ping, ping);
         match hello {
-            Ok(None) => {}
-            Ok(Some(connect)) => self.dialog.open(connect),
-            Err(refusal) => {
-                let _ = self.dialog.hear_bad(BadRequest { id: None, refusal });
+            Hello::Later => {}
+            Hello::Now(connect) => self.dialog.open(connect),
+            Hello::Wrong(refusal) => {
+                let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));
                 self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);
             }
         }
@@ -330,7 +332,9 @@ where
             Timer::Open => {}
             Timer::Ping => {
                 self.alarm.set(Timer::Ping, ping);
-                if self.answers_pings {
+                if self.dialog.ping() {
+                    self.alarm.set(Timer::Pong, pong);
+                } else if self.answers_pings {
                     self.dialog.control(Kind::Ping, &[]);
                     self.alarm.set(Timer::Pong, pong);
                 }
@@ -346,6 +350,7 @@ where
             }
             Timer::Write => self.stalled = None,
             Timer::Close => self.lose(),
+            Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
             Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
     }

@@ -18,10 +18,10 @@ use super::summons::Manner;
 use super::trace;
 use crate::machine::{Phase, Session, Verdict};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Reply, Request, RequestId,
-    Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Publish, Reply, Request,
+    RequestId, Subscribe, Subscribed,
 };
-use crate::port::Standing;
+use crate::port::{Pushed, Standing, Talk};
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub(crate) struct Dialog {
     /// Given back when the endpoint has heard that the session is over.
     pub(super) seat: Arc<Seat>,
     pub(crate) outbox: Arc<Outbox>,
+    talk: Box<dyn Talk>,
     pub(super) session: Session<Arc<Subscription>>,
     inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
@@ -51,10 +52,11 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>) -> Self {
+    pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>, talk: Box<dyn Talk>) -> Self {
         Self {
             seat,
             outbox,
+            talk,
             session: Session::new(),
             inbox: VecDeque::new(),
             pending: None,
@@ -90,8 +92,12 @@ impl Dialog {
     /// Takes in a message of the peer.
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
         let mut requests = Vec::new();
-        self.outbox.encoding.protocol.decode(message, &mut requests);
+        self.talk.decode(message, &mut requests);
         let now = self.hub().0.runtime.now().instant;
+        if requests.is_empty() {
+            let counted = self.session.count_request(&self.seat.hub().0.limits, now);
+            return counted.map_err(|_| Close::TOO_MANY_REQUESTS);
+        }
         for request in requests {
             if let Err(refusal) = self.session.count_request(&self.seat.hub().0.limits, now) {
                 let id = request.map_or_else(|bad| bad.id, |request| request.id);
@@ -125,7 +131,7 @@ impl Dialog {
     pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
         self.hub().0.metrics.bad_requests.add(1);
         self.answer(bad.id, Answer::Error(bad.refusal));
-        let close = self.session.strike(&self.seat.hub().0.limits);
+        let close = bad.close.or_else(|| self.session.strike(&self.seat.hub().0.limits));
         close.map_or(Ok(()), Err)
     }
 
@@ -156,7 +162,7 @@ impl Dialog {
                 self.ask_to_open(None, false, connect);
             }
             Verdict::Refuse(refusal) if refusal.code == 107 => {
-                let bad = BadRequest { id: request.id, refusal };
+                let bad = BadRequest::new(request.id, refusal);
                 return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
             }
             Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
@@ -182,14 +188,19 @@ impl Dialog {
                 let hook = endpoint.subscribe(info(), wish, self.hub().0.channel);
                 Asking::Subscribe(channel.clone(), Guarded::new(self.with_store(channel, hook)))
             }
+            Command::RefreshSubscription(channel, token) => {
+                let hook = endpoint.refresh_subscription(info(), channel.clone(), token);
+                Asking::RefreshSubscription(channel, Guarded::new(hook))
+            }
             Command::Publish(wish) => {
-                let refers = wish.refers.map(|refers| refers.offset());
-                let author = refers.and_then(|offset| self.hub().author(&wish.channel, offset));
-                let standing = Standing { member, author };
-                let defaults = self.hub().0.channel;
-                let channel = wish.channel.clone();
-                let hook = endpoint.publish(info(), wish, standing, defaults);
+                let (channel, standing) = (wish.channel.clone(), self.standing(&wish, member));
+                let hook = endpoint.publish(info(), wish, standing, self.hub().0.channel);
                 Asking::Publish(Guarded::new(self.with_store(channel, hook)))
+            }
+            Command::Event(wish) => {
+                let (channel, standing) = (wish.channel.clone(), self.standing(&wish, member));
+                let hook = endpoint.event(info(), wish, standing, self.hub().0.channel);
+                Asking::Event(Guarded::new(self.with_store(channel, hook)))
             }
             Command::History(wish) => {
                 let hook = endpoint.history(info(), wish, member);
@@ -206,9 +217,16 @@ impl Dialog {
         self.pending = Some(Box::new(Pending { id, announced: true, asking }));
     }
 
-    fn ask_to_open(&mut self, id: Option<RequestId>, announced: bool, connect: Connect) {
+    fn standing(&self, wish: &Publish, member: bool) -> Standing {
+        let refers = wish.refers.map(|refers| refers.offset());
+        let author = refers.and_then(|offset| self.hub().author(&wish.channel, offset));
+        Standing { member, author }
+    }
+
+    fn ask_to_open(&mut self, id: Option<RequestId>, announced: bool, mut connect: Connect) {
+        let since = std::mem::take(&mut connect.since);
         let hook = self.hub().0.endpoint.clone().stream_opened(self.seat.id(), connect);
-        let asking = Asking::Open(Guarded::new(hook));
+        let asking = Asking::Open(Guarded::new(self.taken_up(since, hook)));
         self.pending = Some(Box::new(Pending { id, announced, asking }));
     }
 
@@ -228,8 +246,17 @@ impl Dialog {
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
                 self.answer_already(Request { id, command: Command::Subscribe(Subscribe::to(channel)) });
             }
-            Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
-            Outcome::Publish(Ok((publish, kept))) => self.publish(id, publish, kept),
+            Outcome::Subscribe(channel, Ok((options, kept))) => {
+                let subscribed = self.join(channel, options, kept);
+                self.answer(id, Answer::Subscribed(subscribed));
+            }
+            Outcome::RefreshSubscription(channel, Ok(expires)) => {
+                self.subscription_refreshed(id, channel, expires);
+            }
+            Outcome::Publish(Ok((publish, kept))) | Outcome::Event(Ok((Pushed::Publish(publish), kept))) => {
+                self.publish(id, publish, kept)
+            }
+            Outcome::Event(Ok((Pushed::Answer(data), _))) => self.answer(id, Answer::Result(data)),
             Outcome::History(Ok((request, page))) => self.tell_history(id, request, page),
             Outcome::Stored(Ok(answer)) => self.answer(id, answer),
             Outcome::Presence(Ok(channel)) => self.tell_presence(id, channel),
@@ -237,7 +264,9 @@ impl Dialog {
             Outcome::Call(Ok(_)) => {}
             Outcome::Refresh(Err(refusal))
             | Outcome::Subscribe(_, Err(refusal))
+            | Outcome::RefreshSubscription(_, Err(refusal))
             | Outcome::Publish(Err(refusal))
+            | Outcome::Event(Err(refusal))
             | Outcome::History(Err(refusal))
             | Outcome::Stored(Err(refusal))
             | Outcome::Presence(Err(refusal))
@@ -251,14 +280,16 @@ impl Dialog {
             Command::Subscribe(wish) => {
                 let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
-                Answer::Subscribed {
+                Answer::Subscribed(Subscribed {
                     channel: wish.channel,
                     epoch,
                     offset,
                     already: true,
                     recovery: None,
                     presence: None,
-                }
+                    expires: None,
+                    data: None,
+                })
             }
             Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true, why: None },
             _ => unreachable!("only a subscription can be there or not be there already"),
@@ -283,12 +314,18 @@ impl Dialog {
         if let Answer::Error(refusal) = &answer {
             self.hub().0.metrics.refused(refusal);
         }
-        if let Some(batch) = self.outbox.encoding.reply(&Reply { id, answer }) {
+        if let Some(batch) = self.outbox.encoding.reply(&mut *self.talk, &Reply { id, answer }) {
             self.outbox.push(batch);
         }
     }
 
-    /// Queues a control frame. False if the transport has none of this kind.
+    /// Queues the protocol's own ping. False if it has none.
+    pub(crate) fn ping(&mut self) -> bool {
+        let ping = self.outbox.encoding.ping(&mut *self.talk);
+        ping.map(|batch| self.outbox.push(batch)).is_some()
+    }
+
+    /// Queues a control frame.
     pub(crate) fn control(&mut self, kind: Kind, payload: &[u8]) {
         self.outbox.push(self.outbox.encoding.control(kind, payload));
     }

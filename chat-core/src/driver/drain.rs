@@ -7,8 +7,8 @@ use futures::future::{join, select};
 
 use super::hub::Hub;
 use super::outbox::Outbox;
-use super::summons::Manner;
-use crate::model::{Answer, Close, Reply};
+use super::summons::{Manner, Order};
+use crate::model::{Answer, Close};
 
 /// So many sessions are closed in a second, unless half the patience is too short for that.
 const PACE: f64 = 500.0;
@@ -73,9 +73,7 @@ impl Leaving {
         let Some(outbox) = self.0.pop() else { return false };
         let jitter = random % COME_BACK.1.as_millis() as u64;
         let answer = Answer::Goodbye { come_back: COME_BACK.0 + Duration::from_millis(jitter) };
-        if let Some(batch) = outbox.encoding.reply(&Reply { id: None, answer }) {
-            outbox.push(batch);
-        }
+        outbox.order(Order::Tell(answer));
         outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         true
     }

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
@@ -12,14 +13,16 @@ use crate::model::{
     Answer, Call, ChannelId, ChannelOptions, Close, Connect, HistoryPage, HistoryRequest, Identity, Payload,
     Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
-use crate::port::{Endpoint, Standing, SubscribeOptions};
+use crate::port::{Endpoint, Pushed, Standing, SubscribeOptions};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
     Open(Guarded<Identity>),
     Refresh(Guarded<Refreshed>),
     Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
+    RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
+    Event(Guarded<(Pushed, ChannelOptions)>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),
     Presence(Guarded<ChannelId>),
@@ -31,7 +34,9 @@ pub(crate) enum Outcome {
     Open(Result<Identity, Refusal>),
     Refresh(Result<Refreshed, Refusal>),
     Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
+    RefreshSubscription(ChannelId, Result<Option<DateTime<Utc>>, Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
+    Event(Result<(Pushed, ChannelOptions), Refusal>),
     History(Result<LookBack, Refusal>),
     Stored(Result<Answer, Refusal>),
     Presence(Result<ChannelId, Refusal>),
@@ -73,6 +78,10 @@ impl Asking {
             Self::Open(hook) => Outcome::Open(ready!(hook.poll(cx))?),
             Self::Refresh(hook) => Outcome::Refresh(ready!(hook.poll(cx))?),
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
+            Self::RefreshSubscription(channel, hook) => {
+                Outcome::RefreshSubscription(channel.clone(), ready!(hook.poll(cx))?)
+            }
+            Self::Event(hook) => Outcome::Event(ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
             Self::Stored(hook) => Outcome::Stored(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
@@ -98,6 +107,12 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         request: Subscribe,
         defaults: ChannelOptions,
     ) -> Hook<(SubscribeOptions, ChannelOptions)>;
+    fn refresh_subscription(
+        self: Arc<Self>,
+        session: SharedInfo,
+        channel: ChannelId,
+        token: Token,
+    ) -> Hook<Option<DateTime<Utc>>>;
     fn publish(
         self: Arc<Self>,
         session: SharedInfo,
@@ -105,6 +120,13 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         standing: Standing,
         defaults: ChannelOptions,
     ) -> Hook<(Publish, ChannelOptions)>;
+    fn event(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Publish,
+        standing: Standing,
+        defaults: ChannelOptions,
+    ) -> Hook<(Pushed, ChannelOptions)>;
     fn history(
         self: Arc<Self>,
         session: SharedInfo,
@@ -170,6 +192,34 @@ impl<E: Endpoint> AnyEndpoint for E {
             let publish = Endpoint::publish(&*self, &session, request, standing).await?;
             let options = Endpoint::channel(&*self, &publish.channel, defaults);
             Ok((publish, options))
+        })
+    }
+
+    fn refresh_subscription(
+        self: Arc<Self>,
+        session: SharedInfo,
+        channel: ChannelId,
+        token: Token,
+    ) -> Hook<Option<DateTime<Utc>>> {
+        Box::pin(async move { Endpoint::refresh_subscription(&*self, &session, &channel, token).await })
+    }
+
+    fn event(
+        self: Arc<Self>,
+        session: SharedInfo,
+        request: Publish,
+        standing: Standing,
+        defaults: ChannelOptions,
+    ) -> Hook<(Pushed, ChannelOptions)> {
+        Box::pin(async move {
+            let channel = request.channel.clone();
+            let pushed = Endpoint::event(&*self, &session, request, standing).await?;
+            let channel = match &pushed {
+                Pushed::Publish(publish) => &publish.channel,
+                Pushed::Answer(_) => &channel,
+            };
+            let options = Endpoint::channel(&*self, channel, defaults);
+            Ok((pushed, options))
         })
     }
 

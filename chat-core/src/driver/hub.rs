@@ -153,9 +153,9 @@ impl Hub {
         options: impl FnOnce() -> ChannelOptions,
     ) -> (Published, bool) {
         self.0.metrics.publications.add(1);
-        let Publish { channel, content, key, refers, ephemeral } = publish;
+        let Publish { channel, content, event, key, refers, ephemeral } = publish;
         let now = self.0.runtime.now();
-        let draft = Draft { from, sender, content, key, refers, ephemeral, receipt, now };
+        let draft = Draft { from, sender, content, event, key, refers, ephemeral, receipt, now };
         let shard = self.shard(&channel);
         let published = lock(shard).publish(&channel, draft);
         let done = published.unwrap_or_else(|draft| {

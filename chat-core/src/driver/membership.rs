@@ -7,18 +7,23 @@ use super::hooks::Asking;
 use super::subscription::Subscription;
 use super::summons::Order;
 use crate::machine::{Joined, Joining, Verdict};
-use crate::model::{Answer, ChannelId, ChannelOptions, Command, Offset, Refusal, RequestId, Subscribe};
+use crate::model::{
+    Answer, ChannelId, ChannelOptions, Command, Offset, Overflow, Refusal, RequestId, Subscribe, Subscribed,
+};
 use crate::port::SubscribeOptions;
 
 impl Dialog {
-    /// The answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
-    pub(super) fn subscribed(
+    /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
+    #[must_use = "the answer comes before any publication"]
+    pub(super) fn join(
         &mut self,
-        id: Option<RequestId>,
         channel: ChannelId,
-        options: SubscribeOptions,
+        mut options: SubscribeOptions,
         kept: ChannelOptions,
-    ) {
+    ) -> Subscribed {
+        if !self.outbox.encoding.tells_losses() {
+            options.overflow = Overflow::Disconnect;
+        }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
         let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
@@ -37,9 +42,11 @@ impl Dialog {
             self.catch_ups.add(subscription.clone(), after, missed);
         }
         self.session.join(channel.clone(), subscription);
+        let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
-        self.answer(id, Answer::Subscribed { channel, epoch, offset, already: false, recovery, presence });
+        let data = options.data;
+        Subscribed { channel, epoch, offset, already: false, recovery, presence, expires, data }
     }
 
     /// Whether a subscription is behind that can go on now.
@@ -83,7 +90,8 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::SubscribeNow(wish) => self.put_in(wish),
+            Order::SubscribeNow(wish) => self.put_in_unasked(wish),
+            Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
                 self.refuse_pending(&channel, &why);
                 if self.session.is_in(&channel) {
@@ -98,7 +106,7 @@ impl Dialog {
         let hub = self.hub().clone();
         let options = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
         if !hub.is_elsewhere(&wish.channel, &options) {
-            return self.put_in(wish);
+            return self.put_in_unasked(wish);
         }
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
@@ -107,14 +115,21 @@ impl Dialog {
         }));
     }
 
-    fn put_in(&mut self, wish: Subscribe) {
+    fn put_in_unasked(&mut self, wish: Subscribe) {
+        if let Some(subscribed) = self.put_in(wish) {
+            self.answer(None, Answer::Subscribed(subscribed));
+        }
+    }
+
+    /// None if it is there already, or in as many channels as may be.
+    pub(super) fn put_in(&mut self, wish: Subscribe) -> Option<Subscribed> {
         let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        if matches!(verdict, Verdict::Ask { .. }) {
+        matches!(verdict, Verdict::Ask { .. }).then(|| {
             let hub = self.hub();
             let kept = hub.0.endpoint.channel(&channel, hub.0.channel);
-            self.subscribed(None, channel, options, kept);
-        }
+            self.join(channel, options, kept)
+        })
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

@@ -29,7 +29,7 @@ mod welcome;
 mod write;
 
 pub use builder::HubBuilder;
-pub use connection::{Connection, Hello};
+pub use connection::Connection;
 pub use hub::{Hub, WeakHub};
 pub use metrics::Stats;
 pub use seats::{Full, Seat};

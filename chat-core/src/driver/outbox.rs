@@ -163,13 +163,19 @@ impl Outbox {
         dropped
     }
 
-    /// Leaves something to do for the session's task.
+    /// Leaves something to do for the session's task. If it has as much to do as may wait here, the session ends.
     pub(crate) fn order(&self, order: Order) {
         let mut state = lock(&self.state);
-        if !state.shut {
-            state.summons.get_or_insert_default().orders.push(order);
-            wake(state);
+        if state.shut {
+            return;
         }
+        let orders = &mut state.summons.get_or_insert_default().orders;
+        if orders.len() >= self.bound().frames {
+            self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            return;
+        }
+        orders.push(order);
+        wake(state);
     }
 
     /// What the session's task has to carry out.

@@ -46,6 +46,9 @@ impl Dialog {
         let clamped = (request.limit > most).then_some(most);
         let channel = request.channel;
         let answer = match page {
+            Some(page) if request.epoch.is_some_and(|epoch| epoch != page.epoch) => {
+                Answer::Error(Refusal::unrecoverable_position("the channel has begun another life"))
+            }
             Some(page) => Answer::History { channel, page, clamped },
             None => Answer::Error(Refusal::unknown_channel(format!("there is no {channel:?}"))),
         };

@@ -1,6 +1,6 @@
 //! What others want of a session: that it ends, or that it joins or leaves a channel.
 
-use crate::model::{ChannelId, Close, Refusal, Subscribe};
+use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
 
 /// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
 #[derive(Debug, Default)]
@@ -26,4 +26,6 @@ pub(crate) enum Order {
     /// The same, once the store was asked for the channel.
     SubscribeNow(Subscribe),
     Unsubscribe(ChannelId, Refusal),
+    /// Says something to its client that was not asked for.
+    Tell(Answer),
 }

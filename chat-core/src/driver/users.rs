@@ -7,7 +7,7 @@ use super::hub::Hub;
 use super::outbox::Outbox;
 use super::summons::{Manner, Order};
 use crate::lock::lock;
-use crate::model::{Answer, ChannelId, Close, Payload, Refusal, Reply, SessionId, Subscribe, UserId};
+use crate::model::{Answer, ChannelId, Close, Payload, Refusal, SessionId, Subscribe, UserId};
 
 /// The open sessions of every user.
 #[derive(Default)]
@@ -55,11 +55,11 @@ impl Hub {
         })
     }
 
-    /// Takes them out of a channel, and tells them so with 103. One that is asking to join it is refused.
+    /// Takes them out of a channel, and tells them why. One that is asking to join it is refused.
     ///
-    /// Carried out by each session's own task, in its next turn.
-    pub fn unsubscribe_user(&self, user: &UserId, channel: &ChannelId) -> usize {
-        let why = Refusal::permission_denied("the server took you out");
+    /// After 103 (permission denied) clients stay out; after 100 (internal), 110 (expired) or 112 (unrecoverable position) those come back whose
+    /// protocols know how. Carried out by each session's own task, in its next turn.
+    pub fn unsubscribe_user(&self, user: &UserId, channel: &ChannelId, why: &Refusal) -> usize {
         self.each(user, |outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone())))
     }
 
@@ -70,14 +70,9 @@ impl Hub {
         self.each(user, |outbox| outbox.order(Order::Subscribe(wish.clone())))
     }
 
-    /// Says something to them alone.
+    /// Says something to them alone. Carried out by each session's own task, in its next turn; one for which too much waits is closed with 3008.
     pub fn send_to_user(&self, user: &UserId, data: &Payload) -> usize {
-        let reply = Reply { id: None, answer: Answer::Direct(data.clone()) };
-        self.each(user, |outbox| {
-            if let Some(batch) = outbox.encoding.reply(&reply) {
-                outbox.push(batch);
-            }
-        })
+        self.each(user, |outbox| outbox.order(Order::Tell(Answer::Direct(data.clone()))))
     }
 
     fn each(&self, user: &UserId, act: impl Fn(&Arc<Outbox>)) -> usize {

@@ -6,8 +6,11 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::dialog::{Dialog, Step};
+use super::hooks::Hook;
 use super::trace;
-use crate::model::{Answer, ChannelId, Close, Identity, Refusal, RequestId, SessionInfo};
+use crate::model::{
+    Answer, ChannelId, Close, Connected, Expiry, Identity, Refusal, RequestId, SessionInfo, Since,
+};
 
 impl Dialog {
     pub(super) fn opened(&mut self, id: Option<RequestId>, announced: bool, identity: Identity) -> Step {
@@ -18,16 +21,36 @@ impl Dialog {
             self.answer(id, Answer::Error(refusal));
             return Step::End(Close::TOO_MANY_SESSIONS);
         }
-        let (expires, until) = (identity.expires, self.until(identity.expires));
+        let (expires, until) = self.until(identity.expires).unzip();
+        let (wishes, data) = (identity.subscriptions.clone(), identity.welcome.clone());
         let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
         hub.0.metrics.opened.add(1);
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         self.session.open(info, until);
+        let subscriptions: Vec<_> = wishes.into_iter().filter_map(|wish| self.put_in(wish)).collect();
         if announced {
-            self.answer(id, Answer::Connected { session, name, user, expires });
+            let connected = Connected { session, name, user, expires, data, subscriptions };
+            self.answer(id, Answer::Connected(connected));
+        } else {
+            subscriptions.into_iter().for_each(|one| self.answer(None, Answer::Subscribed(one)));
         }
         Step::Done
+    }
+
+    /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was.
+    pub(super) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Identity> {
+        let hub = self.hub().clone();
+        Box::pin(async move {
+            let mut identity = hook.await?;
+            for wish in &mut identity.subscriptions {
+                let was = since.iter().find(|(channel, _)| *channel == wish.channel);
+                wish.since = wish.since.or(was.map(|(_, since)| *since));
+                let options = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+                hub.load(&wish.channel, options).await;
+            }
+            Ok(identity)
+        })
     }
 
     /// Rights that are gone go before the answer.
@@ -42,7 +65,7 @@ impl Dialog {
             let refusal = Refusal::unauthorized("that is the token of another user");
             return self.answer(id, Answer::Error(refusal));
         }
-        let (expires, until) = (identity.expires, self.until(identity.expires));
+        let (expires, until) = self.until(identity.expires).unzip();
         self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
         let info = self.session.info().expect("it was just set").clone();
         self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
@@ -50,15 +73,55 @@ impl Dialog {
         self.answer(id, Answer::Refreshed { expires });
     }
 
-    /// When that is, by the clock that timers go by.
-    fn until(&self, expires: Option<DateTime<Utc>>) -> Option<Instant> {
-        let now = self.hub().0.runtime.now();
-        let left = (expires? - now.utc).to_std().unwrap_or_default();
-        now.instant.checked_add(left)
+    /// It stays in a channel for longer.
+    pub(super) fn subscription_refreshed(
+        &mut self,
+        id: Option<RequestId>,
+        channel: ChannelId,
+        expires: Option<DateTime<Utc>>,
+    ) {
+        if !self.session.is_in(&channel) {
+            let refusal = Refusal::permission_denied(format!("the session is not in {channel:?}"));
+            return self.answer(id, Answer::Error(refusal));
+        }
+        let expires = self.stay_until(&channel, expires);
+        self.answer(id, Answer::SubscriptionRefreshed { channel, expires });
     }
 
-    /// When the session ends, unless it is refreshed before.
+    /// It leaves a channel then.
+    pub(super) fn stay_until(
+        &mut self,
+        channel: &ChannelId,
+        expires: Option<DateTime<Utc>>,
+    ) -> Option<Expiry> {
+        let (expires, until) = self.until(expires).unzip();
+        self.session.leave_at(channel, until);
+        expires
+    }
+
+    /// When that is, also by the clock that timers go by; none if that is never.
+    fn until(&self, expires: Option<DateTime<Utc>>) -> Option<(Expiry, Instant)> {
+        let (at, now) = (expires?, self.hub().0.runtime.now());
+        let left = (at - now.utc).to_std().unwrap_or_default();
+        Some((Expiry { at, left }, now.instant.checked_add(left)?))
+    }
+
+    /// When the session ends or leaves a channel, unless that is refreshed before.
     pub(crate) fn expires(&self) -> Option<Instant> {
         self.session.expires()
+    }
+
+    /// Leaves the channels in which it may be no longer. False if the session itself is over.
+    pub(crate) fn expire(&mut self) -> bool {
+        let now = self.hub().0.runtime.now().instant;
+        if self.session.is_expired(now) {
+            return false;
+        }
+        self.outbox.cork();
+        while let Some(channel) = self.session.next_to_leave(now) {
+            self.remove(channel, Refusal::expired("what allowed it has expired"));
+        }
+        self.outbox.uncork();
+        true
     }
 }

@@ -142,6 +142,7 @@ impl<S: Clone> Channel<S> {
             previous,
             epoch: self.epoch,
             from: draft.from,
+            event: draft.event,
             refers: draft.refers,
             ephemeral,
             message: ChatMessage {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::model::{Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
+use crate::model::{Arrival, Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
 
 /// Joins and leaves within so long are told together.
 const TOGETHER: Duration = Duration::from_millis(250);
@@ -28,6 +28,8 @@ pub(super) struct Presence {
     observers: usize,
     /// Who came, went or changed since that was last told, and what was told of it then.
     touched: BTreeMap<UserId, Option<Present>>,
+    /// Sessions that came or went since then, and whether they were there before.
+    moved: BTreeMap<SessionId, (Arrival, bool)>,
     /// Somebody was told the present state in the meantime, and has to be told what is undone of it too.
     shown: bool,
     /// When the next change is to be told.
@@ -47,10 +49,12 @@ impl Presence {
         self.observers += usize::from(observes);
         self.sessions.insert(who.id, Member { user: who.user.clone(), observes });
         self.show(who, now);
+        self.moves(who.id, &who.user, false, now);
     }
 
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) {
         let Some(member) = self.sessions.remove(&session) else { return };
+        self.moves(session, &member.user, true, now);
         self.observers -= usize::from(member.observes);
         let present = self.users.get_mut(&member.user).expect("a session's user is there");
         if present.sessions == [session] {
@@ -61,6 +65,7 @@ impl Presence {
         }
         if self.observers == 0 {
             self.touched.clear();
+            self.moved.clear();
             self.due = None;
         }
     }
@@ -124,9 +129,42 @@ impl Presence {
             }
             count += 1;
         }
-        self.shown &= !self.touched.is_empty();
-        self.due = (!self.touched.is_empty()).then(|| now + TOGETHER);
-        (count > 0).then_some(change)
+        self.take_moved(&mut change);
+        let more = !self.touched.is_empty() || !self.moved.is_empty();
+        self.shown &= more;
+        self.due = more.then(|| now + TOGETHER);
+        (count > 0 || !change.arrived.is_empty() || !change.departed.is_empty()).then_some(change)
+    }
+
+    /// Which sessions came and went, or a part of it.
+    fn take_moved(&mut self, change: &mut PresenceChange) {
+        let mut room = DATA;
+        while change.arrived.len() + change.departed.len() < CHANGES {
+            let Some((session, (mut arrival, before))) = self.moved.pop_first() else { return };
+            match self.sessions.get(&session).and_then(|member| self.users.get(&member.user)) {
+                Some(present) if self.shown || !before => {
+                    if !takes(&mut room, &present) {
+                        self.moved.insert(session, (arrival, before));
+                        return;
+                    }
+                    (arrival.name, arrival.data) = (present.name.clone(), present.data.clone());
+                    change.arrived.push(arrival);
+                }
+                None if self.shown || before => change.departed.push(arrival),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes that a session comes or goes now.
+    fn moves(&mut self, session: SessionId, user: &UserId, before: bool, now: Instant) {
+        if self.observers > 0 {
+            let present = self.users.get(user).expect("a session's user is there");
+            let (name, data) = (present.name.clone(), present.data.clone());
+            let arrival = Arrival { session, user: user.clone(), name, data };
+            self.moved.entry(session).or_insert((arrival, before));
+            self.due.get_or_insert(now + TOGETHER);
+        }
     }
 
     fn show(&mut self, who: &SharedInfo, now: Instant) {

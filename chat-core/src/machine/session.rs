@@ -30,6 +30,8 @@ pub(crate) struct Session<S> {
     controls: Meter,
     /// When it ends, unless it is refreshed before.
     expires: Option<Instant>,
+    /// When it leaves channels, unless that is refreshed before.
+    leaves: Vec<(Instant, ChannelId)>,
 }
 
 /// What is to be done about a request.
@@ -62,6 +64,7 @@ impl<S> Session<S> {
             requests,
             controls,
             expires: None,
+            leaves: Vec::new(),
         }
     }
 
@@ -92,7 +95,13 @@ impl<S> Session<S> {
             Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
             Command::Call(_) | Command::Refresh(_) => Verdict::Ask { member: false },
-            Command::Publish(publish) => Verdict::Ask { member: self.is_in(&publish.channel) },
+            Command::Publish(publish) | Command::Event(publish) => {
+                Verdict::Ask { member: self.is_in(&publish.channel) }
+            }
+            Command::RefreshSubscription(channel, _) if self.is_in(channel) => Verdict::Ask { member: true },
+            Command::RefreshSubscription(channel, _) => {
+                Verdict::Refuse(Refusal::permission_denied(format!("the session is not in {channel:?}")))
+            }
             Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
             Command::Read(channel, _) if self.is_in(channel) => Verdict::Do,
             Command::Read(channel, _) => Verdict::Refuse(Refusal::permission_denied(format!(
@@ -124,9 +133,25 @@ impl<S> Session<S> {
         (self.info, self.expires) = (Some(info), expires);
     }
 
-    /// When it ends, unless it is refreshed before.
+    /// When it ends or leaves a channel next, unless that is refreshed before.
     pub(crate) fn expires(&self) -> Option<Instant> {
-        self.expires
+        self.leaves.iter().map(|(at, _)| *at).chain(self.expires).min()
+    }
+
+    /// Whether it has ended by now.
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+
+    /// It leaves a channel then, or never.
+    pub(crate) fn leave_at(&mut self, channel: &ChannelId, at: Option<Instant>) {
+        self.leaves.retain(|(_, leaves)| leaves != channel);
+        self.leaves.extend(at.map(|at| (at, channel.clone())));
+    }
+
+    /// A channel that it is to leave by now.
+    pub(crate) fn next_to_leave(&self, now: Instant) -> Option<ChannelId> {
+        self.leaves.iter().find(|(at, _)| *at <= now).map(|(_, channel)| channel.clone())
     }
 
     /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
@@ -137,6 +162,7 @@ impl<S> Session<S> {
     /// Forgets a subscription.
     pub(crate) fn leave(&mut self, channel: &ChannelId) -> Option<S> {
         let left = self.subscriptions.remove(channel);
+        self.leaves.retain(|(_, leaves)| leaves != channel);
         if self.subscriptions.is_empty() {
             self.subscriptions.shrink_to_fit();
         }

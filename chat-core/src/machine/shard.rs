@@ -8,8 +8,8 @@ use super::budget::Budget;
 use super::channel::{Channel, Event, Fanout};
 use super::outgoing::{Outgoing, Receipt};
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Now, Offset, Payload, Place, PresencePage,
-    Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
+    ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload, Place,
+    PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
@@ -38,6 +38,7 @@ pub(crate) struct Draft {
     pub(crate) from: Option<SessionId>,
     pub(crate) sender: SenderName,
     pub(crate) content: Payload,
+    pub(crate) event: Option<EventName>,
     pub(crate) key: Option<Box<str>>,
     pub(crate) refers: Option<Refers>,
     pub(crate) ephemeral: bool,
@@ -292,6 +293,7 @@ mod tests {
             from: Some(SessionId(from)),
             sender,
             content,
+            event: None,
             key: None,
             refers: None,
             ephemeral: false,

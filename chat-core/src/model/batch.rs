@@ -78,6 +78,10 @@ impl BatchBuilder {
         Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames) }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Where to append the next frame's bytes, before [`end_frame`](Self::end_frame).
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

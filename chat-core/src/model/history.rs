@@ -72,6 +72,8 @@ pub struct HistoryRequest {
     pub after: Option<Offset>,
     /// Only what comes before this place.
     pub before: Option<Offset>,
+    /// Only if the channel is in this life.
+    pub epoch: Option<Epoch>,
     /// At most so many; more than [`Limits::answer_entries`](crate::Limits::answer_entries) counts as that.
     pub limit: usize,
     /// The newest first, and backwards from there.
@@ -89,6 +91,13 @@ pub struct HistoryPage {
     pub publications: Vec<Arc<Publication>>,
     /// There are others beyond these, in the direction and between the places that were asked for.
     pub more: bool,
+}
+
+impl HistoryRequest {
+    /// The oldest that this channel keeps, at most `limit`.
+    pub fn of(channel: ChannelId, limit: usize) -> Self {
+        Self { channel, after: None, before: None, epoch: None, limit, reverse: false }
+    }
 }
 
 impl HistoryOptions {

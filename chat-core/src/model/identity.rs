@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Payload, SenderName, SessionId, UserId};
+use super::{Payload, SenderName, SessionId, Subscribe, UserId};
 
 /// What the endpoint says of a session that it lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct Identity {
     pub data: Option<Payload>,
     /// When it ends, unless it is refreshed before: then the session is closed with 3005.
     pub expires: Option<DateTime<Utc>>,
+    /// Channels that it is put into before it is answered: the endpoint is not asked again. Where the client says that it was there before, it goes on.
+    pub subscriptions: Vec<Subscribe>,
+    /// What its client is told with the answer.
+    pub welcome: Option<Payload>,
     /// Anything that the endpoint wants to find again in every hook.
     pub attachment: Attachment,
 }
@@ -49,7 +53,15 @@ impl Identity {
     /// A user of this name, and no more.
     pub fn named(name: SenderName) -> Self {
         let user = name.clone().into();
-        Self { name, user, data: None, expires: None, attachment: Attachment::default() }
+        Self {
+            name,
+            user,
+            data: None,
+            expires: None,
+            subscriptions: Vec::new(),
+            welcome: None,
+            attachment: Attachment::default(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Epoch, Offset, SenderName, SessionId};
+use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId};
 
 /// A message as people see it. In serde's formats the fields have the names of the original: `senderName`, `content`, `timestamp`, `channelId`.
 ///
@@ -73,6 +73,8 @@ pub struct Publication {
     pub epoch: Epoch,
     /// The session that published it; none for the server itself.
     pub from: Option<SessionId>,
+    /// What kind of event it is, if its publisher said so.
+    pub event: Option<EventName>,
     /// The publication that it is about, if it is about one.
     pub refers: Option<Refers>,
     /// It is a signal, such as that somebody types: it has no place of its own and is kept nowhere, and `offset` is that of the publication before it.

@@ -1,5 +1,6 @@
 //! Nouns: plain data that every layer speaks of.
 
+mod answer;
 mod batch;
 mod frame;
 mod history;
@@ -14,6 +15,7 @@ mod rate;
 mod reason;
 mod request;
 
+pub use answer::{Answer, Connected, Expiry, Lost, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Run};
 pub use frame::{Frame, Incoming, InputError, Kind, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
@@ -22,12 +24,11 @@ pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
 pub use limits::Limits;
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
-pub use name::{ChannelId, NAME_BYTES, NameError, SenderName, UserId};
+pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
-pub use presence::{PresenceChange, PresencePage, Present};
+pub use presence::{Arrival, PresenceChange, PresencePage, Present};
 pub use rate::Rate;
 pub use reason::{Close, Refusal};
 pub use request::{
-    Answer, BadRequest, Call, Command, Connect, Lost, Overflow, Publish, Reply, Request, RequestId,
-    Subscribe, Token,
+    BadRequest, Call, Command, Connect, Overflow, Publish, Request, RequestId, Subscribe, Token,
 };

@@ -126,6 +126,11 @@ name! {
     UserId
 }
 
+name! {
+    /// What kind of event a publication is, where clients name such.
+    EventName
+}
+
 /// Where nobody proves who they are, the name is all that is known.
 impl From<SenderName> for UserId {
     fn from(name: SenderName) -> Self {

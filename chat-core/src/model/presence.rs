@@ -35,4 +35,21 @@ pub struct PresenceChange {
     pub joined: Vec<Present>,
     /// Who is not there any more.
     pub left: Vec<UserId>,
+    /// Sessions that came since then and are still there, also those of users who were there before.
+    pub arrived: Vec<Arrival>,
+    /// Sessions that went, also those of users who are still there.
+    pub departed: Vec<Arrival>,
+}
+
+/// One session of a user that came to a channel or went from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Which.
+    pub session: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// Under which name.
+    pub name: SenderName,
+    /// What the endpoint lets others see.
+    pub data: Option<Payload>,
 }

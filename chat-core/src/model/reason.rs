@@ -48,8 +48,12 @@ refusals! {
     not_available = 108 "not available";
     /// 109: the proof of who it is counts no more.
     token_expired = 109 "token expired";
+    /// 110: what allowed it has expired.
+    expired = 110 "expired";
     /// 111: more was asked than may be.
     too_many_requests = 111 "too many requests";
+    /// 112: the place from which to go on is not known any more.
+    unrecoverable_position = 112 "unrecoverable position";
 }
 
 impl From<NameError> for Refusal {
@@ -106,6 +110,8 @@ closes! {
     TOO_MANY_REQUESTS = 3013 "too many requests";
     /// The endpoint refused the session.
     INVALID_TOKEN = 3500 "invalid token";
+    /// The peer does not keep to its protocol.
+    BAD_REQUEST = 3501 "bad request";
     /// The session did not open in time.
     STALE = 3502 "stale";
     /// The user has as many sessions as one may have.

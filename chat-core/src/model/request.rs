@@ -1,12 +1,8 @@
-//! What a client asks for, and what it is answered.
-
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
+//! What a client asks for.
 
 use super::{
-    ChannelId, ChannelSubscription, Epoch, HistoryPage, HistoryRequest, Offset, Payload, PresencePage,
-    Recovery, Refers, Refusal, SenderName, SessionId, Since, UserId,
+    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Refers, Refusal,
+    SenderName, Since,
 };
 
 /// What a client marked its request with, in its protocol's own words. It goes back as it came.
@@ -29,12 +25,16 @@ pub enum Command {
     Connect(Connect),
     /// To go on as the same user, with this new proof. Never traced.
     Refresh(Token),
+    /// To stay in a channel, with this new proof. Never traced.
+    RefreshSubscription(ChannelId, Token),
     /// To join a channel.
     Subscribe(Subscribe),
     /// To leave a channel.
     Unsubscribe(ChannelId),
     /// To speak in a channel.
     Publish(Publish),
+    /// To have this event said in a channel, or answered: as the endpoint decides.
+    Event(Publish),
     /// To read what a channel kept.
     History(HistoryRequest),
     /// To know who is in a channel.
@@ -54,6 +54,10 @@ pub struct Connect {
     pub name: Option<SenderName>,
     /// What proves it.
     pub token: Option<Token>,
+    /// What the client says to the endpoint besides.
+    pub data: Option<Payload>,
+    /// Where it goes on in channels that the server puts it into.
+    pub since: Vec<(ChannelId, Since)>,
 }
 
 /// What proves who somebody is. Hidden from every trace.
@@ -75,6 +79,10 @@ pub struct Subscribe {
     pub presence: bool,
     /// What is to become of publications that it is too slow for.
     pub overflow: Overflow,
+    /// What proves that it may.
+    pub token: Option<Token>,
+    /// What the client says to the endpoint besides.
+    pub data: Option<Payload>,
 }
 
 /// What becomes of publications that a subscriber is too slow for: whatever of them it does not get, it is told.
@@ -100,6 +108,8 @@ pub struct Publish {
     pub channel: ChannelId,
     /// What to say.
     pub content: Payload,
+    /// What kind of event it is, where clients name such.
+    pub event: Option<EventName>,
     /// Under the same key the same sender publishes once in five minutes: 1–128 bytes.
     pub key: Option<Box<str>>,
     /// The publication that it is about, if it is about one.
@@ -124,130 +134,28 @@ pub struct BadRequest {
     pub id: Option<RequestId>,
     /// What is wrong with it.
     pub refusal: Refusal,
-}
-
-/// An answer to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// The request's mark.
-    pub id: Option<RequestId>,
-    /// What is answered.
-    pub answer: Answer,
-}
-
-/// What a subscriber is told that it does not get, in place of that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Publications.
-    Publications {
-        /// The channel.
-        channel: ChannelId,
-        /// The first of them.
-        from: Offset,
-        /// The last; all between are lost too.
-        to: Offset,
-    },
-    /// Joins and leaves: who is there has to be asked for again.
-    Presence {
-        /// The channel.
-        channel: ChannelId,
-    },
-}
-
-/// What is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The session is open.
-    Connected {
-        /// Its number.
-        session: SessionId,
-        /// The name under which it speaks.
-        name: SenderName,
-        /// Whose session it is.
-        user: UserId,
-        /// When it ends, unless it is refreshed before.
-        expires: Option<DateTime<Utc>>,
-    },
-    /// The session goes on.
-    Refreshed {
-        /// When it ends now, unless it is refreshed again.
-        expires: Option<DateTime<Utc>>,
-    },
-    /// The session is in the channel.
-    Subscribed {
-        /// Which.
-        channel: ChannelId,
-        /// The channel's life.
-        epoch: Epoch,
-        /// The place of the last publication before those that follow.
-        offset: Offset,
-        /// It was in the channel already.
-        already: bool,
-        /// What became of the wish to go on, if there was one.
-        recovery: Option<Recovery>,
-        /// Who is in the channel, if it is to be told.
-        presence: Option<PresencePage>,
-    },
-    /// The session is not in the channel.
-    Unsubscribed {
-        /// Which.
-        channel: ChannelId,
-        /// It was not in the channel before either.
-        already: bool,
-        /// Why the server took it out, if that is what happened.
-        why: Option<Refusal>,
-    },
-    /// The publication has its place.
-    Published {
-        /// The channel.
-        channel: ChannelId,
-        /// The place.
-        offset: Offset,
-        /// It was published before, under the same key, and this is the place from then.
-        already: bool,
-    },
-    /// What a channel kept.
-    History {
-        /// The channel.
-        channel: ChannelId,
-        /// What it kept.
-        page: HistoryPage,
-        /// The bound that stands in place of the limit that was asked for.
-        clamped: Option<usize>,
-    },
-    /// Who is in a channel.
-    Presence {
-        /// The channel.
-        channel: ChannelId,
-        /// Who is there.
-        page: PresencePage,
-    },
-    /// Up to where the user has read.
-    Read {
-        /// The channel.
-        channel: ChannelId,
-        /// The mark as it stands: it never goes back, nor beyond the channel's last publication.
-        offset: Offset,
-    },
-    /// What a call gave.
-    Result(Payload),
-    /// What the server says to this user alone, asked or not.
-    Direct(Payload),
-    /// The server stops, and closes next.
-    Goodbye {
-        /// How long the client is to wait before it comes back.
-        come_back: Duration,
-    },
-    /// The server is there.
-    Pong,
-    /// The request was refused.
-    Error(Refusal),
+    /// How the session ends by it, at once, if the protocol has it so; else it counts as one of [`Limits::strikes`](crate::Limits::strikes).
+    pub close: Option<Close>,
 }
 
 impl Request {
     /// A request without a mark.
     pub fn new(command: Command) -> Self {
         Self { id: None, command }
+    }
+}
+
+impl BadRequest {
+    /// One that counts as a strike.
+    pub fn new(id: Option<RequestId>, refusal: Refusal) -> Self {
+        Self { id, refusal, close: None }
+    }
+}
+
+impl Connect {
+    /// One who says no more than a name.
+    pub fn named(name: Option<SenderName>) -> Self {
+        Self { name, ..Self::default() }
     }
 }
 
@@ -261,6 +169,8 @@ impl Subscribe {
             latest: false,
             presence: false,
             overflow: Overflow::Disconnect,
+            token: None,
+            data: None,
         }
     }
 }
@@ -268,16 +178,7 @@ impl Subscribe {
 impl Publish {
     /// To say this there.
     pub fn to(channel: ChannelId, content: Payload) -> Self {
-        Self { channel, content, key: None, refers: None, ephemeral: false }
-    }
-}
-
-impl Lost {
-    /// The channel.
-    pub fn channel(&self) -> &ChannelId {
-        match self {
-            Self::Publications { channel, .. } | Self::Presence { channel } => channel,
-        }
+        Self { channel, content, event: None, key: None, refers: None, ephemeral: false }
     }
 }
 

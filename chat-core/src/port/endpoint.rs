@@ -2,6 +2,9 @@
 
 use std::future::{Future, ready};
 
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+
 use crate::model::{
     Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload, Publish,
     Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
@@ -52,6 +55,17 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Ok(SubscribeOptions::of(&request)))
     }
 
+    /// Until when may it stay in this channel, now that it shows this? None for as long as the session lasts. An error leaves all as it was.
+    fn refresh_subscription(
+        &self,
+        session: &SessionInfo,
+        channel: &ChannelId,
+        token: Token,
+    ) -> impl Future<Output = Result<Option<DateTime<Utc>>, Refusal>> + Send {
+        let _ = (session, channel, token);
+        ready(Err(Refusal::not_available("nothing expires here")))
+    }
+
     /// May it say this here? What is returned is what is published.
     ///
     /// By default members may speak, and an author may edit and delete what is still kept.
@@ -62,6 +76,16 @@ pub trait Endpoint: Send + Sync + 'static {
         standing: Standing,
     ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
         ready(may_publish(session, request, &standing, false))
+    }
+
+    /// What comes of an event that a client pushes to a channel? By default it is [published](Self::publish).
+    fn event(
+        &self,
+        session: &SessionInfo,
+        request: Publish,
+        standing: Standing,
+    ) -> impl Future<Output = Result<Pushed, Refusal>> + Send {
+        self.publish(session, request, standing).map(|said| said.map(Pushed::Publish))
     }
 
     /// May it read what this channel kept? What is returned is what is read. By default members may.
@@ -109,8 +133,17 @@ pub trait Endpoint: Send + Sync + 'static {
     }
 }
 
+/// What comes of an event that a client pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is published so.
+    Publish(Publish),
+    /// It is answered, and nobody else hears of it.
+    Answer(Payload),
+}
+
 /// How a session is in a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeOptions {
     /// Whether it hears its own messages.
     pub echo: bool,
@@ -120,8 +153,12 @@ pub struct SubscribeOptions {
     pub latest: bool,
     /// Whether it is told who is in the channel, and who joins and leaves, if the channel knows.
     pub presence: bool,
-    /// What becomes of publications that it is too slow for.
+    /// What becomes of publications that it is too slow for. Where the client's protocol has no words for a loss, [`Overflow::Disconnect`] stands in its place.
     pub overflow: Overflow,
+    /// When it leaves, unless that is [refreshed](Endpoint::refresh_subscription) before; it is told so with 110.
+    pub expires: Option<DateTime<Utc>>,
+    /// What its client is told with the answer.
+    pub data: Option<Payload>,
 }
 
 /// How a session that wants to publish stands to the channel.
@@ -144,13 +181,21 @@ impl SubscribeOptions {
     /// As the client asks for it.
     pub fn of(request: &Subscribe) -> Self {
         let &Subscribe { echo, since, latest, presence, overflow, .. } = request;
-        Self { echo, since, latest, presence, overflow }
+        Self { echo, since, latest, presence, overflow, expires: None, data: None }
     }
 }
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { echo: true, since: None, latest: false, presence: false, overflow: Overflow::Disconnect }
+        Self {
+            echo: true,
+            since: None,
+            latest: false,
+            presence: false,
+            overflow: Overflow::Disconnect,
+            expires: None,
+            data: None,
+        }
     }
 }
 

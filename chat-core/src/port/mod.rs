@@ -1,15 +1,17 @@
 //! What the outside lends: a runtime, a wire format, a transport's framing, the user's hooks.
 
 mod endpoint;
+mod frames;
 mod framing;
 mod protocol;
 mod runtime;
 mod store;
 mod transport;
 
-pub use endpoint::{Endpoint, OpenChat, Standing, SubscribeOptions};
+pub use endpoint::{Endpoint, OpenChat, Pushed, Standing, SubscribeOptions};
+pub use frames::Frames;
 pub use framing::{Framing, Unframed};
-pub use protocol::Protocol;
+pub use protocol::{Hello, Opener, Protocol, Talk, Welcome};
 pub use runtime::{Runtime, Sleep};
 pub use store::{HistoryStore, StoreError, Stored, StoredPage};
 pub use transport::ByteWriter;

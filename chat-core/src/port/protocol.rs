@@ -1,37 +1,96 @@
 //! What clients and server say to each other, in bytes.
 
-use crate::model::{BadRequest, ChannelId, Kind, Lost, Message, PresenceChange, Publication, Reply, Request};
+use std::sync::Arc;
 
-/// A wire format: reads requests, writes answers and publications. Knows no session and no transport.
+use super::Frames;
+use crate::model::{
+    BadRequest, ChannelId, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal, Reply,
+    Request, SessionId,
+};
+
+/// A wire format: how a client comes in, and what all subscribers hear alike. Knows no transport.
+///
+/// What one session says and is answered is its [`Talk`]'s.
 pub trait Protocol: Send + Sync + 'static {
     /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of one name must write the same.
     fn name(&self) -> &'static str;
 
+    /// What comes of the opening of a transport; none if this is no client of this format, and the transport refuses it (HTTP: 403).
+    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+        let _ = opening;
+        Some(Welcome::default())
+    }
+
+    /// Begins to talk with one session.
+    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk>;
+
+    /// Writes a publication, the same for every subscriber: one frame, or several that stand and fall together.
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>);
+
+    /// Writes who came and went, for subscribers that want to know; nothing if the protocol has no words for it.
+    fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
+        let _ = (channel, change, out);
+    }
+
+    /// Writes what a subscriber is told in place of publications that it does not get.
+    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+        let _ = (lost, out);
+    }
+
+    /// Whether [`encode_lost`](Self::encode_lost) has words for it. If not, a session that is too slow is closed whatever its subscription chose:
+    /// nothing is lost in silence.
+    fn tells_losses(&self) -> bool {
+        false
+    }
+}
+
+/// One session's side of a protocol: reads requests, writes answers, and may remember what is between them.
+pub trait Talk: Send {
     /// Reads the requests of one message, in their order, each as itself or as what is wrong with it.
     ///
-    /// Gets any input whatever, at most [`message_bytes`](crate::Limits::message_bytes) of it, and must not panic.
-    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
+    /// Gets any input whatever, at most [`message_bytes`](Limits::message_bytes) of it, and must not panic. A message without a request counts as one.
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
 
-    /// Appends an answer to `out`; none if the protocol has no words for it, and nothing is sent.
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind>;
+    /// Writes an answer; nothing if the protocol has no words for it.
+    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>);
 
-    /// Appends a publication to `out`, the same for every subscriber.
-    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind;
-
-    /// Appends who came and went, for subscribers that want to know; none if the protocol has no words for it.
-    fn encode_presence(
-        &self,
-        channel: &ChannelId,
-        change: &PresenceChange,
-        out: &mut Vec<u8>,
-    ) -> Option<Kind> {
-        let _ = (channel, change, out);
-        None
+    /// Writes the protocol's own question whether the client is there. Nothing if it has none: then the transport's ping asks.
+    fn encode_ping(&mut self, out: &mut Frames<'_>) {
+        let _ = out;
     }
 
-    /// Appends what a subscriber is told in place of publications that it does not get; none if the protocol has no words for it.
-    fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
-        let _ = (lost, out);
+    /// What writes this session's publications, if they differ from what others get. It is asked once, before anything else.
+    fn voice(&self) -> Option<Arc<dyn Protocol>> {
         None
     }
+}
+
+/// What a client said in opening its transport.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opener<'a> {
+    /// The query of its URL.
+    pub query: Option<&'a str>,
+    /// The subprotocols that it offers, in its order.
+    pub subprotocols: &'a [String],
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, Default)]
+pub struct Welcome {
+    /// Who it says it is.
+    pub hello: Hello,
+    /// The subprotocol that is chosen.
+    pub subprotocol: Option<&'static str>,
+}
+
+/// What was known of a client before its first message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hello {
+    /// Nothing: it will say.
+    #[default]
+    Later,
+    /// Who it says it is. Its session is opened by that, without an answer.
+    Now(Connect),
+    /// It says who it is, but that is none. It is told so, and closed.
+    Wrong(Refusal),
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use super::script::Script;
 use super::wire::{Heard, Marked, Wire};
 use super::world::World;
-use crate::driver::{Connection, Hello, Hub};
+use crate::driver::{Connection, Hub};
 use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
-use crate::port::{Protocol, Runtime};
+use crate::port::{Hello, Protocol, Runtime};
 
 /// A scripted session, seen from its client's side.
 #[derive(Clone, Debug)]
@@ -33,8 +33,8 @@ impl World {
     /// # Panics
     /// If `name` is none, or the hub lets nobody in.
     pub fn open(&self, hub: &Hub, name: &str) -> Client {
-        let name = Some(name.parse().expect("a name"));
-        self.connect(hub, Arc::new(Script), Ok(Some(Connect { name, token: None })), Way::Bytes)
+        let connect = Connect::named(Some(name.parse().expect("a name")));
+        self.connect(hub, Arc::new(Script), Hello::Now(connect), Way::Bytes)
     }
 
     /// A session of any protocol, over either way out.

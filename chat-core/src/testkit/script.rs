@@ -3,30 +3,26 @@
 use std::fmt::Write;
 
 use crate::model::{
-    Answer, BadRequest, Call, ChannelId, Command, Connect, HistoryRequest, Kind, Lost, Message, Offset,
-    Overflow, Payload, PresenceChange, PresencePage, Publication, Publish, Recovery, Refers, Refusal, Reply,
-    Request, RequestId, Since, Subscribe,
+    Answer, BadRequest, Call, ChannelId, Command, Connect, Connected, EventName, HistoryRequest, Limits,
+    Lost, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish, Recovery,
+    Refers, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
 };
-use crate::port::Protocol;
+use crate::port::{Frames, Protocol, Talk};
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
-/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `ping`; with `#7 ` before it,
+/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room NAME CONTENT`, `stay room TOKEN`, `ping`; with `#7 ` before it,
 /// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
 /// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong`, `goodbye` and
-/// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
+/// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `event/NAME room 1 ann CONTENT`, `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
 /// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`, `+ann/7` if she has read to 7. Names in a script have no spaces; content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
-impl Protocol for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-
-    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+impl Talk for Script {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let line = match message {
             Message::Text(line) => line,
             Message::Binary(_) => "",
@@ -35,56 +31,75 @@ impl Protocol for Script {
         let command = parse(line);
         requests.push(match command {
             Ok(command) => Ok(Request { id, command }),
-            Err(refusal) => Err(BadRequest { id, refusal }),
+            Err(refusal) => Err(BadRequest::new(id, refusal)),
         });
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind> {
+    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
         let mut line = String::new();
         if let Some(RequestId(id)) = &reply.id {
             let _ = write!(line, "#{id} ");
         }
         write_answer(&reply.answer, &mut line).expect("a String takes it");
-        out.extend(line.as_bytes());
-        Some(Kind::Text)
+        out.text(|out| out.extend(line.as_bytes()));
+        if let Answer::Connected(connected) = &reply.answer {
+            for subscribed in &connected.subscriptions {
+                let answer = Answer::Subscribed(subscribed.clone());
+                self.encode_reply(&Reply { id: None, answer }, out);
+            }
+        }
+    }
+}
+
+impl Protocol for Script {
+    fn name(&self) -> &'static str {
+        "script"
     }
 
-    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
+    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+        Box::new(*self)
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
         let message = &publication.message;
         let word = match publication.refers {
             _ if publication.ephemeral => "signal".to_owned(),
+            None if publication.event.is_some() => {
+                format!("event/{}", publication.event.as_ref().map_or("", EventName::as_str))
+            }
             None => "message".to_owned(),
             Some(Refers::Edit(offset)) => format!("edit/{offset}"),
             Some(Refers::Delete(offset)) => format!("delete/{offset}"),
         };
         let head = format!("{word} {} {} {} ", message.channel_id, publication.offset, message.sender_name);
-        out.extend(head.as_bytes());
-        out.extend(message.content.as_bytes());
-        Kind::Text
+        out.text(|out| {
+            out.extend(head.as_bytes());
+            out.extend(message.content.as_bytes());
+        });
     }
 
-    fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
+    fn tells_losses(&self) -> bool {
+        true
+    }
+
+    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
         let line = match lost {
             Lost::Publications { channel, from, to } => format!("lost {channel} {from} {to}"),
             Lost::Presence { channel } => format!("lost {channel} presence"),
         };
-        out.extend(line.as_bytes());
-        Some(Kind::Text)
+        out.text(|out| out.extend(line.as_bytes()));
     }
 
-    fn encode_presence(
-        &self,
-        channel: &ChannelId,
-        change: &PresenceChange,
-        out: &mut Vec<u8>,
-    ) -> Option<Kind> {
+    fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         let joined = change.joined.iter().map(|present| match present.read {
             Offset(0) => format!(" +{}", present.user),
             read => format!(" +{}/{read}", present.user),
         });
         let left = change.left.iter().map(|user| format!(" -{user}"));
-        out.extend(format!("presence {channel}{}", joined.chain(left).collect::<String>()).as_bytes());
-        Some(Kind::Text)
+        let line = joined.chain(left).collect::<String>();
+        if !line.is_empty() {
+            out.text(|out| out.extend(format!("presence {channel}{line}").as_bytes()));
+        }
     }
 }
 
@@ -127,7 +142,7 @@ fn publish_about(word: &str, channel: ChannelId, rest: &str) -> Result<Publish, 
 
 /// `LIMIT`, `after N`, `before N`, `reverse`, in any order.
 fn history(channel: ChannelId, options: &str) -> Result<HistoryRequest, Refusal> {
-    let mut wish = HistoryRequest { channel, after: None, before: None, limit: 100, reverse: false };
+    let mut wish = HistoryRequest::of(channel, 100);
     let mut words = options.split_whitespace();
     while let Some(word) = words.next() {
         match word {
@@ -164,7 +179,14 @@ fn parse(line: &str) -> Result<Command, Refusal> {
         "connect" => Command::Connect(Connect {
             name: (!name.is_empty()).then(|| name.parse()).transpose()?,
             token: (!rest.is_empty()).then(|| rest.into()),
+            ..Connect::default()
         }),
+        "stay" => Command::RefreshSubscription(name.parse()?, rest.into()),
+        "event" => {
+            let (event, content) = rest.split_once(' ').unwrap_or((rest, ""));
+            let event = Some(event.parse()?);
+            Command::Event(Publish { event, ..Publish::to(name.parse()?, Payload::json(content)) })
+        }
         "refresh" => Command::Refresh(name.into()),
         "subscribe" => Command::Subscribe(subscribe(name.parse()?, rest)?),
         "unsubscribe" => Command::Unsubscribe(name.parse()?),
@@ -187,10 +209,11 @@ fn parse(line: &str) -> Result<Command, Refusal> {
 fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
     let mark = |already: &bool| if *already { " already" } else { "" };
     match answer {
-        Answer::Connected { session, name, .. } => write!(line, "connected {session} {name}"),
+        Answer::Connected(Connected { session, name, .. }) => write!(line, "connected {session} {name}"),
         Answer::Refreshed { .. } => line.write_str("refreshed"),
         Answer::Direct(data) => write!(line, "direct {}", String::from_utf8_lossy(data.as_bytes())),
-        Answer::Subscribed { channel, offset, already, recovery, epoch, presence } => {
+        Answer::SubscriptionRefreshed { channel, .. } => write!(line, "stays {channel}"),
+        Answer::Subscribed(Subscribed { channel, offset, already, recovery, epoch, presence, .. }) => {
             write!(line, "subscribed {channel} {offset}{}", mark(already))?;
             match recovery.map(Recovery::failure) {
                 None => {}

@@ -1,8 +1,11 @@
 //! What clients say.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use chat_core::{
-    BadRequest, Call, Command, Connect, Epoch, HistoryRequest, Message, Overflow, Payload, Publish, Refers,
-    Refusal, Request, Since, Subscribe,
+    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, Message, Overflow, Payload,
+    Publish, Refers, Refusal, Request, Since, Subscribe, Token,
 };
 use serde_json::value::RawValue;
 
@@ -15,11 +18,11 @@ const HISTORY: usize = 50;
 const KEY_BYTES: usize = 128;
 
 pub(super) fn request(message: Message<'_>) -> Result<Request, BadRequest> {
-    let fields = fields(message).map_err(|refusal| BadRequest { id: None, refusal })?;
-    let id = fields.id().map_err(|refusal| BadRequest { id: None, refusal })?;
+    let fields = fields(message).map_err(|refusal| BadRequest::new(None, refusal))?;
+    let id = fields.id().map_err(|refusal| BadRequest::new(None, refusal))?;
     match command(&fields) {
         Ok(command) => Ok(Request { id, command }),
-        Err(refusal) => Err(BadRequest { id, refusal }),
+        Err(refusal) => Err(BadRequest::new(id, refusal)),
     }
 }
 
@@ -27,7 +30,13 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
     let kind = string("type", fields.kind)?;
     Ok(match &*kind {
         "connect" => Command::Connect(connect(fields)?),
-        "refresh" => Command::Refresh((&*string("token", fields.token)?).into()),
+        "refresh" => {
+            let token = (&*string("token", fields.token)?).into();
+            match fields.channel_id {
+                None => Command::Refresh(token),
+                Some(_) => Command::RefreshSubscription(fields.channel()?, token),
+            }
+        }
         "subscribe" => Command::Subscribe(subscribe(fields)?),
         "unsubscribe" => Command::Unsubscribe(fields.channel()?),
         "publish" => Command::Publish(publish(fields)?),
@@ -47,9 +56,16 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
 
 fn connect(fields: &Fields<'_>) -> Result<Connect, Refusal> {
     let name = fields.name.map(|raw| parsed("name", &string("name", Some(raw))?)).transpose()?;
-    let token =
-        fields.token.map(|raw| string("token", Some(raw)).map(|token| (&*token).into())).transpose()?;
-    Ok(Connect { name, token })
+    let since = fields.since.map(since_each).transpose()?.unwrap_or_default();
+    Ok(Connect { name, token: token(fields)?, data: fields.data.map(content), since })
+}
+
+fn token(fields: &Fields<'_>) -> Result<Option<Token>, Refusal> {
+    fields.token.map(|raw| string("token", Some(raw)).map(|token| (&*token).into())).transpose()
+}
+
+fn content(raw: &RawValue) -> Payload {
+    Payload::json(raw.get())
 }
 
 fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
@@ -60,7 +76,16 @@ fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
         latest: flag("latest", fields.latest, false)?,
         presence: flag("presence", fields.presence, false)?,
         overflow: overflow(fields)?,
+        token: token(fields)?,
+        data: fields.data.map(content),
     })
+}
+
+/// Where a client was in each of several channels.
+fn since_each(raw: &RawValue) -> Result<Vec<(ChannelId, Since)>, Refusal> {
+    let wrong = |_| of_field("since", "no object of channels, each with an epoch and an offset");
+    let places: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
+    places.into_iter().map(|(channel, place)| Ok((parsed("since", &channel)?, since(place)?))).collect()
 }
 
 fn since(raw: &RawValue) -> Result<Since, Refusal> {
@@ -68,6 +93,10 @@ fn since(raw: &RawValue) -> Result<Since, Refusal> {
     let since: SinceFields<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
     let epoch: Epoch = since.epoch.parse().map_err(|error| of_field("since", error))?;
     Ok(Since { epoch, offset: chat_core::Offset(since.offset) })
+}
+
+fn epoch(raw: &RawValue) -> Result<Epoch, Refusal> {
+    string("epoch", Some(raw))?.parse().map_err(|error| of_field("epoch", error))
 }
 
 fn overflow(fields: &Fields<'_>) -> Result<Overflow, Refusal> {
@@ -89,13 +118,14 @@ fn publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
         (None, Some(deleted)) => Some(Refers::Delete(deleted)),
         (Some(_), Some(_)) => return Err(of_field("deletes", "not beside edits")),
     };
-    let content = match fields.content {
-        Some(raw) => Payload::json(raw.get()),
+    let said = match fields.content {
+        Some(raw) => content(raw),
         None if matches!(refers, Some(Refers::Delete(_))) => Payload::null(),
         None => return Err(of_field("content", "missing")),
     };
     let ephemeral = flag("ephemeral", fields.ephemeral, false)?;
-    Ok(Publish { channel: fields.channel()?, content, key: key(fields)?, refers, ephemeral })
+    let event = fields.event.map(|raw| parsed("event", &string("event", Some(raw))?)).transpose()?;
+    Ok(Publish { event, key: key(fields)?, refers, ephemeral, ..Publish::to(fields.channel()?, said) })
 }
 
 fn key(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
@@ -113,6 +143,7 @@ fn history(fields: &Fields<'_>) -> Result<HistoryRequest, Refusal> {
         channel: fields.channel()?,
         after: offset("after", fields.after)?,
         before: offset("before", fields.before)?,
+        epoch: fields.epoch.map(epoch).transpose()?,
         limit: limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY),
         reverse: flag("reverse", fields.reverse, false)?,
     })

@@ -5,8 +5,8 @@ use std::io::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{
-    Answer, ChannelId, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present, Publication,
-    Recovery, Refers, Refusal, Reply, RequestId,
+    Answer, ChannelId, Connected, Expiry, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present,
+    Publication, Recovery, Refers, Refusal, Reply, RequestId, Subscribed,
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
@@ -42,6 +42,7 @@ fn said(publication: &Publication, out: &mut Vec<u8>) {
     out.extend(br#","timestamp":""#);
     timestamp(&message.timestamp, out);
     out.push(b'"');
+    publication.event.iter().for_each(|event| field("event", event.as_str(), out));
     match publication.refers {
         None => {}
         Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),
@@ -88,10 +89,7 @@ fn present(present: &Present, out: &mut Vec<u8>) {
     if present.read.0 > 0 {
         number_field("read", present.read.0, out);
     }
-    if let Some(data) = &present.data {
-        out.extend(br#","data":"#);
-        payload(data, out);
-    }
+    extra(&present.data, out);
     out.push(b'}');
 }
 
@@ -137,7 +135,7 @@ fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
 pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
     let id = reply.id.as_ref();
     match &reply.answer {
-        Answer::Connected { session, name, user, expires } => {
+        Answer::Connected(Connected { session, name, user, expires, data, .. }) => {
             begin("connected", id, out);
             out.extend(br#","session":""#);
             number(session.0, out);
@@ -147,19 +145,17 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
                 field("user", user.as_str(), out);
             }
             expiry(*expires, out);
+            extra(data, out);
         }
         Answer::Refreshed { expires } => {
             begin("refreshed", id, out);
             expiry(*expires, out);
         }
-        Answer::Subscribed { channel, epoch, offset, already, recovery, presence } => {
-            begin("subscribed", id, out);
+        Answer::Subscribed(answer) => return subscribed(id, answer, out),
+        Answer::SubscriptionRefreshed { channel, expires } => {
+            begin("refreshed", id, out);
             field("channelId", channel.as_str(), out);
-            field("epoch", &epoch.to_string(), out);
-            number_field("offset", offset.0, out);
-            mark("already", *already, out);
-            recovery.iter().for_each(|recovery| recovered(*recovery, out));
-            presence.iter().for_each(|presence| page(presence, out));
+            expiry(*expires, out);
         }
         Answer::Unsubscribed { channel, already, why } => {
             begin("unsubscribed", id, out);
@@ -211,16 +207,37 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+pub(super) fn subscribed(id: Option<&RequestId>, answer: &Subscribed, out: &mut Vec<u8>) {
+    begin("subscribed", id, out);
+    field("channelId", answer.channel.as_str(), out);
+    field("epoch", &answer.epoch.to_string(), out);
+    number_field("offset", answer.offset.0, out);
+    mark("already", answer.already, out);
+    answer.recovery.iter().for_each(|recovery| recovered(*recovery, out));
+    answer.presence.iter().for_each(|presence| page(presence, out));
+    expiry(answer.expires, out);
+    extra(&answer.data, out);
+    out.push(b'}');
+}
+
+/// What the endpoint says besides.
+fn extra(data: &Option<Payload>, out: &mut Vec<u8>) {
+    if let Some(data) = data {
+        out.extend(br#","data":"#);
+        payload(data, out);
+    }
+}
+
 fn refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     number_field("code", u64::from(refusal.code), out);
     field("reason", &refusal.reason, out);
     field("message", &refusal.message, out);
 }
 
-fn expiry(expires: Option<DateTime<Utc>>, out: &mut Vec<u8>) {
+fn expiry(expires: Option<Expiry>, out: &mut Vec<u8>) {
     if let Some(expires) = expires {
         out.extend(br#","expires":""#);
-        timestamp(&expires, out);
+        timestamp(&expires.at, out);
         out.push(b'"');
     }
 }
@@ -279,6 +296,8 @@ fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use chat_core::{ChatMessage, Epoch, Offset, SessionId};
 
     use super::*;
@@ -305,6 +324,7 @@ mod tests {
             previous: Offset(57),
             epoch: Epoch(1),
             from: None,
+            event: None,
             refers: None,
             ephemeral: false,
             message,
@@ -317,23 +337,28 @@ mod tests {
         let (epoch, offset) = (Epoch(0x5f1c_9a02_e7b3_d846), Offset(57));
         let pairs = [
             (
-                Answer::Connected {
+                Answer::Connected(Connected {
                     session: SessionId(17),
                     name: name("ann"),
                     user: name("ann").into(),
-                    expires: DateTime::from_timestamp_millis(1_795_456_800_123),
-                },
+                    expires: DateTime::from_timestamp_millis(1_795_456_800_123)
+                        .map(|at| Expiry { at, left: Duration::ZERO }),
+                    data: None,
+                    subscriptions: Vec::new(),
+                }),
                 r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,
             ),
             (
-                Answer::Subscribed {
+                Answer::Subscribed(Subscribed {
                     channel: channel.clone(),
                     epoch,
                     offset,
                     already: true,
                     recovery: None,
                     presence: None,
-                },
+                    expires: None,
+                    data: None,
+                }),
                 r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
             ),
             (

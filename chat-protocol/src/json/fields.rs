@@ -46,6 +46,10 @@ pub(super) struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) deletes: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) event: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) epoch: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) after: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) before: Option<&'a RawValue>,

@@ -6,12 +6,10 @@ mod fields;
 mod query;
 
 use chat_core::{
-    BadRequest, ChannelId, Kind, Lost, Message, Payload, PresenceChange, Protocol, Publication, Reply,
-    Request,
+    Answer, BadRequest, ChannelId, Frames, Limits, Lost, Message, Opener, Payload, PresenceChange, Protocol,
+    Publication, Reply, Request, SessionId, Talk, Welcome,
 };
 use serde::Serialize;
-
-pub use query::hello;
 
 /// The plain protocol, as `docs/protocol.md` specifies it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,33 +20,44 @@ impl Protocol for Json {
         "json"
     }
 
-    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+        Some(Welcome { hello: query::hello(opening.query), subprotocol: None })
+    }
+
+    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+        Box::new(*self)
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
+        out.text(|out| encode::publication(publication, out));
+    }
+
+    fn tells_losses(&self) -> bool {
+        true
+    }
+
+    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+        out.text(|out| encode::lost(lost, out));
+    }
+
+    /// In how many sessions a user is it does not tell.
+    fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
+        if !change.joined.is_empty() || !change.left.is_empty() {
+            out.text(|out| encode::presence(channel, change, out));
+        }
+    }
+}
+
+impl Talk for Json {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         requests.push(decode::request(message));
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Option<Kind> {
-        encode::reply(reply, out);
-        Some(Kind::Text)
-    }
-
-    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
-        encode::publication(publication, out);
-        Kind::Text
-    }
-
-    fn encode_lost(&self, lost: &Lost, out: &mut Vec<u8>) -> Option<Kind> {
-        encode::lost(lost, out);
-        Some(Kind::Text)
-    }
-
-    fn encode_presence(
-        &self,
-        channel: &ChannelId,
-        change: &PresenceChange,
-        out: &mut Vec<u8>,
-    ) -> Option<Kind> {
-        encode::presence(channel, change, out);
-        Some(Kind::Text)
+    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
+        out.text(|out| encode::reply(reply, out));
+        if let Answer::Connected(connected) = &reply.answer {
+            connected.subscriptions.iter().for_each(|one| out.text(|out| encode::subscribed(None, one, out)));
+        }
     }
 }
 

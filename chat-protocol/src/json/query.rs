@@ -3,10 +3,15 @@
 use chat_core::{Connect, Hello, Refusal};
 
 /// Reads `name` and `token` of a URL's query; other parameters are left alone. Of one that stands twice the last counts.
-///
-/// # Errors
-/// 107 if `name` is no [`SenderName`](chat_core::SenderName).
-pub fn hello(query: Option<&str>) -> Hello {
+pub(super) fn hello(query: Option<&str>) -> Hello {
+    match connect(query) {
+        Ok(None) => Hello::Later,
+        Ok(Some(connect)) => Hello::Now(connect),
+        Err(refusal) => Hello::Wrong(refusal),
+    }
+}
+
+fn connect(query: Option<&str>) -> Result<Option<Connect>, Refusal> {
     let mut connect = None::<Connect>;
     for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*key {
@@ -28,11 +33,11 @@ mod tests {
 
     #[test]
     fn name_and_token_stand_on_the_url() {
-        let connect = hello(Some("a=b&name=ann%20e&token=x%2By")).expect("fine").expect("someone");
+        let connect = connect(Some("a=b&name=ann%20e&token=x%2By")).expect("fine").expect("someone");
         assert_eq!(connect.name.expect("a name").as_str(), "ann e");
         assert_eq!(connect.token, Some("x+y".into()));
-        assert_eq!(hello(None), Ok(None));
-        assert_eq!(hello(Some("room=1")), Ok(None));
-        assert_eq!(hello(Some("name=")).expect_err("empty").code, 107);
+        assert_eq!(hello(None), Hello::Later);
+        assert_eq!(hello(Some("room=1")), Hello::Later);
+        assert!(matches!(hello(Some("name=")), Hello::Wrong(refusal) if refusal.code == 107));
     }
 }
