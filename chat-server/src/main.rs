@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use chat_core::{Hub, OpenChat};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{TokioRuntime, gate, serve_http};
+use chat_tokio_adapter::{TokioRuntime, serve_http};
 use clap::Parser;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
@@ -54,12 +54,12 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
         hub = hub.store(SqliteStore::open(path)?);
     }
     let hub = hub.build(TokioRuntime::current());
-    let gate = gate(hub.clone()).origins(settings.origins()?);
+    let origins = settings.origins()?;
     let listener = TcpListener::bind(settings.listen).await?;
     info!("listening on http://{}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let service = TowerToHyperService::new(routes::routes(gate));
+    let service = TowerToHyperService::new(routes::routes(&hub, &origins));
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

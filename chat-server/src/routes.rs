@@ -1,11 +1,15 @@
 //! What is served where.
 
+use std::convert::Infallible;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::IntoResponse;
-use axum::routing::{any, get};
-use chat_tokio_adapter::{Gate, upgrade};
+use axum::routing::{MethodRouter, any, get};
+use chat_core::{Hub, Protocol};
+use chat_protocol::json::Json;
+use chat_tokio_adapter::{Gate, Origins, upgrade};
 
 use crate::metrics;
 
@@ -15,13 +19,28 @@ const PAGE: &str = include_str!("page.html");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(crate) fn routes(gate: Gate) -> Router {
+pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
+    let sockets = Sockets { hub, origins };
     Router::new()
         .route("/", get(page))
-        .route("/ws", any(websocket))
+        .route("/ws", sockets.of(Json))
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(scrape))
-        .with_state(gate)
+        .with_state(hub.clone())
+}
+
+/// Opens WebSockets to a hub, for pages of these origins.
+struct Sockets<'a> {
+    hub: &'a Hub,
+    origins: &'a Origins,
+}
+
+impl Sockets<'_> {
+    /// For clients that speak this.
+    fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
+        let gate = Gate::new(self.hub.clone(), protocol).origins(self.origins.clone());
+        any(move |mut request: Request| async move { upgrade(&gate, &mut request) })
+    }
 }
 
 async fn page() -> impl IntoResponse {
@@ -34,10 +53,6 @@ async fn page() -> impl IntoResponse {
     (headers, PAGE)
 }
 
-async fn websocket(State(gate): State<Gate>, mut request: Request) -> impl IntoResponse {
-    upgrade(&gate, &mut request)
-}
-
-async fn scrape(State(gate): State<Gate>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&gate.hub().stats()))
+async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats()))
 }

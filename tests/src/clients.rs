@@ -39,6 +39,15 @@ pub fn page(server: &str) {
     assert!(all.ends_with(" passed, 0 failed"), "{all}");
 }
 
+/// Runs a script of `tests/clients` with node.
+///
+/// # Panics
+/// With what it says, if it fails.
+pub fn script_says(name: &str, arguments: &[&str]) -> String {
+    let command = if name.ends_with(".py") { python() } else { node() };
+    run({ command }.arg(script(name)).args(arguments))
+}
+
 fn script(name: &str) -> PathBuf {
     folder("clients").join(name)
 }
