@@ -206,3 +206,57 @@ fn takes(room: &mut usize, present: &&Present) -> bool {
 fn differs(before: &Present, now: &Present) -> bool {
     (&before.name, &before.data, before.read) != (&now.name, &now.data, now.read)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Identity, SessionInfo};
+
+    #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn ann(session: u64) -> SharedInfo {
+        let ann = Identity::named("ann".parse().expect("a name"));
+        Arc::new(SessionInfo::of(SessionId(session), ann))
+    }
+
+    fn sessions(arrivals: &[Arrival]) -> Vec<u64> {
+        arrivals.iter().map(|arrival| arrival.session.0).collect()
+    }
+
+    #[test]
+    fn sessions_of_a_user_who_is_there_already_come_and_go_too() {
+        let (mut presence, now) = (Presence::default(), now());
+        presence.join(&ann(1), true, now);
+        presence.join(&ann(2), false, now);
+        let change = presence.take_change(now).expect("they came");
+        assert_eq!((change.joined.len(), sessions(&change.arrived)), (1, vec![1, 2]));
+        presence.join(&ann(3), false, now);
+        presence.leave(SessionId(2), now);
+        let change = presence.take_change(now).expect("they moved");
+        assert_eq!((change.joined.len(), change.left.len()), (0, 0), "ann is there all the time");
+        assert_eq!((sessions(&change.arrived), sessions(&change.departed)), (vec![3], vec![2]));
+        presence.join(&ann(4), false, now);
+        presence.leave(SessionId(4), now);
+        assert_eq!(presence.take_change(now), None, "nobody saw it");
+        presence.join(&ann(5), false, now);
+        assert_eq!(presence.page(9).sessions, 3);
+        presence.leave(SessionId(5), now);
+        let change = presence.take_change(now).expect("somebody saw it");
+        assert_eq!(sessions(&change.departed), [5]);
+    }
+
+    #[test]
+    fn more_sessions_than_one_change_holds_are_told_in_the_next() {
+        let (mut presence, now) = (Presence::default(), now());
+        (1..=CHANGES as u64 + 5).for_each(|session| presence.join(&ann(session), session == 1, now));
+        let first = presence.take_change(now).expect("they came");
+        assert_eq!((first.arrived.len(), presence.due), (CHANGES, Some(now + TOGETHER)));
+        let second = presence.take_change(now).expect("the others");
+        assert_eq!((sessions(&second.arrived), presence.due), ((301..=305).collect(), None));
+    }
+}
