@@ -221,6 +221,23 @@ fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
 }
 
 #[test]
+fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() {
+    let limits = Limits { total_outbox_bytes: 10_000, ..Limits::default() };
+    let scene = Scene::new(Way::Bytes, OpenChat::default(), limits);
+    let well = scene.join("well", "r");
+    let stalled: Vec<_> = (0..20).map(|n| scene.join(&format!("s{n}"), "r")).collect();
+    stalled.iter().for_each(|client| client.wire().give_room(10));
+    for n in 1..=5 {
+        scene.hub.publish("r", chat_core::Payload::json("x".repeat(1000))).expect("a name");
+        assert_eq!(well.heard().len(), 1, "message {n}");
+        scene.world.settle();
+    }
+    assert_eq!(well.close(), None);
+    assert!(scene.hub.stats().outbox_bytes <= 10_000);
+    assert!(stalled.iter().any(|client| client.close().is_some()));
+}
+
+#[test]
 fn a_hub_has_as_many_sessions_as_the_bound_says() {
     let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits { sessions: 3, ..Limits::default() });
     let seats: Vec<_> = (0..3).map(|_| scene.hub.seat().expect("there is room")).collect();

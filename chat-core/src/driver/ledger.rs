@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hub::Hub;
+use super::outbox::Outbox;
 use super::summons::Manner;
+use crate::lock::lock;
 use crate::machine::Load;
 use crate::model::{Close, Limits};
 
@@ -44,16 +46,35 @@ impl Hub {
         if ledger.bytes() <= ledger.bound || ledger.relieving.swap(true, Ordering::Acquire) {
             return;
         }
-        let mut loads: Vec<_> =
-            self.0.seats.outboxes().into_iter().map(|outbox| (outbox.load().bytes, outbox)).collect();
-        loads.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        for (_, outbox) in loads {
-            if ledger.bytes() <= ledger.bound - ledger.bound / 10 {
+        let claims = self.0.seats.outboxes().into_iter().map(|outbox| (outbox.claim(), outbox));
+        let mut outboxes: Vec<_> = claims.filter(|((_, weight), _)| *weight > 0).collect();
+        outboxes.sort_unstable_by_key(|(claim, _)| std::cmp::Reverse(*claim));
+        let mut excess = ledger.bytes().saturating_sub(ledger.bound - ledger.bound / 10);
+        for ((_, weight), outbox) in outboxes {
+            if excess == 0 {
                 break;
             }
-            let dropped = outbox.condemn(Close::SLOW, Manner::AtOnce);
-            self.0.metrics.dropped("slow", dropped);
+            // What a transport has begun stays for a moment: it counts as gone all the same, or everybody would go for it.
+            excess = excess.saturating_sub(weight);
+            self.0.metrics.dropped("slow", outbox.make_room());
         }
         ledger.relieving.store(false, Ordering::Release);
+    }
+}
+
+impl Outbox {
+    /// Whether it is given up already, and what waits in it.
+    fn claim(&self) -> (bool, usize) {
+        let state = lock(&self.state);
+        (state.failed, state.booked)
+    }
+
+    /// Closes its session as slow, and one that closes already without a word. Returns how many publications were dropped.
+    fn make_room(&self) -> usize {
+        if lock(&self.state).shut {
+            self.abandon();
+            return 0;
+        }
+        self.condemn(Close::SLOW, Manner::AtOnce)
     }
 }

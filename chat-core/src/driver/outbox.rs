@@ -30,13 +30,13 @@ pub(crate) struct Outbox {
 pub(super) struct State {
     pub(super) queue: Queue,
     /// What of its weight the ledger knows.
-    booked: usize,
+    pub(super) booked: usize,
     /// A turn of the session is under way: it writes all that it said at its end.
     corked: bool,
     /// The transport took no more: only the connection's task writes, once it is woken.
     blocked: bool,
     /// The transport is lost.
-    failed: bool,
+    pub(super) failed: bool,
     /// Nothing more is taken in but the close.
     pub(super) shut: bool,
     /// A subscription fell behind, for the session's task to see to.
