@@ -221,6 +221,27 @@ fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
 }
 
 #[test]
+fn answers_that_nobody_takes_count_for_all_together_too() {
+    each_way(|way| {
+        let mark = if way == Way::Bytes { MARK } else { 0 };
+        let said = "history r 1 1:".len() + 1000 + mark + 32;
+        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
+        let scene = Scene::of(World::new(), way, keeping(limits));
+        let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "r"));
+        scene.hub.publish("r", chat_core::Payload::json("x".repeat(1000))).expect("a name");
+        assert_eq!((slowest.heard().len(), slow.heard().len()), (1, 1));
+        slowest.wire().stall();
+        slow.wire().stall();
+        (0..3).for_each(|_| slow.say("history r"));
+        (0..7).for_each(|_| slowest.say("history r"));
+        assert_eq!((slowest.close(), slow.close()), (None, None));
+        slow.say("history r");
+        slowest.wire().flow();
+        assert_eq!((slowest.close(), slow.close()), (Some(Close::SLOW), None));
+    });
+}
+
+#[test]
 fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() {
     let limits = Limits { total_outbox_bytes: 10_000, ..Limits::default() };
     let scene = Scene::new(Way::Bytes, OpenChat::default(), limits);

@@ -161,6 +161,7 @@ where
         self.dialog.flush();
         self.dialog.catch_up();
         self.dialog.outbox.uncork();
+        self.dialog.hub().relieve();
         if self.ending == Ending::None {
             self.alarm.put(Timer::Expiry, self.dialog.expires());
         }
