@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Call, ChannelId, Close, Connect, Endpoint, HistoryRequest, Identity, Incoming, InputError, Limits,
-    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
+    Call, ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryRequest, Identity, Incoming,
+    InputError, Limits, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
+    SubscribeOptions, Token,
 };
 use chat_tests::scene::{Scene, each_way};
 use futures::future::pending;
@@ -43,6 +44,22 @@ impl Endpoint for Noting {
     async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
         trip(who, "publish");
         Ok(wish)
+    }
+
+    async fn refresh(&self, who: &SessionInfo, _: Token) -> Result<Identity, Refusal> {
+        trip(who, "refresh");
+        Ok(Identity::named(who.name.clone()))
+    }
+
+    async fn stay(&self, who: &SessionInfo, _: &ChannelId) -> Result<(), Refusal> {
+        trip(who, "stay");
+        Ok(())
+    }
+
+    /// This hook knows no session: it goes by the channel.
+    fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
+        assert!(!channel.as_str().ends_with("channel"), "as was asked for");
+        defaults
     }
 
     async fn history(
@@ -271,15 +288,40 @@ fn a_session_ends_once_for_the_first_cause_whatever_its_state_and_nothing_touche
 
 #[test]
 fn panics_in_every_hook_of_500_sessions_take_nothing_from_the_other_500() {
-    const HOOKS: [&str; 7] = ["opened", "subscribe", "publish", "history", "presence", "call", "closed"];
+    const HOOKS: [&str; 11] = [
+        "opened",
+        "subscribe",
+        "publish",
+        "refresh",
+        "stay",
+        "history",
+        "presence",
+        "call",
+        "own-channel",
+        "ordered-channel",
+        "closed",
+    ];
     each_way(|way| {
         let noting = Noting::default();
         let scene = Scene::new(way, noting.clone(), Limits::default());
         let well: Vec<_> = (0..500).map(|n| scene.join(&format!("well-{n}"), "room")).collect();
         for n in 0..500 {
-            let client = scene.enter(&format!("{n}-{}", HOOKS[n % HOOKS.len()]));
-            for request in ["subscribe room", "publish room 1", "history room", "presence room", "call x 1"] {
+            let name = format!("{n}-{}", HOOKS[n % HOOKS.len()]);
+            let client = scene.enter(&name);
+            for request in
+                ["subscribe room", "publish room 1", "refresh token", "history room", "presence room"]
+            {
                 client.say(request);
+            }
+            client.say("call x 1");
+            match HOOKS[n % HOOKS.len()] {
+                "own-channel" => client.say("subscribe channel"),
+                "ordered-channel" => {
+                    let wish = Subscribe::to("channel".parse().expect("a name"));
+                    scene.hub.subscribe_user(&name.parse().expect("a name"), &wish);
+                    scene.world.settle();
+                }
+                _ => {}
             }
             client.put(Ok(Incoming::Close(None)));
             let panicked = HOOKS[n % HOOKS.len()] != "closed";
@@ -289,7 +331,7 @@ fn panics_in_every_hook_of_500_sessions_take_nothing_from_the_other_500() {
         well[0].say("publish room 2");
         let last = well[1].heard();
         assert!(
-            last.len() > 200 && last.last().is_some_and(|line| line.ends_with("well-0 2")),
+            last.len() > 300 && last.last().is_some_and(|line| line.ends_with("well-0 2")),
             "{}",
             last.len()
         );

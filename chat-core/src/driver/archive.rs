@@ -27,8 +27,11 @@ pub(crate) struct Archive {
     turn: Mutex<()>,
     wake: (Sender<()>, Receiver<()>),
     /// What was published to channels that have to be taken up first.
-    deferred: (Sender<Publish>, Receiver<Publish>),
+    deferred: (Sender<Deferred>, Receiver<Deferred>),
 }
+
+/// What was published, and how its channel is kept.
+type Deferred = (Publish, ChannelOptions);
 
 /// So many publications of a server may wait for channels that have to be taken up.
 const DEFERRED: usize = 1024;
@@ -114,9 +117,9 @@ impl Hub {
     }
 
     /// Publishes once the channel is taken up. Nobody waits for that.
-    pub(crate) fn publish_later(&self, publish: Publish) {
+    pub(crate) fn publish_later(&self, publish: Publish, options: ChannelOptions) {
         let archive = self.0.archive.as_ref().expect("a channel can only be elsewhere if there is a store");
-        if archive.deferred.0.try_send(publish).is_err() {
+        if archive.deferred.0.try_send((publish, options)).is_err() {
             self.0.metrics.unstored.add(1);
         }
         self.run_archive();
@@ -219,11 +222,10 @@ async fn write(hub: WeakHub, woken: Receiver<()>) {
     }
 }
 
-async fn publish_deferred(hub: WeakHub, deferred: Receiver<Publish>) {
-    while let Ok(publish) = deferred.recv().await {
+async fn publish_deferred(hub: WeakHub, deferred: Receiver<Deferred>) {
+    while let Ok((publish, options)) = deferred.recv().await {
         let Some(hub) = hub.upgrade() else { return };
         let channel = publish.channel.clone();
-        let options = hub.0.endpoint.channel(&channel, hub.0.channel);
         hub.load(&channel, options).await;
         let (_, flush) = hub.append(publish, None, hub.0.name.clone(), None, || options);
         if flush {

@@ -232,7 +232,7 @@ impl Dialog {
 
     fn conclude(&mut self, id: Option<RequestId>, announced: bool, outcome: Outcome) -> Step {
         match outcome {
-            Outcome::Open(Ok(identity)) => return self.opened(id, announced, identity),
+            Outcome::Open(Ok(opened)) => return self.opened(id, announced, opened),
             Outcome::Open(Err(refusal)) => {
                 let close = match refusal.code {
                     101 => Close::INVALID_TOKEN,

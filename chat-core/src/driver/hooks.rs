@@ -17,7 +17,7 @@ use crate::port::{Endpoint, Pushed, Standing, SubscribeOptions};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
-    Open(Guarded<Identity>),
+    Open(Guarded<Opened>),
     Refresh(Guarded<Refreshed>),
     Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
@@ -31,7 +31,7 @@ pub(crate) enum Asking {
 
 /// What a hook said.
 pub(crate) enum Outcome {
-    Open(Result<Identity, Refusal>),
+    Open(Result<Opened, Refusal>),
     Refresh(Result<Refreshed, Refusal>),
     Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
     RefreshSubscription(ChannelId, Result<Option<DateTime<Utc>>, Refusal>),
@@ -42,6 +42,9 @@ pub(crate) enum Outcome {
     Presence(Result<ChannelId, Refusal>),
     Call(Result<Payload, Refusal>),
 }
+
+/// Who the session is, and the channels that it is put into.
+pub(crate) type Opened = (Identity, Vec<(Subscribe, ChannelOptions)>);
 
 /// Who the session is from now on, and the channels that it may not stay in.
 pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);

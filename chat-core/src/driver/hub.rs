@@ -81,7 +81,7 @@ impl Hub {
         let options = self.0.endpoint.channel(&channel, self.0.channel);
         if self.is_elsewhere(&channel, &options) {
             let epoch = lock(self.shard(&channel)).next_epoch();
-            self.publish_later(publish);
+            self.publish_later(publish, options);
             return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
         }
         let (published, flush) = self.append(publish, None, self.0.name.clone(), None, || options);

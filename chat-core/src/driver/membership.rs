@@ -1,14 +1,16 @@
 //! A session's channels: it joins, catches up, is put in and taken out, and leaves.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::dialog::Dialog;
 use super::hooks::Asking;
 use super::subscription::Subscription;
-use super::summons::Order;
+use super::summons::{Manner, Order};
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, Command, Offset, Overflow, Refusal, RequestId, Subscribe, Subscribed,
+    Answer, ChannelId, ChannelOptions, Close, Command, Offset, Overflow, Refusal, RequestId, Subscribe,
+    Subscribed,
 };
 use crate::port::SubscribeOptions;
 
@@ -90,7 +92,7 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::SubscribeNow(wish) => self.put_in_unasked(wish),
+            Order::SubscribeNow(wish, kept) => self.put_in_unasked(wish, kept),
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
                 self.refuse_pending(&channel, &why);
@@ -104,32 +106,32 @@ impl Dialog {
     /// A channel that is stored is taken up first, beside this session.
     fn put_in_once_there(&mut self, wish: Subscribe) {
         let hub = self.hub().clone();
-        let options = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-        if !hub.is_elsewhere(&wish.channel, &options) {
-            return self.put_in_unasked(wish);
+        let asking = || hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+        let Ok(kept) = catch_unwind(AssertUnwindSafe(asking)) else {
+            self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
+            return;
+        };
+        if !hub.is_elsewhere(&wish.channel, &kept) {
+            return self.put_in_unasked(wish, kept);
         }
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
-            hub.load(&wish.channel, options).await;
-            outbox.order(Order::SubscribeNow(wish));
+            hub.load(&wish.channel, kept).await;
+            outbox.order(Order::SubscribeNow(wish, kept));
         }));
     }
 
-    fn put_in_unasked(&mut self, wish: Subscribe) {
-        if let Some(subscribed) = self.put_in(wish) {
+    fn put_in_unasked(&mut self, wish: Subscribe, kept: ChannelOptions) {
+        if let Some(subscribed) = self.put_in(wish, kept) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
     }
 
     /// None if it is there already, or in as many channels as may be.
-    pub(super) fn put_in(&mut self, wish: Subscribe) -> Option<Subscribed> {
+    pub(super) fn put_in(&mut self, wish: Subscribe, kept: ChannelOptions) -> Option<Subscribed> {
         let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        matches!(verdict, Verdict::Ask { .. }).then(|| {
-            let hub = self.hub();
-            let kept = hub.0.endpoint.channel(&channel, hub.0.channel);
-            self.join(channel, options, kept)
-        })
+        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(channel, options, kept))
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

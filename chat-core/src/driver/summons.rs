@@ -1,6 +1,6 @@
 //! What others want of a session: that it ends, or that it joins or leaves a channel.
 
-use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
+use crate::model::{Answer, ChannelId, ChannelOptions, Close, Refusal, Subscribe};
 
 /// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(crate) enum Manner {
 pub(crate) enum Order {
     Subscribe(Subscribe),
     /// The same, once the store was asked for the channel.
-    SubscribeNow(Subscribe),
+    SubscribeNow(Subscribe, ChannelOptions),
     Unsubscribe(ChannelId, Refusal),
     /// Says something to its client that was not asked for.
     Tell(Answer),

@@ -6,14 +6,15 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::dialog::{Dialog, Step};
-use super::hooks::Hook;
+use super::hooks::{Hook, Opened};
 use super::trace;
 use crate::model::{
     Answer, ChannelId, Close, Connected, Expiry, Identity, Refusal, RequestId, SessionInfo, Since,
 };
 
 impl Dialog {
-    pub(super) fn opened(&mut self, id: Option<RequestId>, announced: bool, identity: Identity) -> Step {
+    pub(super) fn opened(&mut self, id: Option<RequestId>, announced: bool, opened: Opened) -> Step {
+        let (identity, wishes) = opened;
         let hub = self.seat.hub().clone();
         if !hub.0.users.add(&identity.user, &self.outbox, hub.0.limits.user_sessions) {
             let most = hub.0.limits.user_sessions;
@@ -22,13 +23,14 @@ impl Dialog {
             return Step::End(Close::TOO_MANY_SESSIONS);
         }
         let (expires, until) = self.until(identity.expires).unzip();
-        let (wishes, data) = (identity.subscriptions.clone(), identity.welcome.clone());
+        let data = identity.welcome.clone();
         let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
         hub.0.metrics.opened.add(1);
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         self.session.open(info, until);
-        let subscriptions: Vec<_> = wishes.into_iter().filter_map(|wish| self.put_in(wish)).collect();
+        let put_in = wishes.into_iter().filter_map(|(wish, kept)| self.put_in(wish, kept));
+        let subscriptions: Vec<_> = put_in.collect();
         if announced {
             let connected = Connected { session, name, user, expires, data, subscriptions };
             self.answer(id, Answer::Connected(connected));
@@ -39,17 +41,19 @@ impl Dialog {
     }
 
     /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was.
-    pub(super) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Identity> {
+    pub(super) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Opened> {
         let hub = self.hub().clone();
         Box::pin(async move {
             let mut identity = hook.await?;
-            for wish in &mut identity.subscriptions {
+            let mut wishes = Vec::new();
+            for mut wish in std::mem::take(&mut identity.subscriptions) {
                 let was = since.iter().find(|(channel, _)| *channel == wish.channel);
                 wish.since = wish.since.or(was.map(|(_, since)| *since));
-                let options = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-                hub.load(&wish.channel, options).await;
+                let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+                hub.load(&wish.channel, kept).await;
+                wishes.push((wish, kept));
             }
-            Ok(identity)
+            Ok((identity, wishes))
         })
     }
 
