@@ -11,9 +11,13 @@ use chat_core::{
     SubscribeOptions, Token,
 };
 use chat_tests::scene::{Scene, each_way};
+use chrono::DateTime;
 use futures::future::pending;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Every session's last second: 50 after the world began.
+const EXPIRES: i64 = 1_767_225_650;
 
 /// Hooks that wait for ever if they are asked to, panic for those whose name says so, and note every end.
 #[derive(Clone, Default)]
@@ -29,11 +33,12 @@ fn trip(who: &SessionInfo, hook: &str) {
 impl Endpoint for Noting {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.expect("these say who they are");
-        if name.as_str() == "waits" {
-            pending::<()>().await;
+        match name.as_str() {
+            "waits" => pending::<()>().await,
+            "mallory" => return Err(Refusal::unauthorized("not you")),
+            _ => assert!(!name.as_str().ends_with("opened"), "as was asked for"),
         }
-        assert!(!name.as_str().ends_with("opened"), "as was asked for");
-        Ok(Identity::named(name))
+        Ok(Identity { expires: DateTime::from_timestamp(EXPIRES, 0), ..Identity::named(name) })
     }
 
     async fn subscribe(&self, who: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
@@ -79,8 +84,10 @@ impl Endpoint for Noting {
 
     async fn call(&self, who: &SessionInfo, call: Call) -> Result<Payload, Refusal> {
         trip(who, "call");
-        if &*call.method == "wait" {
-            pending::<()>().await;
+        match &*call.method {
+            "wait" => pending::<()>().await,
+            "panic" => panic!("as was asked for"),
+            _ => {}
         }
         Ok(call.data)
     }
@@ -114,6 +121,12 @@ enum Cause {
     PeerBreaksARule,
     PeerIsSilent,
     PeerErrs,
+    PeerAsksTooFast,
+    PeerPingsTooFast,
+    PeerReadsTooSlowly,
+    PeerIsRefused,
+    HookPanics,
+    IdentityExpires,
     ServerDisconnects,
     ServerDrains,
 }
@@ -130,7 +143,8 @@ enum Event {
 }
 
 use Cause::{
-    PeerBreaksARule, PeerCloses, PeerErrs, PeerIsLost, PeerIsSilent, ServerDisconnects, ServerDrains,
+    HookPanics, IdentityExpires, PeerAsksTooFast, PeerBreaksARule, PeerCloses, PeerErrs, PeerIsLost,
+    PeerIsRefused, PeerIsSilent, PeerPingsTooFast, PeerReadsTooSlowly, ServerDisconnects, ServerDrains,
 };
 
 const STATES: [State; 9] = [
@@ -144,8 +158,21 @@ const STATES: [State; 9] = [
     State::Said,
     State::Closed,
 ];
-const CAUSES: [Cause; 7] =
-    [PeerCloses, PeerIsLost, PeerBreaksARule, PeerIsSilent, PeerErrs, ServerDisconnects, ServerDrains];
+const CAUSES: [Cause; 13] = [
+    PeerCloses,
+    PeerIsLost,
+    PeerBreaksARule,
+    PeerIsSilent,
+    PeerErrs,
+    PeerAsksTooFast,
+    PeerPingsTooFast,
+    PeerReadsTooSlowly,
+    PeerIsRefused,
+    HookPanics,
+    IdentityExpires,
+    ServerDisconnects,
+    ServerDrains,
+];
 const EVENTS: [Event; 7] = [
     Event::Nothing,
     Event::Request,
@@ -156,6 +183,9 @@ const EVENTS: [Event; 7] = [
     Event::WritesBreak,
 ];
 const FIRST: SessionId = SessionId(1);
+
+/// As many pongs fit that a peer may ask for at once, and a few more.
+const OUTBOX_FRAMES: usize = 250;
 
 fn publish(scene: &Scene) {
     scene.hub.publish("room", Payload::json("1")).expect("a name");
@@ -191,20 +221,29 @@ impl State {
         !matches!(self, Self::Opening | Self::OpeningWaitsForHook)
     }
 
-    /// The code of the end that the first cause brings, here.
-    fn ends_with(self, cause: Cause) -> u16 {
-        match (self, cause) {
+    /// The code of the end that the first cause brings, here; none if it cannot happen here.
+    fn ends_with(self, cause: Cause) -> Option<u16> {
+        Some(match (self, cause) {
             (Self::Flushing | Self::Said, _) => 4001,
             (Self::Closed, _) | (_, PeerIsLost) => 1006,
             (_, PeerCloses) => 4007,
             (_, PeerBreaksARule) => 1002,
             (_, PeerErrs) => 3509,
+            (_, PeerAsksTooFast) => 3013,
+            (_, PeerPingsTooFast) => 1008,
             (_, ServerDisconnects) => 4002,
             (_, ServerDrains) => 1001,
-            (Self::Opening | Self::OpeningWaitsForHook, PeerIsSilent) => 3502,
-            (Self::Stalled, PeerIsSilent) => 3008,
+            (Self::Opening, PeerIsRefused) => 3500,
+            (_, PeerIsRefused) => return None,
+            (Self::OpeningWaitsForHook | Self::WaitsForHook, HookPanics) => return None,
+            (_, HookPanics) => 3004,
+            (Self::InAChannel | Self::WaitsForHook | Self::Stalled, PeerReadsTooSlowly) => 3008,
+            (_, PeerReadsTooSlowly) => return None,
+            (Self::Opening | Self::OpeningWaitsForHook, PeerIsSilent | IdentityExpires) => 3502,
+            (Self::Stalled, PeerIsSilent | IdentityExpires) => 3008,
             (_, PeerIsSilent) => 3012,
-        }
+            (_, IdentityExpires) => 3005,
+        })
     }
 }
 
@@ -219,6 +258,15 @@ impl Cause {
                 client.wire().ignore_pings();
                 scene.world.advance(SECOND * 36);
             }
+            Self::PeerAsksTooFast => (0..=200).for_each(|_| client.say("ping")),
+            Self::PeerPingsTooFast => (0..=20).for_each(|_| client.put(Ok(Incoming::Ping(vec![])))),
+            Self::PeerReadsTooSlowly => {
+                client.wire().stall();
+                (0..=OUTBOX_FRAMES).for_each(|_| publish(scene));
+            }
+            Self::PeerIsRefused => client.say("connect mallory"),
+            Self::HookPanics => client.say("call panic"),
+            Self::IdentityExpires => scene.world.advance(SECOND * 50),
             Self::ServerDisconnects => {
                 scene.hub.disconnect(FIRST, Close::new(4002, "server"));
                 scene.world.settle();
@@ -249,15 +297,17 @@ impl Event {
 }
 
 fn play(way: Way, state: State, first: Cause, event: Event, second: Cause) {
+    let Some(code) = state.ends_with(first) else { return };
     let noting = Noting::default();
-    let scene = Scene::new(way, noting.clone(), Limits::default());
+    let limits = Limits { outbox_frames: OUTBOX_FRAMES, ..Limits::default() };
+    let scene = Scene::new(way, noting.clone(), limits);
     let client = state.reach(&scene);
     first.happens(&scene, &client);
     event.happens(&scene, &client);
     second.happens(&scene, &client);
     client.wire().flow();
     scene.world.advance(SECOND * 100);
-    let (told, code) = (format!("{state:?} {first:?} {event:?} {second:?}"), state.ends_with(first));
+    let told = format!("{state:?} {first:?} {event:?} {second:?}");
     let closed = noting.closed.lock().expect("no panic").clone();
     let expected = if state.was_let_in() { vec![(FIRST, code)] } else { vec![] };
     assert_eq!(closed, expected, "{told}");
