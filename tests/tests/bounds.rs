@@ -1,12 +1,12 @@
-//! Each bound, at it and one past it. What belongs to a wire format stands in `cases/bounds.json`.
+//! Each bound of one session, at it and one past it. Those on all together stand in `together.rs`, and what belongs to a wire format in `cases/bounds.json`.
 
 use std::time::Duration;
 
 use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, HistoryRequest, Hub, HubBuilder, Incoming,
-    Limits, OpenChat, Rate,
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, OpenChat,
+    Rate,
 };
 use chat_tests::scene::{Scene, each_way};
 
@@ -182,7 +182,7 @@ fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
         let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
         let scene = Scene::of(World::new(), way, keeping(limits));
         let ann = scene.join("ann", "room");
-        let page = scene.hub.history(&HistoryRequest::of("room".parse().expect("a name"), 1));
+        let page = scene.hub.history(&chat_core::HistoryRequest::of("room".parse().expect("a name"), 1));
         let epoch = page.expect("the channel is there").epoch;
         (1..=301).for_each(|n| ann.say(&format!("publish room {n}")));
         let (bob, eve) = (scene.enter("bob"), scene.enter("eve"));
@@ -194,107 +194,6 @@ fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
             (format!("subscribed room 301 recovered {epoch}").as_str(), 301)
         );
         assert_eq!(eve.heard(), [format!("subscribed room 301 not recovered: too many {epoch}")]);
-    });
-}
-
-#[test]
-fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
-    // A frame weighs 32 bytes beside its own.
-    each_way(|way| {
-        let said = "message r 1 server ".len() + 1000 + 32;
-        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
-        let scene = Scene::new(way, OpenChat::default(), limits);
-        let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "s"));
-        slowest.wire().stall();
-        slow.wire().stall();
-        let content = chat_core::Payload::json("x".repeat(1000));
-        let publish = |channel: &str| {
-            scene.hub.publish(channel, content.clone()).expect("a name");
-        };
-        (0..3).for_each(|_| publish("s"));
-        (0..7).for_each(|_| publish("r"));
-        assert_eq!((slowest.close(), slow.close()), (None, None));
-        publish("r");
-        slowest.wire().flow();
-        assert_eq!((slowest.close(), slow.close()), (Some(Close::SLOW), None));
-    });
-}
-
-#[test]
-fn answers_that_nobody_takes_count_for_all_together_too() {
-    each_way(|way| {
-        let mark = if way == Way::Bytes { MARK } else { 0 };
-        let said = "history r 1 1:".len() + 1000 + mark + 32;
-        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
-        let scene = Scene::of(World::new(), way, keeping(limits));
-        let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "r"));
-        scene.hub.publish("r", chat_core::Payload::json("x".repeat(1000))).expect("a name");
-        assert_eq!((slowest.heard().len(), slow.heard().len()), (1, 1));
-        slowest.wire().stall();
-        slow.wire().stall();
-        (0..3).for_each(|_| slow.say("history r"));
-        (0..7).for_each(|_| slowest.say("history r"));
-        assert_eq!((slowest.close(), slow.close()), (None, None));
-        slow.say("history r");
-        slowest.wire().flow();
-        assert_eq!((slowest.close(), slow.close()), (Some(Close::SLOW), None));
-    });
-}
-
-#[test]
-fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() {
-    let limits = Limits { total_outbox_bytes: 10_000, ..Limits::default() };
-    let scene = Scene::new(Way::Bytes, OpenChat::default(), limits);
-    let well = scene.join("well", "r");
-    let stalled: Vec<_> = (0..20).map(|n| scene.join(&format!("s{n}"), "r")).collect();
-    stalled.iter().for_each(|client| client.wire().give_room(10));
-    for n in 1..=5 {
-        scene.hub.publish("r", chat_core::Payload::json("x".repeat(1000))).expect("a name");
-        assert_eq!(well.heard().len(), 1, "message {n}");
-        scene.world.settle();
-    }
-    assert_eq!(well.close(), None);
-    assert!(scene.hub.stats().outbox_bytes <= 10_000);
-    assert!(stalled.iter().any(|client| client.close().is_some()));
-}
-
-#[test]
-fn a_hub_has_as_many_sessions_as_the_bound_says() {
-    let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits { sessions: 3, ..Limits::default() });
-    let seats: Vec<_> = (0..3).map(|_| scene.hub.seat().expect("there is room")).collect();
-    assert!(scene.hub.seat().is_err());
-    assert_eq!(scene.hub.stats().turned_away, 1);
-    drop(seats);
-    assert!(scene.hub.seat().is_ok());
-}
-
-#[test]
-fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
-    each_way(|way| {
-        // What is kept of a publication weighs 256 bytes beside its content.
-        let limits = Limits { history_bytes: 20 * (1000 + 256), ..Limits::default() };
-        let scene = Scene::of(World::new(), way, keeping(limits));
-        let kept = |channel: &str| {
-            let channel = channel.parse().expect("a name");
-            scene.hub.history(&HistoryRequest::of(channel, 99)).map_or(0, |page| page.publications.len())
-        };
-        let publish = |channel: &str, times| {
-            let content = chat_core::Payload::json("x".repeat(1000));
-            (0..times).for_each(|_| {
-                scene.hub.publish(channel, content.clone()).expect("a name");
-            });
-        };
-        let _ann = scene.join("ann", "room");
-        publish("room", 10);
-        publish("idle", 10);
-        assert_eq!((kept("room"), kept("idle")), (10, 10), "exactly as much as may be");
-        publish("room", 1);
-        assert_eq!((kept("room"), kept("idle")), (11, 0));
-        publish("room", 9);
-        assert_eq!(kept("room"), 20);
-        publish("room", 1);
-        assert_eq!(kept("room"), 19, "a little more goes than must");
-        assert!(scene.hub.stats().history_bytes <= 20 * (1000 + 256));
     });
 }
 

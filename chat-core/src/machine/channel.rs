@@ -222,6 +222,18 @@ impl<S: Clone> Channel<S> {
         self.history.expires().max(self.keys.expires()).max(self.held(now))
     }
 
+    /// What it costs to keep what it keeps, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.history.weight() + self.keys.weight()
+    }
+
+    /// Drops the oldest publications until it has lost `bytes` of its weight, and keys when there are none left.
+    pub(super) fn lighten(&mut self, bytes: usize) {
+        let goal = self.weight().saturating_sub(bytes);
+        self.history.lighten(bytes);
+        self.keys.lighten(self.weight().saturating_sub(goal));
+    }
+
     /// Hands out what is pending, unless another flush is under way: that one comes back for it.
     pub(super) fn flush(&mut self) -> Option<Fanout<S>> {
         if self.in_flight.is_some() || self.pending.is_empty() {

@@ -65,7 +65,7 @@ impl<S: Clone> Shard<S> {
     pub(crate) fn lighten(&mut self, name: &ChannelId) {
         let (excess, before) = (self.budget.excess(), self.weight(name));
         if let Some(channel) = self.channels.get_mut(name) {
-            channel.history.lighten(excess);
+            channel.lighten(excess);
             self.weigh_again(name, before);
         }
     }
@@ -77,7 +77,7 @@ impl<S: Clone> Shard<S> {
     }
 
     fn weight(&self, name: &ChannelId) -> usize {
-        self.channels.get(name).map_or(0, |channel| channel.history.weight())
+        self.channels.get(name).map_or(0, |channel| channel.weight())
     }
 
     fn weigh_again(&mut self, name: &ChannelId, before: usize) {

@@ -12,6 +12,9 @@ pub(super) const KEY_AGE: Duration = Duration::from_secs(5 * 60);
 /// So many keys of one channel are remembered; beyond them the oldest are forgotten early.
 const KEYS: usize = 100_000;
 
+/// What a key costs beside itself, about.
+const KEY_WEIGHT: usize = 256;
+
 type Key = (SenderName, Arc<str>);
 
 /// A channel's keys: each counts for its sender alone, so nobody can take another's.
@@ -19,6 +22,7 @@ type Key = (SenderName, Arc<str>);
 pub(super) struct Keys {
     places: HashMap<Key, Offset>,
     order: VecDeque<(Instant, Key)>,
+    bytes: usize,
 }
 
 impl Keys {
@@ -28,6 +32,7 @@ impl Keys {
     }
 
     pub(super) fn remember(&mut self, sender: SenderName, key: &str, offset: Offset, now: Instant) {
+        self.bytes += key.len();
         let key = (sender, Arc::from(key));
         self.places.insert(key.clone(), offset);
         self.order.push_back((now, key));
@@ -48,7 +53,21 @@ impl Keys {
 
     fn forget_first(&mut self) {
         if let Some((_, key)) = self.order.pop_front() {
+            self.bytes -= key.1.len();
             self.places.remove(&key);
+        }
+    }
+
+    /// What it costs to remember them, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes + self.order.len() * KEY_WEIGHT
+    }
+
+    /// Forgets the oldest until they have lost `bytes` of their weight, or all.
+    pub(super) fn lighten(&mut self, bytes: usize) {
+        let goal = self.weight().saturating_sub(bytes);
+        while self.weight() > goal {
+            self.forget_first();
         }
     }
 

@@ -78,7 +78,7 @@ impl<S: Clone> Shard<S> {
             channel.history.append(place, Arc::new(publication), at);
         }
         channel.archived = Some(Archived { unstored: 0, hold: now.instant + HOLD, fresh: None });
-        self.budget.change(0, channel.history.weight());
+        self.budget.change(0, channel.weight());
         self.channels.insert(name.clone(), channel);
         self.rest(name, now.instant);
         true

@@ -119,10 +119,10 @@ impl<S: Clone> Shard<S> {
     ) -> Joined {
         self.stir(name);
         let channel = self.enter(name, joining.options);
-        let before = channel.history.weight();
+        let before = channel.weight();
         let mut joined = channel.find_start(&joining);
         channel.join(joining.who.id, subscriber(&joined));
-        let after = channel.history.weight();
+        let after = channel.weight();
         let due = channel.presence_due();
         if let Some(presence) = channel.presence() {
             presence.join(&joining.who, joining.observes, joining.now);
@@ -163,9 +163,9 @@ impl<S: Clone> Shard<S> {
     pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<(Published, bool), Draft> {
         let Some(channel) = self.look_up(name) else { return Err(draft) };
         let receipt = draft.receipt.take();
-        let (before, now) = (channel.history.weight(), draft.now.instant);
+        let (before, now) = (channel.weight(), draft.now.instant);
         let done = channel.publish(name, draft);
-        let (after, alone) = (channel.history.weight(), channel.subscribers() == 0);
+        let (after, alone) = (channel.weight(), channel.subscribers() == 0);
         if channel.archived.is_some() {
             let again = done.0.already.then(|| channel.history.find(done.0.offset).cloned()).flatten();
             self.send_off(name, again, receipt);
@@ -213,9 +213,9 @@ impl<S: Clone> Shard<S> {
         now: Instant,
     ) -> Option<HistoryPage> {
         let channel = self.look_up(&wish.channel)?;
-        let before = channel.history.weight();
+        let before = channel.weight();
         channel.history.forget_old(now);
-        let after = channel.history.weight();
+        let after = channel.weight();
         let (publications, more) = channel.history.page(wish, limit, bytes);
         let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
         self.budget.change(before, after);

@@ -39,7 +39,7 @@ pub struct Limits {
     pub outbox_frames: usize,
     /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free.
     pub total_outbox_bytes: usize,
-    /// Bytes that all channels' histories may weigh together: over them those go first that nobody is in.
+    /// Bytes that all channels' histories and idempotency keys may weigh together: over them those go first that nobody is in.
     pub history_bytes: usize,
     /// Bytes of content that wait to be stored: more is not stored, which is counted.
     pub store_bytes: usize,
