@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cases::folder;
+use crate::raw::get;
 
 /// A process that listens. It is ended when this is dropped.
 #[derive(Debug)]
@@ -78,6 +79,13 @@ impl Program {
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the server has counted under this name, with its labels; 0 if it has not.
+    pub fn measure(&self, name: &str) -> u64 {
+        let metrics = get(self.address, "/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
 
     /// Waits for its end; true if it ended well.

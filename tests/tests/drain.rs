@@ -108,6 +108,7 @@ fn clients_are_told_to_come_back_at_different_times() {
 const LIVE: usize = 2000;
 const DEAF: usize = 20;
 const QUEUED: usize = 60;
+const OUTBOX: usize = 1024 * 1024;
 
 /// Hears what is queued and the close after it, and answers that.
 fn hear_out(raw: &mut Raw) -> (usize, Option<u16>) {
@@ -122,19 +123,47 @@ fn hear_out(raw: &mut Raw) -> (usize, Option<u16>) {
     (messages, None)
 }
 
+fn subscribe(raw: &mut Raw, channel: &str) {
+    let request =
+        serde_json::json!({"type":"subscribe","channelId":channel,"overflow":"drop oldest"}).to_string();
+    raw.send(&frame(0x81, request.as_bytes()));
+    assert!(raw.frame().expect("an answer").1.starts_with(br#"{"type":"subscribed""#));
+}
+
+/// Says so much to those who do not read that no kernel's buffer holds it, and it waits in the server.
+fn flood(server: &Program) {
+    let mut speaker = Member::connect_to(server.address, "/ws?name=flood");
+    speaker.say(&serde_json::json!({"type":"subscribe","channelId":"flood","echo":false}));
+    assert_eq!(speaker.hear()["type"], "subscribed");
+    let content = "x".repeat(60_000);
+    while server.measure("chat_outbox_bytes") < (DEAF * OUTBOX / 2) as u64 {
+        speaker.say(&serde_json::json!({"type":"publish","id":1,"channelId":"flood","content":content}));
+        assert_eq!(speaker.hear()["type"], "published");
+    }
+}
+
 #[test]
 fn a_server_that_is_told_to_stop_delivers_all_that_is_queued_to_2000_clients_within_its_deadline() {
     const DEADLINE: Duration = Duration::from_secs(20);
-    let mut server =
-        Program::server(&["--drain-seconds", "20", "--user-sessions", "10000", "--request-rate", "0"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("chat.db");
+    let mut server = Program::server(&[
+        "--store",
+        store.to_str().expect("a path"),
+        "--drain-seconds",
+        "20",
+        "--request-rate",
+        "0",
+    ]);
     let join = |n: usize| {
         let mut raw = Raw::open(server.address, &format!("/ws?name=u{n}"));
-        raw.send(&frame(0x81, br#"{"type":"subscribe","channelId":"room"}"#));
-        assert!(raw.frame().expect("an answer").1.starts_with(br#"{"type":"subscribed""#));
+        subscribe(&mut raw, "room");
         raw
     };
-    let deaf: Vec<_> = (0..DEAF).map(join).collect();
+    let mut deaf: Vec<_> = (0..DEAF).map(join).collect();
     let mut live: Vec<_> = (DEAF..DEAF + LIVE).map(join).collect();
+    deaf.iter_mut().for_each(|raw| subscribe(raw, "flood"));
+    flood(&server);
     let mut speaker = Member::connect_to(server.address, "/ws?name=speaker");
     speaker.subscribe("room");
     let content = "x".repeat(4000);

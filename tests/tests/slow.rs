@@ -10,7 +10,6 @@ use chat_tests::crowd::Member;
 use chat_tests::host::{Host, Served};
 use chat_tests::light::{Light, Said, number};
 use chat_tests::program::Program;
-use chat_tests::raw::get;
 use serde_json::json;
 
 const HEALTHY: usize = 100;
@@ -198,12 +197,6 @@ fn resident(id: u32) -> u64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("pages") * 4096
 }
 
-fn gauge(server: &Program, name: &str) -> u64 {
-    let metrics = get(server.address, "/metrics");
-    let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or_default()
-}
-
 #[test]
 fn a_thousand_stalled_sessions_cost_no_more_than_all_may_and_newcomers_are_served() {
     const CAP: u64 = 64 << 20;
@@ -242,8 +235,8 @@ fn a_thousand_stalled_sessions_cost_no_more_than_all_may_and_newcomers_are_serve
             }
         }
         most = most.max(resident(server.id()));
-        waited = waited.max(gauge(&server, "chat_outbox_bytes "));
-        if gauge(&server, r#"chat_dropped_total{reason="slow"}"#) > 0 {
+        waited = waited.max(server.measure("chat_outbox_bytes"));
+        if server.measure(r#"chat_dropped_total{reason="slow"}"#) > 0 {
             break;
         }
         assert!(round < 99, "the cap is never reached");
