@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_core::{Hub, HubBuilder, Limits, OpenChat, Payload, Publish, Rate};
 use chat_tests::crowd::at_once;
@@ -19,19 +19,20 @@ fn hub() -> HubBuilder {
     Hub::builder(OpenChat::default()).limits(limits).history(10_000, Duration::from_secs(600))
 }
 
-/// Publishes about so many messages a second while `during` lasts; what it returns, and how many were published.
+/// Publishes so many messages a second while `during` lasts; what it returns, and how many were published.
 fn with_publisher<T>(served: &Served, a_second: u32, during: impl FnOnce() -> T) -> (T, u64) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let publishing = scope.spawn(|| {
-            let (mut count, (_open, pause)) = (0, channel::<()>());
+            let (mut count, (_open, pause), begin) = (0_u32, channel::<()>(), Instant::now());
             while !over.load(Ordering::Relaxed) {
                 served.hub.publish("room", Payload::json("1")).expect("a name");
                 count += 1;
                 // Nobody ever sends: this is a pause.
-                let _ = pause.recv_timeout(Duration::from_secs(1) / a_second);
+                let next = begin + Duration::from_secs(1) * count / a_second;
+                let _ = pause.recv_timeout(next.saturating_duration_since(Instant::now()));
             }
-            count
+            u64::from(count)
         });
         let done = during();
         over.store(true, Ordering::Relaxed);
@@ -121,6 +122,7 @@ fn a_history_that_is_read_while_others_publish_ends_where_it_says_and_has_no_gap
 #[test]
 fn who_leaves_and_joins_10_000_times_hears_nothing_in_between() {
     let served = Host::TokioMulti.serve(hub());
+    let begin = Instant::now();
     let (heard, published) = with_publisher(&served, 2000, || {
         let mut client = Light::open(served.address, "/?name=ann");
         let mut heard = 0;
@@ -135,7 +137,9 @@ fn who_leaves_and_joins_10_000_times_hears_nothing_in_between() {
         }
         heard
     });
+    let rate = published as f64 / begin.elapsed().as_secs_f64();
     assert!(heard > 0 && heard <= published, "{heard} of {published}");
+    assert!(rate > 1000.0, "{rate} a second are no race");
 }
 
 #[test]
