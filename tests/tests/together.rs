@@ -77,6 +77,36 @@ fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() 
 }
 
 #[test]
+fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken() {
+    each_way(|way| {
+        let limits = Limits { total_outbox_bytes: 20_000, ..Limits::default() };
+        let scene = Scene::of(World::new(), way, keeping(limits));
+        let _stays = scene.join("stays", "r");
+        let (few, many) = (scene.join("few", "other"), scene.join("many", "other"));
+        let room = "r".parse().expect("a name");
+        let wish =
+            chat_core::HistoryRequest { channel: room, after: None, before: None, limit: 1, reverse: false };
+        let epoch = scene.hub.history(&wish).expect("it is there").epoch;
+        (0..18).for_each(|_| {
+            scene.hub.publish("r", Payload::json("x".repeat(1000))).expect("a name");
+        });
+        few.wire().stall();
+        many.wire().stall();
+        scene.hub.publish("other", Payload::json("1")).expect("a name");
+        few.say(&format!("subscribe r since {epoch} 17"));
+        many.say(&format!("subscribe r since {epoch} 5"));
+        assert_eq!((few.close(), many.close()), (None, None));
+        few.say("unsubscribe r");
+        few.say(&format!("subscribe r since {epoch} 13"));
+        many.wire().flow();
+        assert_eq!((few.close(), many.close()), (None, Some(Close::SLOW)));
+        few.wire().flow();
+        assert_eq!(few.heard().iter().filter(|line| line.starts_with("message r ")).count(), 5);
+        assert_eq!(scene.hub.stats().outbox_bytes, 0);
+    });
+}
+
+#[test]
 fn a_hub_has_as_many_sessions_as_the_bound_says() {
     let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits { sessions: 3, ..Limits::default() });
     let seats: Vec<_> = (0..3).map(|_| scene.hub.seat().expect("there is room")).collect();

@@ -355,6 +355,7 @@ impl Dialog {
         self.pending = None;
         self.inbox = VecDeque::new();
         self.catch_ups.clear();
+        self.catch_ups.book(&self.outbox);
         self.close = Some(close);
         true
     }

@@ -69,6 +69,7 @@ impl Dialog {
             let delivery = self.catch_ups.go_on(self.seat.hub());
             self.hub().0.metrics.delivered(delivery);
         }
+        self.catch_ups.book(&self.outbox);
     }
 
     /// Answers who is in a channel.

@@ -29,18 +29,20 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) queue: Queue,
+    /// What was promised to those that are behind, in bytes: it waits too, though not here.
+    pub(super) promised: usize,
     /// What of its weight the ledger knows.
     pub(super) booked: usize,
     /// A turn of the session is under way: it writes all that it said at its end.
     corked: bool,
     /// The transport took no more: only the connection's task writes, once it is woken.
-    blocked: bool,
+    pub(super) blocked: bool,
     /// The transport is lost.
     pub(super) failed: bool,
     /// Nothing more is taken in but the close.
     pub(super) shut: bool,
     /// A subscription fell behind, for the session's task to see to.
-    lagging: bool,
+    pub(super) lagging: bool,
     /// What others want of the session, for its task to see to.
     summons: Option<Box<Summons>>,
     /// The connection's task, if it waits.
@@ -115,31 +117,6 @@ impl Outbox {
         let dropped = state.queue.purge(channel);
         self.book(&mut state);
         dropped
-    }
-
-    /// Whether a subscription fell behind since this was last taken.
-    pub(crate) fn is_lagging(&self) -> bool {
-        lock(&self.state).lagging
-    }
-
-    pub(crate) fn take_lagging(&self) -> bool {
-        std::mem::take(&mut lock(&self.state).lagging)
-    }
-
-    /// Whether one that is behind may go on: its transport takes something, and not much waits.
-    pub(crate) fn has_room(&self) -> bool {
-        let state = lock(&self.state);
-        let waiting = state.queue.publications();
-        !state.blocked
-            && !state.failed
-            && !state.shut
-            && waiting.weight() <= self.bound().bytes / 4
-            && waiting.frames <= self.bound().frames / 4
-    }
-
-    /// About how many bytes of publications may be queued for one that is behind.
-    pub(crate) fn room(&self) -> usize {
-        self.bound().bytes / 4
     }
 
     /// Ends the session, in this manner; the first sentence stands. Returns how many publications were dropped.
@@ -306,8 +283,8 @@ impl Outbox {
     }
 
     /// Brings the ledger up to date.
-    fn book(&self, state: &mut State) {
-        let weight = state.queue.weight();
+    pub(super) fn book(&self, state: &mut State) {
+        let weight = state.queue.weight() + state.promised;
         self.ledger.change(state.booked, weight);
         state.booked = weight;
     }
