@@ -18,7 +18,7 @@ pub(crate) struct History {
     history_bytes: usize,
     /// Seconds that a channel keeps a publication.
     #[arg(long, env = "CHAT_HISTORY_SECONDS", default_value_t = 300)]
-    history_seconds: u64,
+    history_seconds: u32,
     /// Whether channels know who is in them.
     #[arg(long, env = "CHAT_PRESENCE", default_value_t = true, action = ArgAction::Set)]
     presence: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Bounds {
     sessions: usize,
     /// Seconds a client may take for its opening handshake; then it gets 408.
     #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
-    handshake_seconds: u64,
+    handshake_seconds: u32,
     /// Bytes of an opening handshake; more get 431.
     #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 16_384)]
     head_bytes: usize,
@@ -96,22 +96,22 @@ pub(crate) struct Bounds {
     store_bytes: usize,
     /// Seconds that a request waits for the store; then it goes on without.
     #[arg(long, env = "CHAT_STORE_SECONDS", default_value_t = 5)]
-    store_seconds: u64,
+    store_seconds: u32,
     /// Seconds a session may take to open; then it is closed with 3502.
     #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
-    open_seconds: u64,
+    open_seconds: u32,
     /// Seconds a client may take nothing of what waits for it; then it is closed with 3008.
     #[arg(long, env = "CHAT_WRITE_SECONDS", default_value_t = 10)]
-    write_seconds: u64,
+    write_seconds: u32,
     /// Seconds between two pings.
     #[arg(long, env = "CHAT_PING_SECONDS", default_value_t = 25)]
-    ping_seconds: u64,
+    ping_seconds: u32,
     /// Seconds that nothing may be heard after a ping; then the session is closed with 3012.
     #[arg(long, env = "CHAT_PONG_SECONDS", default_value_t = 10)]
-    pong_seconds: u64,
+    pong_seconds: u32,
     /// Seconds a client has to answer a close.
     #[arg(long, env = "CHAT_CLOSE_SECONDS", default_value_t = 5)]
-    close_seconds: u64,
+    close_seconds: u32,
     /// Bytes of input handled in one turn of a session.
     #[arg(long, env = "CHAT_TURN_BYTES", default_value_t = 16_384)]
     turn_bytes: usize,
@@ -122,7 +122,7 @@ pub(crate) struct Bounds {
 
 impl History {
     pub(crate) fn channel(&self) -> ChannelOptions {
-        let age = Duration::from_secs(self.history_seconds);
+        let age = seconds(self.history_seconds);
         let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
         ChannelOptions { history, presence: self.presence, storage: self.storage() }
     }
@@ -147,7 +147,7 @@ impl Bounds {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             sessions: self.sessions,
-            handshake_timeout: Duration::from_secs(self.handshake_seconds),
+            handshake_timeout: seconds(self.handshake_seconds),
             head_bytes: self.head_bytes,
             head_line_bytes: self.head_line_bytes,
             head_headers: self.head_headers,
@@ -164,14 +164,19 @@ impl Bounds {
             total_outbox_bytes: self.total_outbox_bytes,
             history_bytes: self.total_history_bytes,
             store_bytes: self.store_bytes,
-            store_timeout: Duration::from_secs(self.store_seconds),
-            open_timeout: Duration::from_secs(self.open_seconds),
-            write_timeout: Duration::from_secs(self.write_seconds),
-            ping_interval: Duration::from_secs(self.ping_seconds),
-            pong_timeout: Duration::from_secs(self.pong_seconds),
-            close_timeout: Duration::from_secs(self.close_seconds),
+            store_timeout: seconds(self.store_seconds),
+            open_timeout: seconds(self.open_seconds),
+            write_timeout: seconds(self.write_seconds),
+            ping_interval: seconds(self.ping_seconds),
+            pong_timeout: seconds(self.pong_seconds),
+            close_timeout: seconds(self.close_seconds),
             turn_bytes: self.turn_bytes.max(1),
             turn_messages: self.turn_messages.max(1),
         }
     }
+}
+
+/// 136 years at most, so that no deadline is beyond what a clock can say.
+pub(crate) fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
 }

@@ -8,7 +8,7 @@ use chat_core::{ChannelOptions, Limits};
 use chat_tokio_adapter::{Origin, Origins};
 use clap::Parser;
 
-use crate::bounds::{Bounds, History};
+use crate::bounds::{Bounds, History, seconds};
 
 /// A chat server: the page at /, the plain protocol at /ws, /health and /metrics.
 #[derive(Clone, Debug, Parser)]
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// How long a stop waits for sessions to take what is queued for them, in seconds.
     #[arg(long, env = "CHAT_DRAIN_SECONDS", default_value_t = 30)]
-    drain_seconds: u64,
+    drain_seconds: u32,
     #[command(flatten)]
     history: History,
     #[command(flatten)]
@@ -53,7 +53,7 @@ impl Settings {
     }
 
     pub(crate) fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain_seconds)
+        seconds(self.drain_seconds)
     }
 
     /// # Errors
@@ -77,6 +77,12 @@ mod tests {
     #[test]
     fn without_a_flag_every_bound_has_the_cores_default() {
         assert_eq!(Settings::parse_from(["chat-server"]).limits(), Limits::default());
+    }
+
+    #[test]
+    fn seconds_beyond_what_a_clock_can_say_are_refused() {
+        let drain = |seconds: &str| Settings::try_parse_from(["chat-server", "--drain-seconds", seconds]);
+        assert!(drain("4294967295").is_ok() && drain("4294967296").is_err());
     }
 
     #[test]
