@@ -64,6 +64,19 @@ fn twenty_pings_at_once_are_answered_and_one_more_closes() {
 }
 
 #[test]
+fn ten_pings_a_second_are_answered_for_ever() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        for _ in 0..300 {
+            ping(&ann, 1);
+            scene.world.advance(MILLISECOND * 100);
+        }
+        assert_eq!(ann.close(), None);
+    });
+}
+
+#[test]
 fn pongs_that_nobody_asked_for_count_too() {
     each_way(|way| {
         let scene = Scene::open_chat(way);

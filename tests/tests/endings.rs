@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::testkit::{Way, World};
+use chat_core::testkit::{Script, Way, Wire, World};
 use chat_core::{
-    Call, Close, Connect, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat, Payload, Publish,
-    Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, WeakHub,
+    Call, Close, Connect, Connection, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat,
+    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
+    WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;
@@ -282,6 +283,29 @@ fn a_drain_does_not_wait_for_a_stalled_reader_beyond_its_patience() {
         assert_eq!(scene.world_seconds() - before, 30);
         assert_eq!((ann.close(), scene.hub.stats().sessions), (Some(Close::GOING_AWAY), 0));
     });
+}
+
+#[test]
+fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_is_told_once() {
+    let (moody, scene) = Moody::scene(Way::Frames);
+    let (bob, wire) = (scene.join("bob", "room"), Wire::default());
+    let hello = Ok(Some(Connect { name: Some("ann".parse().expect("a name")), token: None }));
+    let seat = scene.hub.seat().expect("there is room");
+    let mut ann = Connection::over_sink(seat, Arc::new(Script), hello, wire.input(), wire.sink());
+    for request in ["subscribe room", "call wait"] {
+        wire.put(Ok(Incoming::Text(request.to_owned())));
+    }
+    let under_way = moody.under_way.clone();
+    scene.world.run(async move {
+        assert_eq!(futures::future::poll_immediate(&mut ann).await, None);
+        assert_eq!(under_way.load(Ordering::Relaxed), 1, "it is in, and waits for a hook");
+    });
+    assert_eq!(moody.closed(), [("ann".to_owned(), Close::LOST)]);
+    assert_eq!(moody.under_way.load(Ordering::Relaxed), 0);
+    assert_eq!((scene.hub.stats().sessions, scene.hub.stats().subscriptions), (1, 1));
+    let touches = wire.touches();
+    bob.say("publish room 1");
+    assert_eq!((bob.heard(), wire.touches()), (vec!["message room 1 bob 1".to_owned()], touches));
 }
 
 #[test]
