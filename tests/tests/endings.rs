@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Script, Way, Wire, World};
 use chat_core::{
-    Call, Close, Connect, Connection, Endpoint, Full, Identity, Incoming, InputError, Limits, OpenChat,
-    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
-    WeakHub,
+    Call, Close, Connect, Connection, Endpoint, Full, Hello, Identity, Incoming, InputError, Limits,
+    OpenChat, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
+    SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;
@@ -289,7 +289,7 @@ fn a_drain_does_not_wait_for_a_stalled_reader_beyond_its_patience() {
 fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_is_told_once() {
     let (moody, scene) = Moody::scene(Way::Frames);
     let (bob, wire) = (scene.join("bob", "room"), Wire::default());
-    let hello = Ok(Some(Connect { name: Some("ann".parse().expect("a name")), token: None }));
+    let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
     let seat = scene.hub.seat().expect("there is room");
     let mut ann = Connection::over_sink(seat, Arc::new(Script), hello, wire.input(), wire.sink());
     for request in ["subscribe room", "call wait"] {

@@ -84,8 +84,7 @@ fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken
         let _stays = scene.join("stays", "r");
         let (few, many) = (scene.join("few", "other"), scene.join("many", "other"));
         let room = "r".parse().expect("a name");
-        let wish =
-            chat_core::HistoryRequest { channel: room, after: None, before: None, limit: 1, reverse: false };
+        let wish = chat_core::HistoryRequest::of(room, 1);
         let epoch = scene.hub.history(&wish).expect("it is there").epoch;
         (0..18).for_each(|_| {
             scene.hub.publish("r", Payload::json("x".repeat(1000))).expect("a name");
@@ -124,7 +123,10 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
         let scene = Scene::of(World::new(), way, keeping(limits));
         let kept = |channel: &str| {
             let channel = channel.parse().expect("a name");
-            scene.hub.history(&chat_core::HistoryRequest::of(channel, 99)).map_or(0, |page| page.publications.len())
+            scene
+                .hub
+                .history(&chat_core::HistoryRequest::of(channel, 99))
+                .map_or(0, |page| page.publications.len())
         };
         let publish = |channel: &str, times| {
             let content = Payload::json("x".repeat(1000));
