@@ -24,6 +24,8 @@ pub(crate) struct Board {
     channels: Vec<Channel>,
     publishers: Vec<Publisher>,
     epoch: Instant,
+    /// When publishing began.
+    pub(crate) begun: u64,
     stamp_at: usize,
     /// How late each message was.
     pub(crate) times: Histogram,
@@ -51,6 +53,7 @@ impl Board {
             channels: (0..shape.channels()).map(|_| Channel::default()).collect(),
             publishers: (0..shape.publishers).map(|_| Publisher::default()).collect(),
             epoch: Instant::now(),
+            begun: 0,
             stamp_at: 0,
             times: Histogram::new(),
             ready: (0..shape.publishers).collect(),
@@ -61,6 +64,11 @@ impl Board {
             out_of_order: 0,
             strays: 0,
         }
+    }
+
+    /// The workload's figures.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Counts the publishers.
@@ -75,7 +83,7 @@ impl Board {
 
     /// Writes as many messages of a publisher as may be in flight.
     pub(crate) fn publish(&mut self, publisher: usize, limit: u64, wire: Wire, out: &mut Vec<u8>) {
-        while self.publishers[publisher].in_flight < self.shape.in_flight && self.published < limit {
+        while self.may_publish(publisher) && self.published < limit {
             let state = &mut self.publishers[publisher];
             let own = (self.channels.len() - publisher).div_ceil(self.shape.publishers);
             let channel = publisher + state.turns % own * self.shape.publishers;
@@ -85,13 +93,37 @@ impl Board {
             let now = self.now();
             let outstanding = &mut self.channels[channel].outstanding;
             wire.publish(out, channel, &wire::content(outstanding.len() as u64, now));
-            outstanding.push(self.shape.per_channel as u32);
+            outstanding.push(self.shape.readers(channel) as u32);
+        }
+    }
+
+    fn may_publish(&self, publisher: usize) -> bool {
+        let state = &self.publishers[publisher];
+        match self.shape.rate.filter(|_| publisher == 0) {
+            Some(rate) => (state.turns as u64) * 1_000_000_000 < (self.now() - self.begun) * rate,
+            None => state.in_flight < self.shape.in_flight,
+        }
+    }
+
+    /// Counts all messages of a frame that may hold several.
+    pub(crate) fn deliver_all(&mut self, account: &mut Account, channel: usize, payload: &[u8], now: u64) {
+        let before = self.deliveries + self.strays + self.doubled;
+        for stamps in wire::all_stamps(payload) {
+            self.count(account, channel, Some(stamps), now);
+        }
+        if self.deliveries + self.strays + self.doubled == before {
+            self.strays += 1;
         }
     }
 
     /// Notes that a subscriber of a channel got a message.
     pub(crate) fn deliver(&mut self, account: &mut Account, channel: usize, payload: &[u8], now: u64) {
-        let Some((sequence, stamp)) = wire::stamps(payload, &mut self.stamp_at) else {
+        let stamps = wire::stamps(payload, &mut self.stamp_at);
+        self.count(account, channel, stamps, now);
+    }
+
+    fn count(&mut self, account: &mut Account, channel: usize, stamps: Option<(u64, u64)>, now: u64) {
+        let Some((sequence, stamp)) = stamps else {
             self.strays += 1;
             return;
         };
@@ -109,7 +141,9 @@ impl Board {
         }
         *copies -= 1;
         self.deliveries += 1;
-        self.times.record(now.saturating_sub(stamp));
+        if self.shape.is_timed(channel) {
+            self.times.record(now.saturating_sub(stamp));
+        }
         if *copies == 0 {
             let publisher = channel % self.shape.publishers;
             self.complete += 1;
@@ -129,14 +163,14 @@ mod tests {
     use super::*;
 
     fn board() -> Board {
-        Board::new(Shape { subscribers: 4, per_channel: 2, publishers: 1, in_flight: 1 })
+        Board::new(Shape { subscribers: 4, per_channel: 2, ..crate::workload::Workload::W1x1.shape() })
     }
 
     #[test]
     fn a_message_leaves_flight_when_all_have_it() {
         let (mut board, mut out) = (board(), Vec::new());
         board.publish(0, 10, Wire::Floor, &mut out);
-        assert_eq!((board.published, out.len()), (1, 8 + wire::CONTENT));
+        assert_eq!((board.published, out.len()), (1, 8 + wire::content(0, 0).len()));
         board.ready.clear();
         let (mut one, mut two) = (Account::default(), Account::default());
         board.deliver(&mut one, 0, &out[8..], 5);
@@ -145,7 +179,7 @@ mod tests {
         board.deliver(&mut two, 0, &out[8..], 5);
         assert_eq!((board.complete, board.deliveries, board.ready.as_slice()), (1, 2, &[0][..]));
         board.publish(0, 10, Wire::Floor, &mut out);
-        assert_eq!(out[8 + wire::CONTENT..][..4], [1, 0, 0, 0]);
+        assert_eq!(out[8 + wire::content(0, 0).len()..][..4], [1, 0, 0, 0]);
         assert_eq!((board.lost(&one, 0), board.lost(&Account::default(), 1)), (0, 1));
     }
 

@@ -1,7 +1,14 @@
 //! Servers beside the floor, in turns, so that the machine's drift meets all of them alike.
 
-use crate::report::{field, figure};
+use crate::page;
+use crate::report::Report;
+use crate::results::{self, Results};
+use crate::servers::{Programs, Server, root};
+use crate::table;
 use crate::workload::Workload;
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -10,27 +17,49 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(10);
-/// The core of the servers, and of the load.
-const CORES: [&str; 2] = ["0", "1"];
+/// The core of the load.
+const LOAD_CORE: &str = "1";
 
 /// What to compare.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// A server's command, with {port} where its port belongs; may be given several times.
-    #[arg(long = "server", required = true)]
-    servers: Vec<String>,
-    /// The path of the servers' WebSocket endpoint.
-    #[arg(long, default_value = "/ws")]
-    path: String,
+    /// Which servers; all unless told.
+    #[arg(long, value_delimiter = ',')]
+    servers: Vec<Server>,
+    /// What to ask of them; everything unless told.
+    #[arg(long, value_delimiter = ',')]
+    workloads: Vec<Workload>,
     /// How often each of them runs.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// What to ask of them.
-    #[arg(long, value_delimiter = ',', default_value = "w1-1,w1-64,w2,idle")]
-    workloads: Vec<Workload>,
-    /// How many messages to publish in each run, in place of each workload's own number.
+    /// After how many seconds a run publishes nothing more.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// After how many minutes no run begins any more; `--keep` goes on from there.
+    #[arg(long, default_value_t = 40)]
+    minutes: u64,
+    /// Goes on with the results that are there, and adds what is missing.
     #[arg(long)]
-    messages: Option<u64>,
+    keep: bool,
+    /// Prints each run as a line of JSON, too.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: Kept,
+}
+
+/// Where results are.
+#[derive(clap::Args)]
+pub(crate) struct Kept {
+    /// The file of results, a line of JSON for each run; target/chat-bench.jsonl unless told.
+    #[arg(long)]
+    results: Option<PathBuf>,
+}
+
+impl Kept {
+    fn path(&self) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| root().join("target/chat-bench.jsonl"))
+    }
 }
 
 /// A process that ends with its owner.
@@ -44,73 +73,124 @@ impl Drop for Owned {
     }
 }
 
-/// Runs all workloads, and prints one table.
-pub(crate) fn run(options: &Options) -> io::Result<()> {
-    let program = std::env::current_exe()?;
-    println!("floor: this program");
-    for (index, server) in options.servers.iter().enumerate() {
-        println!("server {}: {server}", index + 1);
-    }
-    println!(
-        "\n{:<7}{:<10}{:>11}{:>10}{:>12}{:>9}{:>9}  lost/doubled/out of order/stray/closed",
-        "", "", "CPU-s/M", "ratio", "per s", "p50 ms", "p99 ms"
-    );
-    options.workloads.iter().try_for_each(|&workload| compare(options, &program, workload))
+/// One run that is to be.
+#[derive(Clone, Copy)]
+struct Plan {
+    workload: Workload,
+    round: u32,
+    server: Server,
 }
 
-/// Runs one workload in all rounds, and prints its rows.
-fn compare(options: &Options, program: &PathBuf, workload: Workload) -> io::Result<()> {
-    let mut runs = vec![Vec::new(); options.servers.len() + 1];
-    for _ in 0..options.rounds {
-        for (index, reports) in runs.iter_mut().enumerate() {
-            let server = index.checked_sub(1).map(|index| options.servers[index].as_str());
-            match measure(options, program, workload, server) {
-                Ok(report) => reports.push(report),
-                Err(error) => println!("{:<7}{}: {error}", workload.name(), label(index)),
-            }
-        }
-    }
-    for (index, reports) in runs.iter().enumerate() {
-        println!("{}", row(workload, &label(index), &runs[0], reports));
+/// Writes docs/performance.md from the results there are.
+pub(crate) fn report(file: &Kept) -> io::Result<()> {
+    page::write(&Results::read(&file.path())?)
+}
+
+/// Runs all that is to run, and prints a table for each workload. What was not narrowed is written to docs/performance.md.
+pub(crate) fn run(options: &Options) -> io::Result<()> {
+    let (programs, path) = (Programs::find()?, options.file.path());
+    let mut results = if options.keep { Results::read(&path)? } else { Results::default() };
+    let mut file = results::open(&path, options.keep)?;
+    let plans = plan(options, &programs, &results);
+    let complete = measure_all(options, &programs, &plans, &mut results, &mut file)?;
+    let workloads = chosen(&options.workloads);
+    workloads.iter().for_each(|&workload| println!("{}", table::text(&results, workload)));
+    let narrowed = !options.servers.is_empty() || !options.workloads.is_empty();
+    if !complete {
+        println!("The time is over; `compare --keep` goes on from here.");
+    } else if narrowed {
+        println!("`report` writes docs/performance.md from what is in {}.", path.display());
+    } else {
+        page::write(&results)?;
     }
     Ok(())
 }
 
-fn label(index: usize) -> String {
-    if index == 0 { "floor".into() } else { format!("server {index}") }
+/// All runs that are not there yet, in turns: each round of a workload asks every server.
+fn plan(options: &Options, programs: &Programs, results: &Results) -> Vec<Plan> {
+    let servers = chosen(&options.servers).into_iter().filter(|server| match server.is_missing(programs) {
+        Some(why) => {
+            println!("{}: left out, {why}", server.title());
+            false
+        }
+        None => true,
+    });
+    let servers: Vec<_> = servers.collect();
+    let mut plans = Vec::new();
+    for workload in chosen(&options.workloads) {
+        for round in 1..=options.rounds {
+            let asked = servers.iter().filter(|server| server.runs(workload));
+            plans.extend(asked.map(|&server| Plan { workload, round, server }));
+        }
+    }
+    plans.retain(|plan| !results.has(plan.workload, plan.server, plan.round));
+    plans
 }
 
-/// Starts a server (the floor where there is no command), loads it, and ends it.
-fn measure(
+fn chosen<T: ValueEnum>(wanted: &[T]) -> Vec<T> {
+    if wanted.is_empty() { T::value_variants().to_vec() } else { wanted.to_vec() }
+}
+
+/// False if the time was over before all had run.
+fn measure_all(
     options: &Options,
-    program: &PathBuf,
-    workload: Workload,
-    server: Option<&str>,
-) -> io::Result<String> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let mut command = pinned(CORES[0]);
-    command.stdout(Stdio::null());
-    let target = match server {
-        None => {
-            let (listen, join) = (format!("127.0.0.1:{port}"), workload.join().to_string());
-            command.arg(program).args(["floor", "--listen", &listen, "--join", &join]);
-            format!("floor://127.0.0.1:{port}")
+    programs: &Programs,
+    plans: &[Plan],
+    results: &mut Results,
+    file: &mut File,
+) -> io::Result<bool> {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {elapsed} of about {duration}  {msg}");
+    let bar = ProgressBar::new(plans.len() as u64).with_style(style.map_err(io::Error::other)?);
+    let end = Instant::now() + Duration::from_secs(options.minutes * 60);
+    for plan in plans {
+        if Instant::now() > end {
+            bar.abandon();
+            return Ok(false);
         }
-        Some(server) => {
-            command.args(server.replace("{port}", &port.to_string()).split_whitespace());
-            format!("ws://127.0.0.1:{port}{}", options.path)
+        bar.set_message(format!("{} {}, round {}", plan.workload.name(), plan.server.title(), plan.round));
+        match measure(options, programs, *plan) {
+            Ok(report) => {
+                let line = results.add(plan.workload, plan.server, plan.round, report);
+                results::append(file, &line)?;
+                if options.json {
+                    bar.suspend(|| println!("{line}"));
+                }
+            }
+            Err(error) => bar.suspend(|| {
+                println!("{}, {}: {error}", plan.workload.name(), plan.server.title());
+            }),
         }
-    };
-    let mut owned = Owned(command.spawn()?);
-    listening(port, &mut owned)?;
-    load(options, program, workload, &target, owned.0.id())
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(true)
 }
 
-/// Begins a command that is held to one core, and ends with this process however that ends.
-fn pinned(core: &str) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "taskset", "-c", core]).stdin(Stdio::null());
-    command
+/// Starts a server, loads it, and ends it.
+fn measure(options: &Options, programs: &Programs, plan: Plan) -> io::Result<Report> {
+    if plan.workload.is_in_process() {
+        let mut command = Command::new(programs.own());
+        command.args(["in-process", "--json", "--workload", &plan.workload.name()]);
+        return reported(held_to("0", &command));
+    }
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let mut server = held_to(plan.server.cores(), &plan.server.command(programs, plan.workload, port)?);
+    let mut owned = Owned(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    listening(port, &mut owned)?;
+    let mut load = Command::new(programs.own());
+    load.args(["load", "--json", "--target", &plan.server.target(port)]);
+    load.args(["--workload", &plan.workload.name(), "--pid", &owned.0.id().to_string()]);
+    load.args(["--seconds", &options.seconds.to_string()]);
+    reported(held_to(LOAD_CORE, &load))
+}
+
+/// The same command, held to these cores; it ends with this process however that ends.
+fn held_to(cores: &str, command: &Command) -> Command {
+    let mut held = Command::new("setpriv");
+    held.args(["--pdeathsig", "KILL", "taskset", "-c", cores]);
+    held.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    held.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    held
 }
 
 /// Waits until a connection is taken.
@@ -128,80 +208,11 @@ fn listening(port: u16, server: &mut Owned) -> io::Result<()> {
     Ok(())
 }
 
-fn load(
-    options: &Options,
-    program: &PathBuf,
-    workload: Workload,
-    target: &str,
-    pid: u32,
-) -> io::Result<String> {
-    let mut command = pinned(CORES[1]);
-    command.arg(program).args(["load", "--json", "--target", target]);
-    command.args(["--workload", &workload.name(), "--pid", &pid.to_string()]);
-    if let Some(messages) = options.messages {
-        command.args(["--messages", &messages.to_string()]);
-    }
+/// Runs a command that reports in a line of JSON.
+fn reported(mut command: Command) -> io::Result<Report> {
     let output = command.output()?;
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        return serde_json::from_slice(&output.stdout).map_err(io::Error::other);
     }
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
-}
-
-/// Writes the medians of one server and workload, and the median of the rounds' ratios to the floor.
-fn row(workload: Workload, label: &str, floor: &[String], reports: &[String]) -> String {
-    if reports.is_empty() {
-        return format!("{:<7}{label:<10}no run succeeded", workload.name());
-    }
-    let all = |name: &str| reports.iter().filter_map(|json| field(json, name)).collect::<Vec<_>>();
-    let middle = |name: &str| figure(median(all(name)));
-    let sum = |name: &str| figure(all(name).iter().sum());
-    let main = if workload == Workload::Idle { "kib_per_connection" } else { "cpu_s_per_million" };
-    let ratio =
-        if workload == Workload::Idle { "KiB/conn".into() } else { figure(ratio(floor, reports, main)) };
-    let account = ["lost", "doubled", "out_of_order", "strays", "closed"].map(sum).join("/");
-    let [rate, p50, p99] = ["deliveries_per_s", "p50_ms", "p99_ms"].map(middle);
-    let name = workload.name();
-    format!("{name:<7}{label:<10}{:>11}{ratio:>10}{rate:>12}{p50:>9}{p99:>9}  {account}", middle(main))
-}
-
-/// Tells the median of the rounds' ratios; if a run failed, the ratio of the medians.
-fn ratio(floor: &[String], reports: &[String], name: &str) -> f64 {
-    let all = |reports: &[String]| reports.iter().filter_map(|json| field(json, name)).collect::<Vec<_>>();
-    let (floor, own) = (all(floor), all(reports));
-    if floor.len() == own.len() {
-        return median(own.iter().zip(&floor).map(|(own, floor)| own / floor).collect());
-    }
-    median(own) / median(floor)
-}
-
-/// Tells the middle value, or the mean of the two.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians_are_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(Vec::new()).is_nan());
-    }
-
-    #[test]
-    fn ratios_are_taken_round_by_round() {
-        let report = |value: f64| format!("{{\"x\":{value}}}");
-        let (floor, own) = ([report(1.0), report(2.0), report(4.0)], [report(2.0), report(3.0), report(8.0)]);
-        assert_eq!(ratio(&floor, &own, "x"), 2.0);
-        assert_eq!(ratio(&floor, &own[..1], "x"), 1.0);
-    }
 }

@@ -27,11 +27,9 @@ impl std::str::FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (wire, rest) = match (text.strip_prefix("ws://"), text.strip_prefix("floor://")) {
-            (Some(rest), _) => (Wire::WebSocket, rest),
-            (_, Some(rest)) => (Wire::Floor, rest),
-            _ => return Err("a target starts with ws:// or floor://".into()),
-        };
+        let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
+        let wire = Wire::of_scheme(scheme)
+            .ok_or("a target starts with ws://, raw://, nats://, sio:// or floor://")?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let address: SocketAddr = host.parse().map_err(|error| format!("{host}: {error}"))?;
         if !address.ip().is_loopback() {
@@ -60,7 +58,15 @@ pub(crate) struct Connection {
 
 /// Opens all subscribers, then all publishers; each has sent its subscriptions.
 pub(crate) fn open_all(target: &Target, shape: &Shape) -> io::Result<Vec<Connection>> {
-    let count = shape.subscribers + shape.publishers;
+    open(target, shape, shape.subscribers + shape.publishers, None)
+}
+
+/// Opens all subscribers again, which ask for what they missed in this life of their channel.
+pub(crate) fn reopen(target: &Target, shape: &Shape, epoch: &str) -> io::Result<Vec<Connection>> {
+    open(target, shape, shape.subscribers, Some(epoch))
+}
+
+fn open(target: &Target, shape: &Shape, count: usize, epoch: Option<&str>) -> io::Result<Vec<Connection>> {
     let mut connections = Vec::with_capacity(count);
     while connections.len() < count {
         let start = connections.len();
@@ -69,7 +75,7 @@ pub(crate) fn open_all(target: &Target, shape: &Shape) -> io::Result<Vec<Connect
             batch.push(begin(target)?);
         }
         for (index, stream) in (start..).zip(batch) {
-            connections.push(finish(target, stream, shape, index)?);
+            connections.push(finish(target, stream, shape, index, epoch)?);
         }
     }
     Ok(connections)
@@ -80,7 +86,7 @@ fn begin(target: &Target) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    if target.wire == Wire::WebSocket {
+    if target.wire != Wire::Floor {
         let (path, host) = (&target.path, target.address);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -92,31 +98,55 @@ fn begin(target: &Target) -> io::Result<TcpStream> {
 }
 
 /// Reads the answer, and subscribes.
-fn finish(target: &Target, mut stream: TcpStream, shape: &Shape, index: usize) -> io::Result<Connection> {
-    let tail = if target.wire == Wire::WebSocket { upgraded(&mut stream)? } else { Vec::new() };
-    let (channel, own) = match index.checked_sub(shape.subscribers) {
-        None => (Some(index / shape.per_channel), Vec::new()),
-        Some(publisher) => (None, (publisher..shape.channels()).step_by(shape.publishers).collect()),
-    };
+fn finish(
+    target: &Target,
+    mut stream: TcpStream,
+    shape: &Shape,
+    index: usize,
+    epoch: Option<&str>,
+) -> io::Result<Connection> {
+    let mut tail = if target.wire == Wire::Floor { Vec::new() } else { upgraded(&mut stream)? };
     let mut out = Vec::new();
-    let joins = match (channel, target.wire) {
-        (Some(channel), wire) => {
-            wire.subscribe(&mut out, channel, true);
+    if let Some(answer) = target.wire.greet(&mut out) {
+        stream.write_all(&std::mem::take(&mut out))?;
+        await_words(&mut stream, answer, &mut tail)?;
+    }
+    let channel = (index < shape.subscribers).then(|| shape.channel_of(index));
+    let joins = match channel {
+        Some(channel) => {
+            match epoch {
+                None => target.wire.subscribe(&mut out, channel),
+                Some(epoch) => target.wire.resume(&mut out, channel, epoch),
+            }
             1
         }
-        (None, Wire::Floor) => {
-            out.extend_from_slice(b"P\n");
-            0
-        }
-        (None, wire) => {
-            own.iter().for_each(|&channel| wire.subscribe(&mut out, channel, false));
-            own.len()
-        }
+        None => target.wire.introduce(&mut out, &shape.channels_of(index - shape.subscribers)),
     };
     stream.write_all(&out)?;
+    acknowledge_when_read(&stream)?;
     stream.set_nonblocking(true)?;
     let stream = mio::net::TcpStream::from_std(stream);
     Ok(Connection { stream, channel, account: Account::default(), tail, out: Vec::new(), joins })
+}
+
+/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would take those for interactive that had a
+/// handshake, and would acknowledge for them on the server's core, but for the floor's on the load's.
+fn acknowledge_when_read(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_quickack(true)
+}
+
+/// Reads until these words have come, and drops all up to the end of what was read with them.
+fn await_words(stream: &mut TcpStream, words: &[u8], held: &mut Vec<u8>) -> io::Result<()> {
+    let mut chunk = [0; 1024];
+    while !held.windows(words.len()).any(|window| window == words) {
+        let size = stream.read(&mut chunk)?;
+        if size == 0 || held.len() > ANSWER {
+            return Err(io::Error::other("the server did not answer the greeting"));
+        }
+        held.extend_from_slice(&chunk[..size]);
+    }
+    held.clear();
+    Ok(())
 }
 
 /// Reads the answer to the upgrade, and returns what came after it.
@@ -146,7 +176,7 @@ mod tests {
     #[test]
     fn targets_are_on_loopback() {
         let target: Target = "ws://127.0.0.1:80/ws".parse().expect("a target");
-        assert_eq!((target.wire, target.path.as_str()), (Wire::WebSocket, "/ws"));
+        assert_eq!((target.wire, target.path.as_str()), (Wire::Chat, "/ws"));
         let target: Target = "floor://127.0.0.1:81".parse().expect("a target");
         assert_eq!((target.wire, target.address.port()), (Wire::Floor, 81));
         assert!("ws://192.0.2.1:80/ws".parse::<Target>().is_err());

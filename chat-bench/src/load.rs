@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::connect::{self, Connection, Target};
 use crate::process;
 use crate::report::{Report, Run};
+use crate::storm;
 use crate::wire::{self, Kind};
 use crate::workload::Workload;
 use mio::{Events, Interest, Poll, Token};
@@ -16,27 +17,28 @@ const STALL: Duration = Duration::from_secs(10);
 const AFTERMATH: Duration = Duration::from_millis(200);
 /// How long idle connections are let alone before the memory is read.
 const REST: Duration = Duration::from_secs(3);
+/// Events looked at in one go where one channel's delay is told beside another's load: it is not to wait behind that load here.
+const FEW: usize = 64;
+/// The most messages that go before the measured part.
+const WARM: u64 = 2_000;
 /// The longest frame, and what one read takes.
 const SCRATCH: usize = 256 << 10;
 
 /// What to load, and how.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The server: ws://127.0.0.1:PORT/ws or floor://127.0.0.1:PORT.
+    /// The server: ws://127.0.0.1:PORT/ws, and raw://, nats://, sio:// and floor:// for servers that speak so.
     #[arg(long)]
     target: Target,
     /// What to ask of it.
     #[arg(long)]
-    workload: Workload,
+    pub(crate) workload: Workload,
     /// How many messages to publish in all; each workload has its own default.
     #[arg(long)]
-    messages: Option<u64>,
+    pub(crate) messages: Option<u64>,
     /// The server's process.
     #[arg(long)]
-    pid: u32,
-    /// How many connections the idle workload opens.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=11_000))]
-    connections: u32,
+    pub(crate) pid: u32,
     /// After how many seconds nothing more is published; slow servers get fewer messages then.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
@@ -48,44 +50,50 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-struct Load {
-    target: Target,
+pub(crate) struct Load {
+    pub(crate) target: Target,
     poll: Poll,
-    connections: Vec<Connection>,
-    board: Board,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) board: Board,
     scratch: Vec<u8>,
     joined: usize,
+    /// The life of the channel that was joined last.
+    pub(crate) epoch: Option<String>,
     closed: u64,
     deadline: Instant,
 }
 
 /// Runs one workload to its end.
 pub(crate) fn run(options: &Options) -> io::Result<Report> {
-    let before = process::resident_kib(options.pid)?;
+    let (before, start) = (process::resident_kib(options.pid)?, Instant::now());
     let mut load = Load::open(options)?;
-    let mut events = Events::with_capacity(1024);
+    let mut events = Events::with_capacity(if load.board.shape().hot > 0 { FEW } else { 1024 });
     load.join(&mut events)?;
-    if options.workload == Workload::Idle {
+    let setup_seconds = start.elapsed().as_secs_f64();
+    if options.workload == Workload::Storm {
+        let run = storm::run(&mut load, &mut events, options)?;
+        return Ok(load.report(Run { setup_seconds, ..run }));
+    }
+    if options.workload.is_idle() {
         load.rest(&mut events, REST)?;
         let kib = process::resident_kib(options.pid)?.saturating_sub(before);
-        let per_connection = kib as f64 / load.connections.len() as f64;
-        let run = Run { kib_per_connection: per_connection, ..Run::default() };
-        return Ok(load.report(run));
+        let kib_per_connection = kib as f64 / load.connections.len() as f64;
+        return Ok(load.report(Run { kib_per_connection, setup_seconds, ..Run::default() }));
     }
+    let before = process::resident_kib(options.pid)?;
     let run = load.measure(&mut events, options)?;
     load.rest(&mut events, AFTERMATH)?;
-    Ok(load.report(run))
+    let grown_kib = process::resident_kib(options.pid)?.saturating_sub(before) as f64;
+    Ok(load.report(Run { setup_seconds, grown_kib, ..run }))
 }
 
 impl Load {
     fn open(options: &Options) -> io::Result<Self> {
         let deadline = Instant::now() + Duration::from_secs(options.timeout);
-        let shape = options.workload.shape(options.connections as usize);
+        let shape = options.workload.shape();
         let mut connections = connect::open_all(&options.target, &shape)?;
         let poll = Poll::new()?;
-        for (index, connection) in connections.iter_mut().enumerate() {
-            poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
-        }
+        listen(&poll, &mut connections, shape.deaf)?;
         Ok(Self {
             target: options.target.clone(),
             poll,
@@ -93,14 +101,16 @@ impl Load {
             board: Board::new(shape),
             scratch: vec![0; SCRATCH],
             joined: 0,
+            epoch: None,
             closed: 0,
             deadline,
         })
     }
 
     /// Waits for the answers to all subscriptions.
-    fn join(&mut self, events: &mut Events) -> io::Result<()> {
-        let joins: usize = self.connections.iter().map(|connection| connection.joins).sum();
+    pub(crate) fn join(&mut self, events: &mut Events) -> io::Result<()> {
+        let deaf = self.board.shape().deaf;
+        let joins: usize = self.connections[deaf..].iter().map(|connection| connection.joins).sum();
         while self.joined < joins {
             self.turn(events, Duration::from_millis(100))?;
             if Instant::now() > self.deadline || self.board.strays + self.closed > 0 {
@@ -117,17 +127,22 @@ impl Load {
     /// Publishes all messages; what comes after the first twentieth is measured.
     fn measure(&mut self, events: &mut Events, options: &Options) -> io::Result<Run> {
         let mut messages = options.messages.unwrap_or_else(|| options.workload.messages());
-        let (warm, pid) = (messages / 20, options.pid);
-        let enough = Instant::now() + Duration::from_secs(options.seconds);
+        let (warm, pid) = ((messages / 20).min(WARM), options.pid);
+        let begun = Instant::now();
+        self.board.begun = self.board.now();
+        let enough = begun + Duration::from_secs(options.seconds);
+        let enough_to_warm = Duration::from_secs(options.seconds) / 4;
         let mut start = None;
         let (mut last, mut heard) = (0, Instant::now());
         while self.board.complete < messages {
-            if start.is_none() && self.board.complete >= warm {
+            let is_warm = self.board.complete >= warm || begun.elapsed() > enough_to_warm;
+            if start.is_none() && is_warm {
                 self.board.times = crate::account::Histogram::new();
                 start = Some((process::cpu_nanos(pid)?, self.board.deliveries, Instant::now()));
             }
             self.publish(messages)?;
-            self.turn(events, Duration::from_millis(100))?;
+            // It does not sleep: a server that is slower than the load would pay for waking it, one that is faster would not.
+            self.turn(events, Duration::ZERO)?;
             let now = Instant::now();
             if self.board.deliveries > last {
                 (last, heard) = (self.board.deliveries, now);
@@ -152,7 +167,7 @@ impl Load {
     }
 
     /// Listens for a while.
-    fn rest(&mut self, events: &mut Events, time: Duration) -> io::Result<()> {
+    pub(crate) fn rest(&mut self, events: &mut Events, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             self.turn(events, left)?;
@@ -160,8 +175,25 @@ impl Load {
         Ok(())
     }
 
+    /// Lets all subscribers go at once.
+    pub(crate) fn hang_up(&mut self) {
+        self.connections.drain(..self.board.shape().subscribers);
+    }
+
+    /// Lets all subscribers come back, before the publishers that have stayed.
+    pub(crate) fn come_back(&mut self, epoch: &str) -> io::Result<()> {
+        let mut connections = connect::reopen(&self.target, self.board.shape(), epoch)?;
+        listen(&self.poll, &mut connections, 0)?;
+        connections.append(&mut self.connections);
+        self.connections = connections;
+        Ok(())
+    }
+
     /// Lets every publisher that may publish do so, in one write each.
-    fn publish(&mut self, messages: u64) -> io::Result<()> {
+    pub(crate) fn publish(&mut self, messages: u64) -> io::Result<()> {
+        if self.board.shape().rate.is_some() {
+            self.board.ready.push(0);
+        }
         while let Some(publisher) = self.board.ready.pop() {
             let first = self.connections.len() - self.board.publishers();
             let index = first + publisher;
@@ -172,18 +204,16 @@ impl Load {
         Ok(())
     }
 
-    fn turn(&mut self, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn turn(&mut self, events: &mut Events, timeout: Duration) -> io::Result<()> {
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
         for event in &*events {
             let Token(index) = event.token();
-            let flushed = if event.is_writable() {
-                flush(&self.poll, index, &mut self.connections[index])
-            } else {
-                Ok(())
-            };
+            // One that has hung up itself.
+            let Some(connection) = self.connections.get_mut(index) else { continue };
+            let flushed = if event.is_writable() { flush(&self.poll, index, connection) } else { Ok(()) };
             if flushed.and_then(|()| self.receive(index, event.is_read_closed())).is_err() {
                 self.closed += 1;
                 // The server has closed it already; its messages count as lost.
@@ -228,13 +258,24 @@ impl Load {
         while let Some(frame) = self.target.wire.frame(&bytes[used..]) {
             used += frame.size;
             match (frame.kind, connection.channel) {
+                (Kind::Delivery, Some(channel)) if self.target.wire.joins() => {
+                    self.board.deliver_all(&mut connection.account, channel, frame.payload, now);
+                }
                 (Kind::Delivery, Some(channel)) => {
                     self.board.deliver(&mut connection.account, channel, frame.payload, now);
                 }
                 (Kind::Delivery, None) | (Kind::Refused, _) => self.board.strays += 1,
-                (Kind::Joined, _) => self.joined += 1,
-                (Kind::Ping, _) => {
-                    wire::masked(&mut connection.out, wire::PONG, frame.payload);
+                (Kind::Joined, _) => {
+                    if self.joined == 0 {
+                        self.epoch = self.target.wire.epoch(frame.payload);
+                    }
+                    self.joined += 1;
+                }
+                (Kind::Ping | Kind::Asked, _) => {
+                    match frame.kind {
+                        Kind::Ping => wire::masked(&mut connection.out, wire::PONG, frame.payload),
+                        _ => self.target.wire.reply(&mut connection.out),
+                    }
                     // A socket that is gone is noticed by the next read.
                     let _ = flush(&self.poll, index, connection);
                 }
@@ -245,18 +286,26 @@ impl Load {
     }
 
     fn report(&self, run: Run) -> Report {
-        let subscribers = self.connections.iter().filter_map(|each| Some((each, each.channel?)));
+        let heard = self.connections.iter().skip(self.board.shape().deaf);
+        let subscribers = heard.filter_map(|each| Some((each, each.channel?)));
         Report {
-            run,
-            p50: self.board.times.percentile(0.5),
-            p99: self.board.times.percentile(0.99),
+            p50_ms: self.board.times.percentile(0.5),
+            p99_ms: self.board.times.percentile(0.99),
             lost: subscribers.map(|(each, channel)| self.board.lost(&each.account, channel)).sum(),
             doubled: self.board.doubled,
             out_of_order: self.board.out_of_order,
             strays: self.board.strays,
             closed: self.closed,
+            ..Report::of(&run)
         }
     }
+}
+
+fn listen(poll: &Poll, connections: &mut [Connection], deaf: usize) -> io::Result<()> {
+    for (index, connection) in connections.iter_mut().enumerate().skip(deaf) {
+        poll.registry().register(&mut connection.stream, Token(index), Interest::READABLE)?;
+    }
+    Ok(())
 }
 
 /// Sends what the socket takes, and asks to be told when it takes more.

@@ -3,12 +3,20 @@
 
 mod account;
 mod board;
+mod chart;
 mod compare;
 mod connect;
 mod floor;
+mod in_process;
 mod load;
+mod page;
+mod peers;
 mod process;
 mod report;
+mod results;
+mod servers;
+mod storm;
+mod table;
 mod wire;
 mod workload;
 
@@ -36,8 +44,14 @@ enum Command {
     },
     /// Loads one server and accounts for every message.
     Load(load::Options),
-    /// Runs servers beside the floor, in turns.
+    /// Serves a peer, or this project on another runtime.
+    Serve(peers::Options),
+    /// Measures fan-out without a socket.
+    InProcess(in_process::Options),
+    /// Runs all servers beside the floor, in turns, and writes docs/performance.md.
     Compare(compare::Options),
+    /// Writes docs/performance.md from the results of past runs.
+    Report(compare::Kept),
 }
 
 fn main() {
@@ -47,17 +61,28 @@ fn main() {
 }
 
 fn run(command: Command) -> io::Result<()> {
-    process::check_descriptors()?;
+    process::allow_descriptors()?;
     match command {
         Command::Floor { listen, join } => floor::serve(loopback(listen)?, usize::from(join)),
         Command::Load(options) => {
-            let json = options.json;
-            let report = load::run(&options)?;
-            println!("{}", if json { report.json() } else { report.text() });
+            show(&load::run(&options)?, options.json);
+            Ok(())
+        }
+        Command::Serve(options) => {
+            loopback(options.listen)?;
+            peers::serve(&options)
+        }
+        Command::InProcess(options) => {
+            show(&in_process::run(&options), options.json);
             Ok(())
         }
         Command::Compare(options) => compare::run(&options),
+        Command::Report(kept) => compare::report(&kept),
     }
+}
+
+fn show(report: &report::Report, json: bool) {
+    println!("{}", if json { report.json() } else { report.text() });
 }
 
 /// Refuses every address that other machines can reach.

@@ -1,20 +1,28 @@
 //! What the kernel tells about a process.
 
+use std::process::Command;
 use std::{fs, io};
 
 /// How many descriptors the largest workload takes, with some to spare.
 const DESCRIPTORS: u64 = 12_000;
 
-/// Refuses to start where the limit of open files is too low.
-pub(crate) fn check_descriptors() -> io::Result<()> {
-    let limits = fs::read_to_string("/proc/self/limits")?;
-    match soft_limit(&limits) {
-        Some(limit) if limit < DESCRIPTORS => {
-            let text = format!("{limit} open files are too few: say `ulimit -n {DESCRIPTORS}` first");
-            Err(io::Error::other(text))
-        }
-        _ => Ok(()),
+/// Raises the limit of open files if it is too low; refuses to start where it may not be raised.
+pub(crate) fn allow_descriptors() -> io::Result<()> {
+    if enough()? {
+        return Ok(());
     }
+    let own = std::process::id().to_string();
+    // If it fails, the limit is as it was.
+    let _ = Command::new("prlimit").args(["--pid", &own, &format!("--nofile={DESCRIPTORS}:")]).status();
+    if enough()? {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("too few open files are allowed: say `ulimit -n {DESCRIPTORS}` first")))
+}
+
+fn enough() -> io::Result<bool> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    Ok(soft_limit(&limits).is_none_or(|limit| limit >= DESCRIPTORS))
 }
 
 /// Finds the soft limit; `None` stands for no limit.

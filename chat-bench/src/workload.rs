@@ -17,9 +17,33 @@ pub(crate) enum Workload {
     /// 1,000 channels of 10 subscribers, 64 publishers with one message in flight each.
     #[value(name = "w2")]
     W2,
-    /// Connections in channels of ten that say nothing.
+    /// One channel of 10,000 subscribers, 16 messages in flight.
+    #[value(name = "w1-16-10k")]
+    Large,
+    /// One channel of 1,000 subscribers, 500 messages a second whatever comes back.
+    #[value(name = "open-500")]
+    Open,
+    /// One channel of 100 subscribers, ten of which never read; 64 messages in flight.
+    #[value(name = "slow")]
+    Slow,
+    /// 10,000 connections in channels of ten that say nothing.
     #[value(name = "idle")]
     Idle,
+    /// 1,000 such connections.
+    #[value(name = "idle-1k")]
+    IdleFew,
+    /// A channel of ten that hears 100 messages a second, while one of 10,000 in the same shard is silent.
+    Quiet,
+    /// The same, while 16 messages are in flight in the one of 10,000.
+    QuietBesideHot,
+    /// 10,000 subscribers of one channel go, miss 100 messages, and come back for them at once.
+    Storm,
+    /// In process, one message in each flush, to 1,000 sinks that take everything.
+    #[value(name = "process-1")]
+    Process1,
+    /// In process, 16 messages in each flush.
+    #[value(name = "process-16")]
+    Process16,
 }
 
 /// The figures of a workload.
@@ -27,52 +51,138 @@ pub(crate) enum Workload {
 pub(crate) struct Shape {
     /// How many subscribers there are in all; each is in one channel.
     pub(crate) subscribers: usize,
-    /// How many subscribers a channel has.
+    /// How many of them, the last, are in one channel of their own.
+    pub(crate) hot: usize,
+    /// How many subscribers each of the other channels has.
     pub(crate) per_channel: usize,
     /// How many publishers share the channels.
     pub(crate) publishers: usize,
     /// How many messages of one publisher are in flight.
     pub(crate) in_flight: usize,
+    /// How many messages a second the first publisher publishes, if that does not depend on what comes back.
+    pub(crate) rate: Option<u64>,
+    /// How many of the first subscribers never read.
+    pub(crate) deaf: usize,
 }
 
 impl Shape {
     /// Counts the channels.
     pub(crate) fn channels(&self) -> usize {
-        self.subscribers.div_ceil(self.per_channel)
+        self.others() + usize::from(self.hot > 0)
+    }
+
+    fn others(&self) -> usize {
+        (self.subscribers - self.hot).div_ceil(self.per_channel)
+    }
+
+    /// The channel of a subscriber.
+    pub(crate) fn channel_of(&self, subscriber: usize) -> usize {
+        (subscriber / self.per_channel).min(self.channels() - 1)
+    }
+
+    /// How many subscribers of a channel read.
+    pub(crate) fn readers(&self, channel: usize) -> usize {
+        if channel < self.others() { self.per_channel - self.deaf } else { self.hot }
+    }
+
+    /// The channels of a publisher.
+    pub(crate) fn channels_of(&self, publisher: usize) -> Vec<usize> {
+        (publisher..self.channels()).step_by(self.publishers).collect()
+    }
+
+    /// Whether a channel's delays are what is asked for.
+    pub(crate) fn is_timed(&self, channel: usize) -> bool {
+        channel < self.others()
     }
 }
 
 impl Workload {
-    /// Tells the figures; `connections` counts for the idle workload alone.
-    pub(crate) fn shape(self, connections: usize) -> Shape {
-        let one = |in_flight| Shape { subscribers: 1_000, per_channel: 1_000, publishers: 1, in_flight };
+    /// Tells the figures.
+    pub(crate) fn shape(self) -> Shape {
+        let one = Shape {
+            subscribers: 1_000,
+            hot: 0,
+            per_channel: 1_000,
+            publishers: 1,
+            in_flight: 1,
+            rate: None,
+            deaf: 0,
+        };
+        let tens = Shape { per_channel: 10, publishers: 0, ..one };
+        let quiet = Shape { subscribers: 10_010, hot: 10_000, publishers: 2, rate: Some(100), ..tens };
         match self {
-            Self::W1x1 => one(1),
-            Self::W1x16 => one(16),
-            Self::W1x64 => one(64),
-            Self::W2 => Shape { subscribers: 10_000, per_channel: 10, publishers: 64, in_flight: 1 },
-            Self::Idle => Shape { subscribers: connections, per_channel: 10, publishers: 0, in_flight: 0 },
+            Self::W1x1 | Self::Process1 => one,
+            Self::W1x16 | Self::Process16 => Shape { in_flight: 16, ..one },
+            Self::W1x64 => Shape { in_flight: 64, ..one },
+            Self::W2 => Shape { subscribers: 10_000, publishers: 64, ..tens },
+            Self::Large => Shape { subscribers: 10_000, per_channel: 10_000, in_flight: 16, ..one },
+            Self::Open => Shape { rate: Some(500), ..one },
+            Self::Slow => Shape { subscribers: 100, per_channel: 100, in_flight: 64, deaf: 10, ..one },
+            Self::Idle => Shape { subscribers: 10_000, ..tens },
+            Self::IdleFew => tens,
+            Self::Quiet => Shape { in_flight: 0, ..quiet },
+            Self::QuietBesideHot => Shape { in_flight: 16, ..quiet },
+            Self::Storm => Shape { subscribers: 10_000, per_channel: 10_000, in_flight: 100, ..one },
         }
     }
 
     /// Tells how many messages take the floor a few seconds.
     pub(crate) fn messages(self) -> u64 {
         match self {
-            Self::W1x1 => 1_000,
-            Self::W1x16 => 8_000,
+            Self::W1x1 => 600,
+            Self::W1x16 | Self::Process1 => 8_000,
             Self::W1x64 => 20_000,
-            Self::W2 => 60_000,
-            Self::Idle => 0,
+            Self::W2 => 40_000,
+            Self::Large => 400,
+            Self::Open => 2_500,
+            Self::Slow => 200_000,
+            Self::Idle | Self::IdleFew => 0,
+            Self::Quiet => 400,
+            // Until the time is over.
+            Self::QuietBesideHot => 1_000_000,
+            Self::Storm => 100,
+            Self::Process16 => 80_000,
         }
     }
 
     /// Tells how many messages the floor may join into one send.
     pub(crate) fn join(self) -> usize {
-        if matches!(self, Self::W1x16 | Self::W1x64) { 64 } else { 1 }
+        if matches!(self, Self::W1x1 | Self::W2) { 1 } else { 64 }
+    }
+
+    /// Whether nothing is said.
+    pub(crate) fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::IdleFew)
+    }
+
+    /// Whether there is no socket in it.
+    pub(crate) fn is_in_process(self) -> bool {
+        matches!(self, Self::Process1 | Self::Process16)
+    }
+
+    /// Whether channels are to share one lock.
+    pub(crate) fn shares_a_shard(self) -> bool {
+        matches!(self, Self::Quiet | Self::QuietBesideHot)
     }
 
     /// Names the workload as the command line does.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subscriber_is_in_one_channel_and_the_hot_ones_together() {
+        for workload in Workload::value_variants() {
+            let shape = workload.shape();
+            let mut readers = vec![0; shape.channels()];
+            (shape.deaf..shape.subscribers).for_each(|one| readers[shape.channel_of(one)] += 1);
+            let expected: Vec<_> = (0..shape.channels()).map(|channel| shape.readers(channel)).collect();
+            assert_eq!(readers, expected, "{workload:?}");
+        }
     }
 }

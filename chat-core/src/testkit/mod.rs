@@ -1,10 +1,11 @@
 //! Tests without a socket and without a pause: a clock that is moved by hand, sockets in memory that fail on demand, sessions that speak in lines.
 //!
 //! ```text
-//!   World    clock, timers, tasks: a Runtime that stands still until it is told to go on
-//!   Wire     one connection in memory, with all that can go wrong on it
-//!   Client   the other end of a session: says lines, hears lines
-//!   Script   the protocol of those lines
+//!   World     clock, timers, tasks: a Runtime that stands still until it is told to go on
+//!   Wire      one connection in memory, with all that can go wrong on it
+//!   Client    the other end of a session: says lines, hears lines
+//!   Script    the protocol of those lines
+//!   Audience  many sessions in one channel, whose transports take everything: for what is counted or timed
 //! ```
 //!
 //! A user's own endpoint, in ten lines:
@@ -40,11 +41,13 @@
 //! assert_eq!(hub.stats().sessions, 0);
 //! ```
 
+mod audience;
 mod client;
 mod script;
 mod wire;
 mod world;
 
+pub use audience::{Audience, Void};
 pub use client::{Client, Way};
 pub use script::Script;
 pub use wire::{Heard, Marked, Wire, WireInput, WireSink, WireWriter};

@@ -1,0 +1,89 @@
+//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes that chat-server is not on.
+
+mod axum;
+mod own;
+mod socketioxide;
+mod tungstenite;
+
+use std::io;
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+
+/// A server that this program holds itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Peer {
+    /// axum's WebSocket with a broadcast channel of Tokio's for each channel.
+    Axum,
+    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes once.
+    Tungstenite,
+    /// socketioxide's rooms.
+    Socketioxide,
+    /// This project on Tokio, as a library.
+    Tokio,
+    /// This project on async-std.
+    AsyncStd,
+    /// This project on smol.
+    Smol,
+}
+
+/// What to serve.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    peer: Peer,
+    /// The loopback address to listen at.
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Threads of a Tokio runtime. async-std and smol take theirs from the environment.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: u16,
+    /// Over how many locks this project's channels are spread.
+    #[arg(long, default_value_t = 64)]
+    shards: usize,
+}
+
+/// Serves until the process is ended.
+pub(crate) fn serve(options: &Options) -> io::Result<()> {
+    let listener = std::net::TcpListener::bind(options.listen)?;
+    listener.set_nonblocking(true)?;
+    match options.peer {
+        Peer::AsyncStd => return own::async_std(listener, options.shards),
+        Peer::Smol => return own::smol(listener, options.shards),
+        _ => {}
+    }
+    runtime(options.threads)?.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        match options.peer {
+            Peer::Axum => axum::serve(listener).await,
+            Peer::Socketioxide => socketioxide::serve(listener).await,
+            Peer::Tungstenite => tungstenite::serve(listener).await,
+            _ => own::tokio(listener, options.shards).await,
+        }
+    })
+}
+
+fn runtime(threads: u16) -> io::Result<tokio::runtime::Runtime> {
+    match threads {
+        1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        many => tokio::runtime::Builder::new_multi_thread().worker_threads(many.into()).enable_all().build(),
+    }
+}
+
+/// What a client of the bare wire asks for first.
+enum Role {
+    Subscriber(usize),
+    Publisher,
+}
+
+fn role(text: &str) -> Option<Role> {
+    match text.strip_prefix("S ") {
+        Some(channel) => channel.parse().ok().map(Role::Subscriber),
+        None => (text == "P").then_some(Role::Publisher),
+    }
+}
+
+/// Takes a publisher's frame apart: the channel, and what is said there.
+fn said(text: &str) -> Option<(usize, &str)> {
+    let (channel, content) = text.split_once(' ')?;
+    Some((channel.parse().ok()?, content))
+}

@@ -1,0 +1,35 @@
+//! This project as a library: 100 publications kept, all default bounds on but the publishers' rate.
+
+use std::future::pending;
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
+use chat_core::{Hub, HubBuilder, Limits, OpenChat, Rate};
+use chat_tokio_adapter::TokioRuntime;
+
+fn builder(shards: usize) -> HubBuilder {
+    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300)).shards(shards)
+}
+
+pub(super) async fn tokio(listener: tokio::net::TcpListener, shards: usize) -> io::Result<()> {
+    let hub = builder(shards).build(TokioRuntime::current());
+    chat_tokio_adapter::serve(listener, chat_tokio_adapter::gate(hub), pending()).await;
+    Ok(())
+}
+
+pub(super) fn async_std(listener: TcpListener, shards: usize) -> io::Result<()> {
+    serve(listener, builder(shards).build(AsyncStdRuntime))
+}
+
+pub(super) fn smol(listener: TcpListener, shards: usize) -> io::Result<()> {
+    serve(listener, builder(shards).build(SmolRuntime))
+}
+
+fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
+    let listener = Async::new(listener)?;
+    async_io::block_on(chat_async_std_adapter::serve(listener, chat_async_std_adapter::gate(hub), pending()));
+    Ok(())
+}

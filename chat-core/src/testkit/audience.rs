@@ -1,0 +1,122 @@
+//! Many sessions in one channel, whose transports take everything: what is left is what the core itself does.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::wire::{Marked, Wire};
+use super::world::World;
+use crate::driver::{Connection, Hub, HubBuilder};
+use crate::model::{
+    BadRequest, ChannelId, Command, Connect, Incoming, Kind, Message, Payload, Publication, Publish, Reply,
+    Request, Subscribe,
+};
+use crate::port::{ByteWriter, Protocol, Runtime};
+
+/// A writing end that takes everything and keeps nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Void;
+
+/// A channel of so many sessions, each on a [`Void`]. One of them publishes.
+///
+/// What it publishes was made before: nothing is read or allocated for it but what the core does.
+#[derive(Debug)]
+pub struct Audience {
+    hub: Hub,
+    world: World,
+    channel: ChannelId,
+    speaker: Wire,
+}
+
+impl Audience {
+    /// Lets so many sessions in, with the history and the bounds that the hub is built with.
+    ///
+    /// # Panics
+    /// If the hub does not let them in.
+    pub fn new(hub: HubBuilder, subscribers: usize, content: &Payload) -> Self {
+        let world = World::seeded(1);
+        let hub = hub.build(world.clone());
+        let channel: ChannelId = "room".parse().expect("a name");
+        let protocol = Arc::new(Prepared { channel: channel.clone(), content: content.clone() });
+        let enter = |n| {
+            let (seat, wire) = (hub.seat().expect("the hub has room"), Wire::default());
+            let hello =
+                Ok(Some(Connect { name: Some(format!("m{n}").parse().expect("a name")), token: None }));
+            let (protocol, marked) = (protocol.clone(), Arc::new(Marked));
+            let connection =
+                Connection::over_bytes(seat, protocol, marked, hello, wire.input(), Arc::new(Void));
+            world.spawn(Box::pin(async move { drop(connection.await) }));
+            wire.put(Ok(Incoming::Text(String::new())));
+            wire
+        };
+        let wires: Vec<_> = (0..subscribers).map(enter).collect();
+        let speaker = wires.last().expect("one speaks").clone();
+        world.settle();
+        Self { hub, world, channel, speaker }
+    }
+
+    /// Publishes so many messages in one turn of the session that speaks, and flushes them together.
+    pub fn hear(&self, messages: u8) {
+        self.speaker.put(Ok(Incoming::Binary(vec![messages])));
+        self.world.settle();
+    }
+
+    /// Where it listens.
+    pub fn channel(&self) -> &ChannelId {
+        &self.channel
+    }
+
+    /// Where all this is.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+/// A text subscribes; a byte says how often the content is published.
+struct Prepared {
+    channel: ChannelId,
+    content: Payload,
+}
+
+impl Protocol for Prepared {
+    fn name(&self) -> &'static str {
+        "prepared"
+    }
+
+    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+        let channel = || self.channel.clone();
+        match message {
+            Message::Text(_) => {
+                let command = Command::Subscribe(Subscribe::to(channel()));
+                requests.push(Ok(Request { id: None, command }));
+            }
+            Message::Binary(bytes) => requests.extend((0..bytes[0]).map(|_| {
+                let command = Command::Publish(Publish::to(channel(), self.content.clone()));
+                Ok(Request { id: None, command })
+            })),
+        }
+    }
+
+    fn encode_reply(&self, _: &Reply, _: &mut Vec<u8>) -> Option<Kind> {
+        None
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
+        out.extend_from_slice(publication.message.content.as_bytes());
+        Kind::Text
+    }
+}
+
+impl ByteWriter for Void {
+    fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(bytes.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn poll_write(&self, _: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.try_write(bytes))
+    }
+
+    fn poll_close(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
