@@ -43,6 +43,11 @@ impl Runtime for TokioRuntime {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.0.spawn(task);
     }
+
+    /// Tokio looks at its sockets before a task goes on that has yielded so; one that wakes itself would come first.
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 struct Timer(Pin<Box<tokio::time::Sleep>>);

@@ -10,30 +10,48 @@ use crate::lock::lock;
 use crate::machine::{Event, Fanout, Told};
 use crate::model::{Batch, ChannelId};
 
-/// After so many rounds a flusher hands its role to a task of its own, so that the messages of others do not hold up its session for ever.
-const ROUNDS: usize = 16;
+/// So many subscribers are handed something by whoever flushes. The rest goes on in a task of its own, so that a channel of thousands, and what
+/// others publish meanwhile, does not hold up a session, a thread, or `Hub::publish`.
+const AT_ONCE: usize = 1024;
+
+/// So many are handed something before such a task lets all others go first: about a quarter of a millisecond of socket writes.
+const PIECE: usize = 64;
 
 /// So many subscribers are looked at together before they are handed anything: the processor then fetches their memory at once, not one after the other.
 const AHEAD: usize = 16;
 
 /// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
 pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
-    let first = lock(hub.shard(channel)).flush(channel);
-    rounds(hub, channel, first);
-}
-
-fn rounds(hub: &Hub, channel: &ChannelId, mut next: Option<Fanout<Arc<Subscription>>>) {
-    for _ in 0..ROUNDS {
-        let Some(fanout) = next else { return };
-        next = Round { hub, channel, fanout: &fanout }.walk();
+    let mut next = lock(hub.shard(channel)).flush(channel);
+    let mut left = AT_ONCE;
+    while let Some(fanout) = next {
+        let cost = fanout.subscribers.len().max(PIECE);
+        if cost > left {
+            return hand_over(hub, channel, fanout);
+        }
+        left -= cost;
+        let mut round = Round::new(hub, channel, &fanout);
+        round.deliver(usize::MAX);
+        next = round.end();
     }
-    hand_over(hub, channel, next);
 }
 
-fn hand_over(hub: &Hub, channel: &ChannelId, next: Option<Fanout<Arc<Subscription>>>) {
-    if next.is_some() {
-        let (later, channel) = (hub.clone(), channel.clone());
-        hub.0.runtime.spawn(Box::pin(async move { rounds(&later, &channel, next) }));
+fn hand_over(hub: &Hub, channel: &ChannelId, next: Fanout<Arc<Subscription>>) {
+    let later = flush_in_pieces(hub.clone(), channel.clone(), next);
+    hub.0.runtime.spawn(Box::pin(later));
+}
+
+async fn flush_in_pieces(hub: Hub, channel: ChannelId, first: Fanout<Arc<Subscription>>) {
+    let mut next = Some(first);
+    while let Some(fanout) = next {
+        let mut round = Round::new(&hub, &channel, &fanout);
+        while round.deliver(PIECE) {
+            hub.0.runtime.give_way().await;
+        }
+        next = round.end();
+        if next.is_some() {
+            hub.0.runtime.give_way().await;
+        }
     }
 }
 
@@ -42,50 +60,65 @@ pub(crate) fn deliver_to(subscription: &Subscription, events: &[Event]) -> Deliv
     subscription.deliver(&Arc::new(encode_for(subscription, events)))
 }
 
-/// One walk over the subscribers. If an encoder panics, the channel can be flushed again all the same.
+/// One walk over the subscribers. If an encoder panics, or a runtime drops its task, the channel can be flushed again all the same.
 struct Round<'a> {
     hub: &'a Hub,
     channel: &'a ChannelId,
     fanout: &'a Fanout<Arc<Subscription>>,
+    shared: Shared,
+    /// How many subscribers are done.
+    done: usize,
+    ended: bool,
 }
 
-impl Round<'_> {
-    fn walk(self) -> Option<Fanout<Arc<Subscription>>> {
-        self.deliver();
-        let next = self.end();
-        std::mem::forget(self);
-        next
+impl<'a> Round<'a> {
+    fn new(hub: &'a Hub, channel: &'a ChannelId, fanout: &'a Fanout<Arc<Subscription>>) -> Self {
+        Self { hub, channel, fanout, shared: Shared::default(), done: 0, ended: false }
     }
 
-    fn deliver(&self) {
+    /// Hands the events to at most so many more; true if there are others still.
+    fn deliver(&mut self, most: usize) -> bool {
         let events = &self.fanout.events;
-        let mut shared = Shared::default();
+        let rest = &self.fanout.subscribers[self.done..];
+        let piece = &rest[..most.min(rest.len())];
         let mut sum = Delivery::default();
-        for ahead in self.fanout.subscribers.chunks(AHEAD) {
+        for ahead in piece.chunks(AHEAD) {
             black_box(ahead.iter().fold(0, |sum, subscription| sum ^ subscription.glance()));
             for subscription in ahead {
                 let delivery = if !subscription.echo && has_own(subscription, events) {
                     deliver_to(subscription, events)
                 } else {
-                    subscription.deliver(shared.batch(subscription, events))
+                    subscription.deliver(self.shared.batch(subscription, events))
                 };
                 sum.taken += delivery.taken;
                 sum.dropped += delivery.dropped;
                 sum.late += delivery.late;
             }
         }
+        self.done += piece.len();
         self.hub.0.metrics.delivered(sum);
         self.hub.relieve();
+        piece.len() < rest.len()
     }
 
-    fn end(&self) -> Option<Fanout<Arc<Subscription>>> {
+    /// Ends the walk, and begins the next if more has come.
+    fn end(mut self) -> Option<Fanout<Arc<Subscription>>> {
+        self.next()
+    }
+
+    fn next(&mut self) -> Option<Fanout<Arc<Subscription>>> {
+        self.ended = true;
         lock(self.hub.shard(self.channel)).flushed(self.channel, self.fanout.epoch)
     }
 }
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        hand_over(self.hub, self.channel, self.end());
+        if !self.ended
+            && let Some(next) = self.next()
+        {
+            hand_over(self.hub, self.channel, next);
+        }
     }
 }
 

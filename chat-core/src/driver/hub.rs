@@ -58,7 +58,10 @@ impl Hub {
         HubBuilder::new(endpoint)
     }
 
-    /// Publishes in the server's own name, to every subscriber of the channel there is when this returns.
+    /// Publishes in the server's own name, to every subscriber of the channel there is.
+    ///
+    /// Where there are at most 1,024, all have been handed it when this returns, unless another flush of the channel is under way that takes it along.
+    /// Where there are more, a task of the runtime hands it out, and lets others go first in between.
     ///
     /// Waits for no reader: what a subscriber cannot take now waits in its outbox. A channel without subscribers hears nothing and is not made.
     ///
@@ -77,6 +80,16 @@ impl Hub {
     /// A channel that is stored and that nobody is in may have to be taken up from the store first. Then this returns the offset 0, and the publication
     /// follows; at most 1,024 may wait for that, more are dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
+        self.publish_into(publish, &mut Dirty::new(self))
+    }
+
+    /// As [`publish_with`](Self::publish_with), for many: those of one channel reach each subscriber together, in one write and not in one for each.
+    pub fn publish_all(&self, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
+        let mut dirty = Dirty::new(self);
+        all.into_iter().map(|publish| self.publish_into(publish, &mut dirty)).collect()
+    }
+
+    fn publish_into(&self, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
         let channel = publish.channel.clone();
         let options = self.0.endpoint.channel(&channel, self.0.channel);
         if self.is_elsewhere(&channel, &options) {
@@ -86,7 +99,7 @@ impl Hub {
         }
         let (published, flush) = self.append(publish, None, self.0.name.clone(), None, || options);
         if flush {
-            fanout::flush(self, &channel);
+            dirty.channels.push(channel);
         }
         published
     }
@@ -239,6 +252,24 @@ impl Hub {
         self.0.shard_key.hash(&mut hasher);
         channel.hash(&mut hasher);
         &self.0.shards[hasher.finish() as usize % self.0.shards.len()]
+    }
+}
+
+/// Channels that were published to. They are flushed whatever happens: nobody else would do it.
+struct Dirty<'a> {
+    hub: &'a Hub,
+    channels: Vec<ChannelId>,
+}
+
+impl<'a> Dirty<'a> {
+    fn new(hub: &'a Hub) -> Self {
+        Self { hub, channels: Vec::new() }
+    }
+}
+
+impl Drop for Dirty<'_> {
+    fn drop(&mut self) {
+        self.channels.iter().for_each(|channel| fanout::flush(self.hub, channel));
     }
 }
 

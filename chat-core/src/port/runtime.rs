@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -19,6 +20,20 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Runs a task to its end, beside the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// Ready once the others have had a turn: tasks that can run, and sockets that have something to tell. For a task with much to do.
+    ///
+    /// By default ready when it is polled again, which may be before the runtime has looked at its sockets.
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        let mut given = false;
+        Box::pin(std::future::poll_fn(move |cx| {
+            if std::mem::replace(&mut given, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
 
     /// A number that nobody can guess: epochs are made of one.
     fn random(&self) -> u64 {
