@@ -8,6 +8,7 @@ exec </dev/null
 packages=()
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages+=(chromium)
+command -v valgrind >/dev/null || packages+=(valgrind)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -43,4 +44,5 @@ export NODE PYTHON CHROMIUM
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+tests/instructions.sh
 cargo test --workspace --locked

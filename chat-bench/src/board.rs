@@ -92,8 +92,12 @@ impl Board {
             self.published += 1;
             let now = self.now();
             let outstanding = &mut self.channels[channel].outstanding;
-            wire.publish(out, channel, &wire::content(outstanding.len() as u64, now));
-            outstanding.push(self.shape.readers(channel) as u32);
+            wire.publish(
+                out,
+                self.shape.first_channel + channel,
+                &wire::content(outstanding.len() as u64, now),
+            );
+            outstanding.push(self.shape.readers() as u32);
         }
     }
 
@@ -141,9 +145,7 @@ impl Board {
         }
         *copies -= 1;
         self.deliveries += 1;
-        if self.shape.is_timed(channel) {
-            self.times.record(now.saturating_sub(stamp));
-        }
+        self.times.record(now.saturating_sub(stamp));
         if *copies == 0 {
             let publisher = channel % self.shape.publishers;
             self.complete += 1;

@@ -21,6 +21,14 @@ pub(crate) struct Target {
     pub(crate) wire: Wire,
     address: SocketAddr,
     path: String,
+    /// As it was told.
+    text: String,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl std::str::FromStr for Target {
@@ -36,7 +44,7 @@ impl std::str::FromStr for Target {
             return Err(format!("{address} is not a loopback address"));
         }
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { wire, address, path: path.to_owned() })
+        Ok(Self { wire, address, path: path.to_owned(), text: text.to_owned() })
     }
 }
 
@@ -111,16 +119,16 @@ fn finish(
         stream.write_all(&std::mem::take(&mut out))?;
         await_words(&mut stream, answer, &mut tail)?;
     }
-    let channel = (index < shape.subscribers).then(|| shape.channel_of(index));
+    let channel = (index < shape.subscribers).then(|| index / shape.per_channel);
     let joins = match channel {
         Some(channel) => {
             match epoch {
-                None => target.wire.subscribe(&mut out, channel),
+                None => target.wire.subscribe(&mut out, shape.first_channel + channel),
                 Some(epoch) => target.wire.resume(&mut out, channel, epoch),
             }
             1
         }
-        None => target.wire.introduce(&mut out, &shape.channels_of(index - shape.subscribers)),
+        None => target.wire.introduce(&mut out, &shape.names_of(index - shape.subscribers)),
     };
     stream.write_all(&out)?;
     acknowledge_when_read(&stream)?;

@@ -1,5 +1,6 @@
 //! The load: one thread that publishes, counts and answers pings.
 
+use crate::beside;
 use crate::board::Board;
 use crate::connect::{self, Connection, Target};
 use crate::process;
@@ -17,8 +18,8 @@ const STALL: Duration = Duration::from_secs(10);
 const AFTERMATH: Duration = Duration::from_millis(200);
 /// How long idle connections are let alone before the memory is read.
 const REST: Duration = Duration::from_secs(3);
-/// Events looked at in one go where one channel's delay is told beside another's load: it is not to wait behind that load here.
-const FEW: usize = 64;
+/// The longest that a load sleeps which does.
+const NAP: Duration = Duration::from_millis(1);
 /// The most messages that go before the measured part.
 const WARM: u64 = 2_000;
 /// The longest frame, and what one read takes.
@@ -29,7 +30,7 @@ const SCRATCH: usize = 256 << 10;
 pub(crate) struct Options {
     /// The server: ws://127.0.0.1:PORT/ws, and raw://, nats://, sio:// and floor:// for servers that speak so.
     #[arg(long)]
-    target: Target,
+    pub(crate) target: Target,
     /// What to ask of it.
     #[arg(long)]
     pub(crate) workload: Workload,
@@ -67,9 +68,17 @@ pub(crate) struct Load {
 pub(crate) fn run(options: &Options) -> io::Result<Report> {
     let (before, start) = (process::resident_kib(options.pid)?, Instant::now());
     let mut load = Load::open(options)?;
-    let mut events = Events::with_capacity(if load.board.shape().hot > 0 { FEW } else { 1024 });
+    let mut events = Events::with_capacity(1024);
     load.join(&mut events)?;
     let setup_seconds = start.elapsed().as_secs_f64();
+    let _beside = match options.workload {
+        Workload::QuietBesideHot => Some(beside::start(options)?),
+        Workload::Hot => {
+            beside::announce();
+            None
+        }
+        _ => None,
+    };
     if options.workload == Workload::Storm {
         let run = storm::run(&mut load, &mut events, options)?;
         return Ok(load.report(Run { setup_seconds, ..run }));
@@ -142,7 +151,8 @@ impl Load {
             }
             self.publish(messages)?;
             // It does not sleep: a server that is slower than the load would pay for waking it, one that is faster would not.
-            self.turn(events, Duration::ZERO)?;
+            let patience = if options.workload.sleeps() { NAP } else { Duration::ZERO };
+            self.turn(events, patience)?;
             let now = Instant::now();
             if self.board.deliveries > last {
                 (last, heard) = (self.board.deliveries, now);

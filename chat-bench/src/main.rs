@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod account;
+mod beside;
 mod board;
 mod chart;
 mod compare;

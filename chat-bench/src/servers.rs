@@ -73,7 +73,7 @@ impl Server {
         let own = matches!(self, Self::Tokio | Self::Tokio2 | Self::AsyncStd | Self::Smol);
         match workload {
             Workload::Process1 | Workload::Process16 => self == Self::Core,
-            _ if self == Self::Core => false,
+            _ if self == Self::Core || workload == Workload::Hot => false,
             Workload::Large => own || self == Self::Floor,
             // On one core: that is where one channel could hold up another.
             Workload::Quiet | Workload::QuietBesideHot => matches!(self, Self::Tokio | Self::Smol),

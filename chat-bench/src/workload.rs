@@ -32,10 +32,13 @@ pub(crate) enum Workload {
     /// 1,000 such connections.
     #[value(name = "idle-1k")]
     IdleFew,
-    /// A channel of ten that hears 100 messages a second, while one of 10,000 in the same shard is silent.
+    /// A channel of ten that hears 100 messages a second.
     Quiet,
-    /// The same, while 16 messages are in flight in the one of 10,000.
+    /// The same, while 16 messages are in flight in a channel of 10,000 in the same shard.
     QuietBesideHot,
+    /// That channel: runs beside, until it is ended.
+    #[value(hide = true)]
+    Hot,
     /// 10,000 subscribers of one channel go, miss 100 messages, and come back for them at once.
     Storm,
     /// In process, one message in each flush, to 1,000 sinks that take everything.
@@ -51,10 +54,10 @@ pub(crate) enum Workload {
 pub(crate) struct Shape {
     /// How many subscribers there are in all; each is in one channel.
     pub(crate) subscribers: usize,
-    /// How many of them, the last, are in one channel of their own.
-    pub(crate) hot: usize,
-    /// How many subscribers each of the other channels has.
+    /// How many subscribers a channel has.
     pub(crate) per_channel: usize,
+    /// The number of the first channel.
+    pub(crate) first_channel: usize,
     /// How many publishers share the channels.
     pub(crate) publishers: usize,
     /// How many messages of one publisher are in flight.
@@ -68,31 +71,18 @@ pub(crate) struct Shape {
 impl Shape {
     /// Counts the channels.
     pub(crate) fn channels(&self) -> usize {
-        self.others() + usize::from(self.hot > 0)
-    }
-
-    fn others(&self) -> usize {
-        (self.subscribers - self.hot).div_ceil(self.per_channel)
-    }
-
-    /// The channel of a subscriber.
-    pub(crate) fn channel_of(&self, subscriber: usize) -> usize {
-        (subscriber / self.per_channel).min(self.channels() - 1)
+        self.subscribers.div_ceil(self.per_channel)
     }
 
     /// How many subscribers of a channel read.
-    pub(crate) fn readers(&self, channel: usize) -> usize {
-        if channel < self.others() { self.per_channel - self.deaf } else { self.hot }
+    pub(crate) fn readers(&self) -> usize {
+        self.per_channel - self.deaf
     }
 
-    /// The channels of a publisher.
-    pub(crate) fn channels_of(&self, publisher: usize) -> Vec<usize> {
-        (publisher..self.channels()).step_by(self.publishers).collect()
-    }
-
-    /// Whether a channel's delays are what is asked for.
-    pub(crate) fn is_timed(&self, channel: usize) -> bool {
-        channel < self.others()
+    /// The channels of a publisher, as the server is told them.
+    pub(crate) fn names_of(&self, publisher: usize) -> Vec<usize> {
+        let own = (publisher..self.channels()).step_by(self.publishers);
+        own.map(|channel| self.first_channel + channel).collect()
     }
 }
 
@@ -101,28 +91,30 @@ impl Workload {
     pub(crate) fn shape(self) -> Shape {
         let one = Shape {
             subscribers: 1_000,
-            hot: 0,
             per_channel: 1_000,
+            first_channel: 0,
             publishers: 1,
             in_flight: 1,
             rate: None,
             deaf: 0,
         };
         let tens = Shape { per_channel: 10, publishers: 0, ..one };
-        let quiet = Shape { subscribers: 10_010, hot: 10_000, publishers: 2, rate: Some(100), ..tens };
+        let large = Shape { subscribers: 10_000, per_channel: 10_000, in_flight: 16, ..one };
         match self {
             Self::W1x1 | Self::Process1 => one,
             Self::W1x16 | Self::Process16 => Shape { in_flight: 16, ..one },
             Self::W1x64 => Shape { in_flight: 64, ..one },
             Self::W2 => Shape { subscribers: 10_000, publishers: 64, ..tens },
-            Self::Large => Shape { subscribers: 10_000, per_channel: 10_000, in_flight: 16, ..one },
+            Self::Large => large,
             Self::Open => Shape { rate: Some(500), ..one },
             Self::Slow => Shape { subscribers: 100, per_channel: 100, in_flight: 64, deaf: 10, ..one },
             Self::Idle => Shape { subscribers: 10_000, ..tens },
             Self::IdleFew => tens,
-            Self::Quiet => Shape { in_flight: 0, ..quiet },
-            Self::QuietBesideHot => Shape { in_flight: 16, ..quiet },
-            Self::Storm => Shape { subscribers: 10_000, per_channel: 10_000, in_flight: 100, ..one },
+            Self::Quiet | Self::QuietBesideHot => {
+                Shape { subscribers: 10, publishers: 1, rate: Some(100), ..tens }
+            }
+            Self::Hot => Shape { first_channel: 1, ..large },
+            Self::Storm => Shape { in_flight: 100, ..large },
         }
     }
 
@@ -137,9 +129,9 @@ impl Workload {
             Self::Open => 2_500,
             Self::Slow => 200_000,
             Self::Idle | Self::IdleFew => 0,
-            Self::Quiet => 400,
+            Self::Quiet | Self::QuietBesideHot => 400,
             // Until the time is over.
-            Self::QuietBesideHot => 1_000_000,
+            Self::Hot => 1_000_000,
             Self::Storm => 100,
             Self::Process16 => 80_000,
         }
@@ -160,6 +152,11 @@ impl Workload {
         matches!(self, Self::Process1 | Self::Process16)
     }
 
+    /// Whether the load sleeps until something is to do: where so little is said that it is heard at once.
+    pub(crate) fn sleeps(self) -> bool {
+        matches!(self, Self::Quiet | Self::QuietBesideHot)
+    }
+
     /// Whether channels are to share one lock.
     pub(crate) fn shares_a_shard(self) -> bool {
         matches!(self, Self::Quiet | Self::QuietBesideHot)
@@ -168,21 +165,5 @@ impl Workload {
     /// Names the workload as the command line does.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_subscriber_is_in_one_channel_and_the_hot_ones_together() {
-        for workload in Workload::value_variants() {
-            let shape = workload.shape();
-            let mut readers = vec![0; shape.channels()];
-            (shape.deaf..shape.subscribers).for_each(|one| readers[shape.channel_of(one)] += 1);
-            let expected: Vec<_> = (0..shape.channels()).map(|channel| shape.readers(channel)).collect();
-            assert_eq!(readers, expected, "{workload:?}");
-        }
     }
 }

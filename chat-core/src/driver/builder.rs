@@ -9,11 +9,9 @@ use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
-use super::metrics::Metrics;
-use super::seats::Seats;
-use super::users::Users;
 use crate::machine::{Budget, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
+use crate::padded::Padded;
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
@@ -74,7 +72,7 @@ impl HubBuilder {
     pub fn build(self, runtime: impl Runtime) -> Hub {
         let budget = Arc::new(Budget::new(self.limits.history_bytes));
         let waiting = Arc::new(Budget::new(self.limits.store_bytes));
-        let shard = |_| Mutex::new(Shard::new(runtime.random(), budget.clone(), waiting.clone()));
+        let shard = |_| Padded(Mutex::new(Shard::new(runtime.random(), budget.clone(), waiting.clone())));
         let shards = (0..self.shards).map(shard).collect();
         Hub(Arc::new(Inner {
             shards,
@@ -89,11 +87,11 @@ impl HubBuilder {
             limits: self.limits,
             channel: self.channel,
             name: self.name,
-            metrics: Metrics::default(),
+            metrics: Padded::default(),
             encodings: Encodings::default(),
-            seats: Seats::default(),
-            users: Users::default(),
-            next_session: AtomicU64::new(1),
+            seats: Padded::default(),
+            users: Padded::default(),
+            next_session: Padded(AtomicU64::new(1)),
         }))
     }
 }

@@ -14,8 +14,11 @@ use crate::model::{Batch, ChannelId};
 /// others publish meanwhile, does not hold up a session, a thread, or `Hub::publish`.
 const AT_ONCE: usize = 1024;
 
-/// So many are handed something before such a task lets all others go first: about a quarter of a millisecond of socket writes.
-const PIECE: usize = 64;
+/// What each walk counts for at least, so that there are at most 16 of them.
+const LEAST: usize = AT_ONCE / 16;
+
+/// So many are handed something before such a task lets all others go first: about a tenth of a millisecond of socket writes, beside which giving way costs a hundredth.
+const PIECE: usize = 16;
 
 /// So many subscribers are looked at together before they are handed anything: the processor then fetches their memory at once, not one after the other.
 const AHEAD: usize = 16;
@@ -25,7 +28,7 @@ pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
     let mut next = lock(hub.shard(channel)).flush(channel);
     let mut left = AT_ONCE;
     while let Some(fanout) = next {
-        let cost = fanout.subscribers.len().max(PIECE);
+        let cost = fanout.subscribers.len().max(LEAST);
         if cost > left {
             return hand_over(hub, channel, fanout);
         }
@@ -65,7 +68,7 @@ struct Round<'a> {
     hub: &'a Hub,
     channel: &'a ChannelId,
     fanout: &'a Fanout<Arc<Subscription>>,
-    shared: Shared,
+    shared: Shared<'a>,
     /// How many subscribers are done.
     done: usize,
     ended: bool,
@@ -124,10 +127,10 @@ impl Drop for Round<'_> {
 
 /// The batches of one walk, one per encoding, each made for the first who needs it. Who observes gets another only if somebody came or went.
 #[derive(Default)]
-struct Shared(Vec<(Arc<Encoding>, bool, Arc<Batch>)>);
+struct Shared<'a>(Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>);
 
-impl Shared {
-    fn batch(&mut self, subscription: &Subscription, events: &[Event]) -> &Arc<Batch> {
+impl<'a> Shared<'a> {
+    fn batch(&mut self, subscription: &'a Subscription, events: &[Event]) -> &Arc<Batch> {
         let encoding = &subscription.outbox.encoding;
         let all = subscription.observes || !events.iter().any(Event::is_presence);
         let known =
@@ -135,7 +138,7 @@ impl Shared {
         let place = known.unwrap_or_else(|| {
             let heard: Vec<_> = events.iter().filter(|event| all || !event.is_presence()).collect();
             let batch = Arc::new(encoding.events(heard.into_iter()));
-            self.0.push((encoding.clone(), all, batch));
+            self.0.push((encoding, all, batch));
             self.0.len() - 1
         });
         &self.0[place].2

@@ -22,6 +22,7 @@ use crate::model::{
     ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
     SenderName, SessionId,
 };
+use crate::padded::Padded;
 use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
@@ -32,8 +33,11 @@ pub struct Hub(pub(crate) Arc<Inner>);
 #[derive(Clone)]
 pub struct WeakHub(Weak<Inner>);
 
+/// Some of the channels, as the hub keeps them.
+pub(crate) type HubShard = Mutex<Shard<Arc<Subscription>>>;
+
 pub(crate) struct Inner {
-    pub(crate) shards: Box<[Mutex<Shard<Arc<Subscription>>>]>,
+    pub(crate) shards: Box<[Padded<HubShard>]>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) archive: Option<Archive>,
     pub(crate) shard_key: u64,
@@ -45,11 +49,11 @@ pub(crate) struct Inner {
     pub(crate) sweeping: AtomicBool,
     pub(crate) telling: AtomicBool,
     pub(crate) name: SenderName,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Padded<Metrics>,
     pub(crate) encodings: Encodings,
-    pub(crate) seats: Seats,
-    pub(crate) users: Users,
-    pub(crate) next_session: AtomicU64,
+    pub(crate) seats: Padded<Seats>,
+    pub(crate) users: Padded<Users>,
+    pub(crate) next_session: Padded<AtomicU64>,
 }
 
 impl Hub {
@@ -247,7 +251,7 @@ impl Hub {
         left.subscriber.end();
     }
 
-    pub(crate) fn shard(&self, channel: &ChannelId) -> &Mutex<Shard<Arc<Subscription>>> {
+    pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {
         let mut hasher = DefaultHasher::new();
         self.0.shard_key.hash(&mut hasher);
         channel.hash(&mut hasher);

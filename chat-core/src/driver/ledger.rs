@@ -8,13 +8,15 @@ use super::summons::Manner;
 use crate::lock::lock;
 use crate::machine::Load;
 use crate::model::{Close, Limits};
+use crate::padded::Padded;
 
 /// Every outbox books here what it holds, so that all together have a bound.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// The most that one outbox may hold.
     pub(super) each: Load,
-    bytes: AtomicUsize,
+    /// Written where something waits, by any core; what is beside it is read for every delivery.
+    bytes: Padded<AtomicUsize>,
     bound: usize,
     relieving: AtomicBool,
 }
@@ -23,7 +25,7 @@ impl Ledger {
     pub(crate) fn new(limits: &Limits) -> Self {
         let each = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
         let bound = limits.total_outbox_bytes;
-        Self { each, bytes: AtomicUsize::new(0), bound, relieving: AtomicBool::new(false) }
+        Self { each, bytes: Padded::default(), bound, relieving: AtomicBool::new(false) }
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -30,7 +30,9 @@ pub struct Seat {
 }
 
 #[derive(Default)]
-pub(crate) struct Seats(Mutex<State>);
+pub(crate) struct Seats {
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -43,7 +45,7 @@ struct State {
 
 impl Seat {
     pub(crate) fn take(hub: Hub, id: SessionId) -> Result<Self, Full> {
-        let mut state = lock(&hub.0.seats.0);
+        let mut state = lock(&hub.0.seats.state);
         if state.draining {
             return Err(Full::Draining);
         }
@@ -67,7 +69,7 @@ impl Seat {
 
     /// Makes the session's outbox known. True if the hub has begun to drain since the seat was taken.
     pub(crate) fn sit(&self, outbox: Arc<Outbox>) -> bool {
-        let mut state = lock(&self.hub.0.seats.0);
+        let mut state = lock(&self.hub.0.seats.state);
         state.outboxes.insert(self.id, outbox);
         state.draining
     }
@@ -75,7 +77,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = lock(&self.hub.0.seats.0);
+        let mut state = lock(&self.hub.0.seats.state);
         let outbox = state.outboxes.remove(&self.id);
         state.taken -= 1;
         let last = if state.taken == 0 { std::mem::take(&mut state.last) } else { Vec::new() };
@@ -86,21 +88,21 @@ impl Drop for Seat {
 
 impl Seats {
     pub(crate) fn count(&self) -> usize {
-        lock(&self.0).taken
+        lock(&self.state).taken
     }
 
     pub(crate) fn outbox(&self, session: SessionId) -> Option<Arc<Outbox>> {
-        lock(&self.0).outboxes.get(&session).cloned()
+        lock(&self.state).outboxes.get(&session).cloned()
     }
 
     pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
-        lock(&self.0).outboxes.values().cloned().collect()
+        lock(&self.state).outboxes.values().cloned().collect()
     }
 
     /// No more seats; the channel closes when the last one is given back.
     pub(crate) fn drain(&self) -> Receiver<()> {
         let (sender, receiver) = async_channel::bounded(1);
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.draining = true;
         if state.taken > 0 {
             state.last.push(sender);

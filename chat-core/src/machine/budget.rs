@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One sum for all shards, and its bound.
+/// One sum for all shards, and its bound. Written only where a history grows or shrinks: one that is full of messages of one size does neither.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Budget {
     bytes: AtomicUsize,
     bound: usize,
