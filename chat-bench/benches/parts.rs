@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use chat_core::testkit::{Audience, Marked, Script, Wire, World};
 use chat_core::{
-    ByteWriter, Connect, Connection, Framing, Hub, HubBuilder, Incoming, Kind, Limits, Message, OpenChat,
-    Payload, Protocol, Publish, Rate, Runtime,
+    ByteWriter, Connect, Connection, Framing, Hello, Hub, HubBuilder, Incoming, Kind, Limits, Message,
+    OpenChat, Payload, Publish, Rate, Runtime, Talk,
 };
 use chat_protocol::json::Json;
 use chat_websocket::WebSocket;
@@ -89,7 +89,7 @@ fn outbox(criterion: &mut Criterion) {
     let world = World::new();
     let hub = hub().build(world.clone());
     let (seat, wire) = (hub.seat().expect("room"), Wire::default());
-    let hello = Ok(Some(Connect::default()));
+    let hello = Hello::Now(Connect::default());
     let writer = Arc::new(Halting::default());
     let connection =
         Connection::over_bytes(seat, Arc::new(Script), Arc::new(Marked), hello, wire.input(), writer);

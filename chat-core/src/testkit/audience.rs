@@ -8,10 +8,10 @@ use super::wire::{Marked, Wire};
 use super::world::World;
 use crate::driver::{Connection, Hub, HubBuilder};
 use crate::model::{
-    BadRequest, ChannelId, Command, Connect, Incoming, Kind, Message, Payload, Publication, Publish, Reply,
-    Request, Subscribe,
+    BadRequest, ChannelId, Command, Connect, Incoming, Limits, Message, Payload, Publication, Publish, Reply,
+    Request, SessionId, Subscribe,
 };
-use crate::port::{ByteWriter, Protocol, Runtime};
+use crate::port::{ByteWriter, Frames, Hello, Protocol, Runtime, Talk};
 
 /// A writing end that takes everything and keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,8 +40,7 @@ impl Audience {
         let protocol = Arc::new(Prepared { channel: channel.clone(), content: content.clone() });
         let enter = |n| {
             let (seat, wire) = (hub.seat().expect("the hub has room"), Wire::default());
-            let hello =
-                Ok(Some(Connect { name: Some(format!("m{n}").parse().expect("a name")), token: None }));
+            let hello = Hello::Now(Connect::named(Some(format!("m{n}").parse().expect("a name"))));
             let (protocol, marked) = (protocol.clone(), Arc::new(Marked));
             let connection =
                 Connection::over_bytes(seat, protocol, marked, hello, wire.input(), Arc::new(Void));
@@ -73,6 +72,7 @@ impl Audience {
 }
 
 /// A text subscribes; a byte says how often the content is published.
+#[derive(Clone)]
 struct Prepared {
     channel: ChannelId,
     content: Payload,
@@ -83,7 +83,17 @@ impl Protocol for Prepared {
         "prepared"
     }
 
-    fn decode(&self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+        Box::new(self.clone())
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
+        out.text(|out| out.extend_from_slice(publication.message.content.as_bytes()));
+    }
+}
+
+impl Talk for Prepared {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let channel = || self.channel.clone();
         match message {
             Message::Text(_) => {
@@ -97,14 +107,7 @@ impl Protocol for Prepared {
         }
     }
 
-    fn encode_reply(&self, _: &Reply, _: &mut Vec<u8>) -> Option<Kind> {
-        None
-    }
-
-    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) -> Kind {
-        out.extend_from_slice(publication.message.content.as_bytes());
-        Kind::Text
-    }
+    fn encode_reply(&mut self, _: &Reply, _: &mut Frames<'_>) {}
 }
 
 impl ByteWriter for Void {
