@@ -1,14 +1,11 @@
 //! What the server says. Written field by field: content is JSON already, and the order of fields is part of the protocol.
 
-use std::io::Write;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chat_core::{
     Answer, ChannelId, Connected, Expiry, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present,
-    Publication, Recovery, Refers, Refusal, Reply, RequestId, Subscribed,
+    Publication, Recovery, Refusal, Reply, RequestId, Subscribed,
 };
-use chrono::{DateTime, Datelike, Timelike, Utc};
+
+use crate::text::{field, list, mark, number, number_field, payload, said, string, timestamp};
 
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
@@ -31,23 +28,6 @@ fn place(publication: &Publication, out: &mut Vec<u8>) {
     out.extend(br#""offset":"#);
     number(publication.offset.0, out);
     out.push(b',');
-}
-
-fn said(publication: &Publication, out: &mut Vec<u8>) {
-    let message = &publication.message;
-    out.extend(br#""senderName":"#);
-    string(message.sender_name.as_str(), out);
-    out.extend(br#","content":"#);
-    payload(&message.content, out);
-    out.extend(br#","timestamp":""#);
-    timestamp(&message.timestamp, out);
-    out.push(b'"');
-    publication.event.iter().for_each(|event| field("event", event.as_str(), out));
-    match publication.refers {
-        None => {}
-        Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),
-        Some(Refers::Delete(offset)) => number_field("deletes", offset.0, out),
-    }
 }
 
 pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
@@ -91,17 +71,6 @@ fn present(present: &Present, out: &mut Vec<u8>) {
     }
     extra(&present.data, out);
     out.push(b'}');
-}
-
-fn list<T>(items: &[T], write: impl Fn(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (n, item) in items.iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        write(item, out);
-    }
-    out.push(b']');
 }
 
 fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
@@ -252,53 +221,12 @@ fn begin(kind: &str, id: Option<&RequestId>, out: &mut Vec<u8>) {
     }
 }
 
-fn field(name: &str, value: &str, out: &mut Vec<u8>) {
-    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
-    string(value, out);
-}
-
-fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
-    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
-    number(value, out);
-}
-
-/// A field that is there only if it is true.
-fn mark(name: &str, value: bool, out: &mut Vec<u8>) {
-    if value {
-        out.extend([b",\"", name.as_bytes(), b"\":true"].concat());
-    }
-}
-
-/// Bytes that no JSON can hold go as a string of base64.
-fn payload(payload: &Payload, out: &mut Vec<u8>) {
-    match payload {
-        Payload::Json(text) => out.extend(text.as_bytes()),
-        Payload::Binary(bytes) => string(&STANDARD.encode(bytes), out),
-    }
-}
-
-fn string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a string is JSON, and a Vec takes it");
-}
-
-fn number(number: u64, out: &mut Vec<u8>) {
-    write!(out, "{number}").expect("a Vec takes it");
-}
-
-fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
-    let (year, month, day) = (time.year(), time.month(), time.day());
-    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-    // A leap second counts on beyond 999 ms; it is shown as the last millisecond.
-    let milli = time.timestamp_subsec_millis().min(999);
-    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-        .expect("a Vec takes it");
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use chat_core::{ChatMessage, Epoch, Offset, SessionId};
+    use chrono::DateTime;
 
     use super::*;
 

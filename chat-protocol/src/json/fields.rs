@@ -7,8 +7,7 @@ use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, Request
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// How deep arrays and objects may stand in each other, the request itself counted.
-const DEPTH: usize = 128;
+use crate::text::{DEPTH, Text, is_too_deep};
 
 /// The longest id, in bytes as it stands in the request.
 const ID_BYTES: usize = 64;
@@ -79,10 +78,6 @@ pub(super) struct SinceFields<'a> {
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
-
-/// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The fields of a message.
 ///
@@ -166,25 +161,4 @@ fn id(raw: &RawValue) -> Result<RequestId, Refusal> {
         return Err(Refusal::bad_request(format!("id: more than {ID_BYTES} bytes")));
     }
     Ok(RequestId(text.into()))
-}
-
-/// Looks at brackets outside strings; whether the text is JSON at all is for others to say.
-fn is_too_deep(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > DEPTH {
-                    return true;
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
 }

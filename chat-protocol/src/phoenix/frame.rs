@@ -1,0 +1,186 @@
+//! What clients say, taken apart.
+
+use std::borrow::Cow;
+
+use chat_core::{Message, Payload, Refusal};
+use serde_json::value::RawValue;
+
+use super::NULL;
+use crate::text::{DEPTH, Text, is_too_deep};
+
+/// The longest ref, in bytes: what a binary frame can hold.
+const REF_BYTES: usize = 255;
+
+/// The first byte of a binary push (serializer.js).
+const PUSH: u8 = 0;
+
+/// One message of a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said<'a> {
+    /// As JSON, a string or null.
+    pub(super) join_ref: Cow<'a, str>,
+    /// As JSON, a string or null.
+    pub(super) reference: Cow<'a, str>,
+    pub(super) topic: Cow<'a, str>,
+    pub(super) event: Cow<'a, str>,
+    pub(super) payload: Content<'a>,
+}
+
+/// A payload where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content<'a> {
+    /// One JSON value.
+    Json(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl Content<'_> {
+    pub(super) fn to_payload(self) -> Payload {
+        match self {
+            Self::Json(text) => Payload::json(text),
+            Self::Binary(bytes) => Payload::Binary(bytes.into()),
+        }
+    }
+}
+
+/// # Errors
+/// 107 if it is none.
+pub(super) fn read(message: Message<'_>) -> Result<Said<'_>, Refusal> {
+    match message {
+        Message::Text(text) => read_text(text),
+        Message::Binary(bytes) => read_binary(bytes).ok_or_else(|| Refusal::bad_request("no binary push")),
+    }
+}
+
+/// `[join_ref, ref, topic, event, payload]`, exactly (v2_json_serializer.ex).
+fn read_text(text: &str) -> Result<Said<'_>, Refusal> {
+    if is_too_deep(text) {
+        return Err(Refusal::bad_request(format!("JSON deeper than {DEPTH}")));
+    }
+    let wrong = |error| Refusal::bad_request(format!("no array of five: {error}"));
+    let [join_ref, reference, topic, event, payload]: [&RawValue; 5] =
+        serde_json::from_str(text).map_err(wrong)?;
+    Ok(Said {
+        join_ref: read_ref("join_ref", join_ref)?,
+        reference: read_ref("ref", reference)?,
+        topic: string("topic", topic)?,
+        event: string("event", event)?,
+        payload: Content::Json(payload.get()),
+    })
+}
+
+/// In its shortest form, so that the same ref is the same text however it was escaped.
+fn read_ref<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
+    let text = raw.get();
+    if text == NULL {
+        return Ok(Cow::Borrowed(text));
+    }
+    let read = string(field, raw)?;
+    if read.len() > REF_BYTES {
+        return Err(Refusal::bad_request(format!("{field}: more than {REF_BYTES} bytes")));
+    }
+    Ok(if text.contains('\\') { Cow::Owned(quoted(&read)) } else { Cow::Borrowed(text) })
+}
+
+fn string<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
+    let text: Text<'a> =
+        serde_json::from_str(raw.get()).map_err(|_| Refusal::bad_request(format!("{field}: no string")))?;
+    Ok(text.0)
+}
+
+/// A byte for the kind, four for the lengths, join ref, ref, topic and event, and the rest is the payload (v2_json_serializer.ex).
+fn read_binary(bytes: &[u8]) -> Option<Said<'_>> {
+    let (&[kind, join_ref, reference, topic, event], mut rest) = bytes.split_first_chunk()?;
+    if kind != PUSH {
+        return None;
+    }
+    let mut take = |length: u8| {
+        let (field, after) = rest.split_at_checked(length.into())?;
+        rest = after;
+        std::str::from_utf8(field).ok()
+    };
+    let (join_ref, reference) = (take(join_ref)?, take(reference)?);
+    let (topic, event) = (take(topic)?.into(), take(event)?.into());
+    let payload = Content::Binary(rest);
+    Some(Said { join_ref: ref_of(join_ref), reference: ref_of(reference), topic, event, payload })
+}
+
+/// An empty one is none.
+fn ref_of(text: &str) -> Cow<'static, str> {
+    if text.is_empty() { Cow::Borrowed(NULL) } else { Cow::Owned(quoted(text)) }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Result<Said<'_>, Refusal> {
+        read(Message::Text(text))
+    }
+
+    #[test]
+    fn a_text_push_is_five_fields_and_its_payload_is_kept_to_the_byte() {
+        for payload in ["{}", r#"{ "a" : 1e400 }"#, r#""\ud800""#, "null"] {
+            let frame = format!(r#"["3","4","room:1","evt",{payload}]"#);
+            let said = text(&frame).expect("a message");
+            assert_eq!((&*said.join_ref, &*said.reference), (r#""3""#, r#""4""#));
+            assert_eq!((&*said.topic, &*said.event), ("room:1", "evt"));
+            assert_eq!(said.payload, Content::Json(payload));
+        }
+    }
+
+    #[test]
+    fn the_same_ref_is_the_same_however_it_is_escaped() {
+        let escaped = text(r#"["\u0033",null,"t","e",0]"#).expect("a message");
+        assert_eq!((&*escaped.join_ref, &*escaped.reference), (r#""3""#, "null"));
+    }
+
+    #[test]
+    fn what_is_no_message_says_why() {
+        let long = format!(r#"["{}",null,"t","e",0]"#, "x".repeat(256));
+        let deep = format!(r#"[null,null,"t","e",{}{}]"#, "[".repeat(128), "]".repeat(128));
+        for (bad, why) in [
+            (r#"[null,null,"t","e"]"#, "no array of five"),
+            (r#"[null,null,"t","e",0,0]"#, "no array of five"),
+            (r#"{"topic":"t"}"#, "no array of five"),
+            (r#"[3,null,"t","e",0]"#, "join_ref: no string"),
+            (r#"[null,{},"t","e",0]"#, "ref: no string"),
+            (r#"[null,null,null,"e",0]"#, "topic: no string"),
+            (r#"[null,null,"t",7,0]"#, "event: no string"),
+            (&*long, "join_ref: more than 255 bytes"),
+            (&*deep, "JSON deeper than 128"),
+        ] {
+            let refusal = text(bad).expect_err(bad);
+            assert!(refusal.code == 107 && refusal.message.starts_with(why), "{bad}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_binary_push_is_read_as_a_real_client_wrote_it() {
+        let captured = b"\x00\x01\x01\x06\x033" as &[u8];
+        let captured = [captured, b"5room:1bin\x01\x02"].concat();
+        let said = read(Message::Binary(&captured)).expect("a push");
+        assert_eq!((&*said.join_ref, &*said.reference), (r#""3""#, r#""5""#));
+        assert_eq!((&*said.topic, &*said.event), ("room:1", "bin"));
+        assert_eq!(said.payload, Content::Binary(&[1, 2]));
+    }
+
+    #[test]
+    fn every_cut_of_a_binary_push_within_its_fields_is_refused() {
+        let whole = b"\x00\x02\x03\x05\x0512123topicevent";
+        for cut in 0..whole.len() {
+            assert!(read(Message::Binary(&whole[..cut])).is_err(), "{cut}");
+        }
+        assert_eq!(read(Message::Binary(whole)).expect("a push").payload, Content::Binary(&[]));
+        for kind in 1..=255 {
+            let other = [&[kind], &whole[1..]].concat();
+            assert!(read(Message::Binary(&other)).is_err(), "{kind}");
+        }
+        assert!(read(Message::Binary(b"\x00\x00\x00\x01\x00\xff")).is_err(), "no UTF-8");
+    }
+}

@@ -1,0 +1,99 @@
+//! Who is in a channel, as a client's `Presence` keeps it: keys of metas, each of which a `phx_ref` names (presence.js).
+//!
+//! A key is a user, a meta one of its sessions, and its `phx_ref` the session's number. So a meta that is told again replaces itself.
+
+use std::collections::BTreeMap;
+
+use chat_core::{
+    Arrival, ChannelId, Offset, Payload, PresenceChange, PresencePage, Present, SenderName, SessionId,
+};
+
+use super::NULL;
+use super::encode::{frame, push};
+use crate::text::{field, list, number_field, payload, string};
+
+struct Meta<'a> {
+    session: SessionId,
+    name: &'a SenderName,
+    data: Option<&'a Payload>,
+    read: Offset,
+}
+
+type Metas<'a> = BTreeMap<&'a str, Vec<Meta<'a>>>;
+
+/// Who is there, for one who has just joined.
+pub(super) fn state(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
+    let metas = page.present.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
+    push(join_ref, channel.as_str(), "presence_state", out, |out| keys(&metas, out));
+}
+
+/// That the state does not name all who are there.
+pub(super) fn partial(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
+    push(join_ref, channel.as_str(), "presence_partial", out, |out| {
+        out.extend(br#"{"reason":"limit exceeded""#);
+        number_field("users", page.users as u64, out);
+        number_field("sessions", page.sessions as u64, out);
+        out.push(b'}');
+    });
+}
+
+/// Who came and went. The client adds joins to the metas that it has of a key, then takes leaves from them.
+pub(super) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
+    let mut joins: Metas<'_> =
+        change.joined.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
+    let mut arrived = Metas::new();
+    for arrival in change.arrived.iter().filter(|one| !joins.contains_key(one.user.as_str())) {
+        arrived.entry(arrival.user.as_str()).or_default().push(of_session(arrival));
+    }
+    joins.append(&mut arrived);
+    let mut leaves = Metas::new();
+    for departure in &change.departed {
+        leaves.entry(departure.user.as_str()).or_default().push(of_session(departure));
+    }
+    frame([NULL, NULL], channel.as_str(), "presence_diff", out, |out| {
+        out.extend(br#"{"joins":"#);
+        keys(&joins, out);
+        out.extend(br#","leaves":"#);
+        keys(&leaves, out);
+        out.push(b'}');
+    });
+}
+
+fn of_user(present: &Present) -> Vec<Meta<'_>> {
+    let Present { name, data, sessions, read, .. } = present;
+    let meta = |session: &SessionId| Meta { session: *session, name, data: data.as_ref(), read: *read };
+    sessions.iter().map(meta).collect()
+}
+
+fn of_session(arrival: &Arrival) -> Meta<'_> {
+    let Arrival { session, name, data, .. } = arrival;
+    Meta { session: *session, name, data: data.as_ref(), read: Offset(0) }
+}
+
+fn keys(metas: &Metas<'_>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (n, (user, metas)) in metas.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        string(user, out);
+        out.extend(br#":{"metas":"#);
+        list(metas, meta, out);
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+fn meta(meta: &Meta<'_>, out: &mut Vec<u8>) {
+    out.extend(br#"{"phx_ref":"#);
+    string(&meta.session.to_string(), out);
+    field("name", meta.name.as_str(), out);
+    if meta.read.0 > 0 {
+        number_field("read", meta.read.0, out);
+    }
+    if let Some(data) = meta.data {
+        out.extend(br#","data":"#);
+        payload(data, out);
+    }
+    out.push(b'}');
+}

@@ -1,0 +1,109 @@
+//! JSON as all protocols of this crate write and read it.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chat_core::{Payload, Publication, Refers};
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::Deserialize;
+
+/// How deep arrays and objects may stand in each other, the message itself counted.
+pub(crate) const DEPTH: usize = 128;
+
+/// A string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+/// What a publication says and who said it: fields of an object, without its braces.
+pub(crate) fn said(publication: &Publication, out: &mut Vec<u8>) {
+    let message = &publication.message;
+    out.extend(br#""senderName":"#);
+    string(message.sender_name.as_str(), out);
+    out.extend(br#","content":"#);
+    payload(&message.content, out);
+    out.extend(br#","timestamp":""#);
+    timestamp(&message.timestamp, out);
+    out.push(b'"');
+    publication.event.iter().for_each(|event| field("event", event.as_str(), out));
+    match publication.refers {
+        None => {}
+        Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),
+        Some(Refers::Delete(offset)) => number_field("deletes", offset.0, out),
+    }
+}
+
+pub(crate) fn list<T>(items: &[T], write: impl Fn(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
+}
+
+pub(crate) fn field(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
+    string(value, out);
+}
+
+pub(crate) fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
+    out.extend([b",\"", name.as_bytes(), b"\":"].concat());
+    number(value, out);
+}
+
+/// A field that is there only if it is true.
+pub(crate) fn mark(name: &str, value: bool, out: &mut Vec<u8>) {
+    if value {
+        out.extend([b",\"", name.as_bytes(), b"\":true"].concat());
+    }
+}
+
+/// Bytes that no JSON can hold go as a string of base64.
+pub(crate) fn payload(payload: &Payload, out: &mut Vec<u8>) {
+    match payload {
+        Payload::Json(text) => out.extend(text.as_bytes()),
+        Payload::Binary(bytes) => string(&STANDARD.encode(bytes), out),
+    }
+}
+
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a string is JSON, and a Vec takes it");
+}
+
+pub(crate) fn number(number: u64, out: &mut Vec<u8>) {
+    write!(out, "{number}").expect("a Vec takes it");
+}
+
+pub(crate) fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    // A leap second counts on beyond 999 ms; it is shown as the last millisecond.
+    let milli = time.timestamp_subsec_millis().min(999);
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        .expect("a Vec takes it");
+}
+
+/// Looks at brackets outside strings; whether the text is JSON at all is for others to say.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
