@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any, get};
 use chat_core::{Hub, Protocol};
 use chat_protocol::json::Json;
+use chat_protocol::phoenix::Phoenix;
 use chat_tokio_adapter::{Gate, Origins, upgrade};
 
 use crate::metrics;
@@ -24,6 +25,7 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/ws", sockets.of(Json))
+        .route("/socket/websocket", sockets.of(Phoenix::default()))
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(scrape))
         .with_state(hub.clone())

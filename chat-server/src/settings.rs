@@ -10,7 +10,7 @@ use clap::Parser;
 
 use crate::bounds::{Bounds, History, seconds};
 
-/// A chat server: the page at /, the plain protocol at /ws, /health and /metrics.
+/// A chat server: the page at /, the plain protocol at /ws, Phoenix Channels at /socket, /health and /metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
