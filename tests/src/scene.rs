@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Script, Way, World};
-use chat_core::{Connect, Endpoint, Hello, Hub, HubBuilder, Limits, OpenChat, Runtime};
+use chat_core::{Connect, Endpoint, Hello, Hub, HubBuilder, Limits, OpenChat, Protocol, Runtime};
 
 /// A world, a hub in it, and the way out that its sessions take.
 #[derive(Clone, Debug)]
@@ -45,8 +45,13 @@ impl Scene {
 
     /// A session of this name.
     pub fn enter(&self, name: &str) -> Client {
+        self.enter_in(Script, name)
+    }
+
+    /// A session of this name that speaks any protocol.
+    pub fn enter_in(&self, protocol: impl Protocol, name: &str) -> Client {
         let name = Some(name.parse().expect("a name"));
-        self.world.connect(&self.hub, Arc::new(Script), Hello::Now(Connect::named(name)), self.way)
+        self.world.connect(&self.hub, Arc::new(protocol), Hello::Now(Connect::named(name)), self.way)
     }
 
     /// A session that has not said who it is.
