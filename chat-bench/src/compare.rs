@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// After how many seconds a run publishes nothing more.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     seconds: u64,
     /// After how many minutes no run begins any more; `--keep` goes on from there.
     #[arg(long, default_value_t = 40)]

@@ -17,7 +17,7 @@ const STALL: Duration = Duration::from_secs(10);
 /// How long further copies may come after the last message.
 const AFTERMATH: Duration = Duration::from_millis(200);
 /// How long idle connections are let alone before the memory is read.
-const REST: Duration = Duration::from_secs(3);
+const REST: Duration = Duration::from_secs(2);
 /// The longest that a load sleeps which does.
 const NAP: Duration = Duration::from_millis(1);
 /// The most messages that go before the measured part.

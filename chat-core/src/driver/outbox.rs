@@ -307,9 +307,14 @@ impl Outbox {
 
     /// Writes past the empty queue. The writer's role is held already.
     pub(super) fn write_past(&self, writer: &dyn ByteWriter, batch: &Arc<Batch>, first: usize) {
-        let (written, mut left) = write_batch(batch, first, |bytes| writer.try_write(bytes));
+        let (written, left) = write_batch(batch, first, |bytes| writer.try_write(bytes));
         let mut state = lock(&self.state);
-        state.end_anothers_write(&mut left, written);
+        if left.is_none() && state.is_untouched() {
+            state.queue.end_clear_write();
+            state.progress += 1;
+            return;
+        }
+        state.end_anothers_write(&mut left.into_iter().collect(), written);
         rouse(self.write_now(state));
     }
 }
@@ -337,6 +342,11 @@ impl State {
 
     pub(super) fn is_clear(&self) -> bool {
         self.is_free() && self.queue.is_empty()
+    }
+
+    /// Nothing has come while another wrote, and nobody waits for that: as nearly always.
+    fn is_untouched(&self) -> bool {
+        self.queue.is_empty() && !self.awaited && !self.called
     }
 
     fn may_write(&self) -> bool {

@@ -59,19 +59,18 @@ pub(super) fn write_runs(
     written
 }
 
-/// Writes this frame of a batch and all that follow, alone; gives back what was not written.
+/// Writes this frame of a batch and all that follow, alone; gives back what was not written, if anything.
 pub(super) fn write_batch(
     batch: &Arc<Batch>,
     first: usize,
     write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
-) -> (Written, VecDeque<Run>) {
+) -> (Written, Option<Run>) {
     let bytes = batch.bytes_from(first);
     let written = Written::of(write(&[IoSlice::new(bytes)]), bytes.len());
-    let mut left = VecDeque::new();
-    if written.bytes < bytes.len() {
+    let left = (written.bytes < bytes.len()).then(|| {
         let mut run = Run::from(batch, first);
         run.advance(written.bytes);
-        left.push_back(run);
-    }
+        run
+    });
     (written, left)
 }

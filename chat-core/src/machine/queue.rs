@@ -84,6 +84,13 @@ impl Queue {
         }
     }
 
+    /// Gives the writer's role back when all is written and nothing waits.
+    pub(crate) fn end_clear_write(&mut self) {
+        debug_assert!(self.writing && self.waiting.is_none(), "nothing waits");
+        self.writing = false;
+        self.purge = None;
+    }
+
     /// Drops the oldest publications of a channel until `enough` waits still. What a writer has in its hands stays.
     pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
         self.change(|waiting| waiting.drop_oldest(channel, enough))
