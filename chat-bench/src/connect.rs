@@ -36,8 +36,9 @@ impl std::str::FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
-        let wire = Wire::of_scheme(scheme)
-            .ok_or("a target starts with ws://, raw://, nats://, sio:// or floor://")?;
+        let wire = Wire::of_scheme(scheme).ok_or(
+            "a target starts with ws://, centrifuge://, phoenix://, raw://, nats://, sio:// or floor://",
+        )?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let address: SocketAddr = host.parse().map_err(|error| format!("{host}: {error}"))?;
         if !address.ip().is_loopback() {

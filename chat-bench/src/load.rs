@@ -274,6 +274,7 @@ impl Load {
                 (Kind::Delivery, Some(channel)) => {
                     self.board.deliver(&mut connection.account, channel, frame.payload, now);
                 }
+                (Kind::Delivery, None) if self.target.wire.echoes() => {}
                 (Kind::Delivery, None) | (Kind::Refused, _) => self.board.strays += 1,
                 (Kind::Joined, _) => {
                     if self.joined == 0 {

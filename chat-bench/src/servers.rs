@@ -19,6 +19,10 @@ pub(crate) enum Server {
     AsyncStd,
     /// This project on smol, one thread.
     Smol,
+    /// chat-server on Tokio, one worker, with clients of Centrifuge.
+    Centrifuge,
+    /// chat-server on Tokio, one worker, with clients of Phoenix.
+    Phoenix,
     /// axum and a broadcast channel of Tokio's.
     Axum,
     /// tokio-tungstenite and a sender for each subscriber.
@@ -74,6 +78,8 @@ impl Server {
         match workload {
             Workload::Process1 | Workload::Process16 => self == Self::Core,
             _ if self == Self::Core || workload == Workload::Hot => false,
+            // What another wire format costs shows best where one batch goes to many.
+            _ if matches!(self, Self::Centrifuge | Self::Phoenix) => workload == Workload::W1x16,
             Workload::Large => own || self == Self::Floor,
             // On one core: that is where one channel could hold up another.
             Workload::Quiet | Workload::QuietBesideHot => matches!(self, Self::Tokio | Self::Smol),
@@ -88,9 +94,14 @@ impl Server {
             Command::new(program).arg(option).output().is_ok_and(|output| output.status.success())
         };
         match self {
-            Self::Tokio | Self::Tokio2 if !programs.chat_server.exists() => Some(
-                "there is no chat-server beside this program: `cargo build --release -p chat-server`".into(),
-            ),
+            Self::Tokio | Self::Tokio2 | Self::Centrifuge | Self::Phoenix
+                if !programs.chat_server.exists() =>
+            {
+                Some(
+                    "there is no chat-server beside this program: `cargo build --release -p chat-server`"
+                        .into(),
+                )
+            }
             Self::Ws if !starts("node", "--version") => Some("there is no node".into()),
             Self::Ws if !root().join("tests/clients/node_modules/ws").exists() => {
                 Some("there is no npm ws: `npm ci` in tests/clients".into())
@@ -121,9 +132,9 @@ impl Server {
                 command
             }
             Self::Tokio | Self::Tokio2 if workload.shares_a_shard() => serve("tokio"),
-            Self::Tokio | Self::Tokio2 => {
+            Self::Tokio | Self::Tokio2 | Self::Centrifuge | Self::Phoenix => {
                 let mut command = Command::new(&programs.chat_server);
-                let workers = if self == Self::Tokio { "1" } else { "2" };
+                let workers = if self == Self::Tokio2 { "2" } else { "1" };
                 command.args(["--listen", &listen, "--workers", workers]);
                 command.args(["--store", "none", "--request-rate", "0"]);
                 command
@@ -153,6 +164,8 @@ impl Server {
         match self {
             Self::Floor | Self::Core => format!("floor://127.0.0.1:{port}"),
             Self::Tokio | Self::Tokio2 | Self::AsyncStd | Self::Smol => format!("ws://127.0.0.1:{port}/ws"),
+            Self::Centrifuge => format!("centrifuge://127.0.0.1:{port}/connection/websocket"),
+            Self::Phoenix => format!("phoenix://127.0.0.1:{port}/socket/websocket?vsn=2.0.0"),
             Self::Axum | Self::Tungstenite | Self::Ws => format!("raw://127.0.0.1:{port}/ws"),
             Self::Socketioxide => format!("sio://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"),
             Self::Nats => format!("nats://127.0.0.1:{port}/"),
@@ -172,6 +185,8 @@ impl Server {
             Self::Tokio2 => "chat-core, Tokio, 2 cores",
             Self::AsyncStd => "chat-core, async-std",
             Self::Smol => "chat-core, smol",
+            Self::Centrifuge => "chat-core, Tokio, Centrifuge clients",
+            Self::Phoenix => "chat-core, Tokio, Phoenix clients",
             Self::Axum => "axum + broadcast",
             Self::Tungstenite => "tokio-tungstenite + senders",
             Self::Socketioxide => "socketioxide",

@@ -1,9 +1,11 @@
 //! Frames: found in what was read, and written; one file for each way to speak.
 
+mod centrifuge;
 mod chat;
 mod content;
 mod floor;
 mod nats;
+mod phoenix;
 mod raw;
 mod socketio;
 mod websocket;
@@ -19,6 +21,10 @@ pub(crate) enum Wire {
     Floor,
     /// The plain protocol in WebSocket frames.
     Chat,
+    /// Centrifuge's protocol in WebSocket frames.
+    Centrifuge,
+    /// Phoenix Channels in WebSocket frames.
+    Phoenix,
     /// Bare contents in WebSocket frames.
     Raw,
     /// NATS in WebSocket frames.
@@ -62,6 +68,8 @@ impl Wire {
         Some(match scheme {
             "floor" => Self::Floor,
             "ws" => Self::Chat,
+            "centrifuge" => Self::Centrifuge,
+            "phoenix" => Self::Phoenix,
             "raw" => Self::Raw,
             "nats" => Self::Nats,
             "sio" => Self::SocketIo,
@@ -72,6 +80,11 @@ impl Wire {
     /// Whether one frame may hold several messages.
     pub(crate) fn joins(self) -> bool {
         self == Self::Nats
+    }
+
+    /// Whether a publisher hears itself.
+    pub(crate) fn echoes(self) -> bool {
+        matches!(self, Self::Centrifuge | Self::Phoenix)
     }
 
     /// Reads the frame at the front, if all of it is there.
@@ -89,6 +102,8 @@ impl Wire {
             (_, PING) => Kind::Ping,
             (_, CLOSE) => Kind::Close,
             (Self::Chat, TEXT) => chat::kind(payload),
+            (Self::Centrifuge, TEXT) => centrifuge::kind(payload),
+            (Self::Phoenix, TEXT) => phoenix::kind(payload),
             (Self::Raw, TEXT) => raw::kind(payload),
             (Self::SocketIo, TEXT) => socketio::kind(payload),
             (Self::Nats, BINARY) => nats::kind(payload),
@@ -109,6 +124,8 @@ impl Wire {
         match self {
             Self::Floor => floor::subscribe(out, channel),
             Self::Chat => chat::subscribe(out, channel, true),
+            Self::Centrifuge => centrifuge::subscribe(out, channel),
+            Self::Phoenix => phoenix::subscribe(out, channel),
             Self::Raw => raw::subscribe(out, channel),
             Self::Nats => nats::subscribe(out, channel),
             Self::SocketIo => socketio::subscribe(out, channel),
@@ -140,6 +157,14 @@ impl Wire {
                 channels.iter().for_each(|&channel| chat::subscribe(out, channel, false));
                 return channels.len();
             }
+            Self::Centrifuge => {
+                centrifuge::introduce(out, channels);
+                return channels.len();
+            }
+            Self::Phoenix => {
+                channels.iter().for_each(|&channel| phoenix::subscribe(out, channel));
+                return channels.len();
+            }
         }
         0
     }
@@ -149,6 +174,8 @@ impl Wire {
         match self {
             Self::Floor => floor::publish(out, channel, content),
             Self::Chat => chat::publish(out, channel, content),
+            Self::Centrifuge => centrifuge::publish(out, channel, content),
+            Self::Phoenix => phoenix::publish(out, channel, content),
             Self::Raw => raw::publish(out, channel, content),
             Self::Nats => nats::publish(out, channel, content),
             Self::SocketIo => socketio::publish(out, channel, content),
@@ -160,7 +187,8 @@ impl Wire {
         match self {
             Self::Nats => nats::reply(out),
             Self::SocketIo => socketio::reply(out),
-            Self::Floor | Self::Chat | Self::Raw => {}
+            Self::Centrifuge => centrifuge::reply(out),
+            Self::Floor | Self::Chat | Self::Phoenix | Self::Raw => {}
         }
     }
 }
@@ -227,6 +255,17 @@ mod tests {
         nats.extend(served(BINARY, b"PING\r\n"));
         nats.extend(served(BINARY, format!("MSG c-0 1 128\r\n{}\r\n", content(1, 2)).as_bytes()));
         heard(Wire::Nats, &nats, &[Kind::Other, Kind::Joined, Kind::Asked, Kind::Delivery]);
+        let mut centrifuge = served(TEXT, br#"{"id":1,"connect":{"client":"1"}}"#);
+        centrifuge.extend(served(TEXT, br#"{"id":2,"subscribe":{"offset":7}}"#));
+        centrifuge.extend(served(TEXT, b"{}"));
+        let push = format!(r#"{{"push":{{"channel":"c-0","pub":{{"data":"{}"}}}}}}"#, content(1, 2));
+        centrifuge.extend(served(TEXT, push.as_bytes()));
+        heard(Wire::Centrifuge, &centrifuge, &[Kind::Other, Kind::Joined, Kind::Asked, Kind::Delivery]);
+        let mut phoenix = served(TEXT, br#"["1","1","c-0","phx_reply",{"status":"ok","response":{}}]"#);
+        phoenix.extend(served(TEXT, br#"[null,null,"c-0","presence_diff",{"joins":{},"leaves":{}}]"#));
+        let broadcast = format!(r#"[null,null,"c-0","said",{{"text":"{}"}}]"#, content(1, 2));
+        phoenix.extend(served(TEXT, broadcast.as_bytes()));
+        heard(Wire::Phoenix, &phoenix, &[Kind::Joined, Kind::Other, Kind::Delivery]);
         let mut sio = served(TEXT, br#"42["ok"]"#);
         sio.extend(served(TEXT, b"2"));
         sio.extend(served(TEXT, format!(r#"42["message","{}"]"#, content(1, 2)).as_bytes()));
