@@ -152,9 +152,8 @@ fn drop_oldest_keeps_the_newest_and_tells_what_went() {
         assert_eq!(told.last(), Some(&Said::Message(MESSAGES)));
     }
     for told in &deaf {
-        assert_eq!(losses(told), 1);
-        // An eighth of the room is made at once.
-        let lost = told.iter().position(|said| matches!(said, Said::Lost(..))).expect("it lost something");
+        // An eighth of the room is made at once. What was told before the last loss had gone into the kernel's buffers.
+        let lost = told.iter().rposition(|said| matches!(said, Said::Lost(..))).expect("it lost something");
         let waited = (told.len() - lost - 1) * (BYTES + 200);
         assert!(waited > OUTBOX / 4 * 3 && waited < OUTBOX / 20 * 21, "{waited} bytes waited");
     }
@@ -164,7 +163,6 @@ fn drop_oldest_keeps_the_newest_and_tells_what_went() {
 fn drop_newest_keeps_the_oldest_and_tells_what_never_came() {
     let (deaf, _) = play("drop newest");
     for told in &deaf {
-        assert_eq!(losses(told), 1);
         assert!(matches!(told.last(), Some(Said::Lost(_, MESSAGES))));
     }
 }
@@ -177,7 +175,6 @@ fn only_the_newest_ever_waits_for_who_wants_the_latest() {
     }
     for told in &deaf {
         assert!(matches!(told[told.len() - 2], Said::Lost(..)), "one message stands behind the loss");
-        assert_eq!(losses(told), 1);
     }
 }
 
