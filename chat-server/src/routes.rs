@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, any, get};
 use chat_core::{Hub, Protocol};
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
-use chat_tokio_adapter::{Gate, Origins, upgrade};
+use chat_tokio_adapter::{Gate, LongPoll, Origins, upgrade};
 
 use crate::metrics;
 
@@ -26,12 +26,13 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .route("/", get(page))
         .route("/ws", sockets.of(Json))
         .route("/socket/websocket", sockets.of(Phoenix::default()))
+        .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(scrape))
         .with_state(hub.clone())
 }
 
-/// Opens WebSockets to a hub, for pages of these origins.
+/// Opens sessions to a hub, for pages of these origins.
 struct Sockets<'a> {
     hub: &'a Hub,
     origins: &'a Origins,
@@ -40,8 +41,18 @@ struct Sockets<'a> {
 impl Sockets<'_> {
     /// For clients that speak this.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
-        let gate = Gate::new(self.hub.clone(), protocol).origins(self.origins.clone());
+        let gate = self.gate(protocol);
         any(move |mut request: Request| async move { upgrade(&gate, &mut request) })
+    }
+
+    /// For clients that speak this and poll.
+    fn long_poll(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
+        let poll = LongPoll::new(self.gate(protocol));
+        any(move |request: Request| async move { poll.answer(request).await })
+    }
+
+    fn gate(&self, protocol: impl Protocol) -> Gate {
+        Gate::new(self.hub.clone(), protocol).origins(self.origins.clone())
     }
 }
 

@@ -4,10 +4,11 @@
 //!   serve ──▶ upgrade ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
 //!   axum, hyper ──┘  └──▶ run_io                                 (TLS and other streams)
 //!   axum's WebSocket ───▶ axum::run                              (any Stream + Sink of messages)
+//!   GET, POST ──────────▶ LongPoll                               (Phoenix's, where WebSockets die)
 //! ```
 //!
 //! The public interface is: [`TokioRuntime`] to build a hub on; [`serve`] for a server of its own; [`upgrade()`] for a route in any hyper 1 server,
-//! and `axum::upgrade` as a handler; [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
+//! and `axum::upgrade` as a handler; `LongPoll` for clients that poll; [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
 //!
 //! ```no_run
 //! use axum::{Router, routing::any};
@@ -24,12 +25,16 @@
 pub mod axum;
 mod door;
 mod listener;
+#[cfg(feature = "longpoll")]
+mod longpoll;
 mod runtime;
 mod socket;
 mod upgrade;
 
 pub use chat_websocket::{Gate, Opening, Origin, Origins, Rejection};
 pub use listener::{serve, serve_http};
+#[cfg(feature = "longpoll")]
+pub use longpoll::LongPoll;
 pub use runtime::TokioRuntime;
 pub use upgrade::{gate, run_io, run_tcp, upgrade};
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use chat_core::{Hello, Hub, Opener, Protocol, Seat};
+use http::header::{HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::decoder::DecoderConfig;
-use crate::handshake::{Rejection, accept};
-use crate::origin::Origins;
+use crate::handshake::{Rejection, accept, single};
+use crate::origin::{Origins, check_origin};
 
 /// A hub, a protocol, and who may come in. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +62,28 @@ impl Gate {
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
+    /// The origin of the page that a request comes from, if it is a page's and that may speak here. For transports other than the WebSocket.
+    ///
+    /// # Errors
+    /// [`Rejection::Host`] and [`Rejection::Origin`].
+    pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Rejection> {
+        let host = single(headers, &HOST).ok_or(Rejection::Host);
+        let allowed = host.and_then(|host| match check_origin(headers, host, &self.origins) {
+            true => Ok(headers.get(ORIGIN)),
+            false => Err(Rejection::Origin),
+        });
+        allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+    }
+
+    /// Takes a seat for a client whose page may speak here, whatever its transport.
+    ///
+    /// # Errors
+    /// [`Rejection::Unwelcome`], and [`Rejection::Unavailable`] if the hub is full or drains.
+    pub fn admit(&self, opener: &Opener<'_>) -> Result<Opening, Rejection> {
+        let admitted = self.seat(opener).map(|(_, opening)| opening);
+        admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+    }
+
     fn open_parts(
         &self,
         method: &Method,
@@ -70,13 +93,19 @@ impl Gate {
     ) -> Result<(Response<()>, Opening), Rejection> {
         let accepted = accept(method, version, headers, &self.origins)?;
         let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
-        let welcome = self.protocol.welcome(&opener).ok_or(Rejection::Unwelcome)?;
+        let (subprotocol, opening) = self.seat(&opener)?;
+        Ok((accepted.response(subprotocol), opening))
+    }
+
+    /// With the subprotocol that is chosen.
+    fn seat(&self, opener: &Opener<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
+        let welcome = self.protocol.welcome(opener).ok_or(Rejection::Unwelcome)?;
         let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
         let bounds = self.hub.limits();
         let limits =
             DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
-        let response = accepted.response(welcome.subprotocol);
-        Ok((response, Opening { seat, protocol: self.protocol.clone(), hello: welcome.hello, limits }))
+        let opening = Opening { seat, protocol: self.protocol.clone(), hello: welcome.hello, limits };
+        Ok((welcome.subprotocol, opening))
     }
 }
 

@@ -1,0 +1,233 @@
+//! One session between its polls: what waits for the next one, and whether one waits.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use async_channel::{Receiver, Sender};
+use chat_core::{Close, Frame, Incoming, InputError, Kind};
+use futures::Sink;
+use futures::future::{Either, select};
+use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+/// How long a poll waits for something to say (long_poll.ex).
+const POLL: Duration = Duration::from_secs(10);
+
+/// How long a session lasts that nobody polls.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// What one answer holds at most, but for its first frame. More waits in the session's outbox, within the bounds of that.
+const FRAMES: usize = 256;
+const BYTES: usize = 64 * 1024;
+
+/// Messages of a client that wait for its session.
+const HEARD: usize = 16;
+
+/// Where a session's frames wait for a poll, and where its client's messages go in.
+pub(super) struct Mail {
+    state: Mutex<State>,
+    /// Calls the poll that waits.
+    changed: Notify,
+    heard: Sender<Result<Incoming, InputError>>,
+}
+
+struct State {
+    frames: Vec<Frame>,
+    bytes: usize,
+    /// How the session ended, if it did.
+    close: Option<Close>,
+    over: bool,
+    /// Counts polls: only the last one is served.
+    turn: u64,
+    polling: usize,
+    /// When the last poll ended, and how long the next may take to come.
+    seen: Instant,
+    patience: Duration,
+    sink: Option<Waker>,
+}
+
+/// What a poll gets.
+pub(super) enum Next {
+    /// These.
+    Frames(Vec<Frame>),
+    /// Nothing came in time, or another poll took its place.
+    Nothing,
+    /// The session is over.
+    Over(Option<Close>),
+}
+
+/// Where a session puts its frames.
+pub(super) struct Outlet(pub(super) Arc<Mail>);
+
+impl Mail {
+    /// Its first poll may take so long to come.
+    pub(super) fn new(patience: Duration) -> (Arc<Self>, Receiver<Result<Incoming, InputError>>) {
+        let (heard, input) = async_channel::bounded(HEARD);
+        let state = State {
+            frames: Vec::new(),
+            bytes: 0,
+            close: None,
+            over: false,
+            turn: 0,
+            polling: 0,
+            seen: Instant::now(),
+            patience,
+            sink: None,
+        };
+        (Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), heard }), input)
+    }
+
+    /// Runs its session to the end, which comes too when nobody polls any more.
+    pub(super) async fn run(&self, session: impl Future<Output = Close>) {
+        let (session, forgotten) = (pin!(session), pin!(self.forgotten()));
+        if let Either::Right(((), session)) = select(session, forgotten).await {
+            self.heard.close();
+            session.await;
+        }
+        self.change(|state| state.over = true);
+    }
+
+    /// Hands over what its client says; waits while the session has enough to do. False if that is over.
+    pub(super) async fn say(&self, item: Result<Incoming, InputError>) -> bool {
+        self.heard.send(item).await.is_ok()
+    }
+
+    /// Waits for what is next. Dropping it loses nothing.
+    pub(super) async fn next(&self) -> Next {
+        let polling = Polling::begin(self);
+        let waiting = async {
+            loop {
+                // Made before the look, so that no call between the two is missed.
+                let changed = self.changed.notified();
+                if let Some(next) = self.take(polling.turn) {
+                    return next;
+                }
+                changed.await;
+            }
+        };
+        let next = timeout(POLL, waiting).await.unwrap_or(Next::Nothing);
+        if matches!(next, Next::Over(_)) {
+            // To the session this is the answer to its close.
+            self.heard.close();
+        }
+        next
+    }
+
+    fn take(&self, turn: u64) -> Option<Next> {
+        let mut state = self.state();
+        if state.turn != turn {
+            return Some(Next::Nothing);
+        }
+        if state.frames.is_empty() {
+            let over = state.over || state.close.is_some();
+            return over.then(|| Next::Over(state.close.clone()));
+        }
+        state.bytes = 0;
+        let (frames, sink) = (std::mem::take(&mut state.frames), state.sink.take());
+        drop(state);
+        sink.into_iter().for_each(Waker::wake);
+        Some(Next::Frames(frames))
+    }
+
+    /// Ready when nobody has polled for too long.
+    async fn forgotten(&self) {
+        while let Some(left) = self.patience() {
+            sleep(left).await;
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let state = self.state();
+        if state.polling > 0 {
+            return Some(state.patience);
+        }
+        Some((state.seen + state.patience).saturating_duration_since(Instant::now()))
+            .filter(|left| !left.is_zero())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.frames.len() < FRAMES && self.bytes < BYTES
+    }
+
+    fn push(&mut self, frame: Frame) {
+        self.bytes += frame.as_ref().len();
+        self.frames.push(frame);
+    }
+}
+
+/// A poll under way.
+struct Polling<'a> {
+    mail: &'a Mail,
+    turn: u64,
+}
+
+impl<'a> Polling<'a> {
+    fn begin(mail: &'a Mail) -> Self {
+        let mut turn = 0;
+        mail.change(|state| {
+            state.polling += 1;
+            state.turn += 1;
+            state.patience = WINDOW;
+            turn = state.turn;
+        });
+        Self { mail, turn }
+    }
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        let mut state = self.mail.state();
+        state.polling -= 1;
+        state.seen = Instant::now();
+    }
+}
+
+impl Sink<Frame> for Outlet {
+    type Error = Infallible;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        let mut state = self.0.state();
+        if state.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        state.sink = Some(cx.waker().clone());
+        drop(state);
+        self.0.changed.notify_waiters();
+        Poll::Pending
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), Infallible> {
+        match frame.kind() {
+            Kind::Text | Kind::Binary => self.0.state().push(frame),
+            Kind::Close => self.0.state().close = Some(frame.close().unwrap_or(Close::NORMAL)),
+            // Whether the client is there is seen from its polls. If there is no room, it is heard of otherwise.
+            Kind::Ping => drop(self.0.heard.try_send(Ok(Incoming::Pong))),
+            Kind::Pong => {}
+        }
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.changed.notify_waiters();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.change(|state| state.over = true);
+        Poll::Ready(Ok(()))
+    }
+}

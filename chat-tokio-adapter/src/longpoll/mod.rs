@@ -1,0 +1,260 @@
+//! The long poll of Phoenix's clients, for networks in which WebSockets die (longpoll.js, long_poll.ex).
+//!
+//! ```text
+//!   GET  ──▶ a poll waits at the session's Mail ◀── frames of its Connection
+//!   POST ──▶ messages, line by line ──▶ its Connection
+//! ```
+//!
+//! A session is known by a token that nobody can guess. Nothing is lost between two polls; what an answer held that did not arrive is, and then the
+//! client begins anew. A session ends when nobody has polled it for half a minute.
+
+mod lines;
+mod mail;
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use chat_core::{Close, Connection, Frame, Incoming, InputError, Kind, Opener};
+use chat_websocket::{Gate, Opening, Rejection};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
+use hyper::body::Body;
+use tokio::time::timeout;
+
+use self::lines::{BadLine, Lines};
+use self::mail::{Mail, Next, Outlet};
+
+/// The most messages in one POST (constants.js).
+const BATCH: usize = 100;
+
+/// What a client may send along that a browser asks about first.
+const HEADERS: &str = "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token";
+const METHODS: &str = "GET, POST, OPTIONS";
+
+/// Serves a gate to clients that poll. Cheap to clone.
+///
+/// The gate's protocol is to say everything in text. Its hub's bounds hold: on sessions, and on the bytes of a message, whether text or decoded.
+#[derive(Clone)]
+pub struct LongPoll(Arc<Inner>);
+
+struct Inner {
+    gate: Gate,
+    sessions: Mutex<HashMap<Box<str>, Arc<Mail>>>,
+}
+
+impl LongPoll {
+    /// Serves this gate. To be called once for a route: sessions are known to it alone.
+    pub fn new(gate: Gate) -> Self {
+        Self(Arc::new(Inner { gate, sessions: Mutex::default() }))
+    }
+
+    /// Answers a request: a poll, which takes up to ten seconds, or a batch of messages.
+    pub async fn answer<B: Body + Unpin>(&self, request: Request<B>) -> Response<String> {
+        let (head, body) = request.into_parts();
+        let origin = match self.0.gate.origin(&head.headers) {
+            Ok(origin) => origin.cloned(),
+            Err(_) => return said(StatusCode::FORBIDDEN, 403, None, &[]),
+        };
+        let mut response = match head.method {
+            Method::GET => self.poll(&head).await,
+            Method::POST => self.push(&head, body).await,
+            Method::OPTIONS => preflight(),
+            _ => not_allowed(),
+        };
+        if let Some(origin) = origin {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        response
+    }
+
+    async fn poll(&self, head: &Parts) -> Response<String> {
+        let (token, query) = token(head);
+        let Some((token, mail)) = token.and_then(|token| Some((token, self.session(token)?))) else {
+            return self.begin(&head.headers, &query);
+        };
+        match mail.next().await {
+            Next::Frames(frames) => said(StatusCode::OK, 200, Some(token), &frames),
+            Next::Nothing => said(StatusCode::OK, 204, Some(token), &[]),
+            Next::Over(close) if close.as_ref().is_some_and(is_final) => {
+                said(StatusCode::OK, 403, Some(token), &[])
+            }
+            Next::Over(_) => said(StatusCode::OK, 410, Some(token), &[]),
+        }
+    }
+
+    /// A new session. Its client polls again at once, with the token that it is told.
+    fn begin(&self, headers: &HeaderMap, query: &str) -> Response<String> {
+        let subprotocols = bearer(headers);
+        let opener = Opener { query: Some(query), subprotocols: &subprotocols };
+        let opened = self.0.gate.admit(&opener).and_then(|opening| Ok((opening, new_token()?)));
+        match opened {
+            Ok((opening, token)) => {
+                self.run(opening, token.clone());
+                said(StatusCode::OK, 410, Some(&token), &[])
+            }
+            Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {
+                said(StatusCode::FORBIDDEN, 403, None, &[])
+            }
+            // The only other word upon which a client comes back.
+            Err(rejection) => said(rejection.status(), 500, None, &[]),
+        }
+    }
+
+    fn run(&self, opening: Opening, token: Box<str>) {
+        let Opening { seat, protocol, hello, .. } = opening;
+        let (mail, input) = Mail::new(seat.hub().limits().open_timeout);
+        self.sessions().insert(token.clone(), mail.clone());
+        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()));
+        let this = self.clone();
+        tokio::spawn(async move {
+            mail.run(connection).await;
+            this.sessions().remove(&token);
+        });
+    }
+
+    async fn push<B: Body + Unpin>(&self, head: &Parts, body: B) -> Response<String> {
+        let (token, _) = token(head);
+        let Some(mail) = token.and_then(|token| self.session(token)) else {
+            return said(StatusCode::OK, 410, None, &[]);
+        };
+        let limits = self.0.gate.hub().limits();
+        let batch = take_in(&mail, Lines::new(body, limits.message_bytes), limits.message_bytes);
+        let status = timeout(limits.handshake_timeout, batch).await.unwrap_or(408);
+        said(StatusCode::OK, status, None, &[])
+    }
+
+    fn session(&self, token: &str) -> Option<Arc<Mail>> {
+        self.sessions().get(token).cloned()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Mail>>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands over messages as the session takes them, and gives the status of the answer. A session whose client breaks a bound ends, as it does on a WebSocket.
+async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize) -> u16 {
+    for _ in 0..BATCH {
+        let (item, status) = match lines.next().await {
+            Ok(Some(line)) => (message(line, most), 200),
+            Ok(None) => return 200,
+            Err(BadLine::TooLong) => (Err(InputError::Refused(Close::TOO_BIG)), 413),
+            Err(BadLine::Lost) => return 400,
+        };
+        let refused = item.is_err();
+        if !mail.say(item).await {
+            return 410;
+        }
+        if refused {
+            return status.max(400);
+        }
+    }
+    match lines.next().await {
+        Ok(None) => 200,
+        _ => 413,
+    }
+}
+
+/// A text begins with a bracket; all else is base64 (longpoll.js). What is neither is for the protocol to refuse.
+fn message(line: Vec<u8>, most: usize) -> Result<Incoming, InputError> {
+    let bytes = match line.first() {
+        Some(b'[') | None => None,
+        Some(_) => STANDARD.decode(&line).ok(),
+    };
+    if bytes.as_ref().unwrap_or(&line).len() > most {
+        return Err(InputError::Refused(Close::TOO_BIG));
+    }
+    match bytes {
+        Some(bytes) => Ok(Incoming::Binary(bytes)),
+        None => String::from_utf8(line)
+            .map(Incoming::Text)
+            .map_err(|_| InputError::Refused(Close::INVALID_PAYLOAD)),
+    }
+}
+
+/// The session's token, in a header or as the query's last `token`, and the query without it: an earlier one is the user's own.
+fn token(head: &Parts) -> (Option<&str>, String) {
+    let query = head.uri.query().unwrap_or_default();
+    let header = head.headers.get("x-phoenix-longpoll-token").and_then(|token| token.to_str().ok());
+    if header.is_some() {
+        return (header, query.to_owned());
+    }
+    let mut params: Vec<_> = query.split('&').collect();
+    let last = params.iter().rposition(|param| param.starts_with("token="));
+    let token = last.map(|at| &params.remove(at)["token=".len()..]);
+    (token, params.join("&"))
+}
+
+/// The user's token, as a WebSocket would offer it.
+fn bearer(headers: &HeaderMap) -> Vec<String> {
+    let token = headers.get("x-phoenix-authtoken").map(HeaderValue::as_bytes);
+    let offered = |token| {
+        let bearer = format!("base64url.bearer.phx.{}", STANDARD_NO_PAD.encode(token));
+        vec!["phoenix".to_owned(), bearer]
+    };
+    token.map(offered).unwrap_or_default()
+}
+
+/// 128 bits, as hexadecimal digits.
+fn new_token() -> Result<Box<str>, Rejection> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Rejection::Unavailable)?;
+    let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("a String takes it");
+        digits
+    });
+    Ok(digits.into())
+}
+
+/// Whether a client is not to come back.
+fn is_final(close: &Close) -> bool {
+    matches!(close.code, 3500..4000 | 4500..5000)
+}
+
+/// An answer. Its client reads the status in the body, and wants the token again each time.
+fn said(http: StatusCode, status: u16, token: Option<&str>, frames: &[Frame]) -> Response<String> {
+    let messages: Vec<_> = frames.iter().map(text).collect();
+    let body = serde_json::json!({ "status": status, "token": token, "messages": messages });
+    let mut response = Response::new(body.to_string());
+    *response.status_mut() = http;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn text(frame: &Frame) -> String {
+    match frame.as_str() {
+        Some(text) if frame.kind() == Kind::Text => text.to_owned(),
+        _ => STANDARD.encode(frame),
+    }
+}
+
+fn preflight() -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+fn not_allowed() -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+    response
+}
+
+impl fmt::Debug for LongPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LongPoll").field("gate", &self.0.gate).finish_non_exhaustive()
+    }
+}
