@@ -179,7 +179,8 @@ fn message(line: Vec<u8>, most: usize) -> Result<Incoming, InputError> {
     }
 }
 
-/// The session's token, in a header or as the query's last `token`, and the query without it: an earlier one is the user's own.
+/// The session's token, in a header or in the query, and the query without it. There it stands behind `vsn`; a `token` before that is the user's own
+/// (socket.js, longpoll.js).
 fn token(head: &Parts) -> (Option<&str>, String) {
     let query = head.uri.query().unwrap_or_default();
     let header = head.headers.get("x-phoenix-longpoll-token").and_then(|token| token.to_str().ok());
@@ -187,8 +188,9 @@ fn token(head: &Parts) -> (Option<&str>, String) {
         return (header, query.to_owned());
     }
     let mut params: Vec<_> = query.split('&').collect();
-    let last = params.iter().rposition(|param| param.starts_with("token="));
-    let token = last.map(|at| &params.remove(at)["token=".len()..]);
+    let version = params.iter().position(|param| param.starts_with("vsn=")).unwrap_or_default();
+    let behind = params[version..].iter().position(|param| param.starts_with("token="));
+    let token = behind.map(|at| &params.remove(version + at)["token=".len()..]);
     (token, params.join("&"))
 }
 
@@ -256,5 +258,44 @@ fn not_allowed() -> Response<String> {
 impl fmt::Debug for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LongPoll").field("gate", &self.0.gate).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apart(query: &str) -> (Option<String>, String) {
+        let request =
+            Request::builder().uri(format!("/socket/longpoll?{query}")).body(()).expect("a request");
+        let (head, ()) = request.into_parts();
+        let (token, rest) = token(&head);
+        (token.map(str::to_owned), rest)
+    }
+
+    #[test]
+    fn a_token_behind_the_version_is_the_sessions_and_one_before_it_is_the_users() {
+        let all = |token: Option<&str>, rest: &str| (token.map(str::to_owned), rest.to_owned());
+        assert_eq!(apart("vsn=2.0.0&token=7"), all(Some("7"), "vsn=2.0.0"));
+        assert_eq!(apart("token=me&vsn=2.0.0&"), all(None, "token=me&vsn=2.0.0&"));
+        assert_eq!(apart("token=me&vsn=2.0.0&token=7"), all(Some("7"), "token=me&vsn=2.0.0"));
+        assert_eq!(apart(""), all(None, ""));
+    }
+
+    #[test]
+    fn a_line_is_text_or_base64_within_the_bound_of_a_message() {
+        let read = |line: &str| message(line.into(), 8);
+        assert_eq!(read("[1,2,3]"), Ok(Incoming::Text("[1,2,3]".into())));
+        assert_eq!(read("AAECAwQFBgc="), Ok(Incoming::Binary((0..8).collect())));
+        assert_eq!(read("AAECAwQFBgcI"), Err(InputError::Refused(Close::TOO_BIG)));
+        assert_eq!(read("[1,2,3,4]"), Err(InputError::Refused(Close::TOO_BIG)));
+        assert_eq!(read("no!"), Ok(Incoming::Text("no!".into())));
+        assert_eq!(message(b"[\xff".into(), 8), Err(InputError::Refused(Close::INVALID_PAYLOAD)));
+    }
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let (one, other) = (new_token().expect("chance"), new_token().expect("chance"));
+        assert!(one != other && one.len() == 32);
     }
 }
