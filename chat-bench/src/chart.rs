@@ -54,6 +54,9 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 fn panel(results: &Results, workload: Workload, title: &str, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
     words(area, title, 14, INK, (20, 10))?;
     let servers = results.servers(workload).into_iter().filter(|server| *server != Server::Floor);
+    let servers: Vec<_> = servers.collect();
+    let (floor, bottom) = (NAMES + length(1.0), 26 + servers.len() as i32 * ROW);
+    area.draw(&PathElement::new([(floor, 24), (floor, bottom)], FAINT))?;
     for (row, server) in (0..).zip(servers) {
         let Some(ratio) = results.ratio(workload, server, Server::Floor, main_column(workload).1) else {
             continue;

@@ -33,6 +33,30 @@ the median of the rounds is told. History (100), presence and all default bounds
 
 ";
 
+const TEN_THOUSAND: &str = "
+## Ten thousand
+
+Set-up is from the first connect until all subscriptions are answered, with one load on one core. The floor has no handshake.
+";
+
+const BESIDE: &str = "
+## A quiet channel beside a hot one
+
+A channel of ten hears 100 messages a second: alone, and while a channel of 10,000 in the same shard, on the same core, has 16 messages in flight.
+";
+
+const STEADY: &str = "
+## 500 messages a second, and readers that do not read
+
+500 messages a second to 1,000 subscribers, whatever comes back; and 100 subscribers, ten of which never read, with 64 messages in flight.
+";
+
+const STORM: &str = "
+## A storm of resumes
+
+10,000 subscribers of one channel go, miss 100 messages, and connect again at once to get them: a million deliveries, each once and in order.
+";
+
 /// Writes the page, and the plot beside it.
 pub(crate) fn write(results: &Results) -> io::Result<()> {
     let docs = root().join("docs");
@@ -140,12 +164,11 @@ fn figures(
 fn large(results: &Results) -> String {
     let set_up: fn(&Report) -> f64 = |report| report.setup_s;
     let (large, idle) = (Workload::Large, Workload::Idle);
-    let text = "\n## Ten thousand\n\nSet-up is from the first connect until all subscriptions are answered, one load on one core. The floor has no handshake.\n";
-    text.to_owned()
+    TEN_THOUSAND.to_owned()
         + &figures(
             results,
             idle,
-            "| | set-up of 10,000, s | times the floor | W1-16 with 10,000 subscribers, times the floor |",
+            "| | set-up, s | times the floor | W1-16 to 10,000, times the floor |",
             |server| {
                 let ratio = results.ratio(idle, server, Server::Floor, set_up);
                 let wide = results.ratio(large, server, Server::Floor, main_column(large).1);
@@ -156,28 +179,16 @@ fn large(results: &Results) -> String {
 
 fn beside(results: &Results) -> String {
     let (quiet, hot) = (Workload::Quiet, Workload::QuietBesideHot);
-    let text = "\n## A quiet channel beside a hot one\n\nA channel of ten hears 100 messages a second. In the same shard, on the same core, one of 10,000 is silent, or has 16 messages in flight.\n";
-    text.to_owned()
-        + &figures(
-            results,
-            hot,
-            "| quiet channel's p99 | ms beside a silent one | ms beside the hot one | ratio |",
-            |server| {
-                let ratio = results.ratio(hot, server, server, P99.1).and(
-                    results
-                        .median(hot, server, P99.1)
-                        .zip(results.median(quiet, server, P99.1))
-                        .map(|(hot, quiet)| hot / quiet),
-                );
-                vec![results.median(quiet, server, P99.1), results.median(hot, server, P99.1), ratio]
-            },
-        )
+    BESIDE.to_owned()
+        + &figures(results, hot, "| quiet channel's p99 | ms alone | ms beside | ratio |", |server| {
+            let (alone, beside) = (results.median(quiet, server, P99.1), results.median(hot, server, P99.1));
+            vec![alone, beside, alone.zip(beside).map(|(alone, beside)| beside / alone)]
+        })
 }
 
 fn slow_and_open(results: &Results) -> String {
     let (open, slow) = (Workload::Open, Workload::Slow);
-    let text = "\n## 500 messages a second, and readers that do not read\n\n500 messages a second to 1,000 subscribers, whatever comes back; and 100 subscribers, ten of which never read, with 64 messages in flight.\n";
-    text.to_owned()
+    STEADY.to_owned()
         + &figures(
             results,
             open,
@@ -195,8 +206,7 @@ fn slow_and_open(results: &Results) -> String {
 
 fn storm(results: &Results) -> String {
     let storm = Workload::Storm;
-    let text = "\n## A storm of resumes\n\n10,000 subscribers of one channel go, miss 100 messages, and connect again at once to get them: a million deliveries, each once and in order.\n";
-    text.to_owned()
+    STORM.to_owned()
         + &figures(results, storm, "| | s until all have all | CPU-s per million |", |server| {
             let cpu: fn(&Report) -> f64 = |report| report.cpu_s_per_million;
             vec![results.median(storm, server, main_column(storm).1), results.median(storm, server, cpu)]

@@ -76,7 +76,8 @@ impl Results {
             let other = self.of(workload, to).find(|other| other.round == line.round)?;
             Some(figure(&line.report) / figure(&other.report))
         });
-        median(ratios.filter(|ratio| ratio.is_finite()).collect())
+        // A figure of nothing is none: the run was too short for it.
+        median(ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect())
     }
 
     /// The sum of a count over all rounds.

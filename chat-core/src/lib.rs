@@ -33,7 +33,6 @@ mod driver;
 mod lock;
 mod machine;
 mod model;
-mod padded;
 mod port;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -9,9 +9,9 @@ use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
+use super::padded::Padded;
 use crate::machine::{Budget, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
-use crate::padded::Padded;
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.

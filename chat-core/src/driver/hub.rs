@@ -11,6 +11,7 @@ use super::fanout;
 use super::hooks::AnyEndpoint;
 use super::ledger::Ledger;
 use super::metrics::{Metrics, Stats};
+use super::padded::Padded;
 use super::seats::{Full, Seat, Seats};
 use super::subscription::Subscription;
 use super::summons::Manner;
@@ -22,7 +23,6 @@ use crate::model::{
     ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
     SenderName, SessionId,
 };
-use crate::padded::Padded;
 use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.

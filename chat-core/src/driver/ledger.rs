@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hub::Hub;
 use super::outbox::Outbox;
+use super::padded::Padded;
 use super::summons::Manner;
 use crate::lock::lock;
 use crate::machine::Load;
 use crate::model::{Close, Limits};
-use crate::padded::Padded;
 
 /// Every outbox books here what it holds, so that all together have a bound.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::padded::Padded;
 use super::subscription::Delivery;
 use crate::lock::lock;
 use crate::model::{Close, Refusal};
-use crate::padded::Padded;
 
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::encoding::Encoding;
 use super::ledger::Ledger;
+use super::state::{State, rouse, wake};
 use super::summons::{Manner, Order, Summons};
-use super::write::{Written, write_batch, write_runs};
+use super::write::{write_batch, write_runs};
 use crate::lock::lock;
-use crate::machine::{Load, Next, Queue};
+use crate::machine::{Load, Next};
 use crate::model::{Batch, ChannelId, Close, Frame, Lost, Run, SessionId};
 use crate::port::ByteWriter;
 
@@ -24,35 +25,6 @@ pub(crate) struct Outbox {
     pub(super) writer: Option<Arc<dyn ByteWriter>>,
     ledger: Arc<Ledger>,
     pub(super) state: Mutex<State>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) queue: Queue,
-    /// What was promised to those that are behind, in bytes: it waits too, though not here.
-    pub(super) promised: usize,
-    /// What of its weight the ledger knows.
-    pub(super) booked: usize,
-    /// A turn of the session is under way: it writes all that it said at its end.
-    corked: bool,
-    /// The transport took no more: only the connection's task writes, once it is woken.
-    pub(super) blocked: bool,
-    /// The transport is lost.
-    pub(super) failed: bool,
-    /// Nothing more is taken in but the close.
-    pub(super) shut: bool,
-    /// A subscription fell behind, for the session's task to see to.
-    pub(super) lagging: bool,
-    /// What others want of the session, for its task to see to.
-    summons: Option<Box<Summons>>,
-    /// The connection's task, if it waits.
-    waker: Option<Waker>,
-    /// It waits for another who writes just now.
-    awaited: bool,
-    /// There is something that only it will do.
-    called: bool,
-    /// Counts writes that got something across.
-    progress: u64,
 }
 
 impl Outbox {
@@ -316,71 +288,6 @@ impl Outbox {
         }
         state.end_anothers_write(&mut left.into_iter().collect(), written);
         rouse(self.write_now(state));
-    }
-}
-
-/// Wakes the connection's task if it was called. One in its turn needs no call: it looks at the end.
-fn rouse(mut state: MutexGuard<'_, State>) {
-    if std::mem::take(&mut state.called) && !state.corked {
-        wake(state);
-    }
-}
-
-/// Wakes the connection's task, if it waits, once the lock is free.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let waker = state.waker.take();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
-impl State {
-    fn is_free(&self) -> bool {
-        !self.corked && !self.blocked && !self.failed && !self.queue.is_writing()
-    }
-
-    pub(super) fn is_clear(&self) -> bool {
-        self.is_free() && self.queue.is_empty()
-    }
-
-    /// Nothing has come while another wrote, and nobody waits for that: as nearly always.
-    fn is_untouched(&self) -> bool {
-        self.queue.is_empty() && !self.awaited && !self.called
-    }
-
-    fn may_write(&self) -> bool {
-        self.is_free() && !self.queue.is_empty()
-    }
-
-    fn end_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
-        self.queue.end_write(left);
-        self.progress += u64::from(written.some);
-        self.blocked |= written.blocked;
-        self.failed |= written.failed;
-    }
-
-    /// Ends the write of one who is not the connection's task, and calls the task for what comes of it.
-    fn end_anothers_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
-        self.end_write(left, written);
-        self.called |= written.blocked || written.failed || std::mem::take(&mut self.awaited);
-    }
-
-    /// Notes that a subscription fell behind, and calls the task to see to it.
-    pub(super) fn lag(&mut self) {
-        self.lagging = true;
-        self.called = true;
-    }
-
-    fn shut(&mut self) -> usize {
-        self.shut = true;
-        self.queue.purge_all()
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
     }
 }
 

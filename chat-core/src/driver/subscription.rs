@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::outbox::{Outbox, State};
+use super::outbox::Outbox;
+use super::state::State;
 use super::summons::Manner;
 use crate::lock::lock;
 use crate::machine::Loss;
