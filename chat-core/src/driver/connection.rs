@@ -32,6 +32,7 @@ pub struct Connection<I> {
     /// What the transport had not taken when it was last seen to stand still.
     stalled: Option<u64>,
     answers_pings: bool,
+    answers_closes: bool,
 }
 
 /// How far the end of the session has come.
@@ -97,7 +98,7 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let answers_pings = framing.answers_pings();
+        let (answers_pings, answers_closes) = (framing.answers_pings(), framing.answers_closes());
         let talk = protocol.talk(seat.id(), hub.limits());
         let encoding = match talk.voice() {
             Some(voice) => Encoding::of(voice, framing),
@@ -120,6 +121,7 @@ where
             peer: Peer::Talks,
             stalled: None,
             answers_pings,
+            answers_closes,
         };
         connection.greet(hello);
         connection
@@ -285,7 +287,7 @@ where
                     self.alarm.set(Timer::Close, patience);
                     Ending::Said
                 }
-                Ending::Said if self.peer == Peer::Talks => return Poll::Pending,
+                Ending::Said if self.peer == Peer::Talks && self.answers_closes => return Poll::Pending,
                 Ending::Said => Ending::Finishing,
                 Ending::Finishing => match self.output.poll_close(cx) {
                     Poll::Ready(()) => Ending::Lingering,

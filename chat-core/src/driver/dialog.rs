@@ -280,10 +280,13 @@ impl Dialog {
             Command::Subscribe(wish) => {
                 let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
+                let hub = self.hub();
+                let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
                 Answer::Subscribed(Subscribed {
                     channel: wish.channel,
                     epoch,
                     offset,
+                    keeps: !kept.history.is_none(),
                     already: true,
                     recovery: None,
                     presence: None,

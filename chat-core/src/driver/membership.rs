@@ -47,8 +47,8 @@ impl Dialog {
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
-        let data = options.data;
-        Subscribed { channel, epoch, offset, already: false, recovery, presence, expires, data }
+        let (keeps, data) = (!kept.history.is_none(), options.data);
+        Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
 
     /// Whether a subscription is behind that can go on now.

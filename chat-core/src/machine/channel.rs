@@ -209,7 +209,7 @@ impl<S: Clone> Channel<S> {
     }
 
     fn recover(&self, since: Since, most: usize) -> Result<Vec<Event>, Recovery> {
-        if since.epoch != self.epoch {
+        if since.epoch.is_some_and(|epoch| epoch != self.epoch) {
             return Err(Recovery::EpochChanged);
         }
         self.history.since(since.offset, self.last.offset, most)

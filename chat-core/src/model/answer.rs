@@ -44,6 +44,8 @@ pub struct Subscribed {
     pub epoch: Epoch,
     /// The place of the last publication before those that follow.
     pub offset: Offset,
+    /// The channel keeps what is published, so that one can go on from a place in it.
+    pub keeps: bool,
     /// It was in the channel already.
     pub already: bool,
     /// What became of the wish to go on, if there was one.

@@ -42,8 +42,8 @@ pub enum Storage {
 /// The last that a client heard of a channel, from which it wants to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// The channel's life.
-    pub epoch: Epoch,
+    /// The channel's life; none for whatever it is in.
+    pub epoch: Option<Epoch>,
     /// The place of the last publication that was heard.
     pub offset: Offset,
 }

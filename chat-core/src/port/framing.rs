@@ -16,6 +16,11 @@ pub trait Framing: Send + Sync + 'static {
     fn answers_pings(&self) -> bool {
         true
     }
+
+    /// Whether a peer answers [`Kind::Close`]; if not, the transport ends once that is written.
+    fn answers_closes(&self) -> bool {
+        true
+    }
 }
 
 /// For transports that take frames one by one and mark them themselves.

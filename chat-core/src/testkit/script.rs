@@ -118,7 +118,8 @@ fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
             "resync" => wish.overflow = Overflow::Resync,
             "since" => {
                 let epoch = words.next().and_then(|epoch| epoch.parse().ok());
-                wish.since = epoch.zip(offset(words.next())).map(|(epoch, offset)| Since { epoch, offset });
+                let since = epoch.zip(offset(words.next()));
+                wish.since = since.map(|(epoch, offset)| Since { epoch: Some(epoch), offset });
             }
             _ => return Err(Refusal::bad_request(format!("no option: {word:?}"))),
         }

@@ -92,7 +92,7 @@ fn since(raw: &RawValue) -> Result<Since, Refusal> {
     let wrong = || of_field("since", "no object with an epoch and an offset");
     let since: SinceFields<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
     let epoch: Epoch = since.epoch.parse().map_err(|error| of_field("since", error))?;
-    Ok(Since { epoch, offset: chat_core::Offset(since.offset) })
+    Ok(Since { epoch: Some(epoch), offset: chat_core::Offset(since.offset) })
 }
 
 fn epoch(raw: &RawValue) -> Result<Epoch, Refusal> {

@@ -5,7 +5,7 @@ use chat_core::{
     Publication, Recovery, Refusal, Reply, RequestId, Subscribed,
 };
 
-use crate::text::{field, list, mark, number, number_field, payload, said, string, timestamp};
+use crate::write::{field, list, mark, number, number_field, payload, said, string, timestamp};
 
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
@@ -281,6 +281,7 @@ mod tests {
                     channel: channel.clone(),
                     epoch,
                     offset,
+                    keeps: true,
                     already: true,
                     recovery: None,
                     presence: None,

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, RequestId};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::text::{DEPTH, Text, is_too_deep};
+use crate::read::{DEPTH, Text, is_object, is_too_deep, present};
 
 /// The longest id, in bytes as it stands in the request.
 const ID_BYTES: usize = 64;
@@ -74,11 +74,6 @@ pub(super) struct SinceFields<'a> {
     pub(super) offset: u64,
 }
 
-/// A field that is there, be it null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
-
 /// The fields of a message.
 ///
 /// # Errors
@@ -90,8 +85,7 @@ pub(super) fn fields(message: Message<'_>) -> Result<Fields<'_>, Refusal> {
     if is_too_deep(text) {
         return Err(Refusal::bad_request(format!("JSON deeper than {DEPTH}")));
     }
-    // serde would read an array as the fields in their order.
-    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+    if !is_object(text) {
         return Err(Refusal::bad_request("a request is a JSON object"));
     }
     serde_json::from_str(text).map_err(|error| Refusal::bad_request(format!("no JSON request: {error}")))

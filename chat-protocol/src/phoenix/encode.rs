@@ -6,7 +6,7 @@ use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Ref
 
 use super::mark::Mark;
 use super::{NULL, SOCKET, is_reserved};
-use crate::text::{number, number_field, payload, said, string};
+use crate::write::{number, number_field, payload, said, string};
 
 /// The first bytes of binary frames (serializer.js).
 const REPLY: u8 = 1;

@@ -6,7 +6,7 @@ use chat_core::{Message, Payload, Refusal};
 use serde_json::value::RawValue;
 
 use super::NULL;
-use crate::text::{DEPTH, Text, is_too_deep};
+use crate::read::{DEPTH, Text, is_too_deep};
 
 /// The longest ref, in bytes: what a binary frame can hold.
 const REF_BYTES: usize = 255;

@@ -10,7 +10,7 @@ use chat_core::{
 
 use super::NULL;
 use super::encode::{frame, push};
-use crate::text::{field, list, number_field, payload, string};
+use crate::write::{field, list, number_field, payload, string};
 
 struct Meta<'a> {
     session: SessionId,

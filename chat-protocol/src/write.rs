@@ -1,20 +1,11 @@
-//! JSON as all protocols of this crate write and read it.
+//! What every protocol of JSON writes alike.
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{Payload, Publication, Refers};
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use serde::Deserialize;
-
-/// How deep arrays and objects may stand in each other, the message itself counted.
-pub(crate) const DEPTH: usize = 128;
-
-/// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// What a publication says and who said it: fields of an object, without its braces.
 pub(crate) fn said(publication: &Publication, out: &mut Vec<u8>) {
@@ -78,6 +69,7 @@ pub(crate) fn number(number: u64, out: &mut Vec<u8>) {
     write!(out, "{number}").expect("a Vec takes it");
 }
 
+/// As `2026-11-23T18:00:00.123Z`.
 pub(crate) fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
     let (year, month, day) = (time.year(), time.month(), time.day());
     let (hour, minute, second) = (time.hour(), time.minute(), time.second());
@@ -85,25 +77,4 @@ pub(crate) fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
     let milli = time.timestamp_subsec_millis().min(999);
     write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
         .expect("a Vec takes it");
-}
-
-/// Looks at brackets outside strings; whether the text is JSON at all is for others to say.
-pub(crate) fn is_too_deep(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > DEPTH {
-                    return true;
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
 }

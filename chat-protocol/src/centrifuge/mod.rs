@@ -1,0 +1,156 @@
+//! The client protocol of Centrifuge and Centrifugo, version 2, in JSON: for their clients as they are.
+//!
+//! ```text
+//!   command   what clients say: one object a line, a frame of one line or more
+//!   mark      what of a command its answer needs
+//!   reply     what they are answered
+//!   push      what they hear unasked
+//!   stream    how frames stand in HTTP streams and in server-sent events
+//! ```
+
+mod command;
+mod mark;
+mod push;
+mod reply;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chat_core::{
+    Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Opener, PresenceChange,
+    Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
+};
+
+use command::Heard;
+pub use reply::result;
+pub use stream::{EventStream, HttpStream};
+
+/// The protocol. Its pings are `{}`, which clients answer with the same.
+///
+/// The clients' `name` says which library they are, so it is nobody's name; who no token names may say `{"name":"ann"}` in `data`.
+#[derive(Clone, Debug, Default)]
+pub struct Centrifuge {
+    stream: Option<Arc<str>>,
+}
+
+impl Centrifuge {
+    /// For a session whose client sends its commands beside the stream that it reads, with this key: whoever knows that speaks for it.
+    pub fn beside(key: impl Into<Arc<str>>) -> Self {
+        Self { stream: Some(key.into()) }
+    }
+}
+
+impl Protocol for Centrifuge {
+    fn name(&self) -> &'static str {
+        "centrifuge"
+    }
+
+    /// Protobuf, by subprotocol or by query, is not spoken.
+    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+        let offers = |name: &str| opening.subprotocols.iter().any(|offered| offered == name);
+        let query = opening.query.unwrap_or_default();
+        let wants = |pair: &str| query.split('&').any(|each| each == pair);
+        if offers("centrifuge-protobuf") || wants("format=protobuf") || wants("cf_protocol=protobuf") {
+            return None;
+        }
+        let subprotocol = offers("centrifuge-json").then_some("centrifuge-json");
+        Some(Welcome { subprotocol, ..Welcome::default() })
+    }
+
+    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
+        Box::new(Conversation {
+            session,
+            stream: self.stream.clone(),
+            ping: limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+            greeted: false,
+            since: Vec::new(),
+        })
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
+        out.text(|out| push::publication(publication, out));
+    }
+
+    /// One frame a session. A user who is there and changes its name or data has no words.
+    fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
+        change.departed.iter().for_each(|who| out.text(|out| push::moved(channel, "leave", who, out)));
+        change.arrived.iter().for_each(|who| out.text(|out| push::moved(channel, "join", who, out)));
+    }
+}
+
+/// One session's side.
+struct Conversation {
+    session: SessionId,
+    stream: Option<Arc<str>>,
+    /// Seconds from one ping to the next.
+    ping: u64,
+    /// It has said `connect`.
+    greeted: bool,
+    /// Where it was in channels that the server may put it into.
+    since: Vec<(ChannelId, Offset)>,
+}
+
+impl Conversation {
+    fn hear(&mut self, line: &str) -> Result<Option<Request>, BadRequest> {
+        let request = match command::read(line)? {
+            Heard::Pong => return Ok(None),
+            Heard::Request(request) => request,
+        };
+        match &request.command {
+            Command::Connect(connect) => {
+                self.greeted = true;
+                self.since = connect.since.iter().map(|(name, since)| (name.clone(), since.offset)).collect();
+            }
+            _ if !self.greeted => return Err(malformed("the first command is connect")),
+            _ => {}
+        }
+        Ok(Some(request))
+    }
+}
+
+impl Talk for Conversation {
+    /// What comes after a line that ends the session is not looked at.
+    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+        let Message::Text(text) = message else {
+            return requests.push(Err(malformed("only text frames are read")));
+        };
+        let mut lines = text.split('\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
+        if lines.peek().is_none() {
+            return requests.push(Err(malformed("a frame has a command")));
+        }
+        for line in lines {
+            let heard = self.hear(line).transpose();
+            let ends = matches!(&heard, Some(Err(bad)) if bad.close.is_some());
+            requests.extend(heard);
+            if ends {
+                return;
+            }
+        }
+    }
+
+    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
+        match (&reply.id, &reply.answer) {
+            (Some(id), Answer::Connected(connected)) => {
+                let since = std::mem::take(&mut self.since);
+                let greeting = reply::Greeting { stream: self.stream.as_deref(), ping: self.ping, since };
+                out.text(|out| reply::connected(id, connected, &greeting, out));
+            }
+            (Some(id), answer) if reply::has_words(id, answer) => {
+                out.text(|out| reply::reply(id, self.session, answer, out));
+            }
+            (None, answer) if push::has_words(answer) => out.text(|out| push::unasked(answer, out)),
+            _ => {}
+        }
+    }
+
+    fn encode_ping(&mut self, out: &mut Frames<'_>) {
+        out.text(|out| out.extend(b"{}"));
+    }
+}
+
+/// What is no command ends the session, as clients expect: it would mean two sides that do not understand each other.
+fn malformed(why: impl Into<String>) -> BadRequest {
+    BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
+}

@@ -1,0 +1,78 @@
+//! How frames stand in a response of HTTP, for networks where no WebSocket gets through.
+
+use chat_core::{Close, Framing, Kind};
+
+use super::push::disconnect;
+
+/// One object a line, in the body of an answer that does not end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpStream;
+
+/// Server-sent events: each object is the data of one (WHATWG HTML, §9.2.6).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventStream;
+
+impl Framing for HttpStream {
+    fn name(&self) -> &'static str {
+        "http_stream"
+    }
+
+    fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+        frame(kind, payload, ["", "\n"], out);
+    }
+
+    fn answers_pings(&self) -> bool {
+        false
+    }
+
+    fn answers_closes(&self) -> bool {
+        false
+    }
+}
+
+impl Framing for EventStream {
+    fn name(&self) -> &'static str {
+        "sse"
+    }
+
+    fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+        frame(kind, payload, ["data: ", "\n\n"], out);
+    }
+
+    fn answers_pings(&self) -> bool {
+        false
+    }
+
+    fn answers_closes(&self) -> bool {
+        false
+    }
+}
+
+/// Only text stands in such a stream; a close is said by a push.
+fn frame(kind: Kind, payload: &[u8], [before, after]: [&str; 2], out: &mut Vec<u8>) {
+    let close = match kind {
+        Kind::Text => None,
+        Kind::Close => match farewell(payload) {
+            Some(close) => Some(close),
+            None => return,
+        },
+        Kind::Binary | Kind::Ping | Kind::Pong => return,
+    };
+    out.reserve(payload.len() + 8);
+    out.extend(before.as_bytes());
+    match close {
+        Some(close) => disconnect(&close, out),
+        None => out.extend(payload),
+    }
+    out.extend(after.as_bytes());
+}
+
+/// The close as such clients know it; none if they are to hear of none, and come back. Codes below 3000 are a WebSocket's own.
+fn farewell(payload: &[u8]) -> Option<Close> {
+    let (code, reason) = payload.split_first_chunk()?;
+    match u16::from_be_bytes(*code) {
+        1001 => Some(Close::new(3001, "shutdown")),
+        code @ 3000.. => Some(Close::new(code, String::from_utf8_lossy(reason).into_owned())),
+        _ => None,
+    }
+}
