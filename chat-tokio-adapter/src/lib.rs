@@ -4,11 +4,13 @@
 //!   serve ──▶ upgrade ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
 //!   axum, hyper ──┘  └──▶ run_io                                 (TLS and other streams)
 //!   axum's WebSocket ───▶ axum::run                              (any Stream + Sink of messages)
+//!   Streams ─────────────▶ chat_core::Connection                 (an answer that does not end, and requests beside it)
 //!   GET, POST ──────────▶ LongPoll                               (Phoenix's, where WebSockets die)
 //! ```
 //!
 //! The public interface is: [`TokioRuntime`] to build a hub on; [`serve`] for a server of its own; [`upgrade()`] for a route in any hyper 1 server,
-//! and `axum::upgrade` as a handler; `LongPoll` for clients that poll; [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
+//! and `axum::upgrade` as a handler; for networks where no WebSocket gets through, `Streams` (feature `streams`, for the clients of Centrifuge) and
+//! `LongPoll` (feature `longpoll`, for those of Phoenix); [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
 //!
 //! ```no_run
 //! use axum::{Router, routing::any};
@@ -29,6 +31,8 @@ mod listener;
 mod longpoll;
 mod runtime;
 mod socket;
+#[cfg(feature = "streams")]
+mod streams;
 mod upgrade;
 
 pub use chat_websocket::{Gate, Opening, Origin, Origins, Rejection};
@@ -36,6 +40,8 @@ pub use listener::{serve, serve_http};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;
 pub use runtime::TokioRuntime;
+#[cfg(feature = "streams")]
+pub use streams::{StreamBody, StreamResponse, Streams};
 pub use upgrade::{gate, run_io, run_tcp, upgrade};
 
 /// The README's code is run with the tests.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use http::header::{HeaderMap, HeaderValue, ORIGIN};
+use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use thiserror::Error;
 
 use crate::handshake::single;
@@ -45,6 +45,14 @@ impl FromStr for Origin {
         };
         let (host, port) = host_and_port(rest).ok_or(OriginError)?;
         Ok(Self { scheme, host, port: port.unwrap_or(default) })
+    }
+}
+
+impl Origins {
+    /// Whether a request with these headers may come in.
+    pub fn admit(&self, headers: &HeaderMap) -> bool {
+        let host = single(headers, &HOST).cloned();
+        check_origin(headers, &host.unwrap_or_else(|| HeaderValue::from_static("")), self)
     }
 }
 

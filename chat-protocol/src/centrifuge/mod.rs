@@ -25,7 +25,7 @@ use chat_core::{
 
 use command::Heard;
 pub use reply::result;
-pub use stream::{EventStream, HttpStream};
+pub use stream::{Beside, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.
 ///

@@ -2,6 +2,8 @@
 
 use chat_core::{Close, Framing, Kind};
 
+use serde::Deserialize;
+
 use super::push::disconnect;
 
 /// One object a line, in the body of an answer that does not end.
@@ -11,6 +13,30 @@ pub struct HttpStream;
 /// Server-sent events: each object is the data of one (WHATWG HTML, §9.2.6).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventStream;
+
+/// What a client says beside the stream that it reads, in the body of a request of its own.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Beside {
+    /// The key of its session.
+    #[serde(rename = "session")]
+    pub key: String,
+    /// A frame of commands.
+    #[serde(rename = "data")]
+    pub commands: String,
+}
+
+impl Beside {
+    /// None if it is no such body.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+}
+
+/// The first commands of a client that reads server-sent events: it cannot send a body, so they stand in the query.
+pub fn first_commands(query: Option<&str>) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    pairs.find(|(key, _)| key == "cf_connect").map(|(_, commands)| commands.into_owned())
+}
 
 impl Framing for HttpStream {
     fn name(&self) -> &'static str {

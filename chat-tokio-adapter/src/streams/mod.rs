@@ -1,0 +1,214 @@
+//! Sessions over plain HTTP, for networks where no WebSocket gets through: a client reads an answer that does not end, and speaks in requests beside it.
+//!
+//! ```text
+//!   POST http_stream, GET sse ──▶ Open (a key) ──▶ chat_core::Connection ──▶ pipe ──▶ the answer's body
+//!   POST emulation (that key) ──▶ Open ──────────▶ its input
+//! ```
+
+mod open;
+mod pipe;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chat_core::{Connection, Framing, Hello, Hub, Incoming};
+use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, first_commands};
+use chat_websocket::Origins;
+use futures::StreamExt;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, VARY,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use hyper::body::Body;
+use tokio::time::timeout;
+
+use open::Open;
+pub use pipe::StreamBody;
+
+/// An answer: a stream, or a few words.
+pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
+
+/// Opens streams to a hub, for clients of Centrifuge. Cheap to clone; the clones know the same streams.
+///
+/// Each stream takes a seat, as a WebSocket does. A session that ends says so with a `disconnect` push, and its stream ends.
+#[derive(Clone)]
+pub struct Streams {
+    hub: Hub,
+    origins: Arc<Origins>,
+    open: Open,
+}
+
+/// Why there is no stream, and what is said about it.
+type Refused = (StatusCode, &'static str);
+
+impl Streams {
+    /// For pages of the same host, and all that are no pages.
+    pub fn new(hub: Hub) -> Self {
+        Self { hub, origins: Arc::default(), open: Open::default() }
+    }
+
+    /// For pages of these origins; browsers are told that they may read what is answered.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = Arc::new(origins);
+        self
+    }
+
+    /// Opens a stream of lines: `POST` with the first commands.
+    ///
+    /// 413 if these have more than [`Limits::message_bytes`](chat_core::Limits::message_bytes), 403 for a foreign page, 503 if the hub is full or drains.
+    pub async fn http_stream<B>(&self, request: Request<B>) -> StreamResponse
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.admit(request, Method::POST, async |request| {
+            let commands = String::from_utf8(self.body(request).await?.into()).map_err(|_| NO_TEXT)?;
+            self.open(commands, Arc::new(HttpStream), "application/json")
+        })
+        .await
+    }
+
+    /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refused as [`http_stream`](Self::http_stream).
+    pub async fn event_stream<B>(&self, request: Request<B>) -> StreamResponse {
+        self.admit(request, Method::GET, async |request| {
+            let commands = first_commands(request.uri().query())
+                .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
+            self.open(commands, Arc::new(EventStream), "text/event-stream")
+        })
+        .await
+    }
+
+    /// Takes in what a client says beside its stream: `POST` with the session's key. 204 once it has been taken in, which waits while the session has enough
+    /// to do; 404 if there is no such session, and the client is to open another.
+    pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.admit(request, Method::POST, async |request| {
+            let body = self.body(request).await?;
+            let said = Beside::read(&body).ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
+            let gone = (StatusCode::NOT_FOUND, "no such session");
+            let session = self.open.find(&said.key).ok_or(gone)?;
+            session.send(Incoming::Text(said.commands)).await.map_err(|_| gone)?;
+            Ok(words(StatusCode::NO_CONTENT, ""))
+        })
+        .await
+    }
+
+    /// Answers for pages that may come in, also when their browser asks first whether they may.
+    async fn admit<B>(
+        &self,
+        request: Request<B>,
+        method: Method,
+        answer: impl AsyncFnOnce(Request<B>) -> Result<StreamResponse, Refused>,
+    ) -> StreamResponse {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let answered = if !self.origins.admit(request.headers()) {
+            Err((StatusCode::FORBIDDEN, "this origin may not open a stream here"))
+        } else if request.method() == Method::OPTIONS {
+            return permit(preflight(&method), origin);
+        } else if request.method() == method {
+            answer(request).await
+        } else {
+            let mut refused = self.refuse((StatusCode::METHOD_NOT_ALLOWED, "another method is meant"));
+            refused.headers_mut().insert(ALLOW, name_of(&method));
+            return refused;
+        };
+        match answered {
+            Ok(response) => permit(response, origin),
+            Err(refused @ (StatusCode::FORBIDDEN, _)) => self.refuse(refused),
+            Err(refused) => permit(self.refuse(refused), origin),
+        }
+    }
+
+    fn refuse(&self, (status, why): Refused) -> StreamResponse {
+        self.hub.count_rejection(status.as_u16());
+        words(status, why)
+    }
+
+    async fn body<B>(&self, request: Request<B>) -> Result<Bytes, Refused>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let limits = self.hub.limits();
+        let reading = Limited::new(request.into_body(), limits.message_bytes).collect();
+        match timeout(limits.handshake_timeout, Box::pin(reading)).await {
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request did not come in time")),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err((StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"))
+            }
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request broke off")),
+        }
+    }
+
+    fn open(
+        &self,
+        commands: String,
+        framing: Arc<dyn Framing>,
+        kind: &'static str,
+    ) -> Result<StreamResponse, Refused> {
+        let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
+        if commands.len() > self.hub.limits().message_bytes {
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
+        }
+        let seat = self.hub.seat().map_err(|_| full)?;
+        let (entry, heard) = self.open.enter().map_err(|_| full)?;
+        entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
+        let protocol = Arc::new(Centrifuge::beside(entry.key.clone()));
+        let (writer, body) = pipe::pipe(entry);
+        let input = Box::pin(heard.map(Ok));
+        tokio::spawn(Connection::over_bytes(seat, protocol, framing, Hello::Later, input, Arc::new(writer)));
+        let mut response = Response::new(Either::Left(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
+        headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
+        Ok(response)
+    }
+}
+
+const NO_TEXT: Refused = (StatusCode::BAD_REQUEST, "commands are text");
+
+/// Proxies of nginx's kind pass on what comes, when it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What a browser may do for a page that may come in, for ten minutes (Fetch §3.2).
+fn preflight(method: &Method) -> StreamResponse {
+    let mut response = words(StatusCode::NO_CONTENT, "");
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, name_of(method));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+fn name_of(method: &Method) -> HeaderValue {
+    HeaderValue::from_str(method.as_str()).expect("a method is a token")
+}
+
+/// The page may read the answer.
+fn permit(mut response: StreamResponse, origin: Option<HeaderValue>) -> StreamResponse {
+    if let Some(origin) = origin {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+    }
+    response
+}
+
+fn words(status: StatusCode, text: &'static str) -> StreamResponse {
+    let mut response = Response::new(Either::Right(Full::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streams").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
