@@ -1,5 +1,6 @@
 //! The ready-made chat server.
 
+mod api;
 mod bounds;
 mod metrics;
 mod routes;
@@ -59,7 +60,9 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     info!("listening on http://{}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let service = TowerToHyperService::new(routes::routes(&hub, &origins));
+    let service = TowerToHyperService::new(
+        routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref())),
+    );
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

@@ -8,9 +8,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any, get};
 use chat_core::{Hub, Protocol};
+use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
-use chat_tokio_adapter::{Gate, LongPoll, Origins, upgrade};
+use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, upgrade};
 
 use crate::metrics;
 
@@ -22,9 +23,15 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
     let sockets = Sockets { hub, origins };
+    let streams = Streams::new(hub.clone()).origins(origins.clone());
+    let (lines, events, beside) = (streams.clone(), streams.clone(), streams);
     Router::new()
         .route("/", get(page))
         .route("/ws", sockets.of(Json))
+        .route("/connection/websocket", sockets.of(Centrifuge::default()))
+        .route("/connection/http_stream", any(async move |request: Request| lines.http_stream(request).await))
+        .route("/connection/sse", any(async move |request: Request| events.event_stream(request).await))
+        .route("/emulation", any(async move |request: Request| beside.emulation(request).await))
         .route("/socket/websocket", sockets.of(Phoenix::default()))
         .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
         .route("/health", get(|| async { "ok\n" }))

@@ -10,7 +10,8 @@ use clap::Parser;
 
 use crate::bounds::{Bounds, History, seconds};
 
-/// A chat server: the page at /, the plain protocol at /ws, Phoenix Channels at /socket, /health and /metrics.
+/// A chat server: the page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket, /connection/http_stream and /connection/sse, Phoenix
+/// Channels at /socket; /health and /metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
@@ -23,10 +24,13 @@ pub(crate) struct Settings {
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
-    /// Lets only those in who have a JWT, signed with this secret (HS256): `sub` is the user, `name` and `info` what others see, `exp` when it ends, `read` and
+    /// Lets only those in who have a JWT, signed with this secret (HS256): `sub` is the user, `name` and `info` what others see, `exp` when it ends, `channels` those that it is put into, `read` and
     /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
     #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true)]
     pub(crate) jwt_secret: Option<String>,
+    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
+    #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
     /// Threads that serve; 0 for one a core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0)]
     pub(crate) workers: usize,

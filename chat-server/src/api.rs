@@ -1,0 +1,226 @@
+//! The HTTP API, in the shape that such servers have: `POST` of JSON, answered `{"result":…}` or `{"error":{"code":…,"message":…}}`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use chat_core::{
+    Answer, ChannelId, Close, Epoch, HistoryRequest, Hub, Offset, Payload, Publish, Refusal, SessionId,
+    UserId,
+};
+use chat_protocol::centrifuge::result;
+use constant_time_eq::constant_time_eq;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+/// How a client is closed that the API ends, unless it says otherwise: not to come back.
+const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
+
+/// Nothing without a key. A body is bounded as a message is.
+pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
+    let Some(key) = key.filter(|key| !key.is_empty()) else { return Router::new() };
+    Router::new()
+        .route("/api/publish", post(publish))
+        .route("/api/broadcast", post(broadcast))
+        .route("/api/history", post(history))
+        .route("/api/presence", post(presence))
+        .route("/api/disconnect", post(disconnect))
+        .route("/api/unsubscribe", post(unsubscribe))
+        .route("/api/info", post(info))
+        .layer(DefaultBodyLimit::max(hub.limits().message_bytes))
+        .layer(from_fn_with_state(Arc::<str>::from(key), check))
+        .with_state(hub.clone())
+}
+
+/// In a time that tells nothing of how much of the key is right.
+async fn check(State(key): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get("x-api-key").map(|given| given.as_bytes()).unwrap_or_default();
+    if !constant_time_eq(given, key.as_bytes()) {
+        return (StatusCode::UNAUTHORIZED, "X-API-Key is not the server's\n").into_response();
+    }
+    next.run(request).await
+}
+
+type Answered = Result<Response, Failure>;
+
+/// Why there is no result.
+enum Failure {
+    Refused(Refusal),
+    Unread(BytesRejection),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A refusal is an answer like any other, as clients of such APIs expect; only what is no request at all has a status of its own.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unread(rejection) => rejection.into_response(),
+            Self::Refused(Refusal { code, message, .. }) => {
+                let status = if code == 107 { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+                let error = json!({"error":{"code":code,"message":message}});
+                (status, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
+            }
+        }
+    }
+}
+
+fn answer(result: &str) -> Answered {
+    Ok(([(CONTENT_TYPE, "application/json")], format!("{{\"result\":{result}}}")).into_response())
+}
+
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Failure> {
+    let body = body.map_err(Failure::Unread)?;
+    serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()).into())
+}
+
+#[derive(Deserialize)]
+struct PublishFields {
+    channel: ChannelId,
+    data: Box<RawValue>,
+    idempotency_key: Option<Box<str>>,
+}
+
+async fn publish(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let PublishFields { channel, data, idempotency_key } = read(body)?;
+    answer(&say(&hub, channel, &data, idempotency_key))
+}
+
+fn say(hub: &Hub, channel: ChannelId, data: &RawValue, key: Option<Box<str>>) -> String {
+    let said = hub.publish_with(Publish { key, ..Publish::to(channel, Payload::json(data.get())) });
+    json!({"offset":said.offset.0,"epoch":said.epoch.to_string()}).to_string()
+}
+
+#[derive(Deserialize)]
+struct BroadcastFields {
+    channels: Vec<ChannelId>,
+    data: Box<RawValue>,
+    idempotency_key: Option<Box<str>>,
+}
+
+async fn broadcast(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let BroadcastFields { channels, data, idempotency_key } = read(body)?;
+    let said = channels.into_iter().map(|channel| say(&hub, channel, &data, idempotency_key.clone()));
+    let responses: Vec<_> = said.map(|result| format!("{{\"result\":{result}}}")).collect();
+    answer(&format!("{{\"responses\":[{}]}}", responses.join(",")))
+}
+
+#[derive(Deserialize)]
+struct HistoryFields {
+    channel: ChannelId,
+    #[serde(default)]
+    limit: i64,
+    since: Option<Since>,
+    #[serde(default)]
+    reverse: bool,
+}
+
+#[derive(Deserialize)]
+struct Since {
+    offset: u64,
+    #[serde(default)]
+    epoch: String,
+}
+
+async fn history(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let HistoryFields { channel, limit, since, reverse } = read(body)?;
+    let from = since.as_ref().map(|since| Offset(since.offset));
+    let (after, before) = if reverse { (None, from) } else { (from, None) };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
+    let page = hub.read_history(&request).await.ok_or_else(|| unknown(&request.channel))?;
+    let epoch = since.map(|since| since.epoch).filter(|epoch| !epoch.is_empty());
+    if epoch.is_some_and(|epoch| epoch.parse::<Epoch>() != Ok(page.epoch)) {
+        return Err(Refusal::unrecoverable_position("the channel has begun another life").into());
+    }
+    answer(&result(&Answer::History { channel: request.channel, page, clamped: None }))
+}
+
+fn unknown(channel: &ChannelId) -> Failure {
+    Refusal::unknown_channel(format!("there is no {channel:?}")).into()
+}
+
+#[derive(Deserialize)]
+struct ChannelFields {
+    channel: ChannelId,
+}
+
+async fn presence(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let ChannelFields { channel } = read(body)?;
+    let page = hub.presence(&channel).ok_or_else(|| unknown(&channel))?;
+    answer(&result(&Answer::Presence { channel, page }))
+}
+
+#[derive(Deserialize)]
+struct DisconnectFields {
+    user: UserId,
+    client: Option<String>,
+    disconnect: Option<Ending>,
+}
+
+#[derive(Deserialize)]
+struct Ending {
+    code: u16,
+    #[serde(default)]
+    reason: String,
+}
+
+/// One session of a user if it is named, else all.
+async fn disconnect(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let DisconnectFields { user, client, disconnect } = read(body)?;
+    let close = match disconnect {
+        None => FORCED,
+        Some(Ending { code: code @ 3000..5000, reason }) => Close::new(code, reason),
+        Some(_) => return Err(Refusal::bad_request("a disconnect has a code of 3000 to 4999").into()),
+    };
+    match client.filter(|client| !client.is_empty()) {
+        None => {
+            hub.disconnect_user(&user, &close);
+        }
+        Some(client) => {
+            let sessions = hub.sessions_of(&user);
+            let session = sessions.into_iter().find(|SessionId(id)| id.to_string() == client);
+            session.map(|session| hub.disconnect(session, close));
+        }
+    }
+    answer("{}")
+}
+
+#[derive(Deserialize)]
+struct UnsubscribeFields {
+    user: UserId,
+    channel: ChannelId,
+}
+
+async fn unsubscribe(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+    let UnsubscribeFields { user, channel } = read(body)?;
+    hub.unsubscribe_user(&user, &channel, &Refusal::permission_denied("server unsubscribe"));
+    answer("{}")
+}
+
+async fn info(State(hub): State<Hub>) -> Answered {
+    let stats = hub.stats();
+    let node = json!({
+        "uid": "1",
+        "name": "chat-server",
+        "version": env!("CARGO_PKG_VERSION"),
+        "num_clients": stats.sessions,
+        "num_channels": stats.channels,
+        "num_subs": stats.subscriptions,
+    });
+    answer(&json!({"nodes":[node]}).to_string())
+}
