@@ -86,7 +86,7 @@ fn who_comes_back_goes_on_in_the_channels_that_the_server_puts_it_into() {
         let ann = scene.enter("ann");
         (1..=3).for_each(|n| ann.say(&format!("publish lobby {n}")));
         let lobby = "lobby".parse().expect("a name");
-        let since = vec![(lobby, Since { epoch: epoch(&scene), offset: Offset(1) })];
+        let since = vec![(lobby, Since { epoch: Some(epoch(&scene)), offset: Offset(1) })];
         let connect = Connect { since, ..Connect::named(Some("bob".parse().expect("a name"))) };
         let script = std::sync::Arc::new(Script);
         let bob = scene.world.connect(&scene.hub, script, Hello::Now(connect), way);

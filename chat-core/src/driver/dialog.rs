@@ -246,10 +246,7 @@ impl Dialog {
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
                 self.answer_already(Request { id, command: Command::Subscribe(Subscribe::to(channel)) });
             }
-            Outcome::Subscribe(channel, Ok((options, kept))) => {
-                let subscribed = self.join(channel, options, kept);
-                self.answer(id, Answer::Subscribed(subscribed));
-            }
+            Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
             Outcome::RefreshSubscription(channel, Ok(expires)) => {
                 self.subscription_refreshed(id, channel, expires);
             }

@@ -9,8 +9,8 @@ use super::subscription::Subscription;
 use super::summons::{Manner, Order};
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, Close, Command, Offset, Overflow, Refusal, RequestId, Subscribe,
-    Subscribed,
+    Answer, ChannelId, ChannelOptions, Close, Command, Offset, Overflow, Recovery, Refusal, RequestId,
+    Subscribe, Subscribed,
 };
 use crate::port::SubscribeOptions;
 
@@ -49,6 +49,23 @@ impl Dialog {
         let Joined { recovery, presence, .. } = joined;
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
+    }
+
+    /// Joins and answers; one that wants all or nothing and cannot have all is out again before anybody was told.
+    pub(super) fn subscribed(
+        &mut self,
+        id: Option<RequestId>,
+        channel: ChannelId,
+        options: SubscribeOptions,
+        kept: ChannelOptions,
+    ) {
+        let whole = options.whole;
+        let subscribed = self.join(channel, options, kept);
+        let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
+        let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
+        self.leave(&subscribed.channel);
+        self.outbox.purge(&subscribed.channel);
+        self.answer(id, Answer::Error(Refusal::unrecoverable_position(failure)));
     }
 
     /// Whether a subscription is behind that can go on now.

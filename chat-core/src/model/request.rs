@@ -73,6 +73,8 @@ pub struct Subscribe {
     pub echo: bool,
     /// Where to go on, if it was there before.
     pub since: Option<Since>,
+    /// To join only if all that was missed since then follows: else it is refused with 112.
+    pub whole: bool,
     /// To hear the channel's newest publication first, if nothing is to be gone on from.
     pub latest: bool,
     /// To be told who is in the channel, and who joins and leaves.
@@ -166,6 +168,7 @@ impl Subscribe {
             channel,
             echo: true,
             since: None,
+            whole: false,
             latest: false,
             presence: false,
             overflow: Overflow::Disconnect,

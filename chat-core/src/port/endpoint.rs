@@ -149,6 +149,8 @@ pub struct SubscribeOptions {
     pub echo: bool,
     /// Where it goes on, if it was there before.
     pub since: Option<Since>,
+    /// Whether it is refused with 112 if it cannot go on from there.
+    pub whole: bool,
     /// Whether it hears the channel's newest publication first, if it does not go on from somewhere.
     pub latest: bool,
     /// Whether it is told who is in the channel, and who joins and leaves, if the channel knows.
@@ -180,8 +182,8 @@ pub struct OpenChat {
 impl SubscribeOptions {
     /// As the client asks for it.
     pub fn of(request: &Subscribe) -> Self {
-        let &Subscribe { echo, since, latest, presence, overflow, .. } = request;
-        Self { echo, since, latest, presence, overflow, expires: None, data: None }
+        let &Subscribe { echo, since, whole, latest, presence, overflow, .. } = request;
+        Self { echo, since, whole, latest, presence, overflow, expires: None, data: None }
     }
 }
 
@@ -190,6 +192,7 @@ impl Default for SubscribeOptions {
         Self {
             echo: true,
             since: None,
+            whole: false,
             latest: false,
             presence: false,
             overflow: Overflow::Disconnect,

@@ -206,14 +206,20 @@ struct SubscribeFields<'a> {
     epoch: Cow<'a, str>,
     #[serde(default)]
     offset: u64,
+    #[serde(default)]
+    flag: u64,
 }
 
+/// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
+const REJECT_UNRECOVERED: u64 = 2;
+
 fn subscribe(raw: &RawValue) -> Result<Command, Refusal> {
-    let SubscribeFields { channel, token: proof, data, join_leave, kind, recover, epoch, offset } =
+    let SubscribeFields { channel, token: proof, data, join_leave, kind, recover, epoch, offset, flag } =
         fields(raw)?;
     only_streams(kind)?;
     Ok(Command::Subscribe(Subscribe {
         since: recover.then(|| Place { recover, epoch, offset }.since()),
+        whole: flag & REJECT_UNRECOVERED != 0,
         presence: join_leave,
         token: token(proof),
         data: content(data),

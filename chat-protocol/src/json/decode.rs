@@ -73,6 +73,7 @@ fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
         channel: fields.channel()?,
         echo: flag("echo", fields.echo, true)?,
         since: fields.since.map(since).transpose()?,
+        whole: false,
         latest: flag("latest", fields.latest, false)?,
         presence: flag("presence", fields.presence, false)?,
         overflow: overflow(fields)?,
