@@ -142,18 +142,22 @@ impl LongPoll {
 /// Hands over messages as the session takes them, and gives the status of the answer. A session whose client breaks a bound ends, as it does on a WebSocket.
 async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize) -> u16 {
     for _ in 0..BATCH {
-        let (item, status) = match lines.next().await {
-            Ok(Some(line)) => (message(line, most), 200),
+        let item = match lines.next().await {
+            Ok(Some(line)) => message(line, most),
             Ok(None) => return 200,
-            Err(BadLine::TooLong) => (Err(InputError::Refused(Close::TOO_BIG)), 413),
+            Err(BadLine::TooLong) => Err(InputError::Refused(Close::TOO_BIG)),
             Err(BadLine::Lost) => return 400,
         };
-        let refused = item.is_err();
+        let refused = match &item {
+            Ok(_) => None,
+            Err(InputError::Refused(close)) if *close == Close::TOO_BIG => Some(413),
+            Err(_) => Some(400),
+        };
         if !mail.say(item).await {
             return 410;
         }
-        if refused {
-            return status.max(400);
+        if let Some(status) = refused {
+            return status;
         }
     }
     match lines.next().await {

@@ -1,0 +1,298 @@
+//! The long poll, in Tokio's own virtual time: what waits between polls, who is forgotten, and every bound.
+
+use std::time::Duration;
+
+use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
+use chat_protocol::phoenix::Phoenix;
+use chat_tokio_adapter::{Gate, LongPoll, Origins, TokioRuntime};
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, from_str};
+use tokio::time::{Instant, advance, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A hub, and the long poll before it.
+struct Served {
+    hub: Hub,
+    poll: LongPoll,
+}
+
+/// An answer's body.
+#[derive(Debug, PartialEq)]
+struct Said {
+    status: u64,
+    token: Option<String>,
+    messages: Vec<String>,
+}
+
+fn served(limits: Limits) -> Served {
+    let hub = Hub::builder(OpenChat::default()).limits(limits).build(TokioRuntime::current());
+    let poll = LongPoll::new(Gate::new(hub.clone(), Phoenix::only_text()));
+    Served { hub, poll }
+}
+
+fn request(
+    method: Method,
+    query: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Request<Full<&'static [u8]>> {
+    let mut request =
+        Request::builder().method(method).uri(format!("/socket/longpoll?{query}")).header("host", "a");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(body.leak().as_bytes())).expect("a request")
+}
+
+fn said(response: &Response<String>) -> Said {
+    let body: Value = from_str(response.body()).expect("JSON");
+    let messages = body["messages"].as_array().expect("messages").iter();
+    Said {
+        status: body["status"].as_u64().expect("a status"),
+        token: body["token"].as_str().map(str::to_owned),
+        messages: messages.map(|message| message.as_str().expect("text").to_owned()).collect(),
+    }
+}
+
+impl Served {
+    async fn get(&self, query: &str) -> Said {
+        said(&self.poll.answer(request(Method::GET, query, &[], String::new())).await)
+    }
+
+    async fn poll(&self, token: &str) -> Said {
+        self.get(&format!("vsn=2.0.0&token={token}")).await
+    }
+
+    async fn post(&self, token: &str, lines: &[&str]) -> u64 {
+        let query = format!("vsn=2.0.0&token={token}");
+        said(&self.poll.answer(request(Method::POST, &query, &[], lines.join("\n"))).await).status
+    }
+
+    async fn open(&self) -> String {
+        let said = self.get("name=ann&vsn=2.0.0").await;
+        assert_eq!((said.status, said.messages.len()), (410, 0));
+        said.token.expect("a token")
+    }
+
+    /// A client that has joined `room`, and was told so.
+    async fn joined(&self) -> String {
+        let token = self.open().await;
+        assert_eq!(self.post(&token, &[r#"["1","1","room","phx_join",{}]"#]).await, 200);
+        let said = self.poll(&token).await;
+        assert_eq!((said.status, said.token.as_deref()), (200, Some(&*token)));
+        assert!(said.messages[0].contains("phx_reply"), "{said:?}");
+        token
+    }
+
+    fn publish(&self, n: usize) {
+        self.hub.publish("room", Payload::json(n.to_string())).expect("a name");
+    }
+
+    fn sessions(&self) -> usize {
+        self.hub.stats().sessions
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_waits_until_there_is_something_to_say_and_ten_seconds_at_most() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    let begun = Instant::now();
+    assert_eq!(served.poll(&token).await.status, 204);
+    assert_eq!(begun.elapsed(), SECOND * 10);
+    let (said, ()) = tokio::join!(served.poll(&token), async {
+        sleep(SECOND).await;
+        served.publish(7);
+    });
+    assert_eq!((said.status, said.messages.len(), begun.elapsed()), (200, 1, SECOND * 11));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_between_polls_though_much_more_waits_than_one_answer_holds() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    (0..2000).for_each(|n| served.publish(n));
+    let (mut heard, mut answers) = (Vec::new(), 0);
+    while heard.len() < 2000 {
+        sleep(SECOND / 100).await;
+        let said = served.poll(&token).await;
+        assert_eq!(said.status, 200);
+        heard.extend(said.messages);
+        answers += 1;
+    }
+    for (n, message) in heard.iter().enumerate() {
+        assert!(message.contains(&format!(r#""content":{n},"#)), "{n}: {message}");
+    }
+    assert!(answers >= 2000 / 256, "an answer is bounded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_polls_too_late_for_what_waits_is_told_that_the_session_is_gone() {
+    let limits = Limits { outbox_frames: 10, ..Limits::default() };
+    let served = served(limits);
+    let token = served.joined().await;
+    for n in 0..2000 {
+        served.publish(n);
+        tokio::task::yield_now().await;
+    }
+    let mut said = served.poll(&token).await;
+    while said.status == 200 {
+        said = served.poll(&token).await;
+    }
+    assert_eq!((said.status, said.token), (410, Some(token.clone())));
+    sleep(SECOND).await;
+    let again = served.poll(&token).await;
+    assert!(again.status == 410 && again.token != Some(token), "a session of its own: {again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_polls_ends_after_half_a_minute_and_one_that_is_polled_does_not() {
+    let served = served(Limits::default());
+    let (token, _other) = (served.joined().await, served.joined().await);
+    for _ in 0..4 {
+        sleep(SECOND * 10).await;
+        assert_eq!(served.poll(&token).await.status, 204);
+    }
+    assert_eq!(served.sessions(), 1);
+    sleep(SECOND * 29).await;
+    assert_eq!(served.sessions(), 1);
+    sleep(SECOND * 2).await;
+    assert_eq!(served.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_begun_and_never_polled_is_gone_as_soon_as_one_that_does_not_open() {
+    let served = served(Limits::default());
+    served.open().await;
+    sleep(SECOND * 9).await;
+    assert_eq!(served.sessions(), 1);
+    sleep(SECOND * 2).await;
+    assert_eq!(served.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_poll_takes_the_place_of_the_first_and_one_that_breaks_off_takes_nothing_along() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    let (first, second, ()) = tokio::join!(served.poll(&token), served.poll(&token), async {
+        sleep(SECOND).await;
+        served.publish(1);
+    });
+    assert_eq!((first.status, second.status), (204, 200));
+    let broken = tokio::time::timeout(SECOND, served.poll(&token)).await;
+    assert!(broken.is_err());
+    served.publish(2);
+    assert!(served.poll(&token).await.messages[0].contains(r#""content":2,"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_says_what_waits_and_then_that_the_session_is_gone() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    (0..300).for_each(|n| served.publish(n));
+    let hub = served.hub.clone();
+    let drained = tokio::spawn(async move { hub.drain(SECOND * 30).await });
+    sleep(SECOND).await;
+    let mut heard = 0;
+    let mut said = served.poll(&token).await;
+    while said.status == 200 {
+        heard += said.messages.len();
+        said = served.poll(&token).await;
+    }
+    assert_eq!((heard, said.status), (300, 410));
+    assert_eq!(drained.await.expect("it drains"), 0);
+    let refused = served.poll.answer(request(Method::GET, "vsn=2.0.0", &[], String::new())).await;
+    assert_eq!((refused.status().as_u16(), self::said(&refused).status), (503, 500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_hub_begins_no_session() {
+    let served = served(Limits { sessions: 1, ..Limits::default() });
+    served.open().await;
+    assert_eq!(served.get("vsn=2.0.0").await.status, 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_a_hundred_messages_and_each_is_within_the_bound() {
+    let requests = Rate { per_second: 0, burst: 0 };
+    let served = served(Limits { message_bytes: 1000, requests, ..Limits::default() });
+    let token = served.joined().await;
+    let heartbeat = r#"[null,"1","phoenix","heartbeat",{}]"#;
+    assert_eq!(served.post(&token, &[heartbeat; 100]).await, 200);
+    sleep(SECOND).await;
+    assert_eq!(served.poll(&token).await.messages.len(), 100);
+    assert_eq!(served.post(&token, &[heartbeat; 101]).await, 413);
+    let push = |bytes: usize| {
+        let head = r#"["1","2","room","x",""#;
+        format!(r#"{head}{}"]"#, "x".repeat(bytes - head.len() - 2))
+    };
+    assert_eq!(served.post(&token, &[&push(1000), "", &push(1000)]).await, 200);
+    for too_long in [push(1001), push(100_000), "A".repeat(100_000)] {
+        let token = served.joined().await;
+        assert_eq!(served.post(&token, &[&too_long]).await, 413);
+        assert_eq!(served.poll(&token).await.status, 410);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_binary_message_is_a_line_of_base64_and_nonsense_is_refused_by_the_protocol() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    // 00 01 01 04 03 "1" "2" "room" "bin" 01 02
+    assert_eq!(served.post(&token, &["AAEBBAMxMnJvb21iaW4BAg==", "nonsense!"]).await, 200);
+    let said = served.poll(&token).await;
+    assert!(said.messages.contains(&r#"[null,null,"room","bin",{"base64":"AQI="}]"#.to_owned()), "{said:?}");
+    assert!(said.messages.iter().any(|message| message.contains("no array of five")), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sessions_token_may_stand_in_a_header_and_nobody_guesses_it() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    served.publish(1);
+    let headers = [("x-phoenix-longpoll-token", &*token)];
+    let answer = served.poll.answer(request(Method::GET, "vsn=2.0.0", &headers, String::new())).await;
+    assert_eq!(said(&answer).messages.len(), 1);
+    assert_eq!(served.post("", &["[]"]).await, 410);
+    assert_eq!(served.post(&token[1..], &["[]"]).await, 410);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_origins_are_refused_and_those_allowed_may_read_the_answer() {
+    let served = served(Limits::default());
+    let ask = |method: Method, origin: &'static str| {
+        request(method, "vsn=2.0.0", &[("origin", origin)], String::new())
+    };
+    for method in [Method::GET, Method::POST, Method::OPTIONS] {
+        let refused = served.poll.answer(ask(method, "http://evil")).await;
+        assert_eq!((refused.status().as_u16(), said(&refused).status), (403, 403));
+    }
+    let same = served.poll.answer(ask(Method::GET, "http://a")).await;
+    assert_eq!(said(&same).status, 410);
+    let only = Origins::Only(vec!["https://good.com".parse().expect("an origin")]);
+    let gate = Gate::new(served.hub.clone(), Phoenix::only_text()).origins(only);
+    let poll = LongPoll::new(gate);
+    for method in [Method::GET, Method::OPTIONS] {
+        let answer = poll.answer(ask(method, "https://good.com")).await;
+        assert_eq!(answer.headers()["access-control-allow-origin"], "https://good.com");
+    }
+    let preflight = poll.answer(ask(Method::OPTIONS, "https://good.com")).await;
+    assert_eq!(preflight.status(), 204);
+    assert!(
+        preflight.headers()["access-control-allow-headers"].to_str().expect("text").contains("authtoken")
+    );
+    assert_eq!(poll.answer(request(Method::PUT, "", &[], String::new())).await.status(), 405);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_lives_through_its_servers_pings() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    for _ in 0..12 {
+        assert_eq!(served.poll(&token).await.status, 204);
+        advance(SECOND).await;
+    }
+    assert_eq!(served.sessions(), 1);
+}
