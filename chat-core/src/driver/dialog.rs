@@ -18,10 +18,10 @@ use super::summons::Manner;
 use super::trace;
 use crate::machine::{Phase, Session, Verdict};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Publish, Reply, Request,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Publish, Refusal, Reply, Request,
     RequestId, Subscribe, Subscribed,
 };
-use crate::port::{Pushed, Standing, Talk};
+use crate::port::{Cost, Pushed, Standing, Talk};
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,9 +105,7 @@ impl Dialog {
                 return Err(Close::TOO_MANY_REQUESTS);
             }
             match request {
-                // A ping is answered though a hook may hold up what came before it.
-                Ok(Request { id, command: Command::Ping }) => self.answer(id, Answer::Pong),
-                Ok(request) => self.inbox.push_back(request),
+                Ok(request) => self.queue(request),
                 Err(bad) => self.hear_bad(bad)?,
             }
         }
@@ -130,9 +128,8 @@ impl Dialog {
     /// Answers a bad request, and counts it.
     pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
         self.hub().0.metrics.bad_requests.add(1);
-        self.answer(bad.id, Answer::Error(bad.refusal));
-        let close = bad.close.or_else(|| self.session.strike(&self.seat.hub().0.limits));
-        close.map_or(Ok(()), Err)
+        let usual = bad.close.map_or(Cost::Strike, Cost::End);
+        self.refuse(bad.id, bad.refusal, usual).map_or(Ok(()), Err)
     }
 
     /// Goes on with the hook that is under way, or with the next request.
@@ -239,8 +236,7 @@ impl Dialog {
                     109 => Close::EXPIRED,
                     _ => Close::PERMISSION_DENIED,
                 };
-                self.answer(id, Answer::Error(refusal));
-                return Step::End(close);
+                return self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End);
             }
             Outcome::Refresh(Ok((identity, lost))) => self.refreshed(id, identity, lost),
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
@@ -311,11 +307,47 @@ impl Dialog {
     }
 
     pub(super) fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
-        if let Answer::Error(refusal) = &answer {
-            self.hub().0.metrics.refused(refusal);
+        match answer {
+            Answer::Error(refusal) => {
+                if let Some(close) = self.refuse(id, refusal, Cost::Nothing) {
+                    self.outbox.condemn(close, Manner::Graceful);
+                }
+            }
+            answer => self.say(&Reply { id, answer }),
         }
-        if let Some(batch) = self.outbox.encoding.reply(&mut *self.talk, &Reply { id, answer }) {
+    }
+
+    /// Answers a refusal. How the session ends by it, if it does.
+    fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
+        self.hub().0.metrics.refused(&refusal);
+        let code = refusal.code;
+        let reply = Reply { id, answer: Answer::Error(refusal) };
+        self.say(&reply);
+        let cost = self.talk.cost(&reply, usual.clone());
+        if cost != usual {
+            trace::refused(self.seat.id(), code, &cost);
+        }
+        match cost {
+            Cost::Nothing => None,
+            Cost::Strike => self.session.strike(&self.seat.hub().0.limits),
+            Cost::End(close) => Some(close),
+        }
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        if let Some(batch) = self.outbox.encoding.reply(&mut *self.talk, reply) {
             self.outbox.push(batch);
+        }
+        let mut requests = Vec::new();
+        self.talk.follow_up(&mut requests);
+        requests.into_iter().for_each(|request| self.queue(request));
+    }
+
+    /// A ping is answered though a hook may hold up what came before it.
+    fn queue(&mut self, request: Request) {
+        match request {
+            Request { id, command: Command::Ping } => self.answer(id, Answer::Pong),
+            request => self.inbox.push_back(request),
         }
     }
 

@@ -14,7 +14,7 @@ macro_rules! debug {
 use debug as warn;
 
 use crate::model::{ChannelId, Close, SessionId, SessionInfo};
-use crate::port::StoreError;
+use crate::port::{Cost, StoreError};
 
 pub(crate) fn opened(session: &SessionInfo) {
     debug!(session = session.id.0, name = tracing_debug(&session.name), "session opened");
@@ -26,6 +26,11 @@ pub(crate) fn joined(session: SessionId, channel: &ChannelId) {
 
 pub(crate) fn left(session: SessionId, channel: &ChannelId) {
     debug!(session = session.0, channel = tracing_debug(channel), "left");
+}
+
+/// A refusal whose cost is the protocol's own.
+pub(crate) fn refused(session: SessionId, code: u16, cost: &Cost) {
+    debug!(session = session.0, code = code, cost = tracing_debug(cost), "refused");
 }
 
 pub(crate) fn closed(session: SessionId, close: &Close) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Frames;
 use crate::model::{
-    BadRequest, ChannelId, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal, Reply,
-    Request, SessionId,
+    BadRequest, ChannelId, Close, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal,
+    Reply, Request, SessionId,
 };
 
 /// A wire format: how a client comes in, and what all subscribers hear alike. Knows no transport.
@@ -54,6 +54,19 @@ pub trait Talk: Send {
     /// Writes an answer; nothing if the protocol has no words for it.
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>);
 
+    /// What a refusal costs, beside its answer; `usual` is what it costs where the protocol has no rule of its own. Asked once it is written.
+    ///
+    /// A protocol that cannot say a refusal makes it cost something, so that it does not go unnoticed; one in which a call fails alone lets the session live.
+    fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
+        let _ = refused;
+        usual
+    }
+
+    /// What the session is to ask next, now that something was answered: what the protocol held back until then. It comes after all that was asked before.
+    fn follow_up(&mut self, requests: &mut Vec<Request>) {
+        let _ = requests;
+    }
+
     /// Writes the protocol's own question whether the client is there. Nothing if it has none: then the transport's ping asks.
     fn encode_ping(&mut self, out: &mut Frames<'_>) {
         let _ = out;
@@ -63,6 +76,17 @@ pub trait Talk: Send {
     fn voice(&self) -> Option<Arc<dyn Protocol>> {
         None
     }
+}
+
+/// What a refusal costs a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Nothing.
+    Nothing,
+    /// One of [`Limits::strikes`].
+    Strike,
+    /// The session ends so, once what was said before is written.
+    End(Close),
 }
 
 /// What a client said in opening its transport.
