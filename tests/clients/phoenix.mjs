@@ -435,7 +435,8 @@ const stop = {
       const closed = within('a close', (resolve) => socket.onClose(resolve));
       const ended = new Promise((resolve) => server.on('exit', resolve));
       server.kill('SIGTERM');
-      assert.equal((await closed).code, transport === LongPoll ? 3410 : 1001);
+      // The last word of a long poll may not come through before the process ends: then it is that of a lost server.
+      assert.ok((transport === LongPoll ? [3410, 1011] : [1001]).includes((await closed).code));
       assert.equal(await ended, 0);
       server = await start(port);
       await once('a second join', (call) => socket.onMessage(() => setTimeout(call)), () => channel.state === 'joined');

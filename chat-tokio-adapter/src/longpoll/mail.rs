@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use async_channel::{Receiver, Sender};
 use chat_core::{Close, Frame, Incoming, InputError, Kind};
 use futures::Sink;
-use futures::future::{Either, select};
+use futures::future::select;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
@@ -80,13 +80,9 @@ impl Mail {
         (Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), heard }), input)
     }
 
-    /// Runs its session to the end, which comes too when nobody polls any more.
+    /// Runs its session to the end. One that nobody polls any more is dropped, as one whose transport is lost.
     pub(super) async fn run(&self, session: impl Future<Output = Close>) {
-        let (session, forgotten) = (pin!(session), pin!(self.forgotten()));
-        if let Either::Right(((), session)) = select(session, forgotten).await {
-            self.heard.close();
-            session.await;
-        }
+        select(pin!(session), pin!(self.forgotten())).await;
         self.change(|state| state.over = true);
     }
 
