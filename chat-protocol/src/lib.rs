@@ -4,6 +4,7 @@
 //!   json        the plain protocol: one JSON object a text frame
 //!   centrifuge  what the clients of Centrifuge and Centrifugo speak, in JSON
 //!   phoenix     Phoenix Channels, V2
+//!   serverpod   Serverpod's two streaming protocols, for its Dart clients as they are
 //!   echo        sends every message back: for trying out a transport
 //! ```
 
@@ -15,7 +16,9 @@ pub mod echo;
 pub mod json;
 #[cfg(feature = "phoenix")]
 pub mod phoenix;
-#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix"))]
+#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
 mod read;
-#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix"))]
+#[cfg(feature = "serverpod")]
+pub mod serverpod;
+#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
 mod write;

@@ -11,6 +11,7 @@ use chat_core::{Hub, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
+use chat_protocol::serverpod::{Legacy, MethodStreams};
 use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, upgrade};
 
 use crate::metrics;
@@ -34,6 +35,8 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .route("/emulation", any(async move |request: Request| beside.emulation(request).await))
         .route("/socket/websocket", sockets.of(Phoenix::default()))
         .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
+        .route("/websocket", sockets.of(Legacy))
+        .route("/v1/websocket", sockets.of(MethodStreams::default()))
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(scrape))
         .with_state(hub.clone())

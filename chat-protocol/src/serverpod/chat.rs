@@ -1,0 +1,191 @@
+//! The classes of the original design, as both protocols carry them.
+
+use chat_core::{ChannelId, ChatMessage, Payload, Publication, Refers};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io::Write;
+
+use super::read::{object, string as read_string};
+use super::typed::{Typed, typed};
+use crate::write::{field, payload, string, timestamp};
+
+const MESSAGE: &str = "ChatMessage";
+const SUBSCRIPTION: &str = "ChannelSubscription";
+
+/// An object that the endpoint takes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    /// A `ChatMessage`: where, and what.
+    Message(ChannelId, Payload),
+    /// A `ChannelSubscription`: where, and whether to join.
+    Subscription(ChannelId, bool),
+}
+
+/// Why an object is none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoObject {
+    /// The class is not known.
+    Unknown,
+    /// The class is known, the data is not one of it.
+    Malformed,
+}
+
+/// Only these count: who a message is from and when it was said is the server's word.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow)]
+    channel_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    subscribe: Option<&'a RawValue>,
+}
+
+/// What an object says. `__className__` may stand in it or not: clients write it since 3.0.
+pub(super) fn read(value: &Typed<'_>) -> Result<Object, NoObject> {
+    let read = match &*value.class {
+        MESSAGE => message_of,
+        SUBSCRIPTION => subscription_of,
+        _ if value.is_built_in() => return Err(NoObject::Malformed),
+        _ => return Err(NoObject::Unknown),
+    };
+    object(value.data.get()).and_then(read).ok_or(NoObject::Malformed)
+}
+
+fn message_of(fields: Fields<'_>) -> Option<Object> {
+    let content = fields.content?.get();
+    let channel = channel(fields.channel_id?)?;
+    content.starts_with('"').then(|| Object::Message(channel, Payload::json(content)))
+}
+
+fn subscription_of(fields: Fields<'_>) -> Option<Object> {
+    // A bool may come as a number (Serverpod's `BoolJsonExtension`).
+    let subscribe = match fields.subscribe?.get() {
+        "true" | "1" => true,
+        "false" | "0" => false,
+        _ => return None,
+    };
+    channel(fields.channel_id?).map(|channel| Object::Subscription(channel, subscribe))
+}
+
+pub(super) fn channel(raw: &RawValue) -> Option<ChannelId> {
+    (&*read_string(raw)?).try_into().ok()
+}
+
+/// Whether a publication is one that these clients have words for.
+pub(super) fn is_told(publication: &Publication) -> bool {
+    !publication.ephemeral && !matches!(publication.refers, Some(Refers::Delete(_)))
+}
+
+/// Writes a message beside its class.
+pub(super) fn message(message: &ChatMessage, out: &mut Vec<u8>) {
+    let fill = |out: &mut Vec<u8>| {
+        out.extend(br#"{"__className__":"ChatMessage","senderName":"#);
+        string(message.sender_name.as_str(), out);
+        out.extend(br#","content":"#);
+        content(&message.content, out);
+        out.extend(br#","timestamp":""#);
+        date_time(&message.timestamp, out);
+        out.push(b'"');
+        field("channelId", message.channel_id.as_str(), out);
+        out.push(b'}');
+    };
+    typed(MESSAGE, fill, out);
+}
+
+/// Writes a wish, or what became of one, beside its class.
+pub(super) fn subscription(channel: &ChannelId, subscribe: bool, out: &mut Vec<u8>) {
+    let fill = |out: &mut Vec<u8>| {
+        out.extend(br#"{"__className__":"ChannelSubscription""#);
+        field("channelId", channel.as_str(), out);
+        out.extend(if subscribe { &br#","subscribe":true}"#[..] } else { br#","subscribe":false}"# });
+    };
+    typed(SUBSCRIPTION, fill, out);
+}
+
+/// The field is a `String` in Dart: JSON that is no string goes as its text.
+fn content(content: &Payload, out: &mut Vec<u8>) {
+    match content {
+        Payload::Json(text) if !text.trim_start().starts_with('"') => string(text, out),
+        content => payload(content, out),
+    }
+}
+
+/// As Dart's `toIso8601String` of a UTC `DateTime`: three digits of a second, or six if there are microseconds.
+fn date_time(time: &DateTime<Utc>, out: &mut Vec<u8>) {
+    timestamp(time, out);
+    let micros = time.timestamp_subsec_micros() % 1000;
+    if micros > 0 {
+        out.pop();
+        write!(out, "{micros:03}Z").expect("a Vec takes it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn said(text: &str) -> Result<Object, NoObject> {
+        let raw: &RawValue = serde_json::from_str(text).expect("JSON");
+        read(&Typed::read(raw).expect("a value"))
+    }
+
+    #[test]
+    fn a_message_stands_as_the_generated_class_writes_it() {
+        let of = |content: Payload, micros| ChatMessage {
+            sender_name: "ann".parse().expect("a name"),
+            content,
+            timestamp: DateTime::from_timestamp_micros(micros).expect("a time"),
+            channel_id: "room".parse().expect("a name"),
+        };
+        let text = |content, micros| written(|out| message(&of(content, micros), out));
+        assert_eq!(
+            text(Payload::json(r#""hi \u00e9""#), 1_704_164_645_678_000),
+            r#"{"className":"ChatMessage","data":{"__className__":"ChatMessage","senderName":"ann","content":"hi \u00e9","timestamp":"2024-01-02T03:04:05.678Z","channelId":"room"}}"#
+        );
+        assert!(text(Payload::json(r#"{"a":[1,"b"]}"#), 0).contains(r#""content":"{\"a\":[1,\"b\"]}""#));
+        assert!(text(Payload::Binary([0xff].into()), 0).contains(r#""content":"/w==""#));
+        assert!(text(Payload::null(), 1_000_001).contains(r#""timestamp":"1970-01-01T00:00:01.000001Z""#));
+        let wish = written(|out| subscription(&"room".parse().expect("a name"), true, out));
+        assert_eq!(
+            wish,
+            r#"{"className":"ChannelSubscription","data":{"__className__":"ChannelSubscription","channelId":"room","subscribe":true}}"#
+        );
+        assert_eq!(said(&wish), Ok(Object::Subscription("room".parse().expect("a name"), true)));
+    }
+
+    #[test]
+    fn objects_are_read_with_and_without_their_own_name_and_with_bools_that_are_numbers() {
+        let room: ChannelId = "room".parse().expect("a name");
+        for own in [r#""__className__":"ChatMessage","#, ""] {
+            let text = format!(
+                r#"{{"className":"ChatMessage","data":{{{own}"senderName":"eve","content":"\ud800","channelId":"room"}}}}"#
+            );
+            assert_eq!(said(&text), Ok(Object::Message(room.clone(), Payload::json(r#""\ud800""#))));
+        }
+        let wish = |subscribe| {
+            format!(
+                r#"{{"data":{{"subscribe":{subscribe},"channelId":"room"}},"className":"ChannelSubscription"}}"#
+            )
+        };
+        assert_eq!(said(&wish("0")), Ok(Object::Subscription(room, false)));
+        assert_eq!(said(&wish("2")), Err(NoObject::Malformed));
+        for (text, why) in [
+            (r#"{"className":"ChatMessage","data":{"content":7,"channelId":"room"}}"#, NoObject::Malformed),
+            (r#"{"className":"ChatMessage","data":{"content":"a","channelId":""}}"#, NoObject::Malformed),
+            (r#"{"className":"ChatMessage","data":["room","a",true]}"#, NoObject::Malformed),
+            (r#"{"className":"int","data":1}"#, NoObject::Malformed),
+            (r#"{"className":"SimpleData","data":{"num":1}}"#, NoObject::Unknown),
+        ] {
+            assert_eq!(said(text), Err(why), "{text}");
+        }
+    }
+}
