@@ -11,6 +11,7 @@
 //!   crowd    many clients at once
 //!   light    a client that reads much and understands little
 //!   raw      a client that says what it likes
+//!   speakers clients of every protocol, as far as a script needs them
 //!   layers   which way the imports of the core point
 //! ```
 
@@ -26,4 +27,5 @@ pub mod program;
 pub mod raw;
 pub mod scene;
 pub mod seed;
+pub mod speakers;
 mod streams;

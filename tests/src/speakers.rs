@@ -1,0 +1,428 @@
+//! Clients of every protocol, as far as a script needs them: what they send, and what they make of what they hear.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chat_core::Protocol;
+use chat_protocol::centrifuge::Centrifuge;
+use chat_protocol::json::Json;
+use chat_protocol::phoenix::Phoenix;
+use chat_protocol::serverpod::{Legacy, MethodStreams};
+use serde_json::{Value, json};
+
+/// What a client hears, whatever its protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is in a channel; whether it went on where it was, if it wanted to.
+    In(String, Option<bool>),
+    /// It is in a channel no more.
+    Out(String),
+    /// Somebody said this in a channel.
+    Said(String, String),
+}
+
+/// Where a client was in a channel.
+pub type Place = (String, u64);
+
+/// One client's side of a protocol.
+pub trait Speaker {
+    /// What is said first.
+    fn greeting(&mut self) -> Option<String>;
+    /// What joins a channel, perhaps where one was.
+    fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String;
+    /// What leaves a channel.
+    fn leave(&mut self, channel: &str) -> String;
+    /// What says something in a channel.
+    fn publish(&mut self, channel: &str, text: &str) -> String;
+    /// What a frame tells, in order.
+    fn hear(&mut self, frame: &str) -> Vec<Told>;
+    /// Where it is in a channel, if its protocol has places.
+    fn place(&self, channel: &str) -> Option<Place>;
+}
+
+/// A protocol, and what makes its clients.
+pub struct Tongue {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether its clients can go on where they were.
+    pub recovers: bool,
+    /// Whether it answers what joins and leaves.
+    pub answers: bool,
+    /// The server's side.
+    pub protocol: fn() -> Arc<dyn Protocol>,
+    /// The client's.
+    pub speaker: fn() -> Box<dyn Speaker>,
+}
+
+/// All of them.
+pub const TONGUES: [Tongue; 5] = [
+    Tongue {
+        name: "json",
+        recovers: true,
+        answers: true,
+        protocol: || Arc::new(Json),
+        speaker: || Box::new(JsonSpeaker::default()),
+    },
+    Tongue {
+        name: "centrifuge",
+        recovers: true,
+        answers: true,
+        protocol: || Arc::new(Centrifuge::default()),
+        speaker: || Box::new(CentrifugeSpeaker::default()),
+    },
+    Tongue {
+        name: "phoenix",
+        recovers: false,
+        answers: true,
+        protocol: || Arc::new(Phoenix::default()),
+        speaker: || Box::new(PhoenixSpeaker::default()),
+    },
+    Tongue {
+        name: "serverpod",
+        recovers: false,
+        answers: false,
+        protocol: || Arc::new(Legacy),
+        speaker: || Box::new(LegacySpeaker),
+    },
+    Tongue {
+        name: "method streams",
+        recovers: false,
+        answers: true,
+        protocol: || Arc::new(MethodStreams::default()),
+        speaker: || Box::new(StreamSpeaker::default()),
+    },
+];
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What was said, however it is wrapped: Phoenix's clients say objects, and Serverpod's hear those as text.
+fn content(value: &Value) -> String {
+    match value {
+        Value::String(text) => serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_object)
+            .map_or_else(|| text.clone(), |object| content(&object)),
+        value => word(&value["text"]),
+    }
+}
+
+/// The places of a client that is told them.
+#[derive(Default)]
+struct Places(HashMap<String, Place>);
+
+impl Places {
+    fn at(&mut self, channel: &str, epoch: &Value, offset: &Value) {
+        self.0.insert(channel.to_owned(), (word(epoch), offset.as_u64().unwrap_or(0)));
+    }
+
+    fn moves(&mut self, channel: &str, offset: &Value) {
+        if let (Some(place), Some(offset)) = (self.0.get_mut(channel), offset.as_u64()) {
+            place.1 = offset;
+        }
+    }
+}
+
+#[derive(Default)]
+struct JsonSpeaker(Places);
+
+impl Speaker for JsonSpeaker {
+    fn greeting(&mut self) -> Option<String> {
+        None
+    }
+
+    fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String {
+        let mut frame = json!({"type":"subscribe","channelId":channel});
+        if let Some((epoch, offset)) = since {
+            frame["since"] = json!({"epoch":epoch,"offset":offset});
+        }
+        frame.to_string()
+    }
+
+    fn leave(&mut self, channel: &str) -> String {
+        json!({"type":"unsubscribe","channelId":channel}).to_string()
+    }
+
+    fn publish(&mut self, channel: &str, text: &str) -> String {
+        json!({"type":"publish","channelId":channel,"content":text}).to_string()
+    }
+
+    fn hear(&mut self, frame: &str) -> Vec<Told> {
+        let frame = parse(frame);
+        let channel = word(&frame["channelId"]);
+        match frame["type"].as_str() {
+            Some("subscribed") => {
+                // What is recovered follows: until then the place is the one that was asked for.
+                if frame["recovered"] != true {
+                    self.0.at(&channel, &frame["epoch"], &frame["offset"]);
+                }
+                vec![Told::In(channel, frame["recovered"].as_bool())]
+            }
+            Some("unsubscribed") => vec![Told::Out(channel)],
+            Some("message") => {
+                self.0.moves(&channel, &frame["offset"]);
+                vec![Told::Said(channel, content(&frame["content"]))]
+            }
+            _ => panic!("not expected: {frame}"),
+        }
+    }
+
+    fn place(&self, channel: &str) -> Option<Place> {
+        self.0.0.get(channel).cloned()
+    }
+}
+
+#[derive(Default)]
+struct CentrifugeSpeaker {
+    places: Places,
+    asked: HashMap<u64, String>,
+    id: u64,
+}
+
+impl CentrifugeSpeaker {
+    fn ask(&mut self, channel: &str, method: &str, fields: Value) -> String {
+        self.id += 1;
+        self.asked.insert(self.id, channel.to_owned());
+        json!({"id":self.id, method:fields}).to_string()
+    }
+
+    fn said(&mut self, channel: &str, publication: &Value) -> Told {
+        self.places.moves(channel, &publication["offset"]);
+        Told::Said(channel.to_owned(), content(&publication["data"]))
+    }
+
+    fn answered(&mut self, reply: &Value) -> Vec<Told> {
+        assert!(reply["error"].is_null(), "{reply}");
+        let channel = self.asked[&reply["id"].as_u64().expect("an id")].clone();
+        let Some(result) = reply.get("subscribe") else {
+            return reply.get("unsubscribe").map(|_| Told::Out(channel)).into_iter().collect();
+        };
+        self.places.at(&channel, &result["epoch"], &result["offset"]);
+        let recovered = result["was_recovering"].as_bool().map(|_| result["recovered"] == true);
+        let missed = result["publications"].as_array().cloned().unwrap_or_default();
+        let told = missed.iter().map(|publication| self.said(&channel, publication)).collect::<Vec<_>>();
+        [vec![Told::In(channel, recovered)], told].concat()
+    }
+}
+
+impl Speaker for CentrifugeSpeaker {
+    fn greeting(&mut self) -> Option<String> {
+        Some(self.ask("", "connect", json!({})))
+    }
+
+    fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String {
+        let mut fields = json!({"channel":channel});
+        if let Some((epoch, offset)) = since {
+            fields = json!({"channel":channel,"recover":true,"epoch":epoch,"offset":offset});
+        }
+        self.ask(channel, "subscribe", fields)
+    }
+
+    fn leave(&mut self, channel: &str) -> String {
+        self.ask(channel, "unsubscribe", json!({"channel":channel}))
+    }
+
+    fn publish(&mut self, channel: &str, text: &str) -> String {
+        self.ask(channel, "publish", json!({"channel":channel,"data":text}))
+    }
+
+    fn hear(&mut self, frame: &str) -> Vec<Told> {
+        let mut told = Vec::new();
+        for reply in frame.lines().map(parse) {
+            if let Some(push) = reply.get("push") {
+                let channel = word(&push["channel"]);
+                told.push(self.said(&channel, &push["pub"]));
+            } else {
+                told.extend(self.answered(&reply));
+            }
+        }
+        told
+    }
+
+    fn place(&self, channel: &str) -> Option<Place> {
+        self.places.0.get(channel).cloned()
+    }
+}
+
+#[derive(Default)]
+struct PhoenixSpeaker {
+    joins: HashMap<String, String>,
+    reference: u64,
+    asked: HashMap<String, &'static str>,
+}
+
+impl PhoenixSpeaker {
+    fn push(&mut self, channel: &str, event: &'static str, payload: Value) -> String {
+        self.reference += 1;
+        let reference = self.reference.to_string();
+        self.asked.insert(reference.clone(), event);
+        if event == "phx_join" {
+            self.joins.insert(channel.to_owned(), reference.clone());
+        }
+        json!([self.joins.get(channel), reference, channel, event, payload]).to_string()
+    }
+}
+
+impl Speaker for PhoenixSpeaker {
+    fn greeting(&mut self) -> Option<String> {
+        None
+    }
+
+    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
+        self.push(channel, "phx_join", json!({}))
+    }
+
+    fn leave(&mut self, channel: &str) -> String {
+        self.push(channel, "phx_leave", json!({}))
+    }
+
+    fn publish(&mut self, channel: &str, text: &str) -> String {
+        self.push(channel, "said", json!({"text":text}))
+    }
+
+    fn hear(&mut self, frame: &str) -> Vec<Told> {
+        let frame = parse(frame);
+        let (channel, payload) = (word(&frame[2]), &frame[4]);
+        match frame[3].as_str() {
+            Some("phx_reply") => {
+                assert_eq!(payload["status"], "ok", "{frame}");
+                match self.asked[&word(&frame[1])] {
+                    "phx_join" => vec![Told::In(channel, None)],
+                    "phx_leave" => vec![Told::Out(channel)],
+                    _ => Vec::new(),
+                }
+            }
+            Some("said") => vec![Told::Said(channel, content(payload))],
+            Some("message") => vec![Told::Said(channel, content(&payload["content"]))],
+            Some("phx_close") => Vec::new(),
+            _ => panic!("not expected: {frame}"),
+        }
+    }
+
+    fn place(&self, _: &str) -> Option<Place> {
+        None
+    }
+}
+
+fn chat_message(channel: &str, content: &str) -> Value {
+    let timestamp = "1970-01-01T00:00:00.000Z";
+    let data = json!({"senderName":"x","content":content,"timestamp":timestamp,"channelId":channel});
+    json!({"className":"ChatMessage","data":data})
+}
+
+fn heard_message(object: &Value) -> Told {
+    assert_eq!(object["className"], "ChatMessage", "{object}");
+    Told::Said(word(&object["data"]["channelId"]), content(&object["data"]["content"]))
+}
+
+struct LegacySpeaker;
+
+impl LegacySpeaker {
+    fn wish(channel: &str, subscribe: bool) -> String {
+        let data = json!({"channelId":channel,"subscribe":subscribe});
+        json!({"endpoint":"chat","object":{"className":"ChannelSubscription","data":data}}).to_string()
+    }
+}
+
+impl Speaker for LegacySpeaker {
+    fn greeting(&mut self) -> Option<String> {
+        None
+    }
+
+    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
+        Self::wish(channel, true)
+    }
+
+    fn leave(&mut self, channel: &str) -> String {
+        Self::wish(channel, false)
+    }
+
+    fn publish(&mut self, channel: &str, text: &str) -> String {
+        json!({"endpoint":"chat","object":chat_message(channel, text)}).to_string()
+    }
+
+    fn hear(&mut self, frame: &str) -> Vec<Told> {
+        vec![heard_message(&parse(frame)["object"])]
+    }
+
+    fn place(&self, _: &str) -> Option<Place> {
+        None
+    }
+}
+
+/// One call for each stay in a channel, and one for what is said in each.
+#[derive(Default)]
+struct StreamSpeaker {
+    calls: u64,
+    stays: HashMap<String, String>,
+    says: HashMap<String, String>,
+}
+
+impl StreamSpeaker {
+    fn call(&mut self, channel: &str, method: &str, inputs: &[&str]) -> (String, String) {
+        self.calls += 1;
+        let id = format!("00000000-0000-4000-8000-{:012}", self.calls);
+        let arguments = json!({"channelId":channel}).to_string();
+        let data = json!({"en":"chat","m":method,"cid":id,"args":arguments,"is":inputs});
+        (id, json!({"type":"omsc","data":data}).to_string())
+    }
+
+    fn channel_of(&self, id: &Value) -> Option<String> {
+        self.stays.iter().find(|(_, stay)| *stay == id).map(|(channel, _)| channel.clone())
+    }
+}
+
+impl Speaker for StreamSpeaker {
+    /// Calls end with the connection.
+    fn greeting(&mut self) -> Option<String> {
+        self.says.clear();
+        None
+    }
+
+    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
+        let (id, frame) = self.call(channel, "subscribe", &[]);
+        self.stays.insert(channel.to_owned(), id);
+        frame
+    }
+
+    fn leave(&mut self, channel: &str) -> String {
+        let data = json!({"en":"chat","m":"subscribe","cid":self.stays[channel],"cr":"done"});
+        json!({"type":"cmsc","data":data}).to_string()
+    }
+
+    /// The first of a channel opens the stream that the others use too.
+    fn publish(&mut self, channel: &str, text: &str) -> String {
+        let opening = (!self.says.contains_key(channel)).then(|| {
+            let (id, frame) = self.call(channel, "publish", &["messages"]);
+            self.says.insert(channel.to_owned(), id);
+            frame
+        });
+        let object = chat_message(channel, text);
+        let data = json!({"en":"chat","m":"publish","cid":self.says[channel],"p":"messages","o":object});
+        let said = json!({"type":"msm","data":data}).to_string();
+        opening.map_or(said.clone(), |opening| format!("{opening}\n{said}"))
+    }
+
+    fn hear(&mut self, frame: &str) -> Vec<Told> {
+        let frame = parse(frame);
+        let data = &frame["data"];
+        match (frame["type"].as_str(), self.channel_of(&data["cid"])) {
+            (Some("omsr"), stay) => {
+                assert_eq!(data["res"], "success", "{frame}");
+                stay.map(|channel| Told::In(channel, None)).into_iter().collect()
+            }
+            (Some("msm"), _) => vec![heard_message(&data["o"])],
+            (Some("cmsc"), Some(channel)) => vec![Told::Out(channel)],
+            _ => panic!("not expected: {frame}"),
+        }
+    }
+
+    fn place(&self, _: &str) -> Option<Place> {
+        None
+    }
+}
