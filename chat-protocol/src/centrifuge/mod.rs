@@ -32,13 +32,22 @@ pub use stream::{Beside, EventStream, HttpStream, first_commands};
 /// The clients' `name` says which library they are, so it is nobody's name; who no token names may say `{"name":"ann"}` in `data`.
 #[derive(Clone, Debug, Default)]
 pub struct Centrifuge {
-    stream: Option<Arc<str>>,
+    stream: Option<Stream>,
+}
+
+/// How a client that reads a stream says what it says beside it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Names its session: whoever knows it speaks for that.
+    pub key: Arc<str>,
+    /// Names the server, for as long as it runs.
+    pub node: Arc<str>,
 }
 
 impl Centrifuge {
-    /// For a session whose client sends its commands beside the stream that it reads, with this key: whoever knows that speaks for it.
-    pub fn beside(key: impl Into<Arc<str>>) -> Self {
-        Self { stream: Some(key.into()) }
+    /// For a session whose client sends its commands beside the stream that it reads, as it is told when it connects.
+    pub fn beside(stream: Stream) -> Self {
+        Self { stream: Some(stream) }
     }
 }
 
@@ -83,7 +92,7 @@ impl Protocol for Centrifuge {
 /// One session's side.
 struct Conversation {
     session: SessionId,
-    stream: Option<Arc<str>>,
+    stream: Option<Stream>,
     /// Seconds from one ping to the next.
     ping: u64,
     /// It has said `connect`.
@@ -134,7 +143,7 @@ impl Talk for Conversation {
         match (&reply.id, &reply.answer) {
             (Some(id), Answer::Connected(connected)) => {
                 let since = std::mem::take(&mut self.since);
-                let greeting = reply::Greeting { stream: self.stream.as_deref(), ping: self.ping, since };
+                let greeting = reply::Greeting { stream: self.stream.as_ref(), ping: self.ping, since };
                 out.text(|out| reply::connected(id, connected, &greeting, out));
             }
             (Some(id), answer) if reply::has_words(id, answer) => {

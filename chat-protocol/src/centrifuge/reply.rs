@@ -7,22 +7,20 @@ use chat_core::{
     RequestId, SessionId, Subscribed,
 };
 
+use super::Stream;
 use super::mark::Mark;
 use super::push::{client, data, said};
 use crate::write::{list, number, string};
 
 /// What a client is told when its session opens, beside what the core knows.
 pub(super) struct Greeting<'a> {
-    pub(super) stream: Option<&'a str>,
+    pub(super) stream: Option<&'a Stream>,
     pub(super) ping: u64,
     pub(super) since: Vec<(ChannelId, Offset)>,
 }
 
 /// The version that clients are told.
 const VERSION: &str = concat!("chat-core ", env!("CARGO_PKG_VERSION"));
-
-/// The server's only node; clients send it back with what they say beside a stream.
-const NODE: &str = "1";
 
 /// A client is told to refresh a fifth of its time before that is over, or so long: the server waits no longer than it said.
 const EARLY: Duration = Duration::from_secs(25);
@@ -104,8 +102,10 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeti
         result.number("ping", greeting.ping);
         result.mark("pong", true);
     }
-    greeting.stream.iter().for_each(|key| result.text("session", key));
-    result.text("node", NODE);
+    if let Some(stream) = greeting.stream {
+        result.text("session", &stream.key);
+        result.text("node", &stream.node);
+    }
     result.end();
     reply.end();
 }

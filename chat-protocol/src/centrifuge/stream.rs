@@ -20,6 +20,9 @@ pub struct Beside {
     /// The key of its session.
     #[serde(rename = "session")]
     pub key: String,
+    /// The server that it was told of.
+    #[serde(default)]
+    pub node: String,
     /// A frame of commands.
     #[serde(rename = "data")]
     pub commands: String,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_core::{Connection, Framing, Hello, Hub, Incoming};
-use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, first_commands};
+use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
 use chat_websocket::Origins;
 use futures::StreamExt;
 use http::header::{
@@ -47,7 +47,7 @@ type Refused = (StatusCode, &'static str);
 impl Streams {
     /// For pages of the same host, and all that are no pages.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, origins: Arc::default(), open: Open::default() }
+        Self { hub, origins: Arc::default(), open: Open::new() }
     }
 
     /// For pages of these origins; browsers are told that they may read what is answered.
@@ -82,7 +82,7 @@ impl Streams {
     }
 
     /// Takes in what a client says beside its stream: `POST` with the session's key. 204 once it has been taken in, which waits while the session has enough
-    /// to do; 404 if there is no such session, and the client is to open another.
+    /// to do, or the session is over, which its stream says; 404 if that was another server's, and the client is to open another stream.
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -91,9 +91,13 @@ impl Streams {
         self.admit(request, Method::POST, async |request| {
             let body = self.body(request).await?;
             let said = Beside::read(&body).ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
-            let gone = (StatusCode::NOT_FOUND, "no such session");
-            let session = self.open.find(&said.key).ok_or(gone)?;
-            session.send(Incoming::Text(said.commands)).await.map_err(|_| gone)?;
+            if *said.node != *self.open.node {
+                return Err((StatusCode::NOT_FOUND, "the session is not one of this server"));
+            }
+            if let Some(session) = self.open.find(&said.key) {
+                // It may end meanwhile; then its stream says so.
+                let _ = session.send(Incoming::Text(said.commands)).await;
+            }
             Ok(words(StatusCode::NO_CONTENT, ""))
         })
         .await
@@ -160,7 +164,8 @@ impl Streams {
         let seat = self.hub.seat().map_err(|_| full)?;
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
         entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
-        let protocol = Arc::new(Centrifuge::beside(entry.key.clone()));
+        let protocol =
+            Arc::new(Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() }));
         let (writer, body) = pipe::pipe(entry);
         let input = Box::pin(heard.map(Ok));
         tokio::spawn(Connection::over_bytes(seat, protocol, framing, Hello::Later, input, Arc::new(writer)));

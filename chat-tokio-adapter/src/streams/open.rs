@@ -12,8 +12,14 @@ use chat_core::Incoming;
 const WAITING: usize = 4;
 
 /// As many as there are sessions: each has a seat.
-#[derive(Clone, Default)]
-pub(super) struct Open(Arc<Mutex<HashMap<Arc<str>, Sender<Incoming>>>>);
+#[derive(Clone)]
+pub(super) struct Open {
+    /// Names the server, for as long as it runs.
+    pub(super) node: Arc<str>,
+    streams: Streams,
+}
+
+type Streams = Arc<Mutex<HashMap<Arc<str>, Sender<Incoming>>>>;
 
 /// A stream that is open, for as long as this is kept. Then nothing more comes in for it.
 pub(super) struct Entry {
@@ -23,14 +29,20 @@ pub(super) struct Entry {
 }
 
 impl Open {
+    /// None yet.
+    ///
+    /// # Panics
+    /// If the system has no randomness to give.
+    pub(super) fn new() -> Self {
+        Self { node: secret().expect("the system has randomness"), streams: Streams::default() }
+    }
+
     /// Under a new key of 128 random bits: whoever knows it speaks for the session.
     ///
     /// # Errors
     /// If the system has no randomness to give.
     pub(super) fn enter(&self) -> Result<(Entry, Receiver<Incoming>), getrandom::Error> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret)?;
-        let key: Arc<str> = URL_SAFE_NO_PAD.encode(secret).into();
+        let key = secret()?;
         let (sender, receiver) = async_channel::bounded(WAITING);
         self.lock().insert(key.clone(), sender.clone());
         Ok((Entry { open: self.clone(), key, sender }, receiver))
@@ -42,8 +54,14 @@ impl Open {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Sender<Incoming>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn secret() -> Result<Arc<str>, getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(URL_SAFE_NO_PAD.encode(bits).into())
 }
 
 impl Drop for Entry {
