@@ -526,24 +526,40 @@ each.ends = {
   },
 };
 
-once.ends = {
+/// Publishes until somebody is too slow for it.
+async function speakUntilDropped(channel) {
+  const dropped = async () => Number(/^chat_dropped_total\{reason="slow"\} (\d+)/m.exec(await (await fetch(url('/metrics'))).text())?.[1] ?? 0);
+  const before = await dropped();
+  for (let n = 0; (await dropped()) === before; n += 1) {
+    if (n === 100) throw new Error('nobody is too slow');
+    for (let i = 0; i < 20; i += 1) await api('publish', { channel, data: 'x'.repeat(50_000) });
+  }
+}
+
+once.slow = {
   async 'one who reads too slowly is closed with 3008, and recovers'() {
     const ann = await connected('websocket');
     const sub = await joined(ann, 'slow');
     const gone = next(ann, 'connecting');
     ann.line.socket.pause();
-    const much = 'x'.repeat(50_000);
-    let closed = false;
-    const slow = async () => (await (await fetch(url('/metrics'))).text()).includes('chat_closes_total{code="3008"}');
-    for (let n = 0; n < 800 && !closed; n += 1) {
-      await api('publish', { channel: 'slow', data: much });
-      closed = n % 20 === 0 && (await slow());
-    }
-    equal(closed, true, 'whether it was closed');
+    await speakUntilDropped('slow');
     const again = next(sub, 'subscribed');
     ann.line.socket.resume();
     equal((await gone).code, 3008, 'how it ends');
     equal((await again).wasRecovering, true, 'whether it goes on');
+  },
+
+  async 'a stream that is not read ends with 3008, which it says'() {
+    const answer = await within(new Promise((resolve, reject) => {
+      const asked = httpRequest(url('/connection/http_stream'), { method: 'POST' }, resolve);
+      asked.on('error', reject);
+      asked.end('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"stream"}}');
+    }), 'a stream');
+    await speakUntilDropped('stream');
+    let text = '';
+    for await (const chunk of answer) text += chunk;
+    const lines = text.trimEnd().split('\n').map((line) => JSON.parse(line));
+    equal([lines[0].id, lines.at(-1)], [1, { push: { disconnect: { code: 3008, reason: 'slow' } } }], 'the first and the last');
   },
 };
 

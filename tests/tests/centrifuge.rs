@@ -26,7 +26,8 @@ fn tokens_let_in_expire_and_are_refreshed_and_the_api_does_what_it_says() {
 fn every_end_is_seen_by_the_client_which_comes_back_or_stays_away_as_the_code_says() {
     let bounds =
         ["--ping-seconds", "2", "--pong-seconds", "1", "--request-rate", "40", "--request-burst", "40"];
-    suite("ends", &Program::server(&[&bounds[..], &KEY].concat()), &[]);
+    suite("ends", &Program::server(&bounds), &[]);
+    suite("slow", &Program::server(&[&["--outbox-bytes", "200000"][..], &KEY].concat()), &[]);
 }
 
 #[test]

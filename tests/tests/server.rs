@@ -66,6 +66,7 @@ fn every_bound_has_a_flag_and_every_flag_an_environment_variable() {
         "head-line-bytes",
         "head-headers",
         "jwt-secret",
+        "api-key",
         "user-sessions",
         "request-rate",
         "request-burst",
