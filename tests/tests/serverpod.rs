@@ -1,6 +1,10 @@
 //! Serverpod's legacy streams in virtual time, and clients of both of its protocols in one channel with a page in Chromium.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
@@ -10,8 +14,10 @@ use chat_core::{
 };
 use chat_protocol::serverpod::Legacy;
 use chat_tests::clients::script_says;
+use chat_tests::crowd::{Member, at_once};
 use chat_tests::program::Program;
 use chat_tests::scene::{Scene, each_way};
+use serde_json::{Value, json};
 
 const PING: &str = r#"{"command":"ping","args":{}}"#;
 const PONG: &str = r#"{"command":"pong"}"#;
@@ -181,6 +187,85 @@ fn an_endpoint_that_knows_no_tokens_ends_nobody_over_one() {
         ann.say(&auth("null"));
         ann.say(PING);
         assert_eq!((ann.heard(), ann.close()), (vec![PONG.to_owned()], None));
+    });
+}
+
+/// What one socket heard on its streams.
+#[derive(Default)]
+struct Heard {
+    /// The last number on each stream that is open.
+    open: HashMap<String, Option<u64>>,
+    ended: HashSet<String>,
+}
+
+impl Heard {
+    /// Nothing comes before its stream's answer, and nothing is missing between.
+    fn take(&mut self, frame: &Value) {
+        let data = &frame["data"];
+        let cid = data["cid"].as_str().expect("every frame is of a call");
+        match frame["type"].as_str().expect("a frame") {
+            "omsr" => {
+                let before = self.open.insert(cid.to_owned(), None);
+                assert_eq!((&data["res"], before), (&json!("success"), None));
+            }
+            "cmsc" => {
+                assert!(self.open.remove(cid).is_some() && self.ended.insert(cid.to_owned()), "{frame}");
+            }
+            // Of a stream that its client ended something may still be on its way.
+            _ if self.ended.contains(cid) => {}
+            _ => {
+                let number = data["o"]["data"]["content"].as_str().and_then(|text| text.parse().ok());
+                let last = self.open.get_mut(cid).expect("the answer comes first");
+                assert!(last.is_none_or(|last| number == Some(last + 1)), "{last:?}, then {frame}");
+                *last = number;
+            }
+        }
+    }
+}
+
+/// Opens streams on a channel in which somebody speaks all the time, and ends them, at most three at a time.
+fn come_and_go(address: SocketAddr, rounds: usize) {
+    let (mut peer, mut heard, mut open) =
+        (Member::connect_to(address, "/v1/websocket"), Heard::default(), VecDeque::new());
+    for round in 0..rounds {
+        let cid = format!("00000000-0000-4000-8000-{round:012}");
+        let data = json!({"en":"chat","m":"subscribe","cid":cid,"args":"{\"channelId\":\"room\"}","is":[]});
+        peer.say(&json!({"type":"omsc","data":data}));
+        while heard.open.get(&cid).copied().flatten().is_none() {
+            heard.take(&peer.hear());
+        }
+        open.push_back(cid);
+        // Now and then it leaves the channel.
+        let stay = if round % 7 == 6 { 0 } else { 2 };
+        while open.len() > stay {
+            let cid = open.pop_front().expect("it was just counted");
+            peer.say(&json!({"type":"cmsc","data":{"en":"chat","m":"subscribe","cid":cid,"cr":"done"}}));
+            while heard.open.contains_key(&cid) {
+                heard.take(&peer.hear());
+            }
+        }
+    }
+}
+
+#[test]
+fn streams_that_are_opened_and_ended_while_somebody_speaks_hear_their_part_without_a_gap() {
+    let rates = ["--open-publish", "--request-rate", "1000000", "--request-burst", "1000000"];
+    let server = Program::server(&rates);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut speaker = Member::connect_to(server.address, "/ws?name=speaker");
+            for n in 0.. {
+                speaker.say(&json!({"type":"publish","id":n,"channelId":"room","content":n}));
+                assert_eq!(speaker.hear()["type"], "published");
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let peers = std::panic::catch_unwind(|| at_once(4, |_| come_and_go(server.address, 300)));
+        over.store(true, Ordering::Relaxed);
+        peers.expect("no peer misses anything");
     });
 }
 
