@@ -30,7 +30,7 @@ pub(crate) struct TokenChat {
 struct Claims {
     sub: UserId,
     name: Option<SenderName>,
-    exp: Option<i64>,
+    exp: Option<f64>,
     info: Option<Box<RawValue>>,
     #[serde(default)]
     channels: Vec<ChannelId>,
@@ -43,7 +43,7 @@ struct Claims {
 struct ChannelClaims {
     sub: UserId,
     channel: ChannelId,
-    exp: Option<i64>,
+    exp: Option<f64>,
 }
 
 /// What the endpoint attaches to a session.
@@ -126,8 +126,9 @@ impl TokenChat {
     }
 }
 
-fn time(seconds: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(seconds, 0)
+/// RFC 7519 §2: seconds since 1970, perhaps with a fraction.
+fn time(seconds: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
 impl Endpoint for TokenChat {

@@ -82,7 +82,7 @@ fn scopes_say_which_channels_may_be_joined_and_which_written_to() {
 #[test]
 fn a_session_is_refreshed_and_loses_what_the_new_token_does_not_allow() {
     let server = server();
-    let first = token(&json!({"sub":"ann","exp":in_seconds(60),"read":["a","b"]}));
+    let first = token(&json!({"sub":"ann","exp":in_seconds(60) as f64 + 0.5,"read":["a","b"]}));
     let mut ann = Member::connect_to(server.address, "/ws");
     let connected = asked(&mut ann, &json!({"type":"connect","id":1,"token":first}));
     assert_eq!(connected["type"], "connected");

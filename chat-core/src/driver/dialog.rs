@@ -18,8 +18,8 @@ use super::summons::Manner;
 use super::trace;
 use crate::machine::{Phase, Session, Verdict};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Kind, Message, Publish, Refusal, Reply, Request,
-    RequestId, Subscribe, Subscribed,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Publish, Request, RequestId, Subscribe,
+    Subscribed,
 };
 use crate::port::{Cost, Pushed, Standing, Talk};
 
@@ -40,15 +40,15 @@ pub(crate) struct Dialog {
     /// Given back when the endpoint has heard that the session is over.
     pub(super) seat: Arc<Seat>,
     pub(crate) outbox: Arc<Outbox>,
-    talk: Box<dyn Talk>,
+    pub(super) talk: Box<dyn Talk>,
     pub(super) session: Session<Arc<Subscription>>,
-    inbox: VecDeque<Request>,
+    pub(super) inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
     /// Channels that this turn published to, and is to flush.
     pub(super) dirty: Vec<ChannelId>,
     /// Subscriptions that are behind.
     pub(super) catch_ups: CatchUps,
-    close: Option<Close>,
+    pub(super) close: Option<Close>,
 }
 
 impl Dialog {
@@ -87,49 +87,6 @@ impl Dialog {
     /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
     pub(crate) fn open(&mut self, connect: Connect) {
         self.ask_to_open(None, false, connect);
-    }
-
-    /// Takes in a message of the peer.
-    pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
-        let mut requests = Vec::new();
-        self.talk.decode(message, &mut requests);
-        let now = self.hub().0.runtime.now().instant;
-        if requests.is_empty() {
-            let counted = self.session.count_request(&self.seat.hub().0.limits, now);
-            return counted.map_err(|_| Close::TOO_MANY_REQUESTS);
-        }
-        for request in requests {
-            if let Err(refusal) = self.session.count_request(&self.seat.hub().0.limits, now) {
-                let id = request.map_or_else(|bad| bad.id, |request| request.id);
-                self.answer(id, Answer::Error(refusal));
-                return Err(Close::TOO_MANY_REQUESTS);
-            }
-            match request {
-                Ok(request) => self.queue(request),
-                Err(bad) => self.hear_bad(bad)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in a ping of the peer's transport.
-    pub(crate) fn hear_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
-        self.hear_control()?;
-        self.control(Kind::Pong, payload);
-        Ok(())
-    }
-
-    /// Counts a control frame of the peer.
-    pub(crate) fn hear_control(&mut self) -> Result<(), Close> {
-        let now = self.hub().0.runtime.now().instant;
-        self.session.count_control(&self.seat.hub().0.limits, now)
-    }
-
-    /// Answers a bad request, and counts it.
-    pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
-        self.hub().0.metrics.bad_requests.add(1);
-        let usual = bad.close.map_or(Cost::Strike, Cost::End);
-        self.refuse(bad.id, bad.refusal, usual).map_or(Ok(()), Err)
     }
 
     /// Goes on with the hook that is under way, or with the next request.
@@ -306,62 +263,6 @@ impl Dialog {
         Step::Done
     }
 
-    pub(super) fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
-        match answer {
-            Answer::Error(refusal) => {
-                if let Some(close) = self.refuse(id, refusal, Cost::Nothing) {
-                    self.outbox.condemn(close, Manner::Graceful);
-                }
-            }
-            answer => self.say(&Reply { id, answer }),
-        }
-    }
-
-    /// Answers a refusal. How the session ends by it, if it does.
-    fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
-        self.hub().0.metrics.refused(&refusal);
-        let code = refusal.code;
-        let reply = Reply { id, answer: Answer::Error(refusal) };
-        self.say(&reply);
-        let cost = self.talk.cost(&reply, usual.clone());
-        if cost != usual {
-            trace::refused(self.seat.id(), code, &cost);
-        }
-        match cost {
-            Cost::Nothing => None,
-            Cost::Strike => self.session.strike(&self.seat.hub().0.limits),
-            Cost::End(close) => Some(close),
-        }
-    }
-
-    fn say(&mut self, reply: &Reply) {
-        if let Some(batch) = self.outbox.encoding.reply(&mut *self.talk, reply) {
-            self.outbox.push(batch);
-        }
-        let mut requests = Vec::new();
-        self.talk.follow_up(&mut requests);
-        requests.into_iter().for_each(|request| self.queue(request));
-    }
-
-    /// A ping is answered though a hook may hold up what came before it.
-    fn queue(&mut self, request: Request) {
-        match request {
-            Request { id, command: Command::Ping } => self.answer(id, Answer::Pong),
-            request => self.inbox.push_back(request),
-        }
-    }
-
-    /// Queues the protocol's own ping. False if it has none.
-    pub(crate) fn ping(&mut self) -> bool {
-        let ping = self.outbox.encoding.ping(&mut *self.talk);
-        ping.map(|batch| self.outbox.push(batch)).is_some()
-    }
-
-    /// Queues a control frame.
-    pub(crate) fn control(&mut self, kind: Kind, payload: &[u8]) {
-        self.outbox.push(self.outbox.encoding.control(kind, payload));
-    }
-
     /// Fans out what this turn published.
     pub(crate) fn flush(&mut self) {
         for channel in std::mem::take(&mut self.dirty) {
@@ -390,12 +291,6 @@ impl Dialog {
         self.catch_ups.book(&self.outbox);
         self.close = Some(close);
         true
-    }
-
-    /// Queues the frame that says so to the peer: the last one.
-    pub(crate) fn say_close(&mut self) {
-        let close = self.close.as_ref().expect("a session says that it closes after it drained");
-        self.outbox.push_last(self.outbox.encoding.control(Kind::Close, &close.payload()));
     }
 }
 

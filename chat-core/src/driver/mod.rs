@@ -25,6 +25,7 @@ mod state;
 mod subscription;
 mod summons;
 mod sweep;
+mod talking;
 mod trace;
 mod users;
 mod welcome;
