@@ -114,7 +114,7 @@ async fn nothing_is_lost_between_polls_though_much_more_waits_than_one_answer_ho
     let served = served(Limits::default());
     let token = served.joined().await;
     (0..2000).for_each(|n| served.publish(n));
-    let (mut heard, mut answers) = (Vec::new(), 0);
+    let (mut heard, mut answers, begun) = (Vec::new(), 0, Instant::now());
     while heard.len() < 2000 {
         sleep(SECOND / 100).await;
         let said = served.poll(&token).await;
@@ -126,6 +126,7 @@ async fn nothing_is_lost_between_polls_though_much_more_waits_than_one_answer_ho
         assert!(message.contains(&format!(r#""content":{n},"#)), "{n}: {message}");
     }
     assert!(answers >= 2000 / 256, "an answer is bounded");
+    assert!(begun.elapsed() < SECOND, "the session goes on as soon as there is room");
 }
 
 #[tokio::test(start_paused = true)]

@@ -348,6 +348,24 @@ fn who_joins_sees_who_is_there_and_hears_who_comes_and_goes_by_session() {
     });
 }
 
+#[test]
+fn a_user_who_changes_while_another_session_of_hers_comes_is_told_with_all_her_sessions() {
+    each_way(|way| {
+        let scene = keeping(way);
+        let (ann, bob) = (joined(&scene, "ann"), scene.join("bob", "room"));
+        ann.say(r#"["1","2","room","new_msg",{}]"#);
+        scene.world.advance(MOMENT);
+        ann.heard();
+        bob.say("read room 1");
+        scene.join("bob", "room");
+        scene.world.advance(MOMENT);
+        let meta = |n| format!(r#"{{"phx_ref":"{n}","name":"bob","read":1}}"#);
+        let joins = format!(r#""bob":{{"metas":[{},{}]}}"#, meta(2), meta(3));
+        let diff = format!(r#"[null,null,"room","presence_diff",{{"joins":{{{joins}}},"leaves":{{}}}}]"#);
+        assert_eq!(ann.heard(), [diff]);
+    });
+}
+
 /// Lets subscribers be slow, and answers the event `sum`.
 struct Forgiving;
 
