@@ -294,7 +294,7 @@ const open = {
     proxy.close();
   },
 
-  async 'a long poll that nobody goes on with is gone, and its token says nothing'() {
+  async 'a long poll begins with a token that nobody guesses'() {
     const at = `${url.replace('ws', 'http')}/longpoll?vsn=2.0.0`;
     const first = await (await fetch(at)).json();
     assert.deepEqual([first.status, first.messages], [410, []]);
