@@ -179,6 +179,64 @@ fn a_streams_answer_comes_before_all_that_it_hears() {
 }
 
 #[test]
+fn a_stream_whose_answer_is_held_up_hears_nothing_before_it() {
+    each_way(|way| {
+        let scene = scene(way);
+        let (ann, bob) = (dart(&scene, way), scene.join("bob", "room"));
+        [subscribe(A, "room"), subscribe(C, "slow"), subscribe(B, "room")]
+            .iter()
+            .for_each(|frame| ann.say(frame));
+        bob.say("publish room 1");
+        assert_eq!(ann.heard(), [omsr(A, "subscribe", "success"), msm(A, "bob", "\"1\"", "room")]);
+        let slow: ChannelId = "slow".parse().expect("a name");
+        let user = "guest-1".parse().expect("a name");
+        scene.hub.unsubscribe_user(&user, &slow, &Refusal::permission_denied("too late"));
+        bob.say("publish room 2");
+        let expected = [
+            omsr(C, "subscribe", "authorizationDeclined"),
+            omsr(B, "subscribe", "success"),
+            msm(A, "bob", "\"2\"", "room"),
+            msm(B, "bob", "\"2\"", "room"),
+        ];
+        assert_eq!(ann.heard(), expected);
+    });
+}
+
+#[test]
+fn a_session_that_the_server_puts_into_a_channel_hears_it_on_the_streams_that_wait_for_it() {
+    each_way(|way| {
+        let scene = scene(way);
+        let (ann, bob) = (dart(&scene, way), scene.join("bob", "room"));
+        let (user, room) = ("guest-1".parse().expect("a name"), "room".parse::<ChannelId>().expect("a name"));
+        [subscribe(A, "other"), subscribe(C, "slow"), subscribe(B, "room")]
+            .iter()
+            .for_each(|frame| ann.say(frame));
+        scene.hub.subscribe_user(&user, &Subscribe::to(room.clone()));
+        bob.say("publish room 1");
+        let expected = [
+            omsr(A, "subscribe", "success"),
+            omsr(B, "subscribe", "success"),
+            msm(B, "bob", "\"1\"", "room"),
+        ];
+        assert_eq!(ann.heard(), expected);
+        ann.say(&cmsc(B, "subscribe", "done"));
+        bob.say("publish room 2");
+        assert_eq!(ann.heard(), [cmsc(B, "subscribe", "done")]);
+        scene.hub.unsubscribe_user(
+            &user,
+            &"slow".parse().expect("a name"),
+            &Refusal::permission_denied("no"),
+        );
+        assert_eq!(ann.heard(), [omsr(C, "subscribe", "authorizationDeclined")]);
+        assert_eq!(
+            scene.hub.stats().subscriptions,
+            2,
+            "it left what nobody hears: other of ann, room of bob"
+        );
+    });
+}
+
+#[test]
 fn every_call_that_opened_ends_with_a_word_of_its_own() {
     each_way(|way| {
         let scene = scene(way);

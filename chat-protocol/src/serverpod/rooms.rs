@@ -179,3 +179,90 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scene {
+        streams: Arc<Streams>,
+        rooms: Rooms,
+        room: ChannelId,
+    }
+
+    fn scene() -> Scene {
+        let streams = Arc::<Streams>::default();
+        Scene { rooms: Rooms::new(streams.clone()), streams, room: "room".parse().expect("a name") }
+    }
+
+    impl Scene {
+        fn wait(&mut self, key: &str) {
+            self.rooms.wait(&self.room, Stream { key: key.into(), head: key.as_bytes().into() });
+        }
+
+        /// Closes a stream; whether the session is to leave.
+        fn close(&mut self, key: &str) -> bool {
+            self.rooms.close(&self.room, key, Frame::Pong).is_none()
+        }
+
+        fn heard(&self) -> String {
+            let mut heard = Vec::new();
+            self.streams.each(&self.room, |head| heard.extend_from_slice(head));
+            String::from_utf8(heard).expect("UTF-8")
+        }
+    }
+
+    #[test]
+    fn the_first_stream_hears_from_the_join_on_and_every_other_from_its_answer() {
+        let mut scene = scene();
+        ["a", "b"].into_iter().for_each(|key| scene.wait(key));
+        assert_eq!(scene.heard(), "a");
+        assert!(!scene.rooms.joined(&scene.room.clone(), "a", true));
+        scene.wait("c");
+        assert_eq!(scene.heard(), "a");
+        for key in ["b", "c"] {
+            scene.rooms.joined(&scene.room.clone(), key, true);
+        }
+        assert_eq!(scene.heard(), "abc");
+    }
+
+    #[test]
+    fn when_the_first_is_refused_the_next_takes_its_place() {
+        let mut scene = scene();
+        ["a", "b"].into_iter().for_each(|key| scene.wait(key));
+        scene.rooms.refused("a");
+        assert_eq!(scene.heard(), "b");
+        scene.rooms.refused("b");
+        assert!(scene.heard().is_empty() && scene.rooms.rooms.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn one_that_comes_while_the_last_one_leaves_hears_nothing_until_that_has_left() {
+        let mut scene = scene();
+        let room = scene.room.clone();
+        scene.wait("a");
+        scene.rooms.joined(&room, "a", true);
+        assert!(scene.close("a"), "it was the last");
+        scene.wait("b");
+        assert!(scene.heard().is_empty() && !scene.close("none"));
+        assert!(matches!(scene.rooms.left(&room)[..], [Frame::Pong]));
+        assert_eq!(scene.heard(), "b");
+        scene.rooms.joined(&room, "b", false);
+        assert!(scene.heard().is_empty(), "it is wanted no more");
+    }
+
+    #[test]
+    fn who_is_taken_out_ends_every_stream_and_may_come_in_again() {
+        let mut scene = scene();
+        let room = scene.room.clone();
+        for key in ["a", "b"] {
+            scene.wait(key);
+            scene.rooms.joined(&room, key, true);
+        }
+        scene.wait("c");
+        let ended: Vec<_> = scene.rooms.taken_out(&room).into_iter().map(|stream| stream.key).collect();
+        assert_eq!((ended, &*scene.heard()), (vec!["a".into(), "b".into()], "c"));
+        assert_eq!(scene.rooms.put_in(&room).as_deref(), Some("c"));
+        assert_eq!(scene.rooms.put_in(&room), None, "once");
+    }
+}
