@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   command   what clients say: one object a line, a frame of one line or more
+//!   wish      what that comes to
 //!   mark      what of a command its answer needs
 //!   reply     what they are answered
 //!   push      what they hear unasked
@@ -15,6 +16,7 @@ mod reply;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod wish;
 
 use std::sync::Arc;
 

@@ -1,0 +1,240 @@
+//! What clients ask for, whichever way it was written.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use chat_core::{
+    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, Offset, Payload, Publish, Refusal,
+    Request, SenderName, Since, Subscribe, Token,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::mark::Mark;
+use crate::read::is_object;
+
+/// Stands for an epoch that no channel of ours has ever had; clients send `_` for a place that is to be forgotten.
+const NO_EPOCH: Epoch = Epoch(0);
+
+/// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
+const REJECT_UNRECOVERED: i64 = 2;
+
+/// What a command comes to, with the mark that its answer needs.
+pub(super) fn request(mut mark: Mark<'_>, asked: Result<Command, Refusal>) -> Result<Request, BadRequest> {
+    match asked {
+        Ok(command) => {
+            if let Command::Subscribe(Subscribe { since: Some(since), .. }) = &command {
+                mark.since = Some(since.offset);
+            }
+            Ok(Request { id: Some(mark.id()), command })
+        }
+        Err(refusal) => Err(BadRequest::new(Some(mark.id()), refusal)),
+    }
+}
+
+/// Content, if there is any.
+fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
+    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
+    Ok(raw.map(|raw| Payload::json(raw.get())))
+}
+
+/// Content, be it null.
+fn any_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
+    let raw = <&'de RawValue>::deserialize(deserializer)?;
+    Ok(Some(Payload::json(raw.get())))
+}
+
+/// What is empty is as if it were not there.
+fn token(text: &str) -> Option<Token> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct ConnectFields<'a> {
+    #[serde(borrow)]
+    pub(super) token: Cow<'a, str>,
+    #[serde(deserialize_with = "content")]
+    pub(super) data: Option<Payload>,
+    #[serde(borrow)]
+    pub(super) subs: HashMap<Cow<'a, str>, Place<'a>>,
+}
+
+/// Where a client was in a channel.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Place<'a> {
+    pub(super) recover: bool,
+    #[serde(borrow)]
+    pub(super) epoch: Cow<'a, str>,
+    pub(super) offset: u64,
+}
+
+/// Who a client without a token says it is.
+#[derive(Deserialize)]
+struct Named {
+    name: SenderName,
+}
+
+pub(super) fn connect(fields: ConnectFields<'_>) -> Result<Command, Refusal> {
+    let ConnectFields { token: proof, data, subs } = fields;
+    let since = subs.into_iter().filter(|(_, place)| place.recover);
+    let since = since.map(|(channel, place)| Ok((name(&channel)?, place.since())));
+    Ok(Command::Connect(Connect {
+        name: data.as_ref().and_then(named),
+        token: token(&proof),
+        since: since.collect::<Result<_, Refusal>>()?,
+        data,
+    }))
+}
+
+fn named(data: &Payload) -> Option<SenderName> {
+    let Payload::Json(text) = data else { return None };
+    let named = is_object(text).then(|| serde_json::from_str::<Named>(text).ok());
+    named.flatten().map(|named| named.name)
+}
+
+impl Place<'_> {
+    /// Without an epoch, any will do.
+    fn since(&self) -> Since {
+        let epoch = (!self.epoch.is_empty()).then(|| self.epoch.parse().unwrap_or(NO_EPOCH));
+        Since { epoch, offset: Offset(self.offset) }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct SubscribeFields<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) token: Cow<'a, str>,
+    #[serde(deserialize_with = "content")]
+    pub(super) data: Option<Payload>,
+    pub(super) join_leave: bool,
+    #[serde(rename = "type")]
+    pub(super) kind: i64,
+    pub(super) recover: bool,
+    #[serde(borrow)]
+    pub(super) epoch: Cow<'a, str>,
+    pub(super) offset: u64,
+    pub(super) flag: i64,
+}
+
+pub(super) fn subscribe(fields: SubscribeFields<'_>) -> Result<Command, Refusal> {
+    let SubscribeFields { channel, token: proof, data, join_leave, kind, recover, epoch, offset, flag } =
+        fields;
+    only_streams(kind)?;
+    Ok(Command::Subscribe(Subscribe {
+        since: recover.then(|| Place { recover, epoch, offset }.since()),
+        whole: flag & REJECT_UNRECOVERED != 0,
+        presence: join_leave,
+        token: token(&proof),
+        data,
+        ..Subscribe::to(name(&channel)?)
+    }))
+}
+
+/// Channels of maps and of polls are not kept here.
+fn only_streams(kind: i64) -> Result<(), Refusal> {
+    (kind == 0).then_some(()).ok_or_else(|| Refusal::not_available("channels are streams here"))
+}
+
+fn name(channel: &str) -> Result<ChannelId, Refusal> {
+    channel.try_into().map_err(|error| Refusal::bad_request(format!("channel: {error}")))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct ChannelFields<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+}
+
+pub(super) fn unsubscribe(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
+    name(&fields.channel).map(Command::Unsubscribe)
+}
+
+pub(super) fn presence(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
+    name(&fields.channel).map(Command::Presence)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct PublishFields<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+    #[serde(deserialize_with = "any_content")]
+    pub(super) data: Option<Payload>,
+    #[serde(rename = "type")]
+    pub(super) kind: i64,
+}
+
+pub(super) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
+    only_streams(fields.kind)?;
+    let said = fields.data.ok_or_else(|| Refusal::bad_request("data: missing"))?;
+    Ok(Command::Publish(Publish::to(name(&fields.channel)?, said)))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct HistoryFields<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+    pub(super) limit: i64,
+    pub(super) reverse: bool,
+    #[serde(borrow)]
+    pub(super) since: Option<Place<'a>>,
+}
+
+/// Without a limit only the channel's place is asked for; a negative one is none, but for the server's own.
+pub(super) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
+    let HistoryFields { channel, limit, reverse, since } = fields;
+    let since = since.map(|place| place.since());
+    let from = since.map(|since| since.offset);
+    let (after, before) = if reverse { (None, from) } else { (from, None) };
+    Ok(Command::History(HistoryRequest {
+        channel: name(&channel)?,
+        after,
+        before,
+        epoch: since.and_then(|since| since.epoch),
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        reverse,
+    }))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct CallFields<'a> {
+    #[serde(borrow)]
+    pub(super) method: Cow<'a, str>,
+    #[serde(deserialize_with = "content")]
+    pub(super) data: Option<Payload>,
+}
+
+pub(super) fn call(fields: CallFields<'_>) -> Command {
+    let data = fields.data.unwrap_or_else(Payload::null);
+    Command::Call(Call { method: fields.method.into(), data })
+}
+
+/// A call that has no name and gets no answer.
+pub(super) fn send(fields: CallFields<'_>) -> Command {
+    call(CallFields { method: "".into(), ..fields })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RefreshFields<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) token: Cow<'a, str>,
+}
+
+pub(super) fn refresh(fields: RefreshFields<'_>) -> Command {
+    Command::Refresh((&*fields.token).into())
+}
+
+pub(super) fn sub_refresh(fields: RefreshFields<'_>) -> Result<Command, Refusal> {
+    Ok(Command::RefreshSubscription(name(&fields.channel)?, (&*fields.token).into()))
+}
