@@ -41,6 +41,7 @@ async fn accept(listener: &Async<TcpListener>, gate: &Gate) -> Async<TcpStream> 
         match listener.accept().await {
             Ok((socket, _)) => return socket,
             Err(_) => {
+                gate.hub().count_failed_accept();
                 runtime.sleep_until(runtime.now().instant + pause).await;
                 pause = (pause * 2).min(PAUSES[1]);
             }

@@ -46,6 +46,8 @@ pub(crate) fn text(stats: &Stats) -> String {
     family(&mut out, "chat_dropped_total", "counter", "Publications dropped, by reason.", dropped);
     let closes = stats.closes.iter().map(|(code, count)| ("code", code, *count));
     family(&mut out, "chat_closes_total", "counter", "Sessions that ended, by close code.", closes);
+    let cut_short = stats.cut_short.iter().map(|(what, count)| ("what", what, *count));
+    family(&mut out, "chat_cut_short_total", "counter", "What met a bound without a refusal.", cut_short);
     out
 }
 

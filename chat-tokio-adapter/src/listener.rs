@@ -51,19 +51,20 @@ where
 {
     let accepting = async {
         loop {
-            let socket = accept(&listener).await;
+            let socket = accept(&listener, &hub).await;
             tokio::spawn(serve_socket(socket, hub.clone(), service.clone()));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, hub: &Hub) -> TcpStream {
     let mut pause = PAUSES[0];
     loop {
         match listener.accept().await {
             Ok((socket, _)) => return socket,
             Err(_) => {
+                hub.count_failed_accept();
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSES[1]);
             }

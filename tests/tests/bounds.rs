@@ -169,7 +169,13 @@ fn a_peer_that_does_not_answer_a_close_is_dropped_after_5_seconds() {
         assert_eq!(ann.close(), None);
         scene.world.advance(MILLISECOND);
         assert_eq!(ann.close(), Some(Close::NORMAL));
+        assert_eq!(cut_short(&scene, "close"), 1);
     });
+}
+
+/// How often something met this bound and was cut short.
+fn cut_short(scene: &Scene, what: &str) -> u64 {
+    scene.hub.stats().cut_short.get(what).copied().unwrap_or(0)
 }
 
 #[test]
@@ -207,6 +213,11 @@ fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
             (format!("subscribed room 301 recovered {epoch}").as_str(), 301)
         );
         assert_eq!(eve.heard(), [format!("subscribed room 301 not recovered: too many {epoch}")]);
+        assert_eq!(cut_short(&scene, "answer"), 1);
+        bob.say("history room 300");
+        assert_eq!(cut_short(&scene, "answer"), 1);
+        bob.say("history room 301");
+        assert_eq!(cut_short(&scene, "answer"), 2);
     });
 }
 
@@ -260,6 +271,7 @@ fn a_turn_handles_64_messages_or_16_kib_and_then_lets_others_go_on() {
             let before = scene.hub.stats().publications;
             scene.world.turn();
             assert_eq!(scene.hub.stats().publications - before, at_once, "{bytes} bytes each");
+            assert_eq!(cut_short(&scene, "turn"), 1);
         }
     });
 }

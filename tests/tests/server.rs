@@ -138,6 +138,7 @@ fn a_server_without_file_descriptors_left_recovers_when_some_are_free_again() {
     let crowd: Vec<_> = (0..60).map(|_| Raw::connect(server.address)).collect();
     drop(crowd);
     assert_eq!(try_to_open(&server), 101);
+    assert!(get(server.address, "/metrics").contains("chat_cut_short_total{what=\"accept\"}"));
 }
 
 #[test]

@@ -190,6 +190,7 @@ where
             return Poll::Pending;
         }
         if turn.is_spent() {
+            self.dialog.hub().0.metrics.cut_short("turn");
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -352,7 +353,10 @@ where
                 }
             }
             Timer::Write => self.stalled = None,
-            Timer::Close => self.lose(),
+            Timer::Close => {
+                self.dialog.hub().0.metrics.cut_short("close");
+                self.lose();
+            }
             Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
             Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }

@@ -122,6 +122,11 @@ impl Hub {
         self.0.metrics.rejected(status);
     }
 
+    /// Counts a connection that an adapter could not accept, such as without file descriptors left.
+    pub fn count_failed_accept(&self) {
+        self.0.metrics.cut_short("accept");
+    }
+
     /// Closes a session, which gets first what waits for it. False if there is none of this number.
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.seats.outbox(session);

@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     rejections: Mutex<BTreeMap<u16, u64>>,
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     closes: Mutex<BTreeMap<u16, u64>>,
+    cut_short: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +83,9 @@ pub struct Stats {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Sessions that ended, by close code.
     pub closes: BTreeMap<u16, u64>,
+    /// What met a bound and was cut short there, without a refusal: an `answer` of more entries than may be, a `turn` of more input, a `close` that the
+    /// peer did not answer, an `accept` for which the system had nothing left.
+    pub cut_short: BTreeMap<&'static str, u64>,
     /// How often a channel was looked up by name: the work of the shards, counted.
     pub channel_visits: u64,
 }
@@ -119,6 +123,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn cut_short(&self, what: &'static str) {
+        *lock(&self.cut_short).entry(what).or_default() += 1;
+    }
+
     pub(crate) fn rejected(&self, status: u16) {
         *lock(&self.rejections).entry(status).or_default() += 1;
     }
@@ -147,6 +155,7 @@ impl Metrics {
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),
             closes: lock(&self.closes).clone(),
+            cut_short: lock(&self.cut_short).clone(),
             ..Stats::default()
         }
     }

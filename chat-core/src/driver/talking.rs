@@ -57,7 +57,12 @@ impl Dialog {
                     self.outbox.condemn(close, Manner::Graceful);
                 }
             }
-            answer => self.say(&Reply { id, answer }),
+            answer => {
+                if answer.is_clamped() {
+                    self.hub().0.metrics.cut_short("answer");
+                }
+                self.say(&Reply { id, answer });
+            }
         }
     }
 

@@ -161,6 +161,21 @@ pub enum Answer {
     Error(Refusal),
 }
 
+impl Answer {
+    /// Whether there was more than one answer gives.
+    pub(crate) fn is_clamped(&self) -> bool {
+        match self {
+            Self::History { clamped, .. } => clamped.is_some(),
+            Self::Presence { page, .. } => page.is_clamped(),
+            Self::Subscribed(Subscribed { recovery, presence, .. }) => {
+                *recovery == Some(Recovery::TooMany)
+                    || presence.as_ref().is_some_and(PresencePage::is_clamped)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Lost {
     /// The channel.
     pub fn channel(&self) -> &ChannelId {

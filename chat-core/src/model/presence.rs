@@ -53,3 +53,10 @@ pub struct Arrival {
     /// What the endpoint lets others see.
     pub data: Option<Payload>,
 }
+
+impl PresencePage {
+    /// Whether there are users that it does not list.
+    pub fn is_clamped(&self) -> bool {
+        self.present.len() < self.users
+    }
+}

@@ -140,7 +140,7 @@ impl PhoenixTalk {
         }
         let Some(page) = &answer.presence else { return };
         out.text(|out| presence::state(mark.join_ref, &answer.channel, page, out));
-        if page.users > page.present.len() {
+        if page.is_clamped() {
             out.text(|out| presence::partial(mark.join_ref, &answer.channel, page, out));
         }
     }
