@@ -104,8 +104,8 @@ impl Gate {
         let bounds = self.hub.limits();
         let limits =
             DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
-        let opening = Opening { seat, protocol: self.protocol.clone(), hello: welcome.hello, limits };
-        Ok((welcome.subprotocol, opening))
+        let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
+        Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
     }
 }
 

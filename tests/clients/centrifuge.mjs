@@ -9,6 +9,7 @@ import { createHmac } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { parseArgs } from 'node:util';
 import { Centrifuge } from 'centrifuge';
+import { Centrifuge as Protobuf } from 'centrifuge/build/protobuf';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 
@@ -90,8 +91,8 @@ class Line {
   websocket() {
     const line = this;
     return class extends WebSocket {
-      constructor(url) {
-        super(line.place(url.toString().replace('ws:', 'http:')).replace('http:', 'ws:'));
+      constructor(url, protocols) {
+        super(line.place(url.toString().replace('ws:', 'http:')).replace('http:', 'ws:'), protocols);
         line.socket = this;
         line.open.add(() => this.terminate());
       }
@@ -127,10 +128,10 @@ const clients = [];
 const url = (path) => `${base}${path}`;
 
 function client(transport, options = {}, line = new Line()) {
-  const endpoint = transport === 'websocket'
+  const endpoint = transport === 'websocket' || transport === 'protobuf'
     ? url('/connection/websocket').replace('http:', 'ws:')
     : [{ transport, endpoint: url(`/connection/${transport}`) }];
-  const made = new Centrifuge(endpoint, {
+  const made = new (transport === 'protobuf' ? Protobuf : Centrifuge)(endpoint, {
     websocket: line.websocket(),
     fetch: line.fetch(),
     eventsource: line.eventsource(),
@@ -175,6 +176,10 @@ function away(made) {
   made.line.cut();
   return back;
 }
+
+/// What clients of Protobuf say and hear.
+const bytes = (said) => new TextEncoder().encode(JSON.stringify(said));
+const value = (data) => JSON.parse(new TextDecoder().decode(data));
 
 // ---- tokens and the API ----
 
@@ -479,6 +484,31 @@ each.tokens = {
 };
 
 once.tokens = {
+  async 'a client of Protobuf comes in by tokens, and the server puts it into channels'() {
+    const ann = client('protobuf', { token: token({ sub: 'proto', channels: ['given'], read: [], exp: seconds(60) }) });
+    const [given, came] = [next(ann, 'subscribed'), next(ann, 'connected')];
+    ann.connect();
+    await came;
+    equal([(await given).channel, (await given).recoverable], ['given', true], 'where it is');
+    const heard = next(ann, 'publication');
+    await api('publish', { channel: 'given', data: [1] });
+    equal(value((await heard).data), [1], 'what it hears there');
+    let asked = 0;
+    const getToken = async () => {
+      asked += 1;
+      return token({ sub: 'proto', channel: 'asked', exp: seconds(asked === 1 ? 3 : 60) });
+    };
+    const sub = await joined(ann, 'asked', { getToken });
+    while (asked < 2) await within(new Promise((later) => { setTimeout(later, 20); }), 'a refresh');
+    const out = next(sub, 'unsubscribed');
+    await api('unsubscribe', { user: 'proto', channel: 'asked' });
+    equal((await out).code, 2000, 'taken out');
+    const bad = client('protobuf', { token: 'nonsense' });
+    const end = next(bad, 'disconnected');
+    bad.connect();
+    equal((await end).code, 3500, 'a bad token');
+  },
+
   async 'the API wants its key, a body within the bound, and JSON'() {
     equal([await api('info', {}, 'another'), await api('info', {}, '')], [401, 401], 'another key');
     equal(await api('publish', { channel: 'room', data: 'x'.repeat(70_000) }), 413, 'too large');
@@ -536,6 +566,22 @@ async function speakUntilDropped(channel) {
   }
 }
 
+once.ends = {
+  async 'a client of Protobuf answers pings, and ends with 3501 for what is no command'() {
+    const ann = await connected('protobuf');
+    let cuts = 0;
+    ann.on('connecting', () => { cuts += 1; });
+    const bob = await connected('websocket');
+    bob.line.mute = true;
+    for (let round = 0; round < 2; round += 1) await next(bob, 'connecting', ({ code }) => code === 3012);
+    bob.line.mute = false;
+    equal(cuts, 0, 'cuts');
+    const end = next(ann, 'disconnected');
+    ann._transport.send(new Uint8Array([255, 255]));
+    equal((await end).code, 3501, 'how it ends');
+  },
+};
+
 once.slow = {
   async 'one who reads too slowly is closed with 3008, and recovers'() {
     const ann = await connected('websocket');
@@ -564,6 +610,36 @@ once.slow = {
 };
 
 once.talk = {
+  async 'a client of Protobuf shares a channel with one of JSON, and recovers'() {
+    const ann = await leavable('protobuf');
+    const bob = await connected('websocket', { data: { name: 'bob' } });
+    const [sub, bobs] = [await joined(ann, 'both'), await joined(bob, 'both', { joinLeave: true })];
+    const first = [sub, bobs].map((one) => collect(one, 'publication', 2));
+    await sub.publish(bytes({ a: [1, 'é'] }));
+    await bobs.publish('two');
+    const [atAnns, atBobs] = await Promise.all(first);
+    equal(atAnns.map(({ data, offset }) => [value(data), offset]), [[{ a: [1, 'é'] }, 1], ['two', 2]], 'at the one');
+    equal(atBobs.map(({ data }) => data), [{ a: [1, 'é'] }, 'two'], 'at the other');
+    equal([atAnns[1].info.user, atAnns[1].info.client, typeof atAnns[1].tags.time], ['bob', bob.context.client, 'string'], 'the rest of it');
+    const gone = next(sub, 'subscribing');
+    const back = away(ann);
+    await gone;
+    await bobs.publish(3);
+    const [again, missed] = [next(sub, 'subscribed'), next(sub, 'publication')];
+    back();
+    const context = await again;
+    equal([context.recovered, context.wasRecovering, context.streamPosition.offset], [true, true, 2], 'the second time');
+    equal(value((await missed).data), 3, 'what was missed');
+    equal(await sub.presenceStats(), { numUsers: 2, numClients: 2 }, 'how many');
+    equal(Object.keys((await sub.presence()).clients).length, 2, 'who is there');
+    const page = await sub.history({ limit: 2, reverse: true });
+    equal([page.publications.map(({ data }) => value(data)), page.offset], [[3, 'two'], 3], 'the history');
+    equal(await refused(ann.rpc('dance', bytes({}))), 104, 'a method that is not there');
+    const leave = next(bobs, 'leave');
+    sub.unsubscribe();
+    await leave;
+  },
+
   async 'a foreign page gets no stream, and an allowed one may read it'() {
     const path = '/connection/http_stream';
     const connect = '{"id":1,"connect":{}}';

@@ -1,5 +1,6 @@
 //! What clients and server say to each other, in bytes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Frames;
@@ -99,12 +100,14 @@ pub struct Opener<'a> {
 }
 
 /// What comes of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Welcome {
     /// Who it says it is.
     pub hello: Hello,
     /// The subprotocol that is chosen.
     pub subprotocol: Option<&'static str>,
+    /// What is spoken from now on, if that is another format than the one that welcomes.
+    pub protocol: Option<Arc<dyn Protocol>>,
 }
 
 /// What was known of a client before its first message.
@@ -117,4 +120,16 @@ pub enum Hello {
     Now(Connect),
     /// It says who it is, but that is none. It is told so, and closed.
     Wrong(Refusal),
+}
+
+impl fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.protocol.as_ref().map(|protocol| protocol.name());
+        let mut shown = f.debug_struct("Welcome");
+        shown
+            .field("hello", &self.hello)
+            .field("subprotocol", &self.subprotocol)
+            .field("protocol", &protocol);
+        shown.finish()
+    }
 }

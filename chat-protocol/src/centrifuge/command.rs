@@ -5,16 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::mark::Mark;
-use super::{malformed, wish};
+use super::{Heard, malformed, wish};
 use crate::read::{DEPTH, is_object, is_too_deep};
-
-/// What one line is.
-pub(super) enum Heard {
-    /// An answer to a ping.
-    Pong,
-    /// A command.
-    Request(Request),
-}
 
 /// A line's fields: a number, and a method with what it takes.
 #[derive(Deserialize)]

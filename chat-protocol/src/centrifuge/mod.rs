@@ -1,4 +1,4 @@
-//! The client protocol of Centrifuge and Centrifugo, version 2, in JSON: for their clients as they are.
+//! The client protocol of Centrifuge and Centrifugo, version 2, in JSON and in Protobuf: for their clients as they are.
 //!
 //! ```text
 //!   command   what clients say: one object a line, a frame of one line or more
@@ -6,11 +6,13 @@
 //!   mark      what of a command its answer needs
 //!   reply     what they are answered
 //!   push      what they hear unasked
+//!   protobuf  the same in Protobuf
 //!   stream    how frames stand in HTTP streams and in server-sent events
 //! ```
 
 mod command;
 mod mark;
+mod protobuf;
 mod push;
 mod reply;
 mod stream;
@@ -25,7 +27,7 @@ use chat_core::{
     Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
 };
 
-use command::Heard;
+use protobuf::Protobuf;
 pub use reply::result;
 pub use stream::{Beside, EventStream, HttpStream, first_commands};
 
@@ -58,26 +60,21 @@ impl Protocol for Centrifuge {
         "centrifuge"
     }
 
-    /// Protobuf, by subprotocol or by query, is not spoken.
+    /// Who wants Protobuf, by subprotocol or by query, gets it.
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
         let offers = |name: &str| opening.subprotocols.iter().any(|offered| offered == name);
         let query = opening.query.unwrap_or_default();
         let wants = |pair: &str| query.split('&').any(|each| each == pair);
-        if offers("centrifuge-protobuf") || wants("format=protobuf") || wants("cf_protocol=protobuf") {
-            return None;
-        }
-        let subprotocol = offers("centrifuge-json").then_some("centrifuge-json");
-        Some(Welcome { subprotocol, ..Welcome::default() })
+        let chosen = ["centrifuge-protobuf", "centrifuge-json"].into_iter().find(|name| offers(name));
+        let bytes = chosen == Some("centrifuge-protobuf")
+            || wants("format=protobuf")
+            || wants("cf_protocol=protobuf");
+        let protocol = bytes.then(|| Arc::new(Protobuf) as Arc<dyn Protocol>);
+        Some(Welcome { subprotocol: chosen, protocol, ..Welcome::default() })
     }
 
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(Conversation {
-            session,
-            stream: self.stream.clone(),
-            ping: limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
-            greeted: false,
-            since: Vec::new(),
-        })
+        Box::new(Conversation::new(session, self.stream.clone(), limits))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -103,12 +100,22 @@ struct Conversation {
     since: Vec<(ChannelId, Offset)>,
 }
 
+/// What one command is.
+enum Heard {
+    /// An answer to a ping.
+    Pong,
+    /// A command.
+    Request(Request),
+}
+
 impl Conversation {
-    fn hear(&mut self, line: &str) -> Result<Option<Request>, BadRequest> {
-        let request = match command::read(line)? {
-            Heard::Pong => return Ok(None),
-            Heard::Request(request) => request,
-        };
+    fn new(session: SessionId, stream: Option<Stream>, limits: &Limits) -> Self {
+        let ping = limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+        Self { session, stream, ping, greeted: false, since: Vec::new() }
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<Option<Request>, BadRequest> {
+        let Heard::Request(request) = heard else { return Ok(None) };
         match &request.command {
             Command::Connect(connect) => {
                 self.greeted = true;
@@ -119,10 +126,21 @@ impl Conversation {
         }
         Ok(Some(request))
     }
+
+    fn greeting(&mut self) -> reply::Greeting<'_> {
+        let since = std::mem::take(&mut self.since);
+        reply::Greeting { stream: self.stream.as_ref(), ping: self.ping, since }
+    }
+}
+
+/// False if it ends the session: what comes after it is not looked at.
+fn take(heard: Result<Option<Request>, BadRequest>, requests: &mut Vec<Result<Request, BadRequest>>) -> bool {
+    let ends = matches!(&heard, Err(bad) if bad.close.is_some());
+    requests.extend(heard.transpose());
+    !ends
 }
 
 impl Talk for Conversation {
-    /// What comes after a line that ends the session is not looked at.
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let Message::Text(text) = message else {
             return requests.push(Err(malformed("only text frames are read")));
@@ -132,10 +150,8 @@ impl Talk for Conversation {
             return requests.push(Err(malformed("a frame has a command")));
         }
         for line in lines {
-            let heard = self.hear(line).transpose();
-            let ends = matches!(&heard, Some(Err(bad)) if bad.close.is_some());
-            requests.extend(heard);
-            if ends {
+            let heard = command::read(line).and_then(|heard| self.hear(heard));
+            if !take(heard, requests) {
                 return;
             }
         }
@@ -144,8 +160,7 @@ impl Talk for Conversation {
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
         match (&reply.id, &reply.answer) {
             (Some(id), Answer::Connected(connected)) => {
-                let since = std::mem::take(&mut self.since);
-                let greeting = reply::Greeting { stream: self.stream.as_ref(), ping: self.ping, since };
+                let greeting = self.greeting();
                 out.text(|out| reply::connected(id, connected, &greeting, out));
             }
             (Some(id), answer) if reply::has_words(id, answer) => {

@@ -122,7 +122,7 @@ pub(super) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
 }
 
 /// What a client makes of being taken out: from 2500 on it comes back, with a new token after 2501 and 2502; below it stays out.
-fn unsubscribe_code(why: &Refusal) -> u16 {
+pub(super) fn unsubscribe_code(why: &Refusal) -> u16 {
     match why.code {
         112 => 2500,
         110 => 2501,

@@ -19,8 +19,15 @@ pub(super) struct Greeting<'a> {
     pub(super) since: Vec<(ChannelId, Offset)>,
 }
 
+impl Greeting<'_> {
+    /// Where the client was in this channel.
+    pub(super) fn was(&self, channel: &ChannelId) -> Option<Offset> {
+        self.since.iter().find(|(name, _)| name == channel).map(|(_, offset)| *offset)
+    }
+}
+
 /// The version that clients are told.
-const VERSION: &str = concat!("chat-core ", env!("CARGO_PKG_VERSION"));
+pub(super) const VERSION: &str = concat!("chat-core ", env!("CARGO_PKG_VERSION"));
 
 /// A client is told to refresh a fifth of its time before that is over, or so long: the server waits no longer than it said.
 const EARLY: Duration = Duration::from_secs(25);
@@ -93,8 +100,7 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeti
     if !connected.subscriptions.is_empty() {
         let mut subs = Object::begin(result.field("subs"));
         for answer in &connected.subscriptions {
-            let since = greeting.since.iter().find(|(channel, _)| *channel == answer.channel);
-            subscribed(answer, since.map(|(_, offset)| *offset), subs.field(answer.channel.as_str()));
+            subscribed(answer, greeting.was(&answer.channel), subs.field(answer.channel.as_str()));
         }
         subs.end();
     }
@@ -147,13 +153,22 @@ fn presence(page: &PresencePage, out: &mut Vec<u8>) {
     result.end();
 }
 
-/// Those refusals are temporary after which the same may be tried again.
 fn error(refusal: &Refusal, out: &mut Vec<u8>) {
     let mut error = Object::begin(out);
     error.number("code", refusal.code.into());
     error.text("message", if refusal.message.is_empty() { &refusal.reason } else { &refusal.message });
-    error.mark("temporary", matches!(refusal.code, 100 | 111));
+    error.mark("temporary", is_temporary(refusal));
     error.end();
+}
+
+/// Whether the same may be tried again after it.
+pub(super) fn is_temporary(refusal: &Refusal) -> bool {
+    matches!(refusal.code, 100 | 111)
+}
+
+/// In how many seconds a client is to refresh.
+pub(super) fn ttl(Expiry { left, .. }: Expiry) -> u64 {
+    left.saturating_sub(EARLY.min(left / 5)).as_secs().max(1)
 }
 
 fn begin<'a>(mark: Mark<'_>, out: &'a mut Vec<u8>) -> Object<'a> {
@@ -213,8 +228,9 @@ impl<'a> Object<'a> {
     }
 
     fn expiry(&mut self, expires: Option<Expiry>) {
-        let Some(Expiry { left, .. }) = expires else { return };
-        self.mark("expires", true);
-        self.number("ttl", left.saturating_sub(EARLY.min(left / 5)).as_secs().max(1));
+        if let Some(expires) = expires {
+            self.mark("expires", true);
+            self.number("ttl", ttl(expires));
+        }
     }
 }

@@ -291,13 +291,15 @@ fn a_stream_says_its_end_with_a_push_and_an_event_is_one_line() {
 }
 
 #[test]
-fn protobuf_is_not_spoken_and_json_is() {
+fn protobuf_is_spoken_with_those_who_want_it_and_json_with_all_others() {
     let welcome = |query, subprotocol: &str| {
         let subprotocols = [subprotocol.to_owned()];
         Centrifuge::default().welcome(&Opener { query, subprotocols: &subprotocols })
     };
-    assert!(welcome(None, "centrifuge-protobuf").is_none());
-    assert!(welcome(Some("a=b&format=protobuf"), "x").is_none());
+    for (query, subprotocol) in [(None, "centrifuge-protobuf"), (Some("a=b&format=protobuf"), "x")] {
+        let protocol = welcome(query, subprotocol).expect("welcome").protocol.expect("another");
+        assert_eq!(protocol.name(), "centrifuge-protobuf");
+    }
     assert_eq!(welcome(None, "centrifuge-json").expect("welcome").subprotocol, Some("centrifuge-json"));
     assert_eq!(welcome(Some("cf_ws_frame_ping_pong=true"), "x").expect("welcome").subprotocol, None);
 }
@@ -349,6 +351,12 @@ proptest! {
         let mut requests = Vec::new();
         talk.decode(Message::Binary(&bytes), &mut requests);
         prop_assert_eq!(requests.len(), 1);
+        let mut talk = Protobuf.talk(SessionId(1), &Limits::default());
+        let begun = [&[8, 8, 1, 34, 4, 10, 2, 116, 116], &bytes[..]].concat();
+        for bytes in [&bytes, &begun] {
+            talk.decode(Message::Binary(bytes), &mut requests);
+        }
+        talk.decode(Message::Text(&any), &mut requests);
         let _ = Beside::read(&bytes);
         let _ = first_commands(Some(&any));
     }

@@ -21,7 +21,7 @@ impl Protocol for Json {
     }
 
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        Some(Welcome { hello: query::hello(opening.query), subprotocol: None })
+        Some(Welcome { hello: query::hello(opening.query), ..Welcome::default() })
     }
 
     fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {

@@ -1,0 +1,106 @@
+//! What clients say.
+
+use std::borrow::Cow;
+
+use chat_core::{BadRequest, Payload, Refusal, Request};
+use prost::Message;
+use serde_json::value::RawValue;
+
+use super::schema::{ChannelRequest, Command, RpcRequest, SubscribeRequest};
+use crate::centrifuge::mark::Mark;
+use crate::centrifuge::wish::{self, Place};
+use crate::centrifuge::{Heard, malformed};
+use crate::read::is_too_deep;
+
+/// Reads the next command, and goes on to the one after it.
+pub(super) fn read(bytes: &mut &[u8]) -> Result<Heard, BadRequest> {
+    let command = Command::decode_length_delimited(bytes);
+    let command = command.map_err(|error| malformed(format!("no command: {error}")))?;
+    if command == Command::default() {
+        return Ok(Heard::Pong);
+    }
+    if let Some(send) = command.send {
+        return Ok(Heard::Request(Request::new(wish::send(call(send)))));
+    }
+    if command.id == 0 {
+        return Err(malformed("a command has an id"));
+    }
+    request(command).map(Heard::Request)
+}
+
+fn request(command: Command) -> Result<Request, BadRequest> {
+    let (method, asked) = if let Some(asked) = command.connect {
+        let subs = asked.subs.into_iter().map(|(channel, place)| (Cow::Owned(channel), place.into()));
+        let (token, data) = (asked.token.into(), payload(asked.data));
+        ("connect", wish::connect(wish::ConnectFields { token, data, subs: subs.collect() }))
+    } else if let Some(asked) = command.subscribe {
+        ("subscribe", subscribe(asked))
+    } else if let Some(asked) = command.unsubscribe {
+        ("unsubscribe", wish::unsubscribe(channel(asked)))
+    } else if let Some(asked) = command.publish {
+        let (channel, data, kind) = (asked.channel.into(), payload(asked.data), asked.kind.into());
+        ("publish", wish::publish(wish::PublishFields { channel, data, kind }))
+    } else if let Some(asked) = command.presence {
+        ("presence", wish::presence(channel(asked)))
+    } else if let Some(asked) = command.presence_stats {
+        ("presence_stats", wish::presence(channel(asked)))
+    } else if let Some(asked) = command.history {
+        let place = |since: super::schema::StreamPosition| Place {
+            recover: true,
+            epoch: since.epoch.into(),
+            offset: since.offset,
+        };
+        let (limit, reverse, since) = (asked.limit.into(), asked.reverse, asked.since.map(place));
+        let channel = asked.channel.into();
+        ("history", wish::history(wish::HistoryFields { channel, limit, reverse, since }))
+    } else if let Some(asked) = command.rpc {
+        ("rpc", Ok(wish::call(call(asked))))
+    } else if let Some(asked) = command.refresh {
+        let (channel, token) = (Cow::default(), asked.token.into());
+        ("refresh", Ok(wish::refresh(wish::RefreshFields { channel, token })))
+    } else if let Some(asked) = command.sub_refresh {
+        let (channel, token) = (asked.channel.into(), asked.token.into());
+        ("sub_refresh", wish::sub_refresh(wish::RefreshFields { channel, token }))
+    } else {
+        return Err(malformed("no method that is known"));
+    };
+    wish::request(Mark::new(command.id, method), asked)
+}
+
+fn subscribe(asked: SubscribeRequest) -> Result<chat_core::Command, Refusal> {
+    wish::subscribe(wish::SubscribeFields {
+        channel: asked.channel.into(),
+        token: asked.token.into(),
+        data: payload(asked.data),
+        join_leave: asked.join_leave,
+        kind: asked.kind.into(),
+        recover: asked.recover,
+        epoch: asked.epoch.into(),
+        offset: asked.offset,
+        flag: asked.flag,
+    })
+}
+
+impl From<SubscribeRequest> for Place<'_> {
+    fn from(asked: SubscribeRequest) -> Self {
+        Self { recover: asked.recover, epoch: asked.epoch.into(), offset: asked.offset }
+    }
+}
+
+fn channel(asked: ChannelRequest) -> wish::ChannelFields<'static> {
+    wish::ChannelFields { channel: asked.channel.into() }
+}
+
+fn call(asked: RpcRequest) -> wish::CallFields<'static> {
+    wish::CallFields { method: asked.method.into(), data: payload(asked.data) }
+}
+
+/// What is JSON is carried as such, so that clients of every protocol read it; all else as bytes.
+pub(super) fn payload(bytes: Vec<u8>) -> Option<Payload> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let is_json = |text: &&str| !is_too_deep(text) && serde_json::from_str::<&RawValue>(text).is_ok();
+    let text = std::str::from_utf8(&bytes).ok().filter(is_json);
+    Some(text.map_or_else(|| Payload::Binary(bytes.as_slice().into()), Payload::json))
+}

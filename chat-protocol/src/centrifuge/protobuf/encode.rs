@@ -1,0 +1,188 @@
+//! What clients are answered, and what they hear unasked.
+
+use std::collections::HashMap;
+
+use chat_core::{
+    Answer, Arrival, ChannelId, Connected, Expiry, HistoryPage, Offset, Payload, PresencePage, Recovery,
+    Refers, Refusal, RequestId, SessionId, Subscribed,
+};
+
+use super::schema::{
+    ClientInfo, ConnectResult, Data, Empty, Error, HistoryResult, Moved, PresenceResult, PresenceStatsResult,
+    Publication, Push, RefreshResult, Reply, SubRefreshResult, Subscribe, SubscribeResult, Unsubscribe,
+};
+use crate::centrifuge::mark::Mark;
+use crate::centrifuge::push::unsubscribe_code;
+use crate::centrifuge::reply::{Greeting, VERSION, is_temporary, ttl};
+use crate::write::timestamp;
+
+pub(super) fn publication(said: &chat_core::Publication) -> Reply {
+    push(&said.message.channel_id, |push| push.publication = Some(kept(said)))
+}
+
+pub(super) fn moved(channel: &ChannelId, who: &Arrival, joins: bool) -> Reply {
+    let (user, name) = (who.user.as_str(), who.name.as_str());
+    let moved = Some(Moved { info: Some(client(who.session, user, name, who.data.as_ref())) });
+    push(channel, |push| *(if joins { &mut push.join } else { &mut push.leave }) = moved)
+}
+
+/// None if the protocol has no words for it.
+pub(super) fn unasked(answer: &Answer) -> Option<Reply> {
+    Some(match answer {
+        Answer::Subscribed(answer) => push(&answer.channel, |push| {
+            push.subscribe = Some(Subscribe {
+                recoverable: answer.keeps,
+                epoch: answer.epoch.to_string(),
+                offset: answer.offset.0,
+                positioned: true,
+                data: bytes(answer.data.as_ref()),
+            });
+        }),
+        Answer::Unsubscribed { channel, why: Some(why), .. } => push(channel, |push| {
+            push.unsubscribe =
+                Some(Unsubscribe { code: unsubscribe_code(why).into(), reason: why.message.clone() });
+        }),
+        Answer::Direct(data) => {
+            let message = Some(Data { data: bytes(Some(data)) });
+            Reply { push: Some(Push { message, ..Push::default() }), ..Reply::default() }
+        }
+        _ => return None,
+    })
+}
+
+pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer) -> Option<Reply> {
+    let mark = Mark::of(id)?;
+    let mut reply = Reply { id: mark.id, ..Reply::default() };
+    match answer {
+        Answer::Error(refusal) => reply.error = Some(error(refusal)),
+        Answer::Subscribed(answer) => reply.subscribe = Some(subscribed(answer, mark.since)),
+        Answer::Unsubscribed { .. } => reply.unsubscribe = Some(Empty {}),
+        Answer::Published { .. } => reply.publish = Some(Empty {}),
+        Answer::Presence { page, .. } if mark.method == "presence_stats" => {
+            let (num_clients, num_users) = (page.sessions as u32, page.users as u32);
+            reply.presence_stats = Some(PresenceStatsResult { num_clients, num_users });
+        }
+        Answer::Presence { page, .. } => reply.presence = Some(presence(page)),
+        Answer::History { page, .. } => reply.history = Some(history(page)),
+        Answer::Result(data) => reply.rpc = Some(Data { data: bytes(Some(data)) }),
+        Answer::Refreshed { expires } => {
+            let (client, version, (expires, ttl)) =
+                (session.to_string(), VERSION.to_owned(), expiry(*expires));
+            reply.refresh = Some(RefreshResult { client, version, expires, ttl });
+        }
+        Answer::SubscriptionRefreshed { expires, .. } => {
+            let (expires, ttl) = expiry(*expires);
+            reply.sub_refresh = Some(SubRefreshResult { expires, ttl });
+        }
+        _ => return None,
+    }
+    Some(reply)
+}
+
+pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeting<'_>) -> Option<Reply> {
+    let mark = Mark::of(id)?;
+    let (expires, ttl) = expiry(connected.expires);
+    let subs = connected.subscriptions.iter();
+    let subs = subs.map(|one| (one.channel.to_string(), subscribed(one, greeting.was(&one.channel))));
+    let connect = Some(ConnectResult {
+        client: connected.session.to_string(),
+        version: VERSION.to_owned(),
+        expires,
+        ttl,
+        data: bytes(connected.data.as_ref()),
+        subs: subs.collect(),
+        ping: u32::try_from(greeting.ping).unwrap_or(u32::MAX),
+        pong: greeting.ping > 0,
+    });
+    Some(Reply { id: mark.id, connect, ..Reply::default() })
+}
+
+fn push(channel: &ChannelId, fill: impl FnOnce(&mut Push)) -> Reply {
+    let mut push = Push { channel: channel.to_string(), ..Push::default() };
+    fill(&mut push);
+    Reply { push: Some(push), ..Reply::default() }
+}
+
+fn kept(said: &chat_core::Publication) -> Publication {
+    let message = &said.message;
+    let client = said.from.map(|session| session.to_string()).unwrap_or_default();
+    let user = message.sender_name.to_string();
+    Publication {
+        data: bytes(Some(&message.content)),
+        info: Some(ClientInfo { user, client, conn_info: Vec::new() }),
+        offset: if said.ephemeral { 0 } else { said.offset.0 },
+        tags: tags(said),
+    }
+}
+
+fn tags(said: &chat_core::Publication) -> HashMap<String, String> {
+    let mut time = Vec::new();
+    timestamp(&said.message.timestamp, &mut time);
+    let mut tags = HashMap::from([("time".to_owned(), String::from_utf8_lossy(&time).into_owned())]);
+    let mut tag = |name: &str, value: String| tags.insert(name.to_owned(), value);
+    said.event.iter().for_each(|event| drop(tag("event", event.to_string())));
+    match said.refers {
+        None => {}
+        Some(Refers::Edit(offset)) => drop(tag("edits", offset.to_string())),
+        Some(Refers::Delete(offset)) => drop(tag("deletes", offset.to_string())),
+    }
+    if said.ephemeral {
+        tag("signal", "true".to_owned());
+    }
+    tags
+}
+
+fn client(session: SessionId, user: &str, name: &str, seen: Option<&Payload>) -> ClientInfo {
+    let named = || serde_json::json!({ "name": name }).to_string().into_bytes();
+    let conn_info = match seen {
+        Some(seen) => bytes(Some(seen)),
+        None if name != user => named(),
+        None => Vec::new(),
+    };
+    ClientInfo { user: user.to_owned(), client: session.to_string(), conn_info }
+}
+
+fn subscribed(answer: &Subscribed, since: Option<Offset>) -> SubscribeResult {
+    let recovered = answer.recovery == Some(Recovery::Recovered);
+    let (expires, ttl) = expiry(answer.expires);
+    SubscribeResult {
+        expires,
+        ttl,
+        recoverable: answer.keeps,
+        epoch: answer.epoch.to_string(),
+        recovered,
+        offset: since.filter(|_| recovered).unwrap_or(answer.offset).0,
+        positioned: true,
+        data: bytes(answer.data.as_ref()),
+        was_recovering: since.is_some(),
+    }
+}
+
+fn history(page: &HistoryPage) -> HistoryResult {
+    let publications = page.publications.iter().map(|said| kept(said)).collect();
+    HistoryResult { publications, epoch: page.epoch.to_string(), offset: page.offset.0 }
+}
+
+fn presence(page: &PresencePage) -> PresenceResult {
+    let each = page.present.iter().flat_map(|present| {
+        let who =
+            |session| client(session, present.user.as_str(), present.name.as_str(), present.data.as_ref());
+        present.sessions.iter().map(move |session| (session.to_string(), who(*session)))
+    });
+    PresenceResult { presence: each.collect() }
+}
+
+fn error(refusal: &Refusal) -> Error {
+    let message =
+        if refusal.message.is_empty() { refusal.reason.to_string() } else { refusal.message.clone() };
+    Error { code: refusal.code.into(), message, temporary: is_temporary(refusal) }
+}
+
+fn expiry(expires: Option<Expiry>) -> (bool, u32) {
+    let ttl = expires.map(|expires| u32::try_from(ttl(expires)).unwrap_or(u32::MAX));
+    (ttl.is_some(), ttl.unwrap_or_default())
+}
+
+fn bytes(payload: Option<&Payload>) -> Vec<u8> {
+    payload.map(|payload| payload.as_bytes().to_vec()).unwrap_or_default()
+}
