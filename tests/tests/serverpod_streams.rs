@@ -1,13 +1,14 @@
 //! Serverpod's method streams in virtual time: what a server must do for a Dart client that is as it is, and what becomes of calls.
 
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    Attachment, ChannelId, Close, Connect, Endpoint, Hello, Identity, Incoming, Limits, Payload, Refusal,
-    SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
+    Attachment, ChannelId, Close, Connect, Endpoint, Hello, Identity, Incoming, Limits, Payload, Rate,
+    Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chat_protocol::serverpod::MethodStreams;
 use chat_tests::cases::keeping;
@@ -555,4 +556,95 @@ fn a_session_has_as_many_calls_as_it_may_have_channels_and_many_wrong_proofs_end
     let eve = dart(&scene, Way::Bytes);
     (0..3).for_each(|_| eve.say(&with("Bearer bad", A, "room")));
     assert_eq!(kinds(&eve.heard()), ["omsr", "omsr", "omsr", "close 3509 too many errors"]);
+}
+
+// ---- any order of anything ----
+
+/// What a client that keeps to the protocol expects of its calls.
+#[derive(Default)]
+struct Expected {
+    /// Each call by its `cid`: opened with success, and over.
+    calls: HashMap<String, (bool, bool)>,
+    /// What it ended itself: of that, something may still be on its way.
+    cancelled: HashSet<String>,
+}
+
+impl Expected {
+    fn hear(&mut self, text: &str) {
+        let frame: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no frame: {text}"));
+        let (kind, data) = (frame["type"].as_str().expect("a type"), &frame["data"]);
+        if kind == "pong" || data.get("p").is_some() {
+            return;
+        }
+        let cid = data["cid"].as_str().unwrap_or_else(|| panic!("of no call: {text}"));
+        let known = self.calls.get_mut(cid);
+        match (kind, known) {
+            ("omsr", None) => {
+                let success = data["res"] == "success";
+                self.calls.insert(cid.to_owned(), (success, !success));
+            }
+            ("msm", Some((true, false))) => {}
+            ("msm", Some(_)) if self.cancelled.contains(cid) => {}
+            ("cmsc", Some((true, over @ false))) => *over = true,
+            (_, known) => panic!("{known:?}, then {text}"),
+        }
+    }
+}
+
+#[test]
+fn whatever_comes_in_whatever_order_every_call_is_answered_once_and_ends_once() {
+    each_way(|way| {
+        each_seed(150, |seed, rng| {
+            let limits = Limits { requests: Rate::UNBOUNDED, strikes: u32::MAX, ..Limits::default() };
+            let scene = Scene::within(World::seeded(seed), way, Names, limits);
+            let (ann, bob) = (dart(&scene, way), scene.join("bob", "room"));
+            let put = |text: String| ann.wire().put(Ok(Incoming::Text(text)));
+            let (mut expected, mut cids) = (Expected::default(), vec![A.to_owned()]);
+            let user = "guest-1".parse().expect("a name");
+            put(subscribe(A, "room"));
+            for n in 0..rng.usize(5..60) {
+                let channel = ["room", "other", "secret", "broken", ""][rng.usize(..5)];
+                let cid = cids[rng.usize(..cids.len())].clone();
+                let fresh = format!("00000000-0000-4000-8000-{n:012}");
+                let reason = if rng.bool() { "done" } else { "error" };
+                match rng.u32(..12) {
+                    0..3 => put(subscribe(&fresh, channel)),
+                    3 => put(publish(&fresh, channel)),
+                    4 => put(with(if rng.bool() { "Bearer bad" } else { "Bearer guest-1" }, &fresh, channel)),
+                    5 => {
+                        put(cmsc(&cid, "subscribe", reason));
+                        expected.cancelled.insert(cid);
+                    }
+                    6 => put(cmsc(&cid, "publish", reason)),
+                    7 => put(cmsc_input(&cid, "publish", "messages", reason)),
+                    8 => put(message(&cid, "room", "hi")),
+                    9 => bob.wire().put(Ok(Incoming::Text("publish room 1".into()))),
+                    10 if !channel.is_empty() => {
+                        scene.hub.subscribe_user(&user, &Subscribe::to(channel.parse().expect("a name")));
+                    }
+                    11 if !channel.is_empty() => {
+                        let channel = channel.parse().expect("a name");
+                        scene.hub.unsubscribe_user(&user, &channel, &Refusal::permission_denied("out"));
+                    }
+                    _ => put(PING.to_owned()),
+                }
+                cids.push(fresh);
+                (0..rng.u32(..3)).for_each(|_| drop(scene.world.turn()));
+            }
+            ann.heard().iter().for_each(|text| expected.hear(text));
+            for cid in &cids {
+                put(cmsc(cid, "subscribe", "done"));
+                put(cmsc(cid, "publish", "done"));
+            }
+            scene.world.settle();
+            for channel in ["room", "other", "secret", "broken"] {
+                let channel = channel.parse().expect("a name");
+                scene.hub.unsubscribe_user(&user, &channel, &Refusal::permission_denied("out"));
+            }
+            expected.cancelled.extend(cids);
+            ann.heard().iter().for_each(|text| expected.hear(text));
+            assert!(expected.calls.values().all(|(_, over)| *over), "a call did not end");
+            assert_eq!((scene.hub.stats().subscriptions, ann.close()), (1, None));
+        });
+    });
 }
