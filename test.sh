@@ -21,7 +21,7 @@ fi
 # What was installed last is kept beside it, so that the next run can tell whether it is still what is wanted.
 venv=$PWD/target/venv
 wanted=tests/clients/requirements.txt
-if ! cmp -s "$wanted" "$venv/installed" || ! "$venv/bin/python" -c 'import kosoku, websockets' 2>/dev/null; then
+if ! cmp -s "$wanted" "$venv/installed" || ! "$venv/bin/python" -c 'import centrifuge, kosoku, websockets' 2>/dev/null; then
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
     cp "$wanted" "$venv/installed"

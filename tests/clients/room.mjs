@@ -5,7 +5,10 @@
 //
 // A line for each client with the hash of all that it heard, then `N passed, N failed`. Exits with 1 if one heard something else.
 
+import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Centrifuge } from 'centrifuge';
 import { EventSource } from 'eventsource';
@@ -27,10 +30,9 @@ const IN_FLIGHT = 8;
 /// What a message says, however its protocol wraps it: `who number`. Bytes come as base64 where a protocol has none.
 function said(value) {
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return said(Buffer.from(value).toString());
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const bytes = () => Buffer.from(text.match(/[\w+/]{8,}=*/)?.[0] ?? '', 'base64').toString();
-  const found = text.match(WORDS) ?? bytes().match(WORDS);
-  if (!found) throw new Error(`nobody said ${text}`);
+  if (typeof value === 'object') return said(value.content ?? value.base64 ?? value.text);
+  const found = value.match(WORDS) ?? Buffer.from(value, 'base64').toString().match(WORDS);
+  if (!found) throw new Error(`nobody said ${value}`);
   return found[0];
 }
 
@@ -46,6 +48,26 @@ function centrifuge(transport, options) {
     await subscription.ready(10_000);
     return { say: (text) => subscription.publish(text), end: () => client.disconnect() };
   };
+}
+
+/// The client of another language, in a process of its own: see room.py.
+async function python(hear) {
+  const script = fileURLToPath(new URL('room.py', import.meta.url));
+  const child = spawn(process.env.PYTHON ?? 'python3', [script, `${sockets}/connection/websocket`, CHANNEL], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const waiting = [];
+  const entered = new Promise((resolve, reject) => {
+    waiting.push(resolve);
+    child.on('exit', () => reject(new Error('room.py ended')));
+  });
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.startsWith('heard ')) hear(line.slice('heard '.length));
+    else waiting.shift()();
+  });
+  await entered;
+  const say = (text) => new Promise((resolve) => { waiting.push(resolve); child.stdin.write(`${text}\n`); });
+  return { say, end: () => child.stdin.end() };
 }
 
 function phoenix(options, wrap) {
@@ -147,6 +169,7 @@ const kinds = {
   'centrifuge-socket': centrifuge('websocket', { websocket: WebSocket }),
   'centrifuge-stream': centrifuge('http_stream', { fetch, readableStream: ReadableStream }),
   'centrifuge-sse': centrifuge('sse', { fetch, eventsource: EventSource }),
+  'centrifuge-python': python,
   'phoenix-text': phoenix({ transport: WebSocket }, (text) => ({ text })),
   'phoenix-binary': phoenix({ transport: WebSocket }, (text) => new TextEncoder().encode(text).buffer),
   'phoenix-poll': phoenix({ transport: LongPoll }, (text) => ({ text })),

@@ -1,6 +1,7 @@
 //! WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases by PyPI's `kosoku`.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -52,13 +53,19 @@ fn script(name: &str) -> PathBuf {
     folder("clients").join(name)
 }
 
+/// A script of it may start one of Python.
 fn node() -> Command {
-    Command::new(env::var_os("NODE").unwrap_or_else(|| "node".into()))
+    let mut node = Command::new(env::var_os("NODE").unwrap_or_else(|| "node".into()));
+    node.env("PYTHON", python_path());
+    node
 }
 
 fn python() -> Command {
-    let here = folder("../target/venv/bin/python").into_os_string();
-    Command::new(env::var_os("PYTHON").unwrap_or(here))
+    Command::new(python_path())
+}
+
+fn python_path() -> OsString {
+    env::var_os("PYTHON").unwrap_or_else(|| folder("../target/venv/bin/python").into_os_string())
 }
 
 /// What a client said, trimmed. One that is not there is a failure, not a reason to pass.

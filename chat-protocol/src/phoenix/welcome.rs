@@ -25,7 +25,7 @@ pub(super) fn welcome(opening: &Opener<'_>) -> Option<Welcome> {
     }
     let hello = connect(params, opening.subprotocols).map_or_else(Hello::Wrong, Hello::Now);
     let offered = opening.subprotocols.iter().any(|one| one == SUBPROTOCOL);
-    Some(Welcome { hello, subprotocol: offered.then_some(SUBPROTOCOL) })
+    Some(Welcome { hello, subprotocol: offered.then_some(SUBPROTOCOL), ..Welcome::default() })
 }
 
 /// `~> 2.0.0`: whatever the last number is.

@@ -82,7 +82,7 @@ impl Protocol for Legacy {
         let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "auth");
         let token = given.map(|(_, value)| token(auth::key(&value).as_deref().unwrap_or(&value)));
         let hello = Hello::Now(Connect { token, ..Connect::default() });
-        Some(Welcome { hello, subprotocol: None })
+        Some(Welcome { hello, ..Welcome::default() })
     }
 
     fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
