@@ -7,7 +7,7 @@ use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Endpoint, Epoch, HistoryOptions, HistoryRequest, Hub, Limits, Payload,
 };
-use chat_tests::scene::Scene;
+use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;
 use fastrand::Rng;
 
@@ -189,4 +189,25 @@ fn a_hundred_thousand_cuts_are_recovered_exactly_when_all_that_was_missed_is_kep
     });
     let share = recovered.get() as f64 / (SEEDS * CASES) as f64;
     assert!(std::env::var("SEED").is_ok() || (0.2..0.8).contains(&share), "{share} were recovered");
+}
+
+#[test]
+fn who_wants_all_or_nothing_is_refused_and_hears_nothing_until_it_can_have_all() {
+    each_way(|way| {
+        let scene = Scene::of(World::new(), way, Hub::builder(ByName));
+        let ann = scene.join("ann", "room-2");
+        let publish = |content: &str| {
+            scene.hub.publish("room-2", Payload::json(content)).expect("a name");
+        };
+        ["1", "2", "3", "4"].map(publish);
+        let bob = scene.enter("bob");
+        bob.say("subscribe room-2 whole since any 1");
+        publish("5");
+        assert_eq!(bob.heard(), ["error 112 too old"]);
+        bob.say("subscribe room-2 whole since any 3");
+        let heard = bob.heard();
+        assert!(heard[0].starts_with("subscribed room-2 5 recovered "), "{heard:?}");
+        assert_eq!(heard[1..], ["message room-2 4 server 4", "message room-2 5 server 5"]);
+        assert_eq!(ann.heard().len(), 5);
+    });
 }

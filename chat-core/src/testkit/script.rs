@@ -11,7 +11,8 @@ use crate::port::{Frames, Protocol, Talk};
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
 /// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room NAME CONTENT`, `stay room TOKEN`, `ping`; with `#7 ` before it,
-/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET`, and for slow readers `drop-oldest`,
+/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET` (`any` for
+/// whatever epoch), `whole` (to be refused if not all of that is kept), and for slow readers `drop-oldest`,
 /// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
@@ -103,13 +104,14 @@ impl Protocol for Script {
     }
 }
 
-/// `quietly`, `latest`, `drop-oldest`, `drop-newest`, `only-latest`, `resync`, `since EPOCH OFFSET`, in any order.
+/// `quietly`, `whole`, `latest`, `drop-oldest`, `drop-newest`, `only-latest`, `resync`, `since EPOCH OFFSET`, in any order.
 fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
     let mut wish = Subscribe::to(channel);
     let mut words = options.split_whitespace();
     while let Some(word) = words.next() {
         match word {
             "quietly" => wish.echo = false,
+            "whole" => wish.whole = true,
             "latest" => wish.latest = true,
             "present" => wish.presence = true,
             "drop-oldest" => wish.overflow = Overflow::DropOldest,
@@ -117,9 +119,10 @@ fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
             "only-latest" => wish.overflow = Overflow::Latest,
             "resync" => wish.overflow = Overflow::Resync,
             "since" => {
-                let epoch = words.next().and_then(|epoch| epoch.parse().ok());
+                let epoch = words.next().unwrap_or_default();
+                let epoch = (epoch != "any").then(|| epoch.parse()).transpose().ok();
                 let since = epoch.zip(offset(words.next()));
-                wish.since = since.map(|(epoch, offset)| Since { epoch: Some(epoch), offset });
+                wish.since = since.map(|(epoch, offset)| Since { epoch, offset });
             }
             _ => return Err(Refusal::bad_request(format!("no option: {word:?}"))),
         }
