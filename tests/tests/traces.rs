@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use chat_core::testkit::Way;
 use chat_core::{Connect, Hello, Incoming};
 use chat_protocol::json::Json;
+use chat_protocol::serverpod::Legacy;
 use chat_tests::scene::Scene;
 use serde_json::json;
 use tracing::subscriber::with_default;
@@ -69,4 +70,18 @@ fn a_token_is_not_traced_and_a_name_forges_no_line() {
     assert!(log.contains("joined") && !log.contains("a-token") && !log.contains("forged"), "{log}");
     assert!(log.contains(r#""ann\u{2028}x\"y""#) && log.contains(r#""room\u{202e}\"""#), "{log}");
     assert_eq!(log.lines().count(), 2, "opened, joined: {log}");
+}
+
+#[test]
+fn a_refusal_that_its_protocol_cannot_say_is_traced_but_not_what_was_said() {
+    let log = traced(|| {
+        let scene = Scene::open_chat(Way::Bytes);
+        let hello = Hello::Now(Connect::default());
+        let ann = scene.world.connect(&scene.hub, Arc::new(Legacy), hello, Way::Bytes);
+        let data = r#"{"content":"a-secret","channelId":"a-channel"}"#;
+        ann.say(&format!(r#"{{"endpoint":"chat","object":{{"className":"ChatMessage","data":{data}}}}}"#));
+        assert!(ann.heard().is_empty());
+    });
+    assert!(log.contains("refused session=1 code=103 cost=Strike"), "{log}");
+    assert!(!log.contains("a-secret"), "{log}");
 }

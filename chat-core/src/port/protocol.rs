@@ -63,7 +63,8 @@ pub trait Talk: Send {
         usual
     }
 
-    /// What the session is to ask next, now that something was answered: what the protocol held back until then. It comes after all that was asked before.
+    /// What the session is to ask next, now that something was answered: what the protocol held back until then. It comes after all that was asked before,
+    /// but for a ping, which is answered at once.
     fn follow_up(&mut self, requests: &mut Vec<Request>) {
         let _ = requests;
     }
