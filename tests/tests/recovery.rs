@@ -199,7 +199,7 @@ fn who_wants_all_or_nothing_is_refused_and_hears_nothing_until_it_can_have_all()
         let publish = |content: &str| {
             scene.hub.publish("room-2", Payload::json(content)).expect("a name");
         };
-        ["1", "2", "3", "4"].map(publish);
+        ["1", "2", "3", "4"].into_iter().for_each(publish);
         let bob = scene.enter("bob");
         bob.say("subscribe room-2 whole since any 1");
         publish("5");
