@@ -17,8 +17,10 @@ pub mod json;
 #[cfg(feature = "phoenix")]
 pub mod phoenix;
 #[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
+#[allow(dead_code, reason = "each protocol uses a part of it")]
 mod read;
 #[cfg(feature = "serverpod")]
 pub mod serverpod;
 #[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
+#[allow(dead_code, reason = "each protocol uses a part of it")]
 mod write;

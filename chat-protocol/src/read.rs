@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 /// How deep arrays and objects may stand in each other, the request itself counted.
 pub(crate) const DEPTH: usize = 128;
@@ -11,11 +10,6 @@ pub(crate) const DEPTH: usize = 128;
 /// A string, borrowed where it has no escapes.
 #[derive(Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
-
-/// A field that is there, be it null.
-pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
 
 /// Whether this is an object, if it is JSON at all: serde would read an array as the fields in their order.
 pub(crate) fn is_object(text: &str) -> bool {

@@ -41,7 +41,6 @@ pub(crate) fn field(name: &str, value: &str, out: &mut Vec<u8>) {
     string(value, out);
 }
 
-#[cfg(feature = "json")]
 pub(crate) fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     out.extend([b",\"", name.as_bytes(), b"\":"].concat());
     number(value, out);
@@ -66,7 +65,6 @@ pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("a string is JSON, and a Vec takes it");
 }
 
-#[cfg(feature = "json")]
 pub(crate) fn number(number: u64, out: &mut Vec<u8>) {
     write!(out, "{number}").expect("a Vec takes it");
 }

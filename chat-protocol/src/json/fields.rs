@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, RequestId};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::read::{DEPTH, Text, is_object, is_too_deep, present};
+use crate::read::{DEPTH, Text, is_object, is_too_deep};
 
 /// The longest id, in bytes as it stands in the request.
 const ID_BYTES: usize = 64;
@@ -72,6 +72,11 @@ pub(super) struct SinceFields<'a> {
     #[serde(borrow)]
     pub(super) epoch: Cow<'a, str>,
     pub(super) offset: u64,
+}
+
+/// A field that is there, be it null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 /// The fields of a message.
