@@ -158,6 +158,20 @@ fn a_ping_goes_out_after_25_seconds_and_10_more_without_a_word_close() {
 }
 
 #[test]
+fn a_peer_that_is_asked_more_often_than_it_is_waited_for_is_closed_all_the_same() {
+    each_way(|way| {
+        let limits = Limits { ping_interval: SECOND, pong_timeout: SECOND * 3, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let ann = scene.enter("ann");
+        ann.wire().ignore_pings();
+        scene.world.advance(SECOND * 4 - MILLISECOND);
+        assert_eq!((ann.heard().len(), ann.close()), (3, None));
+        scene.world.advance(MILLISECOND);
+        assert_eq!(ann.close(), Some(Close::NO_PONG));
+    });
+}
+
+#[test]
 fn a_peer_that_does_not_answer_a_close_is_dropped_after_5_seconds() {
     each_way(|way| {
         let scene = Scene::open_chat(way);

@@ -30,6 +30,10 @@ impl Alarm {
         self.timers.put(timer, deadline);
     }
 
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.timers.is_set(timer)
+    }
+
     pub(crate) fn clear(&mut self, timer: Timer) {
         self.timers.clear(timer);
     }

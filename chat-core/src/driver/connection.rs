@@ -326,6 +326,15 @@ where
         }
     }
 
+    /// With the protocol's own ping, or the transport's. False if there is neither.
+    fn ask_whether_it_is_there(&mut self) -> bool {
+        let asked = self.dialog.ping();
+        if !asked && self.answers_pings {
+            self.dialog.control(Kind::Ping, &[]);
+        }
+        asked || self.answers_pings
+    }
+
     fn ring(&mut self, timer: Timer) {
         let (ping, pong) = {
             let limits = self.dialog.hub().limits();
@@ -336,10 +345,7 @@ where
             Timer::Open => {}
             Timer::Ping => {
                 self.alarm.set(Timer::Ping, ping);
-                if self.dialog.ping() {
-                    self.alarm.set(Timer::Pong, pong);
-                } else if self.answers_pings {
-                    self.dialog.control(Kind::Ping, &[]);
+                if self.ask_whether_it_is_there() && !self.alarm.is_set(Timer::Pong) {
                     self.alarm.set(Timer::Pong, pong);
                 }
             }
