@@ -10,6 +10,7 @@
 //!   program  an example or the server, as people start it
 //!   crowd    many clients at once
 //!   light    a client that reads much and understands little
+//!   dart     a client of Serverpod's method streams
 //!   raw      a client that says what it likes
 //!   speakers clients of every protocol, as far as a script needs them
 //!   layers   which way the imports of the core point
@@ -18,6 +19,7 @@
 pub mod cases;
 pub mod clients;
 pub mod crowd;
+pub mod dart;
 pub mod host;
 pub mod layers;
 pub mod light;

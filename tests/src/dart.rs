@@ -1,0 +1,127 @@
+//! A client of Serverpod's method streams without a network, frame by frame, and an endpoint for it.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use chat_core::testkit::{Client, Way};
+use chat_core::{
+    Attachment, Connect, Endpoint, Hello, Identity, Limits, Refusal, SessionId, SessionInfo, Subscribe,
+    SubscribeOptions, Token,
+};
+use chat_protocol::serverpod::MethodStreams;
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+
+/// Three calls.
+pub const A: &str = "aaaaaaaa-2222-4333-8444-555555555555";
+/// The second.
+pub const B: &str = "bbbbbbbb-2222-4333-8444-555555555555";
+/// The third.
+pub const C: &str = "cccccccc-2222-4333-8444-555555555555";
+/// The client's.
+pub const PING: &str = r#"{"type":"ping"}"#;
+/// The server's.
+pub const PONG: &str = r#"{"type":"pong"}"#;
+
+/// An endpoint: a token is a name. `bad` and `old` let nobody in, `slow` has the endpoint think for ever; the channel `secret` is for nobody, `broken` fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Names;
+
+impl Endpoint for Names {
+    async fn stream_opened(&self, session: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let guest = connect.name.map_or_else(|| format!("guest-{session}"), String::from);
+        match connect.token.as_ref().map_or(&*guest, |token| &token.0) {
+            "slow" => pending().await,
+            "bad" => Err(Refusal::unauthorized("no")),
+            "old" => Err(Refusal::token_expired("not any more")),
+            name => Ok(Identity::named(name.split('/').next().unwrap_or(name).parse()?)),
+        }
+    }
+
+    async fn refresh(&self, _: &SessionInfo, token: Token) -> Result<Identity, Refusal> {
+        let connect = Connect { token: Some(token.clone()), ..Connect::default() };
+        let identity = self.stream_opened(SessionId(0), connect).await?;
+        Ok(Identity { attachment: Attachment::new(token), ..identity })
+    }
+
+    async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
+        match wish.channel.as_str() {
+            "secret" => Err(Refusal::permission_denied("not yours")),
+            "broken" => Err(Refusal::internal("it broke")),
+            "slow" => pending().await,
+            _ => Ok(SubscribeOptions::of(&wish)),
+        }
+    }
+}
+
+/// A hub with that endpoint and the default bounds.
+pub fn scene(way: Way) -> Scene {
+    Scene::new(way, Names, Limits::default())
+}
+
+/// A client of method streams that has not said anything.
+pub fn dart(scene: &Scene, way: Way) -> Client {
+    scene.world.connect(&scene.hub, Arc::new(MethodStreams::default()), Hello::Later, way)
+}
+
+/// To open a call of `chat`.
+pub fn omsc(cid: &str, method: &str, args: &str, inputs: &[&str], auth: Option<&str>) -> String {
+    let mut data = json!({"en":"chat","m":method,"cid":cid,"args":args,"is":inputs});
+    auth.into_iter().for_each(|auth| data["auth"] = auth.into());
+    json!({"type":"omsc","data":data}).to_string()
+}
+
+/// To open a stream on a channel.
+pub fn subscribe(cid: &str, channel: &str) -> String {
+    omsc(cid, "subscribe", &json!({"channelId":channel}).to_string(), &[], None)
+}
+
+/// To open a publish to a channel.
+pub fn publish(cid: &str, channel: &str) -> String {
+    omsc(cid, "publish", &json!({"channelId":channel}).to_string(), &["messages"], None)
+}
+
+/// To open a stream on a channel, with the value of a header.
+pub fn with(auth: &str, cid: &str, channel: &str) -> String {
+    omsc(cid, "subscribe", &json!({"channelId":channel}).to_string(), &[], Some(auth))
+}
+
+/// A message into a publish, as the generated class writes it.
+pub fn message(cid: &str, channel: &str, content: &str) -> String {
+    format!(
+        r#"{{"type":"msm","data":{{"en":"chat","m":"publish","cid":"{cid}","p":"messages","o":{{"className":"ChatMessage","data":{{"__className__":"ChatMessage","senderName":"whoever","content":"{content}","timestamp":"2024-01-02T03:04:05.678Z","channelId":"{channel}"}}}}}}}}"#
+    )
+}
+
+/// What a call is answered.
+pub fn omsr(cid: &str, method: &str, result: &str) -> String {
+    format!(r#"{{"type":"omsr","data":{{"cid":"{cid}","res":"{result}","en":"chat","m":"{method}"}}}}"#)
+}
+
+/// The end of a call.
+pub fn cmsc(cid: &str, method: &str, reason: &str) -> String {
+    format!(r#"{{"type":"cmsc","data":{{"en":"chat","m":"{method}","cid":"{cid}","cr":"{reason}"}}}}"#)
+}
+
+/// The end of an input.
+pub fn cmsc_input(cid: &str, method: &str, input: &str, reason: &str) -> String {
+    format!(
+        r#"{{"type":"cmsc","data":{{"en":"chat","m":"{method}","cid":"{cid}","p":"{input}","cr":"{reason}"}}}}"#
+    )
+}
+
+/// What a stream hears of a message.
+pub fn msm(cid: &str, sender: &str, content: &str, channel: &str) -> String {
+    format!(
+        r#"{{"type":"msm","data":{{"en":"chat","m":"subscribe","cid":"{cid}","o":{{"className":"ChatMessage","data":{{"__className__":"ChatMessage","senderName":"{sender}","content":{content},"timestamp":"2026-01-01T00:00:00.000Z","channelId":"{channel}"}}}}}}}}"#
+    )
+}
+
+/// The types of frames; what is none stands as it is.
+pub fn kinds(heard: &[String]) -> Vec<String> {
+    let kind = |text: &String| {
+        serde_json::from_str::<Value>(text).map(|frame| frame["type"].as_str().map(str::to_owned))
+    };
+    heard.iter().map(|text| kind(text).ok().flatten().unwrap_or_else(|| text.clone())).collect()
+}
