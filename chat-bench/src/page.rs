@@ -42,7 +42,8 @@ Set-up is from the first connect until all subscriptions are answered, with one 
 const BESIDE: &str = "
 ## A quiet channel beside a hot one
 
-A channel of ten hears 100 messages a second: alone, and while a channel of 10,000 in the same shard, on the same core, has 16 messages in flight.
+A channel of ten hears 100 messages a second: alone, and while a channel of 10,000 in the same shard, on the same core, has 16 messages in flight. The load that
+measures goes before all else on its core, the hot one's load behind all else: else the wait for that core, and not for the server, would be most of the p99.
 ";
 
 const STEADY: &str = "

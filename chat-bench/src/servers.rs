@@ -82,7 +82,9 @@ impl Server {
             _ if matches!(self, Self::Centrifuge | Self::Phoenix) => workload == Workload::W1x16,
             Workload::Large => own || self == Self::Floor,
             // On one core: that is where one channel could hold up another.
-            Workload::Quiet | Workload::QuietBesideHot => matches!(self, Self::Tokio | Self::Smol),
+            Workload::Quiet | Workload::QuietBesideHot => {
+                matches!(self, Self::Tokio | Self::Smol)
+            }
             Workload::Storm => own,
             _ => true,
         }

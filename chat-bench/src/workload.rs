@@ -154,7 +154,7 @@ impl Workload {
 
     /// Whether the load sleeps until something is to do: where so little is said that it is heard at once.
     pub(crate) fn sleeps(self) -> bool {
-        matches!(self, Self::Quiet | Self::QuietBesideHot)
+        self.shares_a_shard()
     }
 
     /// Whether channels are to share one lock.
