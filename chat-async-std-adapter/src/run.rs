@@ -26,7 +26,7 @@ pub fn run_tcp(
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.get_ref().set_nodelay(true);
     let socket = Arc::new(Tcp(socket));
-    let input = Messages::new(TcpReader(socket.clone()), opening.limits, early);
+    let input = Messages::new(TcpReader::new(socket.clone()), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
 }

@@ -17,16 +17,34 @@ pub(crate) struct Tcp(pub(crate) Async<TcpStream>);
 
 /// The reading half.
 #[derive(Debug)]
-pub(crate) struct TcpReader(pub(crate) Arc<Tcp>);
+pub(crate) struct TcpReader {
+    socket: Arc<Tcp>,
+    /// Nothing was left when it was last read: it is not asked before there is an event.
+    empty: bool,
+}
+
+impl TcpReader {
+    pub(crate) fn new(socket: Arc<Tcp>) -> Self {
+        Self { socket, empty: false }
+    }
+}
 
 impl PollRead for TcpReader {
+    /// A short read has emptied the socket: what comes later is another event, and what came since is told at once.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let socket = &self.0.0;
+        let socket = &self.socket.0;
         loop {
+            if self.empty {
+                ready!(socket.poll_readable(cx))?;
+                self.empty = false;
+            }
             match socket.get_ref().read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(socket.poll_readable(cx))?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.empty = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return Poll::Ready(read),
+                read => {
+                    self.empty = read.as_ref().is_ok_and(|n| *n < buffer.len());
+                    return Poll::Ready(read);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
 use axum::serve::ListenerExt;
+use futures::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{self, Sender, error::RecvError};
 
@@ -55,17 +56,24 @@ async fn client(mut socket: WebSocket, rooms: Rooms) -> Option<()> {
     }
 }
 
-async fn subscriber(mut socket: WebSocket, room: Sender<Utf8Bytes>) -> Option<()> {
+/// As in the example, who sends and who reads are two tasks: the one that ends first ends the other.
+async fn subscriber(socket: WebSocket, room: Sender<Utf8Bytes>) -> Option<()> {
     let mut messages = room.subscribe();
-    socket.send(Message::Text("ok".into())).await.ok()?;
-    loop {
-        tokio::select! {
-            message = messages.recv() => match message {
-                Ok(text) => socket.send(Message::Text(text)).await.ok()?,
+    let (mut sender, mut receiver) = socket.split();
+    sender.send(Message::Text("ok".into())).await.ok()?;
+    let mut sending = tokio::spawn(async move {
+        loop {
+            match messages.recv().await {
+                Ok(text) => sender.send(Message::Text(text)).await.ok()?,
                 Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            },
-            heard = socket.recv() => { heard?.ok()?; }
+                Err(RecvError::Closed) => return None::<()>,
+            }
         }
+    });
+    let mut reading = tokio::spawn(async move { while let Some(Ok(_)) = receiver.next().await {} });
+    tokio::select! {
+        _ = &mut sending => reading.abort(),
+        _ = &mut reading => sending.abort(),
     }
+    None
 }

@@ -1,4 +1,4 @@
-//! tokio-tungstenite and a sender for each subscriber; its task feeds all that is queued, then flushes once.
+//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and flushes once.
 
 use std::collections::HashMap;
 use std::io;
@@ -52,19 +52,24 @@ fn publish(rooms: &Rooms, channel: usize, content: &Utf8Bytes) {
 }
 
 async fn subscriber(
-    mut socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<TcpStream>,
     mut messages: UnboundedReceiver<Utf8Bytes>,
 ) -> Option<()> {
-    loop {
-        tokio::select! {
-            message = messages.recv() => {
-                socket.feed(Message::Text(message?)).await.ok()?;
-                while let Ok(message) = messages.try_recv() {
-                    socket.feed(Message::Text(message)).await.ok()?;
-                }
-                socket.flush().await.ok()?;
+    let (mut sender, mut receiver) = socket.split();
+    let mut sending = tokio::spawn(async move {
+        while let Some(message) = messages.recv().await {
+            sender.feed(Message::Text(message)).await.ok()?;
+            while let Ok(message) = messages.try_recv() {
+                sender.feed(Message::Text(message)).await.ok()?;
             }
-            heard = socket.next() => { heard?.ok()?; }
+            sender.flush().await.ok()?;
         }
+        Some(())
+    });
+    let mut reading = tokio::spawn(async move { while let Some(Ok(_)) = receiver.next().await {} });
+    tokio::select! {
+        _ = &mut sending => reading.abort(),
+        _ = &mut reading => sending.abort(),
     }
+    None
 }
