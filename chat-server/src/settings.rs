@@ -7,11 +7,12 @@ use std::time::Duration;
 use chat_core::{ChannelOptions, Limits};
 use chat_tokio_adapter::{Origin, Origins};
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::bounds::{Bounds, History, seconds};
 
 /// A chat server: the page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket, /connection/http_stream and /connection/sse, Phoenix
-/// Channels at /socket; /health and /metrics.
+/// Channels at /socket, Serverpod's at /websocket and /v1/websocket; /health and /metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
@@ -26,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) open_publish: bool,
     /// Lets only those in who have a JWT, signed with this secret (HS256): `sub` is the user, `name` and `info` what others see, `exp` when it ends, `channels` those that it is put into, `read` and
     /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
-    #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true)]
+    #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) jwt_secret: Option<String>,
     /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
 /// As the open chat, for those whose token says who they are, and within the scopes that it names.
@@ -36,6 +36,8 @@ struct Claims {
     channels: Vec<ChannelId>,
     read: Option<Vec<String>>,
     write: Option<Vec<String>>,
+    /// Only a token for one channel has this, and it lets nobody in.
+    channel: Option<IgnoredAny>,
 }
 
 /// What a token for one channel says: that this user may join it, until then.
@@ -79,7 +81,7 @@ impl TokenChat {
     pub(crate) fn new(open: OpenChat, secret: &str) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
-        (validation.leeway, validation.validate_aud) = (0, false);
+        (validation.leeway, validation.validate_aud, validation.validate_nbf) = (0, false, true);
         Self { open, key: DecodingKey::from_secret(secret.as_bytes()), validation }
     }
 
@@ -92,7 +94,10 @@ impl TokenChat {
     }
 
     fn identify(&self, token: &Token, granted: Granted) -> Result<Identity, Refusal> {
-        let Claims { sub, name, exp, info, channels, read, write } = self.claims(token)?;
+        let Claims { sub, name, exp, info, channels, read, write, channel } = self.claims(token)?;
+        if channel.is_some() {
+            return Err(Refusal::unauthorized("that is a token for one channel"));
+        }
         let name = match name {
             Some(name) => name,
             None => sub.as_str().parse().map_err(Refusal::from)?,

@@ -44,6 +44,8 @@ fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
         (signed(&good, Algorithm::HS256, "another secret"), 3500),
         (signed(&good, Algorithm::HS512, SECRET), 3500),
         (token(&json!({"name":"nobody"})), 3500),
+        (token(&json!({"sub":"ann","nbf":in_seconds(60)})), 3500),
+        (token(&json!({"sub":"ann","channel":"room","exp":in_seconds(60)})), 3500),
         (token(&json!({"sub":"ann","exp":in_seconds(-1)})), 3005),
     ] {
         let mut raw = Raw::open(server.address, &format!("/ws?name=ann&token={token}"));
@@ -56,6 +58,15 @@ fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
     ann.subscribe("room");
     ann.say(&json!({"type":"publish","channelId":"room","content":1}));
     assert_eq!(ann.hear()["senderName"], "ann", "the token says who she is, not she");
+}
+
+#[test]
+fn an_empty_secret_is_none_and_the_server_does_not_start_with_it() {
+    let started = std::process::Command::new(chat_tests::program::server())
+        .args(["--listen", "127.0.0.1:0", "--store", "none", "--jwt-secret", ""])
+        .output()
+        .expect("it runs");
+    assert_eq!(started.status.code(), Some(2));
 }
 
 #[test]
