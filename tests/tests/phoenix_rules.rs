@@ -294,6 +294,19 @@ fn what_only_the_server_may_say_is_refused() {
 }
 
 #[test]
+fn nobody_says_the_servers_own_message_with_another_sender_in_it() {
+    each_way(|way| {
+        let scene = quiet(way);
+        let (ann, eve) = (joined(&scene, "ann"), joined(&scene, "eve"));
+        eve.say(r#"["1","2","room","message",{"senderName":"bob","content":"forged"}]"#);
+        let heard = ann.heard();
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        let envelope = r#"[null,null,"room","message",{"senderName":"eve","content":{"senderName":"bob","content":"forged"}"#;
+        assert!(heard[0].starts_with(envelope), "{heard:?}");
+    });
+}
+
+#[test]
 fn a_topic_that_is_no_name_cannot_be_joined() {
     each_way(|way| {
         let scene = quiet(way);

@@ -37,10 +37,12 @@ pub(super) fn publication(publication: &Publication, only_text: bool, out: &mut 
     }
 }
 
-/// The event under which a publication goes out as its content alone. None if that would not say all of it, or would say what only the server may.
+/// The event under which a publication goes out as its content alone. None if that would not say all of it, or would say what only the server may: its
+/// own envelope among that, which says who spoke.
 fn own_event(publication: &Publication) -> Option<&str> {
     let event = publication.event.as_ref()?.as_str();
-    (publication.refers.is_none() && !is_reserved(event)).then_some(event)
+    let enveloped = matches!(event, "message" | "signal") || is_reserved(event);
+    (publication.refers.is_none() && !enveloped).then_some(event)
 }
 
 /// With its sender and its place, for clients that come to a chat.
