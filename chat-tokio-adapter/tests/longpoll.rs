@@ -1,5 +1,9 @@
 //! The long poll, in Tokio's own virtual time: what waits between polls, who is forgotten, and every bound.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
@@ -7,6 +11,7 @@ use chat_protocol::phoenix::Phoenix;
 use chat_tokio_adapter::{Gate, LongPoll, Origins, TokioRuntime};
 use http::{Method, Request, Response};
 use http_body_util::Full;
+use hyper::body::{Body, Bytes, Frame};
 use serde_json::{Value, from_str};
 use tokio::time::{Instant, advance, sleep};
 
@@ -53,6 +58,21 @@ fn said(response: &Response<String>) -> Said {
         status: body["status"].as_u64().expect("a status"),
         token: body["token"].as_str().map(str::to_owned),
         messages: messages.map(|message| message.as_str().expect("text").to_owned()).collect(),
+    }
+}
+
+/// A body that comes in these chunks; those that were not read stay.
+struct Chunks<'a>(&'a mut VecDeque<Vec<u8>>);
+
+impl Body for Chunks<'_> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk.into()))))
     }
 }
 
@@ -164,13 +184,24 @@ async fn a_session_that_nobody_polls_ends_after_half_a_minute_and_one_that_is_po
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_begun_and_never_polled_is_gone_as_soon_as_one_that_does_not_open() {
+async fn a_session_that_is_begun_and_never_polled_gives_its_seat_back_after_two_seconds() {
     let served = served(Limits::default());
-    served.open().await;
-    sleep(SECOND * 9).await;
+    let token = served.open().await;
+    assert_eq!(served.post(&token, &[r#"["1","1","room","phx_join",{}]"#]).await, 200);
+    sleep(SECOND).await;
     assert_eq!(served.sessions(), 1);
     sleep(SECOND * 2).await;
     assert_eq!(served.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_polled_once_is_waited_for_longer() {
+    let served = served(Limits::default());
+    let token = served.open().await;
+    sleep(SECOND).await;
+    assert_eq!(served.poll(&token).await.status, 204);
+    sleep(SECOND * 20).await;
+    assert_eq!(served.poll(&token).await.status, 204);
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,6 +266,21 @@ async fn a_batch_has_a_hundred_messages_and_each_is_within_the_bound() {
         assert_eq!(served.post(&token, &[&too_long]).await, 413);
         assert_eq!(served.poll(&token).await.status, 410);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_lines_count_and_a_body_of_nothing_else_is_refused_at_its_hundred_and_first() {
+    let served = served(Limits::default());
+    let token = served.joined().await;
+    assert_eq!(served.post(&token, &[""; 101]).await, 200);
+    assert_eq!(served.post(&token, &[""; 102]).await, 413);
+    let mut body = VecDeque::from(vec![b"\n".repeat(1000); 200]);
+    let query = format!("vsn=2.0.0&token={token}");
+    let newlines = request(Method::POST, &query, &[], String::new()).map(|_| Chunks(&mut body));
+    assert_eq!(said(&served.poll.answer(newlines).await).status, 413);
+    assert_eq!(body.len(), 199, "no more is read than what settles it");
+    served.publish(1);
+    assert_eq!(served.poll(&token).await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]

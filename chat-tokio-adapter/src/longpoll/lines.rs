@@ -5,10 +5,12 @@ use std::pin::Pin;
 
 use hyper::body::{Body, Buf};
 
-/// The lines of a body. Empty ones are left out.
+/// The lines of a body, empty ones too, so that whoever counts them counts all.
 pub(super) struct Lines<B> {
     body: B,
     buffer: Vec<u8>,
+    /// Where the next line begins in the buffer.
+    begin: usize,
     /// Up to where no end of a line is in the buffer.
     scanned: usize,
     ended: bool,
@@ -29,7 +31,7 @@ impl<B: Body + Unpin> Lines<B> {
     /// Lines that hold messages of at most so many bytes, be it in base64.
     pub(super) fn new(body: B, message_bytes: usize) -> Self {
         let most = message_bytes.div_ceil(3).saturating_mul(4);
-        Self { body, buffer: Vec::new(), scanned: 0, ended: false, most }
+        Self { body, buffer: Vec::new(), begin: 0, scanned: 0, ended: false, most }
     }
 
     /// # Errors
@@ -38,10 +40,9 @@ impl<B: Body + Unpin> Lines<B> {
         loop {
             match self.take_line() {
                 Some(line) if line.len() > self.most => return Err(BadLine::TooLong),
-                Some(line) if line.is_empty() => {}
                 Some(line) => return Ok(Some(line)),
                 None if self.ended => return Ok(None),
-                None if self.buffer.len() > self.most => return Err(BadLine::TooLong),
+                None if self.buffer.len() - self.begin > self.most => return Err(BadLine::TooLong),
                 None => self.read().await?,
             }
         }
@@ -51,19 +52,32 @@ impl<B: Body + Unpin> Lines<B> {
         let end = self.buffer[self.scanned..].iter().position(|byte| *byte == b'\n');
         let Some(end) = end.map(|end| self.scanned + end) else {
             self.scanned = self.buffer.len();
-            return (self.ended && self.scanned > 0).then(|| {
-                self.scanned = 0;
-                std::mem::take(&mut self.buffer)
-            });
+            return self.take_rest();
         };
-        let rest = self.buffer.split_off(end + 1);
-        let mut line = std::mem::replace(&mut self.buffer, rest);
-        self.scanned = 0;
-        line.pop();
+        let line = self.buffer[self.begin..end].to_vec();
+        self.begin = end + 1;
+        self.scanned = self.begin;
         Some(line)
     }
 
+    /// The last line needs no end of its own.
+    fn take_rest(&mut self) -> Option<Vec<u8>> {
+        (self.ended && self.begin < self.buffer.len()).then(|| {
+            let line = self.buffer[self.begin..].to_vec();
+            self.begin = self.buffer.len();
+            line
+        })
+    }
+
+    /// Once for all the lines that were taken: what is left is moved each time.
+    fn compact(&mut self) {
+        self.buffer.drain(..self.begin);
+        self.scanned -= self.begin;
+        self.begin = 0;
+    }
+
     async fn read(&mut self) -> Result<(), BadLine> {
+        self.compact();
         match poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await {
             None => self.ended = true,
             Some(Err(_)) => return Err(BadLine::Lost),
@@ -77,5 +91,78 @@ impl<B: Body + Unpin> Lines<B> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::task::{Context, Poll};
+
+    use futures::FutureExt;
+    use hyper::body::{Bytes, Frame};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A body that comes in these chunks.
+    struct Chunks(VecDeque<Vec<u8>>);
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk.into()))))
+        }
+    }
+
+    /// The lines up to the end, or up to what is wrong.
+    fn read(
+        chunks: impl IntoIterator<Item = Vec<u8>>,
+        message_bytes: usize,
+    ) -> (Vec<Vec<u8>>, Option<BadLine>) {
+        let mut lines = Lines::new(Chunks(chunks.into_iter().collect()), message_bytes);
+        let mut all = Vec::new();
+        loop {
+            match lines.next().now_or_never().expect("all is there") {
+                Ok(Some(line)) => all.push(line),
+                Ok(None) => return (all, None),
+                Err(bad) => return (all, Some(bad)),
+            }
+        }
+    }
+
+    /// What `read` is to give.
+    fn split(body: &[u8], most: usize) -> (Vec<Vec<u8>>, Option<BadLine>) {
+        let mut lines: Vec<_> = body.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        lines.pop_if(|last| last.is_empty());
+        let too_long = lines.iter().position(|line| line.len() > most);
+        lines.truncate(too_long.unwrap_or(lines.len()));
+        (lines, too_long.map(|_| BadLine::TooLong))
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_lines_come_out_in_whatever_chunks_a_body_comes(
+            chunks in prop::collection::vec("[a\n]{0,12}".prop_map(String::into_bytes), 0..12),
+        ) {
+            let body = chunks.concat();
+            prop_assert_eq!(read(chunks, 6), split(&body, 8));
+            prop_assert_eq!(read([body.clone()], 6), split(&body, 8));
+        }
+    }
+
+    #[test]
+    fn every_end_of_a_line_ends_one_and_the_last_line_needs_none() {
+        let lines = |body: &str| read([body.into()], 6).0;
+        assert_eq!(lines("a\n\nb"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(lines("a\n\nb\n"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(lines("\n"), [b""]);
+        assert_eq!(lines(""), [] as [&[u8]; 0]);
     }
 }

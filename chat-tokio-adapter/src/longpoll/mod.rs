@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A session is known by a token that nobody can guess. Nothing is lost between two polls; what an answer held that did not arrive is, and then the
-//! client begins anew. A session ends when nobody has polled it for half a minute.
+//! client begins anew. A session ends when nobody has polled it for half a minute, or for two seconds after it began.
 
 mod lines;
 mod mail;
@@ -25,13 +25,17 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Body;
-use tokio::time::timeout;
+use tokio::time::{Duration, timeout};
 
 use self::lines::{BadLine, Lines};
 use self::mail::{Mail, Next, Outlet};
 
-/// The most messages in one POST (constants.js).
+/// The most messages in one POST (constants.js). Empty lines count as well, for each is work.
 const BATCH: usize = 100;
+
+/// How long a session waits for its first poll. A client polls as soon as it is told the token, and until then the session takes a seat while its client holds
+/// no connection: so seats that nobody means to use soon come back.
+const FIRST_POLL: Duration = Duration::from_secs(2);
 
 /// What a client may send along that a browser asks about first.
 const HEADERS: &str = "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token";
@@ -109,7 +113,7 @@ impl LongPoll {
 
     fn run(&self, opening: Opening, token: Box<str>) {
         let Opening { seat, protocol, hello, .. } = opening;
-        let (mail, input) = Mail::new(seat.hub().limits().open_timeout);
+        let (mail, input) = Mail::new(FIRST_POLL.min(seat.hub().limits().open_timeout));
         self.sessions().insert(token.clone(), mail.clone());
         let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()));
         let this = self.clone();
@@ -143,6 +147,7 @@ impl LongPoll {
 async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize) -> u16 {
     for _ in 0..BATCH {
         let item = match lines.next().await {
+            Ok(Some(line)) if line.is_empty() => continue,
             Ok(Some(line)) => message(line, most),
             Ok(None) => return 200,
             Err(BadLine::TooLong) => Err(InputError::Refused(Close::TOO_BIG)),

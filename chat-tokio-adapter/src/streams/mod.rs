@@ -65,7 +65,8 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, Method::POST, async |request| {
-            let commands = String::from_utf8(self.body(request).await?.into()).map_err(|_| NO_TEXT)?;
+            let most = self.hub.limits().message_bytes;
+            let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
             self.open(commands, Arc::new(HttpStream), "application/json")
         })
         .await
@@ -82,15 +83,17 @@ impl Streams {
     }
 
     /// Takes in what a client says beside its stream: `POST` with the session's key. 204 once it has been taken in, which waits while the session has enough
-    /// to do, or the session is over, which its stream says; 404 if that was another server's, and the client is to open another stream.
+    /// to do, or the session is over, which its stream says; 404 if that was another server's, and the client is to open another stream; 413 if the commands
+    /// have more than [`Limits::message_bytes`](chat_core::Limits::message_bytes).
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, Method::POST, async |request| {
-            let body = self.body(request).await?;
+            let body = self.body(request, escaped(self.hub.limits().message_bytes)).await?;
             let said = Beside::read(&body).ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
+            self.hold_to_bound(&said.commands)?;
             if *said.node != *self.open.node {
                 return Err((StatusCode::NOT_FOUND, "the session is not one of this server"));
             }
@@ -134,21 +137,24 @@ impl Streams {
         words(status, why)
     }
 
-    async fn body<B>(&self, request: Request<B>) -> Result<Bytes, Refused>
+    /// At most so many bytes of it.
+    async fn body<B>(&self, request: Request<B>, most: usize) -> Result<Bytes, Refused>
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let limits = self.hub.limits();
-        let reading = Limited::new(request.into_body(), limits.message_bytes).collect();
+        let reading = Limited::new(request.into_body(), most).collect();
         match timeout(limits.handshake_timeout, Box::pin(reading)).await {
             Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request did not come in time")),
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err((StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"))
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
             Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request broke off")),
         }
+    }
+
+    fn hold_to_bound(&self, commands: &str) -> Result<(), Refused> {
+        if commands.len() > self.hub.limits().message_bytes { Err(TOO_LARGE) } else { Ok(()) }
     }
 
     fn open(
@@ -158,9 +164,7 @@ impl Streams {
         kind: &'static str,
     ) -> Result<StreamResponse, Refused> {
         let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
-        if commands.len() > self.hub.limits().message_bytes {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
-        }
+        self.hold_to_bound(&commands)?;
         let seat = self.hub.seat().map_err(|_| full)?;
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
         entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
@@ -179,6 +183,13 @@ impl Streams {
 }
 
 const NO_TEXT: Refused = (StatusCode::BAD_REQUEST, "commands are text");
+const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+
+/// Bytes of a body whose commands, once decoded, have so many. They are JSON within a string of JSON, where a quote, a backslash and an end of a line take two
+/// bytes; the rest is for the session and the server that stand beside them.
+fn escaped(message_bytes: usize) -> usize {
+    message_bytes.saturating_mul(2).saturating_add(1024)
+}
 
 /// Proxies of nginx's kind pass on what comes, when it comes.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -215,5 +226,57 @@ fn words(status: StatusCode, text: &'static str) -> StreamResponse {
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Streams").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::{Limits, OpenChat};
+
+    use super::*;
+    use crate::TokioRuntime;
+
+    const BOUND: usize = 4000;
+
+    fn streams() -> Streams {
+        let limits = Limits { message_bytes: BOUND, ..Limits::default() };
+        Streams::new(Hub::builder(OpenChat::default()).limits(limits).build(TokioRuntime::current()))
+    }
+
+    fn post(body: String) -> Request<Full<Bytes>> {
+        Request::builder().method(Method::POST).body(Full::from(body)).expect("a request")
+    }
+
+    async fn say(streams: &Streams, key: &str, commands: &str) -> StatusCode {
+        let body = serde_json::json!({ "session": key, "node": &*streams.open.node, "data": commands });
+        streams.emulation(post(body.to_string())).await.status()
+    }
+
+    /// As many quotes as there can be.
+    fn quotes(bytes: usize) -> String {
+        "\"".repeat(bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_are_held_to_the_bound_of_a_message_and_not_their_escapes() {
+        let streams = streams();
+        let (entry, heard) = streams.open.enter().expect("chance");
+        assert_eq!(say(&streams, &entry.key, &quotes(BOUND)).await, StatusCode::NO_CONTENT);
+        assert_eq!(heard.try_recv(), Ok(Incoming::Text(quotes(BOUND))));
+        for too_long in [quotes(BOUND + 1), "x".repeat(BOUND + 1), "x".repeat(BOUND * 3)] {
+            assert_eq!(say(&streams, &entry.key, &too_long).await, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        assert!(heard.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_bounded_whatever_it_says() {
+        let streams = streams();
+        let spaces = |bytes: usize| post(" ".repeat(bytes));
+        let status = async |bytes: usize| streams.emulation(spaces(bytes)).await.status();
+        assert_eq!(status(escaped(BOUND)).await, StatusCode::BAD_REQUEST);
+        assert_eq!(status(escaped(BOUND) + 1).await, StatusCode::PAYLOAD_TOO_LARGE);
+        let first = streams.http_stream(spaces(BOUND + 1)).await;
+        assert_eq!(first.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }
