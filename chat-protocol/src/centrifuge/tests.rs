@@ -135,6 +135,16 @@ fn what_is_no_command_closes_with_3501_and_wrong_fields_only_count() {
 }
 
 #[test]
+fn depth_128_is_read_and_129_is_not() {
+    let nested = |depth: usize| {
+        let arrays = depth - 2;
+        format!(r#"{{"id":2,"rpc":{{"data":{}{}}}}}"#, "[".repeat(arrays), "]".repeat(arrays))
+    };
+    assert!(heard(&nested(128)).remove(0).is_ok());
+    assert!(closes(&nested(129)));
+}
+
+#[test]
 fn a_history_without_a_limit_asks_for_the_place_alone_and_backwards_it_begins_before() {
     let history = |fields: &str| match request(&format!(r#"{{"id":1,"history":{{{fields}}}}}"#)).command {
         Command::History(history) => history,

@@ -4,6 +4,8 @@ mod decode;
 mod encode;
 mod fields;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Frames, Limits, Lost, Message, Opener, Payload, PresenceChange, Protocol,

@@ -21,7 +21,7 @@ pub(super) const AUTH: &str = "auth";
 /// Marks, before a call's key, the answer to its wish to join.
 const JOIN: &str = "join ";
 
-/// Marks, before a call's key, the answer to what it says.
+/// Marks, before a call's number and key, the answer to what it says.
 const SAY: &str = "say ";
 
 /// Marks that the session is to leave a channel.
@@ -41,11 +41,15 @@ pub(super) struct Calls {
     words: VecDeque<Frame<'static>>,
     /// What is to be asked next.
     next: Vec<Request>,
+    /// So many calls have begun.
+    begun: u64,
     /// So many calls may be open.
     most: usize,
 }
 
 struct Ongoing {
+    /// Which of the session's calls it is: its key may be another's while what that one said waits for its answer.
+    number: u64,
     call: Call<'static>,
     channel: ChannelId,
     state: State,
@@ -70,6 +74,7 @@ impl Calls {
             marks: RandomState::new(),
             words: VecDeque::new(),
             next: Vec::new(),
+            begun: 0,
             most,
         }
     }
@@ -154,20 +159,22 @@ impl Calls {
                 (channel, State::Saying { unanswered: 0, ended: false })
             }
         };
-        self.ongoing.insert(key, Ongoing { call, channel, state });
+        self.begun += 1;
+        self.ongoing.insert(key, Ongoing { number: self.begun, call, channel, state });
     }
 
     /// A value for an input: a message if it is one.
     fn take_in(&mut self, call: Call<'_>, input: Cow<'_, str>, object: Option<Object>) {
         let key = key(&call);
         let found = self.ongoing.get_mut(&*key).filter(|_| input == MESSAGES);
-        let Some(Ongoing { channel, state: State::Saying { unanswered, ended: false }, .. }) = found else {
+        let Some(Ongoing { number, channel, state: State::Saying { unanswered, ended: false }, .. }) = found
+        else {
             return self.is_stranger(call, input);
         };
         match object {
             Some(Object::Message(to, content)) if to == *channel => {
                 *unanswered += 1;
-                self.next.push(say(&key, to, content));
+                self.next.push(say(*number, &key, to, content));
             }
             _ => self.finish(&key, Reason::Error),
         }
@@ -214,7 +221,7 @@ impl Calls {
 
     /// Ends a call: the call first, then what it still takes.
     fn finish(&mut self, key: &str, reason: Reason) {
-        let Some(Ongoing { call, channel, state }) = self.ongoing.remove(key) else { return };
+        let Some(Ongoing { call, channel, state, .. }) = self.ongoing.remove(key) else { return };
         let end = Frame::Close(call.clone(), None, reason);
         match state {
             State::Joining(_) | State::Hearing => match self.rooms.close(&channel, key, end) {
@@ -260,7 +267,7 @@ impl Calls {
             return self.denied(refusal);
         }
         let Some(key) = id.strip_prefix(JOIN) else {
-            return id.strip_prefix(SAY).into_iter().for_each(|key| self.finish(key, Reason::Error));
+            return self.saying(id).into_iter().for_each(|key| self.finish(key, Reason::Error));
         };
         self.rooms.refused(key);
         let joining = |ongoing: &Ongoing| matches!(ongoing.state, State::Joining(_));
@@ -324,7 +331,7 @@ impl Calls {
 
     /// A message was said.
     pub(super) fn said(&mut self, id: &str) {
-        let Some(key) = id.strip_prefix(SAY) else { return };
+        let Some(key) = self.saying(id) else { return };
         let Some(Ongoing { state: State::Saying { unanswered, ended }, .. }) = self.ongoing.get_mut(key)
         else {
             return;
@@ -333,6 +340,13 @@ impl Calls {
         if *ended && *unanswered == 0 {
             self.finish(key, Reason::Done);
         }
+    }
+
+    /// The key of the call that said what is marked so; none if it is over, whoever has its key now.
+    fn saying<'a>(&self, id: &'a str) -> Option<&'a str> {
+        let (number, key) = id.strip_prefix(SAY)?.split_once(' ')?;
+        let ongoing = self.ongoing.get(key)?;
+        (number.parse() == Ok(ongoing.number)).then_some(key)
     }
 }
 
@@ -345,8 +359,8 @@ fn marked(id: String, command: Command) -> Request {
     Request { id: Some(RequestId(id.into())), command }
 }
 
-fn say(key: &str, channel: ChannelId, content: Payload) -> Request {
-    marked(format!("{SAY}{key}"), Command::Publish(Publish::to(channel, content)))
+fn say(number: u64, key: &str, channel: ChannelId, content: Payload) -> Request {
+    marked(format!("{SAY}{number} {key}"), Command::Publish(Publish::to(channel, content)))
 }
 
 fn is_unknown(value: &Typed<'_>) -> bool {
@@ -357,5 +371,54 @@ fn closed(why: &'static str) -> BadRequest {
     BadRequest {
         close: Some(Close::new(Close::BAD_REQUEST.code, why)),
         ..BadRequest::new(None, Refusal::bad_request(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session that is let in.
+    fn calls() -> Calls {
+        let mut calls = Calls::new(Arc::default(), 8);
+        open(&mut calls);
+        calls.granted();
+        assert!(calls.take_next().iter().all(|request| request.command == Command::Ping));
+        calls
+    }
+
+    /// Hears a frame of the one publish; what is asked for it.
+    fn hear(calls: &mut Calls, kind: &str, rest: &str) -> Vec<Request> {
+        let call = r#""en":"chat","m":"publish","cid":"11111111-2222-4333-8444-555555555555""#;
+        calls.hear(&format!(r#"{{"type":"{kind}","data":{{{call},{rest}}}}}"#)).expect("a frame");
+        calls.take_next()
+    }
+
+    fn open(calls: &mut Calls) {
+        hear(calls, "omsc", r#""args":"{\"channelId\":\"room\"}","is":["messages"]"#);
+    }
+
+    /// Says a message; the mark of its answer.
+    fn mark(calls: &mut Calls) -> String {
+        let message = r#"{"className":"ChatMessage","data":{"content":"hi","channelId":"room"}}"#;
+        let asked = hear(calls, "msm", &format!(r#""p":"messages","o":{message}"#));
+        asked.into_iter().find_map(|request| request.id).expect("a publish").0.into()
+    }
+
+    #[test]
+    fn what_a_call_said_is_not_answered_to_the_next_one_with_its_cid() {
+        let mut calls = calls();
+        let marks = [(); 2].map(|()| mark(&mut calls));
+        hear(&mut calls, "cmsc", r#""cr":"done""#);
+        open(&mut calls);
+        calls.take_words();
+        calls.said(&marks[0]);
+        calls.refused(&marks[1], &Refusal::permission_denied("no"));
+        let own = mark(&mut calls);
+        hear(&mut calls, "cmsc", r#""p":"messages","cr":"done""#);
+        calls.said(&marks[0]);
+        assert!(calls.take_words().is_empty(), "its own message is not answered");
+        calls.said(&own);
+        assert!(matches!(calls.take_words().make_contiguous(), [Frame::Close(_, None, Reason::Done)]));
     }
 }

@@ -321,6 +321,16 @@ mod tests {
         assert!(matches!(Frame::read(text), Some(Frame::Close(_, None, Reason::Done))));
     }
 
+    #[test]
+    fn depth_128_is_read_and_129_is_not() {
+        let nested = |depth: usize| {
+            let data = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
+            frames().nth(7).expect("msm").replace(r#""data":0"#, &format!(r#""data":{data}"#))
+        };
+        assert!(matches!(Frame::read(&nested(128)), Some(Frame::Value(..))));
+        assert!(Frame::read(&nested(129)).is_none());
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".*", which in 0..13_usize, at in any::<prop::sample::Index>(), byte in any::<char>()) {

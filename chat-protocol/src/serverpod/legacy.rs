@@ -313,6 +313,18 @@ mod tests {
     }
 
     #[test]
+    fn depth_128_is_read_and_129_is_not() {
+        let nested = |depth: usize| {
+            let x = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
+            format!(
+                r#"{{"endpoint":"chat","object":{{"className":"ChatMessage","data":{{"content":"hi","channelId":"room","x":{x}}}}}}}"#
+            )
+        };
+        assert!(heard(&nested(128)).is_ok());
+        assert_eq!(closed(&nested(129)).as_deref(), Some("3501 no object of a stream"));
+    }
+
+    #[test]
     fn the_plain_key_stands_on_the_url() {
         let token = |query| match Legacy.welcome(&Opener { query, subprotocols: &[] }).expect("welcome").hello
         {

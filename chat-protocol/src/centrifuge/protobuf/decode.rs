@@ -104,3 +104,15 @@ pub(super) fn payload(bytes: Vec<u8>) -> Option<Payload> {
     let text = std::str::from_utf8(&bytes).ok().filter(is_json);
     Some(text.map_or_else(|| Payload::Binary(bytes.as_slice().into()), Payload::json))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_128_is_json_and_129_is_bytes() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(payload(nested(128).into()), Some(Payload::json(nested(128))));
+        assert_eq!(payload(nested(129).into()), Some(Payload::Binary(nested(129).into_bytes().into())));
+    }
+}
