@@ -10,6 +10,8 @@ use crate::port::{Frames, Framing, Protocol, Talk};
 pub(crate) struct Encoding {
     protocol: Arc<dyn Protocol>,
     pub(crate) framing: Arc<dyn Framing>,
+    /// It is one session's alone.
+    pub(crate) own: bool,
 }
 
 /// Every encoding that sessions share, once.
@@ -24,7 +26,7 @@ impl Encodings {
         if let Some(same) = known.iter().find(|known| known.names() == names) {
             return same.clone();
         }
-        let new = Arc::new(Encoding { protocol, framing });
+        let new = Arc::new(Encoding { protocol, framing, own: false });
         known.push(new.clone());
         new
     }
@@ -33,7 +35,7 @@ impl Encodings {
 impl Encoding {
     /// One that no other session shares.
     pub(crate) fn of(voice: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Arc<Self> {
-        Arc::new(Self { protocol: voice, framing })
+        Arc::new(Self { protocol: voice, framing, own: true })
     }
 
     fn names(&self) -> (&'static str, &'static str) {

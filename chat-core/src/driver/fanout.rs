@@ -88,7 +88,9 @@ impl<'a> Round<'a> {
         for ahead in piece.chunks(AHEAD) {
             black_box(ahead.iter().fold(0, |sum, subscription| sum ^ subscription.glance()));
             for subscription in ahead {
-                let delivery = if !subscription.echo && has_own(subscription, events) {
+                let delivery = if subscription.outbox.encoding.own
+                    || (!subscription.echo && has_own(subscription, events))
+                {
                     deliver_to(subscription, events)
                 } else {
                     subscription.deliver(self.shared.batch(subscription, events))
