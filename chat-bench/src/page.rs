@@ -46,6 +46,15 @@ A channel of ten hears 100 messages a second: alone, and while a channel of 10,0
 measures goes before all else on its core, the hot one's load behind all else: else the wait for that core, and not for the server, would be most of the p99.
 ";
 
+const CLIENTS: &str = "
+## The clients of others
+
+W1-16 again, with 1,000 subscribers that are clients of Centrifuge (JSON) or of Phoenix (text), beside those of the plain protocol.
+
+| subscribers | times the floor | times the plain protocol |
+|---|---|---|
+";
+
 const STEADY: &str = "
 ## 500 messages a second, and readers that do not read
 
@@ -74,6 +83,7 @@ fn page(results: &Results) -> String {
     page += WORKLOADS;
     page += &first_table(results);
     page += &large(results);
+    page += &clients(results);
     page += &beside(results);
     page += &slow_and_open(results);
     page += &storm(results);
@@ -176,6 +186,15 @@ fn large(results: &Results) -> String {
                 vec![results.median(idle, server, set_up), ratio, wide]
             },
         )
+}
+
+fn clients(results: &Results) -> String {
+    let (wide, cpu) = (Workload::W1x16, main_column(Workload::W1x16).1);
+    let rows = [Server::Tokio, Server::Centrifuge, Server::Phoenix].map(|server| {
+        let to = |other| results.ratio(wide, server, other, cpu);
+        row(bold(server), vec![to(Server::Floor), to(Server::Tokio)])
+    });
+    CLIENTS.to_owned() + &rows.concat()
 }
 
 fn beside(results: &Results) -> String {
