@@ -1,5 +1,7 @@
 //! Clients of every protocol, as far as a script needs them: what they send, and what they make of what they hear.
 
+mod serverpod;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
 use serde_json::{Value, json};
+use serverpod::{LegacySpeaker, StreamSpeaker};
 
 /// What a client hears, whatever its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -300,124 +303,6 @@ impl Speaker for PhoenixSpeaker {
             Some("said") => vec![Told::Said(channel, content(payload))],
             Some("message") => vec![Told::Said(channel, content(&payload["content"]))],
             Some("phx_close") => Vec::new(),
-            _ => panic!("not expected: {frame}"),
-        }
-    }
-
-    fn place(&self, _: &str) -> Option<Place> {
-        None
-    }
-}
-
-fn chat_message(channel: &str, content: &str) -> Value {
-    let timestamp = "1970-01-01T00:00:00.000Z";
-    let data = json!({"senderName":"x","content":content,"timestamp":timestamp,"channelId":channel});
-    json!({"className":"ChatMessage","data":data})
-}
-
-fn heard_message(object: &Value) -> Told {
-    assert_eq!(object["className"], "ChatMessage", "{object}");
-    Told::Said(word(&object["data"]["channelId"]), content(&object["data"]["content"]))
-}
-
-struct LegacySpeaker;
-
-impl LegacySpeaker {
-    fn wish(channel: &str, subscribe: bool) -> String {
-        let data = json!({"channelId":channel,"subscribe":subscribe});
-        json!({"endpoint":"chat","object":{"className":"ChannelSubscription","data":data}}).to_string()
-    }
-}
-
-impl Speaker for LegacySpeaker {
-    fn greeting(&mut self) -> Option<String> {
-        None
-    }
-
-    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
-        Self::wish(channel, true)
-    }
-
-    fn leave(&mut self, channel: &str) -> String {
-        Self::wish(channel, false)
-    }
-
-    fn publish(&mut self, channel: &str, text: &str) -> String {
-        json!({"endpoint":"chat","object":chat_message(channel, text)}).to_string()
-    }
-
-    fn hear(&mut self, frame: &str) -> Vec<Told> {
-        vec![heard_message(&parse(frame)["object"])]
-    }
-
-    fn place(&self, _: &str) -> Option<Place> {
-        None
-    }
-}
-
-/// One call for each stay in a channel, and one for what is said in each.
-#[derive(Default)]
-struct StreamSpeaker {
-    calls: u64,
-    stays: HashMap<String, String>,
-    says: HashMap<String, String>,
-}
-
-impl StreamSpeaker {
-    fn call(&mut self, channel: &str, method: &str, inputs: &[&str]) -> (String, String) {
-        self.calls += 1;
-        let id = format!("00000000-0000-4000-8000-{:012}", self.calls);
-        let arguments = json!({"channelId":channel}).to_string();
-        let data = json!({"en":"chat","m":method,"cid":id,"args":arguments,"is":inputs});
-        (id, json!({"type":"omsc","data":data}).to_string())
-    }
-
-    fn channel_of(&self, id: &Value) -> Option<String> {
-        self.stays.iter().find(|(_, stay)| *stay == id).map(|(channel, _)| channel.clone())
-    }
-}
-
-impl Speaker for StreamSpeaker {
-    /// Calls end with the connection.
-    fn greeting(&mut self) -> Option<String> {
-        self.says.clear();
-        None
-    }
-
-    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
-        let (id, frame) = self.call(channel, "subscribe", &[]);
-        self.stays.insert(channel.to_owned(), id);
-        frame
-    }
-
-    fn leave(&mut self, channel: &str) -> String {
-        let data = json!({"en":"chat","m":"subscribe","cid":self.stays[channel],"cr":"done"});
-        json!({"type":"cmsc","data":data}).to_string()
-    }
-
-    /// The first of a channel opens the stream that the others use too.
-    fn publish(&mut self, channel: &str, text: &str) -> String {
-        let opening = (!self.says.contains_key(channel)).then(|| {
-            let (id, frame) = self.call(channel, "publish", &["messages"]);
-            self.says.insert(channel.to_owned(), id);
-            frame
-        });
-        let object = chat_message(channel, text);
-        let data = json!({"en":"chat","m":"publish","cid":self.says[channel],"p":"messages","o":object});
-        let said = json!({"type":"msm","data":data}).to_string();
-        opening.map_or(said.clone(), |opening| format!("{opening}\n{said}"))
-    }
-
-    fn hear(&mut self, frame: &str) -> Vec<Told> {
-        let frame = parse(frame);
-        let data = &frame["data"];
-        match (frame["type"].as_str(), self.channel_of(&data["cid"])) {
-            (Some("omsr"), stay) => {
-                assert_eq!(data["res"], "success", "{frame}");
-                stay.map(|channel| Told::In(channel, None)).into_iter().collect()
-            }
-            (Some("msm"), _) => vec![heard_message(&data["o"])],
-            (Some("cmsc"), Some(channel)) => vec![Told::Out(channel)],
             _ => panic!("not expected: {frame}"),
         }
     }
