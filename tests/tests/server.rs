@@ -136,6 +136,10 @@ fn a_server_without_file_descriptors_left_recovers_when_some_are_free_again() {
     let limited = format!("ulimit -n 40; exec {} --store none --listen 127.0.0.1:0", server().display());
     let server = Program::start(Command::new("sh").args(["-c", &limited]));
     let crowd: Vec<_> = (0..60).map(|_| Raw::connect(server.address)).collect();
+    let held = || std::fs::read_dir(format!("/proc/{}/fd", server.id())).expect("it runs").count();
+    while held() < 40 {
+        std::thread::yield_now();
+    }
     drop(crowd);
     assert_eq!(try_to_open(&server), 101);
     assert!(get(server.address, "/metrics").contains("chat_cut_short_total{what=\"accept\"}"));
