@@ -697,6 +697,23 @@ each.drain = {
   },
 };
 
+// ---- a server that fails at first ----
+
+once.fails = {
+  async 'what fails for a moment is tried again by the client itself'(room) {
+    const client = new Centrifuge(`${base.replace('http', 'ws')}/connection/websocket`, { websocket: WebSocket });
+    clients.push(client);
+    const sub = client.newSubscription(room);
+    const errors = [];
+    for (const each of [client, sub]) each.on('error', ({ error }) => errors.push(error.code));
+    const subscribed = next(sub, 'subscribed');
+    sub.subscribe();
+    client.connect();
+    await subscribed;
+    equal(errors, [100, 111, 100], 'what it hears before');
+  },
+};
+
 // ---- running them ----
 
 const wanted = [

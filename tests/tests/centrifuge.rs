@@ -1,7 +1,15 @@
 //! The server with clients of Centrifuge: npm's `centrifuge` as it is, over WebSocket, HTTP streams and server-sent events.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chat_core::{
+    Connect, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions,
+};
+use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::clients::script_says;
 use chat_tests::program::Program;
+use chat_tokio_adapter::{Gate, TokioRuntime, serve};
+use tokio::net::TcpListener;
 
 /// The key of the script's API calls.
 const KEY: [&str; 2] = ["--api-key", "an api key"];
@@ -28,6 +36,44 @@ fn every_end_is_seen_by_the_client_which_comes_back_or_stays_away_as_the_code_sa
         ["--ping-seconds", "2", "--pong-seconds", "1", "--request-rate", "40", "--request-burst", "40"];
     suite("ends", &Program::server(&bounds), &[]);
     suite("slow", &Program::server(&[&["--outbox-bytes", "200000"][..], &KEY].concat()), &[]);
+}
+
+/// Fails when it is asked for the first time whether somebody may come in, and twice whether somebody may join.
+#[derive(Default)]
+struct FailsAtFirst {
+    comers: AtomicUsize,
+    joiners: AtomicUsize,
+}
+
+impl Endpoint for FailsAtFirst {
+    async fn stream_opened(&self, _: SessionId, _: Connect) -> Result<Identity, Refusal> {
+        match self.comers.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(Refusal::internal("not yet")),
+            _ => Ok(Identity::named("ann".parse()?)),
+        }
+    }
+
+    async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
+        match self.joiners.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(Refusal::too_many_requests("not so fast")),
+            1 => Err(Refusal::internal("not yet")),
+            _ => Ok(SubscribeOptions::of(&wish)),
+        }
+    }
+}
+
+#[test]
+fn what_the_server_fails_at_for_a_moment_the_client_tries_again() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let address = runtime.block_on(async {
+        let hub = Hub::builder(FailsAtFirst::default()).build(TokioRuntime::current());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a port");
+        tokio::spawn(serve(listener, Gate::new(hub, Centrifuge::default()), std::future::pending()));
+        address
+    });
+    let said = script_says("centrifuge.mjs", &["fails", &format!("http://{address}")]);
+    assert!(said.ends_with(" passed, 0 failed"), "{said}");
 }
 
 #[test]
