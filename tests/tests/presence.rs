@@ -245,6 +245,9 @@ fn play(seed: u64, random: &mut Rng, way: Way, sessions: usize, users: usize) {
                     *joined = true;
                     if observes {
                         views.insert(at, View::default());
+                    } else {
+                        // It may have stalled as an observer; one that does not resync would be closed for that, and not be there.
+                        client.wire().flow();
                     }
                 }
                 4 if *joined => {
