@@ -1,15 +1,17 @@
 //! The opening handshake on a socket, in bounded time and room.
 
-use std::io;
-use std::net::TcpStream;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_io::Async;
-use chat_core::Runtime;
-use chat_websocket::{Gate, HeadLimits, Opening, OpeningRequest, Rejection, RequestReader, to_bytes};
+use chat_core::{ByteWriter, Runtime};
+use chat_websocket::{
+    Gate, HeadLimits, Opening, OpeningRequest, PollRead, Rejection, RequestReader, to_bytes,
+};
 use futures::future::{Either, select};
-use futures::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::socket::{Source, Tcp, TcpReader};
 
 /// How long one that is refused has to hear why.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Lets a client in: its place, and what it said already. One that may not come in is told why.
-pub(crate) async fn enter(gate: &Gate, socket: &Async<TcpStream>) -> Option<(Opening, Vec<u8>)> {
+pub(crate) async fn enter<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Option<(Opening, Vec<u8>)> {
     let runtime = gate.hub().runtime();
     let entered = within(runtime, gate.hub().limits().handshake_timeout, admit(gate, socket)).await;
     match entered.unwrap_or_else(|| Err(reject(gate, Rejection::Timeout))) {
@@ -48,10 +50,10 @@ pub(crate) async fn enter(gate: &Gate, socket: &Async<TcpStream>) -> Option<(Ope
     }
 }
 
-async fn admit(gate: &Gate, mut socket: &Async<TcpStream>) -> Result<(Opening, Vec<u8>), Failure> {
+async fn admit<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<(Opening, Vec<u8>), Failure> {
     let OpeningRequest { head, rest } = read_request(gate, socket).await?;
     let (response, opening) = gate.open(&head)?;
-    socket.write_all(&to_bytes(&response.map(|()| ""))).await?;
+    write_all(socket, &to_bytes(&response.map(|()| ""))).await?;
     Ok((opening, rest))
 }
 
@@ -61,15 +63,16 @@ fn reject(gate: &Gate, rejection: Rejection) -> Failure {
     Failure::Refused(rejection)
 }
 
-async fn read_request(gate: &Gate, mut socket: &Async<TcpStream>) -> Result<OpeningRequest, Failure> {
-    let mut reader = RequestReader::new(HeadLimits::from(gate.hub().limits()));
+async fn read_request<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<OpeningRequest, Failure> {
+    let mut request = RequestReader::new(HeadLimits::from(gate.hub().limits()));
+    let mut reader = TcpReader::new(socket.clone());
     let mut buffer = [0; 1024];
     loop {
-        let n = socket.read(&mut buffer).await?;
+        let n = read(&mut reader, &mut buffer).await?;
         if n == 0 {
             return Err(Failure::Gone);
         }
-        let pushed = reader.push(&buffer[..n]).map_err(|rejection| reject(gate, rejection));
+        let pushed = request.push(&buffer[..n]).map_err(|rejection| reject(gate, rejection));
         if let Some(request) = pushed? {
             return Ok(request);
         }
@@ -77,13 +80,30 @@ async fn read_request(gate: &Gate, mut socket: &Async<TcpStream>) -> Result<Open
 }
 
 /// Says why, then reads on for a moment: closing a socket with unread bytes would reset it, and the answer be lost.
-async fn refuse(mut socket: &Async<TcpStream>, rejection: Rejection) -> io::Result<()> {
-    socket.write_all(&to_bytes(&rejection.response())).await?;
-    socket.close().await?;
+async fn refuse<S: Source>(socket: &Arc<Tcp<S>>, rejection: Rejection) -> io::Result<()> {
+    write_all(socket, &to_bytes(&rejection.response())).await?;
+    poll_fn(|cx| socket.poll_close(cx)).await?;
+    let mut reader = TcpReader::new(socket.clone());
     let mut scrap = [0; 1024];
     for _ in 0..256 {
-        if socket.read(&mut scrap).await? == 0 {
+        if read(&mut reader, &mut scrap).await? == 0 {
             break;
+        }
+    }
+    Ok(())
+}
+
+async fn read<S: Source>(reader: &mut TcpReader<S>, buffer: &mut [u8]) -> io::Result<usize> {
+    poll_fn(|cx| reader.poll_read(cx, buffer)).await
+}
+
+async fn write_all<S: Source>(socket: &Tcp<S>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match poll_fn(|cx| socket.poll_write(cx, &[IoSlice::new(bytes)])).await {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! chat-core on async-std and smol: the runtimes, and a listener over futures-io.
 //!
 //! ```text
-//!   serve ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
-//!             run_io  ──┘                            (TLS and other streams)
+//!   serve, run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
+//!   run_io         ──┘                            (TLS and other streams)
 //! ```
 //!
 //! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`] for a server of its own, with a
-//! [`gate`]; [`run_tcp`] and [`run_io`] for sockets that are open already. Sockets are async-io's [`Async`], on which both runtimes stand.
-//! async-std itself is discontinued (RUSTSEC-2025-0052): what is new should choose smol.
+//! [`gate`]; [`run_tcp`] and [`run_io`] for sockets that are open already. Those are async-io's [`Async`], on which both runtimes stand; on Unix
+//! the sockets of [`serve`] stand together behind one such source, which costs much less under load. async-std itself is discontinued (RUSTSEC-2025-0052): what is new should choose smol.
 //!
 //! ```no_run
 //! use std::{future::pending, net::TcpListener};
@@ -32,6 +32,11 @@ mod run;
 #[cfg(any(feature = "async-std", feature = "smol"))]
 mod runtime;
 mod socket;
+#[cfg(unix)]
+mod sockets;
+#[cfg(not(unix))]
+#[path = "sockets_apart.rs"]
+mod sockets;
 
 pub use async_io::Async;
 pub use chat_websocket::{Gate, Opening, Origin, Origins, Rejection};

@@ -1,45 +1,58 @@
 //! Accepts connections, and lets each in on a task of its own.
 
 use std::future::Future;
-use std::net::{TcpListener, TcpStream};
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_io::Async;
 use chat_websocket::Gate;
-use futures::future::{FutureExt, select};
+use futures::future::{FutureExt, ready, select};
 
 use crate::door::enter;
-use crate::run::run_tcp;
+use crate::run::run_source;
+use crate::socket::{Source, Tcp};
+use crate::sockets::Sockets;
 
-/// Pauses after a failed accept, such as without file descriptors left: doubled from the first to the last.
+/// Pauses after what failed, such as without file descriptors left: doubled from the first to the last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
 ///
-/// A client has 10 s, 16 KiB, 8 KiB a line and 100 headers for its request; else it gets 408 or 431. The tasks are spawned on the hub's runtime.
+/// A client has 10 s, 16 KiB, 8 KiB a line and 100 headers for its request; else it gets 408 or 431. The tasks are spawned on the hub's runtime: best is
+/// to run this there too, in a task, since a thread that only accepts would have to wake another for each connection.
 pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Output = ()>) {
     let accepting = async {
+        let (sockets, watch) = until_done(&gate, || ready(Sockets::new())).await;
+        gate.hub().runtime().spawn(Box::pin(watch));
         loop {
-            let (socket, gate) = (accept(&listener, &gate).await, gate.clone());
-            let runtime = gate.hub().runtime().clone();
-            runtime.spawn(Box::pin(async move {
-                if let Some((opening, early)) = enter(&gate, &socket).await {
-                    // A task of its own, with nothing in it of how it came about.
-                    let session = run_tcp(opening, socket, early);
-                    gate.hub().runtime().spawn(Box::pin(session.map(drop)));
-                }
-            }));
+            let socket = until_done(&gate, || async {
+                let (socket, _) = listener.read_with(TcpListener::accept).await?;
+                sockets.watch(socket)
+            });
+            let let_in = let_in(gate.clone(), Arc::new(Tcp(socket.await)));
+            gate.hub().runtime().spawn(Box::pin(let_in));
         }
     };
     select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-async fn accept(listener: &Async<TcpListener>, gate: &Gate) -> Async<TcpStream> {
+async fn let_in<S: Source>(gate: Gate, socket: Arc<Tcp<S>>) {
+    if let Some((opening, early)) = enter(&gate, &socket).await {
+        // A task of its own, with nothing in it of how it came about.
+        let session = run_source(opening, socket, early);
+        gate.hub().runtime().spawn(Box::pin(session.map(drop)));
+    }
+}
+
+/// Tries until it succeeds; what fails is counted.
+async fn until_done<T, F: Future<Output = io::Result<T>>>(gate: &Gate, attempt: impl Fn() -> F) -> T {
     let runtime = gate.hub().runtime();
     let mut pause = PAUSES[0];
     loop {
-        match listener.accept().await {
-            Ok((socket, _)) => return socket,
+        match attempt().await {
+            Ok(done) => return done,
             Err(_) => {
                 gate.hub().count_failed_accept();
                 runtime.sleep_until(runtime.now().instant + pause).await;

@@ -10,7 +10,7 @@ use chat_protocol::json::Json;
 use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
+use crate::socket::{AnyWriter, Reader, Source, Tcp, TcpReader};
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
@@ -23,9 +23,17 @@ pub fn run_tcp(
     socket: Async<TcpStream>,
     early: Vec<u8>,
 ) -> impl Future<Output = Close> + Send {
+    run_source(opening, Arc::new(Tcp(socket)), early)
+}
+
+/// As [`run_tcp`], whatever tells of the socket's events.
+pub(crate) fn run_source<S: Source>(
+    opening: Opening,
+    socket: Arc<Tcp<S>>,
+    early: Vec<u8>,
+) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
-    let _ = socket.get_ref().set_nodelay(true);
-    let socket = Arc::new(Tcp(socket));
+    let _ = socket.0.stream().set_nodelay(true);
     let input = Messages::new(TcpReader::new(socket.clone()), opening.limits, early);
     let Opening { seat, protocol, hello, .. } = opening;
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)

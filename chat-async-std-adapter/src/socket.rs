@@ -11,34 +11,59 @@ use chat_core::ByteWriter;
 use chat_websocket::PollRead;
 use futures::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 
+/// A TCP socket, and whatever tells of its events.
+pub(crate) trait Source: Send + Sync + 'static {
+    fn stream(&self) -> &TcpStream;
+
+    /// Ready once there was an event, or may have been one, since it was last ready.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// As [`poll_readable`](Self::poll_readable).
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Source for Async<TcpStream> {
+    fn stream(&self) -> &TcpStream {
+        self.get_ref()
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_readable(self, cx)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_writable(self, cx)
+    }
+}
+
 /// A TCP socket: its session reads it, and whoever publishes writes at once. One allocation, so that a write is as near as can be.
 #[derive(Debug)]
-pub(crate) struct Tcp(pub(crate) Async<TcpStream>);
+pub(crate) struct Tcp<S>(pub(crate) S);
 
 /// The reading half.
 #[derive(Debug)]
-pub(crate) struct TcpReader {
-    socket: Arc<Tcp>,
+pub(crate) struct TcpReader<S> {
+    socket: Arc<Tcp<S>>,
     /// Nothing was left when it was last read: it is not asked before there is an event.
     empty: bool,
 }
 
-impl TcpReader {
-    pub(crate) fn new(socket: Arc<Tcp>) -> Self {
+impl<S> TcpReader<S> {
+    pub(crate) fn new(socket: Arc<Tcp<S>>) -> Self {
         Self { socket, empty: false }
     }
 }
 
-impl PollRead for TcpReader {
+impl<S: Source> PollRead for TcpReader<S> {
     /// A short read has emptied the socket: what comes later is another event, and what came since is told at once.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let socket = &self.socket.0;
+        let source = &self.socket.0;
         loop {
             if self.empty {
-                ready!(socket.poll_readable(cx))?;
+                ready!(source.poll_readable(cx))?;
                 self.empty = false;
             }
-            match socket.get_ref().read(buffer) {
+            match source.stream().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.empty = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => {
@@ -50,11 +75,12 @@ impl PollRead for TcpReader {
     }
 }
 
-impl ByteWriter for Tcp {
+impl<S: Source> ByteWriter for Tcp<S> {
     fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut stream = self.0.stream();
         match bytes {
-            [one] => self.0.get_ref().write(one),
-            many => self.0.get_ref().write_vectored(many),
+            [one] => stream.write(one),
+            many => stream.write_vectored(many),
         }
     }
 
@@ -69,7 +95,7 @@ impl ByteWriter for Tcp {
     }
 
     fn poll_close(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+        Poll::Ready(self.0.stream().shutdown(Shutdown::Write))
     }
 }
 

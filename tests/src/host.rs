@@ -30,6 +30,8 @@ pub enum Host {
     TokioStreams,
     /// async-std, on such byte streams.
     AsyncStdStreams,
+    /// async-std, on sockets that are open already.
+    AsyncStdSockets,
 }
 
 /// A hub that listens, until this is dropped.
@@ -64,7 +66,12 @@ impl Host {
             Self::Smol => futures_io(hub.build(SmolRuntime), tell, stop),
             Self::AxumSockets => streams::axum_sockets(hub, tell, stop),
             Self::TokioStreams => streams::tokio_streams(hub, tell, stop),
-            Self::AsyncStdStreams => streams::async_std_streams(hub.build(AsyncStdRuntime), tell, stop),
+            Self::AsyncStdStreams => {
+                streams::async_std(hub.build(AsyncStdRuntime), chat_async_std_adapter::run_io, tell, stop);
+            }
+            Self::AsyncStdSockets => {
+                streams::async_std(hub.build(AsyncStdRuntime), chat_async_std_adapter::run_tcp, tell, stop);
+            }
         }
     }
 }

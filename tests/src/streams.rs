@@ -10,10 +10,10 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, extract::RawQuery};
 use chat_async_std_adapter::Async;
-use chat_core::{Hub, HubBuilder, Opener, Protocol};
+use chat_core::{Close, Hub, HubBuilder, Opener, Protocol};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::TokioRuntime;
-use chat_websocket::{HeadLimits, RequestReader, to_bytes};
+use chat_websocket::{HeadLimits, Opening, RequestReader, to_bytes};
 use futures::future::select;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use hyper::service::service_fn;
@@ -72,7 +72,12 @@ pub(crate) fn tokio_streams(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
     });
 }
 
-pub(crate) fn async_std_streams(hub: Hub, tell: &Tell, stop: Receiver<()>) {
+pub(crate) fn async_std<F: Future<Output = Close> + Send + 'static>(
+    hub: Hub,
+    session: fn(Opening, Async<std::net::TcpStream>, Vec<u8>) -> F,
+    tell: &Tell,
+    stop: Receiver<()>,
+) {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
     let address = listener.get_ref().local_addr().expect("a port");
     tell.send((address, hub.clone())).expect("somebody waits");
@@ -80,7 +85,11 @@ pub(crate) fn async_std_streams(hub: Hub, tell: &Tell, stop: Receiver<()>) {
     let accepting = async move {
         loop {
             let (socket, _) = listener.accept().await.expect("a socket");
-            there.runtime().spawn(Box::pin(run_stream(there.clone(), socket)));
+            let hub = there.clone();
+            there.runtime().spawn(Box::pin(async move {
+                let (opening, socket, early) = let_in(hub, socket).await;
+                session(opening, socket, early).await;
+            }));
         }
     };
     async_io::block_on(until_gone(
@@ -89,7 +98,10 @@ pub(crate) fn async_std_streams(hub: Hub, tell: &Tell, stop: Receiver<()>) {
     ));
 }
 
-async fn run_stream(hub: Hub, mut socket: Async<std::net::TcpStream>) {
+async fn let_in(
+    hub: Hub,
+    mut socket: Async<std::net::TcpStream>,
+) -> (Opening, Async<std::net::TcpStream>, Vec<u8>) {
     let (mut reader, mut buffer) = (RequestReader::new(HeadLimits::default()), [0; 1024]);
     let request = loop {
         let n = socket.read(&mut buffer).await.expect("a request");
@@ -99,7 +111,7 @@ async fn run_stream(hub: Hub, mut socket: Async<std::net::TcpStream>) {
     };
     let (response, opening) = chat_async_std_adapter::gate(hub).open(&request.head).expect("a good one");
     socket.write_all(&to_bytes(&response.map(|()| ""))).await.expect("it is there");
-    chat_async_std_adapter::run_io(opening, socket, request.rest).await;
+    (opening, socket, request.rest)
 }
 
 fn on_tokio(run: impl Future<Output = ()>) {

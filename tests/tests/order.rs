@@ -91,3 +91,8 @@ fn all_hear_one_order_over_byte_streams_on_tokio() {
 fn all_hear_one_order_over_byte_streams_on_async_std() {
     holds_on(Host::AsyncStdStreams);
 }
+
+#[test]
+fn all_hear_one_order_over_sockets_that_async_std_opened() {
+    holds_on(Host::AsyncStdSockets);
+}

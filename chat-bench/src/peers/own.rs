@@ -21,15 +21,17 @@ pub(super) async fn tokio(listener: tokio::net::TcpListener, shards: usize) -> i
 }
 
 pub(super) fn async_std(listener: TcpListener, shards: usize) -> io::Result<()> {
-    serve(listener, builder(shards).build(AsyncStdRuntime))
+    let serving = async_std::task::spawn(serve(listener, builder(shards).build(AsyncStdRuntime)));
+    async_std::task::block_on(serving)
 }
 
 pub(super) fn smol(listener: TcpListener, shards: usize) -> io::Result<()> {
-    serve(listener, builder(shards).build(SmolRuntime))
+    smol::block_on(smol::spawn(serve(listener, builder(shards).build(SmolRuntime))))
 }
 
-fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
+/// To be run in a task: what another thread accepted, the runtime's would have to be woken for each time.
+async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
     let listener = Async::new(listener)?;
-    async_io::block_on(chat_async_std_adapter::serve(listener, chat_async_std_adapter::gate(hub), pending()));
+    chat_async_std_adapter::serve(listener, chat_async_std_adapter::gate(hub), pending()).await;
     Ok(())
 }

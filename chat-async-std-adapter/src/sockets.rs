@@ -1,0 +1,254 @@
+//! Many sockets behind one source of the runtime's: an event costs the socket's task a call, and the reactor none.
+//!
+//! async-io arms a source anew for every event, with a system call, and its own thread looks for events whenever the tasks take longer than 50 µs: under
+//! load each event then costs two switches between threads. A set of its own tells each event once, without being armed, and is looked at by a task:
+//! between two rounds of the others, or when the reactor says that there is something.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use async_io::Async;
+use futures::task::AtomicWaker;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Registry, Token};
+use slab::Slab;
+
+use crate::socket::Source;
+
+/// The most events that are looked at together.
+const EVENTS: usize = 256;
+
+/// The sockets of one listener.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    registry: Registry,
+    all: Mutex<Slab<Arc<Readiness>>>,
+    /// The task that looks at them: to be told when the last is gone.
+    watch: Arc<AtomicWaker>,
+}
+
+impl Sockets {
+    /// A new set, and what is to be run for it.
+    pub(crate) fn new() -> io::Result<(Arc<Self>, impl Future<Output = ()> + Send)> {
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let source = Async::new_nonblocking(registry.as_fd().try_clone_to_owned()?)?;
+        let watch = Arc::new(AtomicWaker::new());
+        let sockets = Arc::new(Self { registry, all: Mutex::default(), watch: watch.clone() });
+        let (events, those) = (Events::with_capacity(EVENTS), Arc::downgrade(&sockets));
+        Ok((sockets, Watch { poll, source, events, sockets: those, watch }))
+    }
+
+    /// Takes in a socket.
+    pub(crate) fn watch(self: &Arc<Self>, stream: TcpStream) -> io::Result<Watched> {
+        stream.set_nonblocking(true)?;
+        let readiness = Arc::new(Readiness::default());
+        let key = locked(&self.all).insert(readiness.clone());
+        let watched = Watched { stream, readiness, key, sockets: self.clone() };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut SourceFd(&watched.stream.as_raw_fd()), Token(key), interest)?;
+        Ok(watched)
+    }
+
+    fn tell(&self, events: &Events) {
+        let mut wakers = Vec::new();
+        let all = locked(&self.all);
+        for event in events {
+            if let Some(readiness) = all.get(event.token().0) {
+                let [read, write] = &mut *locked(&readiness.0);
+                if event.is_readable() || event.is_read_closed() {
+                    read.tell(event.is_read_closed(), &mut wakers);
+                }
+                if event.is_writable() || event.is_write_closed() {
+                    write.tell(event.is_write_closed(), &mut wakers);
+                }
+            }
+        }
+        drop(all);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.watch.wake();
+    }
+}
+
+/// Tells of events until the last socket is gone.
+struct Watch {
+    poll: mio::Poll,
+    source: Async<OwnedFd>,
+    events: Events,
+    sockets: Weak<Sockets>,
+    watch: Arc<AtomicWaker>,
+}
+
+impl Future for Watch {
+    type Output = ();
+
+    /// After events the task comes again when those who wait for them have had their turn, and waits only once there are none.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.watch.register(cx.waker());
+        loop {
+            let Some(sockets) = this.sockets.upgrade() else { return Poll::Ready(()) };
+            // Interrupted by a signal: as if there were none.
+            let _ = this.poll.poll(&mut this.events, Some(Duration::ZERO));
+            if !this.events.is_empty() {
+                sockets.tell(&this.events);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            drop(sockets);
+            if ready!(this.source.poll_readable(cx)).is_err() {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+/// A socket of the set.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: TcpStream,
+    readiness: Arc<Readiness>,
+    key: usize,
+    sockets: Arc<Sockets>,
+}
+
+impl Source for Watched {
+    fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        locked(&self.readiness.0)[0].poll(cx)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        locked(&self.readiness.0)[1].poll(cx)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // It is closed next, which takes it out of the set in any case.
+        let _ = self.sockets.registry.deregister(&mut SourceFd(&self.stream.as_raw_fd()));
+        locked(&self.sockets.all).try_remove(self.key);
+    }
+}
+
+/// What is known of a socket: of reading, and of writing.
+#[derive(Debug, Default)]
+struct Readiness(Mutex<[Direction; 2]>);
+
+#[derive(Debug, Default)]
+struct Direction {
+    /// There was an event that nobody has asked for yet.
+    told: bool,
+    /// Its end is reached: nothing will be told any more.
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Direction {
+    fn tell(&mut self, over: bool, wakers: &mut Vec<Waker>) {
+        self.told = true;
+        self.over |= over;
+        wakers.extend(self.waker.take());
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.told) || self.over {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener};
+
+    use futures::future::{FutureExt, join, poll_fn};
+
+    use super::*;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("a port")).expect("it listens");
+        (client, listener.accept().expect("one came").0)
+    }
+
+    async fn readable(socket: &Watched) {
+        poll_fn(|cx| socket.poll_readable(cx)).await.expect("no error");
+    }
+
+    #[test]
+    fn a_set_ends_with_its_last_socket() {
+        let (sockets, watch) = Sockets::new().expect("a set");
+        let (_client, stream) = pair();
+        let watched = sockets.watch(stream).expect("room");
+        drop(sockets);
+        async_io::block_on(join(watch, async move { drop(watched) }));
+    }
+
+    #[test]
+    fn an_event_is_told_once_and_the_end_for_ever() {
+        let (sockets, watch) = Sockets::new().expect("a set");
+        let (mut client, stream) = pair();
+        let watched = sockets.watch(stream).expect("room");
+        drop(sockets);
+        async_io::block_on(join(watch, async move {
+            client.write_all(b"one").expect("room");
+            readable(&watched).await;
+            assert!(readable(&watched).now_or_never().is_none(), "told twice");
+            client.write_all(b"two").expect("room");
+            readable(&watched).await;
+            // A last word and the end come as one event: whoever read the word must still hear of the end.
+            client.write_all(b"three").expect("room");
+            client.shutdown(Shutdown::Write).expect("it is open");
+            readable(&watched).await;
+            let mut words = [0; 64];
+            let n = watched.stream().read(&mut words).expect("words");
+            assert_eq!(&words[..n], b"onetwothree");
+            readable(&watched).await;
+            assert_eq!(watched.stream().read(&mut words).expect("the end"), 0);
+        }));
+    }
+
+    #[test]
+    fn what_was_full_is_told_to_have_room_again() {
+        let (sockets, watch) = Sockets::new().expect("a set");
+        let (mut client, stream) = pair();
+        let watched = sockets.watch(stream).expect("room");
+        drop(sockets);
+        async_io::block_on(join(watch, async move {
+            let writable = || poll_fn(|cx| watched.poll_writable(cx));
+            writable().await.expect("an empty one has room");
+            let mut written = 0;
+            while let Ok(n) = watched.stream().write(&[7; 65536]) {
+                written += n;
+            }
+            assert!(writable().now_or_never().is_none(), "it is full");
+            std::thread::spawn(move || client.read_exact(&mut vec![0; written]).map(|()| client));
+            writable().await.expect("it was read");
+            assert!(watched.stream().write(b"more").is_ok());
+        }));
+    }
+}
