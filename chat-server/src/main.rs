@@ -22,6 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
+/// Why it did not serve.
+type Failure = Box<dyn Error + Send + Sync>;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Failure> {
     let settings = Settings::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -40,10 +43,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     if settings.workers > 0 {
         runtime.worker_threads(settings.workers);
     }
-    runtime.enable_all().build()?.block_on(serve(settings))
+    // In a task: what this thread accepted itself, a worker would have to be woken for each time.
+    let serving = async { tokio::spawn(serve(settings)).await? };
+    runtime.enable_all().build()?.block_on(serving)
 }
 
-async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+async fn serve(settings: Settings) -> Result<(), Failure> {
     let open = OpenChat { open_publish: settings.open_publish };
     let mut hub = match &settings.jwt_secret {
         Some(secret) => Hub::builder(TokenChat::new(open, secret)),
