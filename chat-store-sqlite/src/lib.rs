@@ -38,7 +38,11 @@ use thread::Thread;
 ///
 /// Writes that wait together are committed together, and are safe from a crash of the machine when they are answered.
 #[derive(Debug)]
-pub struct SqliteStore(Thread);
+pub struct SqliteStore {
+    thread: Thread,
+    /// Publications that are kept of each channel; all if none.
+    keep: Option<u64>,
+}
 
 impl SqliteStore {
     /// Opens a file, and makes it if it is not there.
@@ -55,12 +59,18 @@ impl SqliteStore {
                 format!("it has version {version}, and {} is the newest that is known", sql::VERSION);
             return Err(StoreError(format!("{}: {message}", path.display())));
         }
-        Ok(Self(Thread::spawn(connection)))
+        Ok(Self { thread: Thread::spawn(connection), keep: None })
+    }
+
+    /// Keeps no more than the newest of each channel: with each that is appended, those go that are further back. Else all are kept for ever.
+    pub fn keep(mut self, publications: u64) -> Self {
+        self.keep = Some(publications);
+        self
     }
 
     /// How many transactions were committed: fewer than calls, if many came at once.
     pub fn commits(&self) -> u64 {
-        self.0.commits()
+        self.thread.commits()
     }
 }
 
@@ -72,23 +82,24 @@ impl HistoryStore for SqliteStore {
         tenure: u64,
     ) -> BoxFuture<'_, Result<Stored, StoreError>> {
         let channel = channel.clone();
-        self.0.ask(move |db| sql::open_channel(db, &channel, fresh, tenure))
+        self.thread.ask(move |db| sql::open_channel(db, &channel, fresh, tenure))
     }
 
     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.ask(move |db| sql::append(db, &publications))
+        let keep = self.keep;
+        self.thread.ask(move |db| sql::append(db, &publications, keep))
     }
 
     fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
-        self.0.ask(move |db| sql::read(db, &request, bytes))
+        self.thread.ask(move |db| sql::read(db, &request, bytes))
     }
 
     fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
         let channel = channel.clone();
-        self.0.ask(move |db| sql::trim(db, &channel, before))
+        self.thread.ask(move |db| sql::trim(db, &channel, before))
     }
 
     fn close(&self, tenure: u64) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.ask(move |db| sql::close(db, tenure))
+        self.thread.ask(move |db| sql::close(db, tenure))
     }
 }

@@ -72,13 +72,14 @@ pub(crate) fn open_channel(
     })
 }
 
-pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>]) -> Result<()> {
+pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: Option<u64>) -> Result<()> {
     let mut last =
         db.prepare_cached("UPDATE channels SET last = max(last, ?2) WHERE name = ?1 RETURNING id")?;
     let mut insert = db.prepare_cached(
         "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes, event)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
+    let mut forget = db.prepare_cached("DELETE FROM publications WHERE channel = ?1 AND place <= ?2")?;
     for publication in publications {
         let message = &publication.message;
         let place = signed(publication.offset);
@@ -93,6 +94,9 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>]) -> Resu
         let event = publication.event.as_ref().map(EventName::as_str);
         let (sender, content) = (message.sender_name.as_str(), message.content.as_bytes());
         insert.execute(params![id, place, sender, binary, content, microseconds, edits, deletes, event])?;
+        if let Some(keep) = keep {
+            forget.execute(params![id, signed(Offset(publication.offset.0.saturating_sub(keep)))])?;
+        }
     }
     Ok(())
 }

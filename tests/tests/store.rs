@@ -33,7 +33,10 @@ enum Mood {
 
 impl Moody {
     fn new() -> Self {
-        let file = SqliteStore::open(":memory:").expect("it opens");
+        Self::over(SqliteStore::open(":memory:").expect("it opens"))
+    }
+
+    fn over(file: SqliteStore) -> Self {
         Self(Arc::new(Inner { file, mood: Mutex::new(Mood::Well) }))
     }
 
@@ -261,6 +264,32 @@ fn what_was_not_stored_is_never_claimed_to_be_recovered_after_a_restart() {
         ann.say(&format!("subscribe room since {before} 3"));
         assert!(ann.heard()[0].contains("not recovered: epoch changed"));
     });
+}
+
+#[test]
+fn a_store_that_is_bounded_keeps_the_newest_of_each_channel_and_their_offsets() {
+    each_way(|way| {
+        let store = Moody::over(SqliteStore::open(":memory:").expect("it opens").keep(3));
+        let scene = scene(way, &store, Storage::Kept, 1);
+        let ann = scene.join("ann", "room");
+        ann.say("subscribe other");
+        ann.say("publish other 7");
+        say(&ann, 1..=3);
+        assert_eq!(stored(&store, "room"), [1, 2, 3]);
+        say(&ann, 4..=4);
+        assert_eq!((stored(&store, "room"), stored(&store, "other")), (vec![2, 3, 4], vec![1]));
+        stop(&scene);
+        let second = self::scene(way, &store, Storage::Kept, 2);
+        let bob = second.enter("bob");
+        bob.say("subscribe room");
+        assert_eq!(bob.heard(), ["subscribed room 4"]);
+    });
+}
+
+fn stored(store: &Moody, channel: &str) -> Vec<u64> {
+    let all = HistoryRequest::of(channel.parse().expect("a name"), 99);
+    let page = async_io::block_on(store.0.file.read(all, 9999)).expect("it reads");
+    page.publications.iter().map(|publication| publication.offset.0).collect()
 }
 
 #[test]
