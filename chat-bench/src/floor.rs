@@ -7,6 +7,7 @@ use mio::{
     Events, Interest, Poll, Token,
     net::{TcpListener, TcpStream},
 };
+use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -17,6 +18,8 @@ const WAITING: usize = 16 << 20;
 /// The longest message, and the highest channel.
 const LONGEST: usize = 64 << 10;
 const CHANNELS: usize = 1 << 20;
+/// Connections that may wait to be accepted; the kernel has its own bound besides.
+const BACKLOG: i32 = 16 << 10;
 
 enum Role {
     Unknown,
@@ -44,6 +47,8 @@ struct Floor {
 /// Serves until the process is ended.
 pub(crate) fn serve(listen: SocketAddr, join: usize) -> io::Result<()> {
     let mut listener = TcpListener::bind(listen)?;
+    // Who has no handshake waits for nobody: more may be under way at once than are let wait by default, and would come again a second later.
+    SockRef::from(&listener).listen(BACKLOG)?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut floor = Floor {
