@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
+use chat_core::Refusal;
 use serde::Deserialize;
-
-/// How deep arrays and objects may stand in each other, the request itself counted.
-pub(crate) const DEPTH: usize = 128;
 
 /// A string, borrowed where it has no escapes.
 #[derive(Deserialize)]
@@ -16,8 +14,19 @@ pub(crate) fn is_object(text: &str) -> bool {
     text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
 }
 
+/// Holds a request to [`Limits::json_depth`](chat_core::Limits::json_depth).
+///
+/// # Errors
+/// 107 if arrays and objects stand deeper in each other than that, the request itself counted.
+pub fn check_depth(text: &str, most: usize) -> Result<(), Refusal> {
+    match is_deeper(text, most) {
+        true => Err(Refusal::bad_request(format!("JSON deeper than {most}"))),
+        false => Ok(()),
+    }
+}
+
 /// Looks at brackets outside strings; whether the text is JSON at all is for others to say.
-pub(crate) fn is_too_deep(text: &str) -> bool {
+pub(crate) fn is_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in text.bytes() {
         match byte {
@@ -26,7 +35,7 @@ pub(crate) fn is_too_deep(text: &str) -> bool {
             b'"' => in_string = !in_string,
             b'[' | b'{' if !in_string => {
                 depth += 1;
-                if depth > DEPTH {
+                if depth > most {
                     return true;
                 }
             }

@@ -1,6 +1,7 @@
 //! The HTTP API, in the shape that such servers have: `POST` of JSON, answered `{"result":…}` or `{"error":{"code":…,"message":…}}`.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use chat_core::{
     UserId,
 };
 use chat_protocol::centrifuge::result;
+use chat_protocol::check_depth;
 use constant_time_eq::constant_time_eq;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +27,9 @@ use serde_json::value::RawValue;
 
 /// How a client is closed that the API ends, unless it says otherwise: not to come back.
 const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
+
+/// The longest idempotency key.
+const KEY_BYTES: usize = 128;
 
 /// Nothing without a key. A body is bounded as a message is.
 pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
@@ -83,21 +88,41 @@ fn answer(result: &str) -> Answered {
     Ok(([(CONTENT_TYPE, "application/json")], format!("{{\"result\":{result}}}")).into_response())
 }
 
-fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(hub: &Hub, body: Result<Bytes, BytesRejection>) -> Result<T, Failure> {
+    let wrong = |error: &dyn Display| Failure::from(Refusal::bad_request(error.to_string()));
     let body = body.map_err(Failure::Unread)?;
-    serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()).into())
+    let text = std::str::from_utf8(&body).map_err(|error| wrong(&error))?;
+    check_depth(text, hub.limits().json_depth)?;
+    serde_json::from_str(text).map_err(|error| wrong(&error))
+}
+
+/// Under the same key the API publishes once in five minutes; an empty one is none.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "Option<Box<str>>")]
+struct Key(Option<Box<str>>);
+
+impl TryFrom<Option<Box<str>>> for Key {
+    type Error = String;
+    fn try_from(key: Option<Box<str>>) -> Result<Self, String> {
+        match key.as_ref().map_or(0, |key| key.len()) {
+            0 => Ok(Self(None)),
+            1..=KEY_BYTES => Ok(Self(key)),
+            _ => Err(format!("an idempotency_key has at most {KEY_BYTES} bytes")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct PublishFields {
     channel: ChannelId,
     data: Box<RawValue>,
-    idempotency_key: Option<Box<str>>,
+    #[serde(default)]
+    idempotency_key: Key,
 }
 
 async fn publish(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let PublishFields { channel, data, idempotency_key } = read(body)?;
-    answer(&say(&hub, channel, &data, idempotency_key))
+    let PublishFields { channel, data, idempotency_key: Key(key) } = read(&hub, body)?;
+    answer(&say(&hub, channel, &data, key))
 }
 
 fn say(hub: &Hub, channel: ChannelId, data: &RawValue, key: Option<Box<str>>) -> String {
@@ -109,12 +134,13 @@ fn say(hub: &Hub, channel: ChannelId, data: &RawValue, key: Option<Box<str>>) ->
 struct BroadcastFields {
     channels: Vec<ChannelId>,
     data: Box<RawValue>,
-    idempotency_key: Option<Box<str>>,
+    #[serde(default)]
+    idempotency_key: Key,
 }
 
 async fn broadcast(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let BroadcastFields { channels, data, idempotency_key } = read(body)?;
-    let said = channels.into_iter().map(|channel| say(&hub, channel, &data, idempotency_key.clone()));
+    let BroadcastFields { channels, data, idempotency_key: Key(key) } = read(&hub, body)?;
+    let said = channels.into_iter().map(|channel| say(&hub, channel, &data, key.clone()));
     let responses: Vec<_> = said.map(|result| format!("{{\"result\":{result}}}")).collect();
     answer(&format!("{{\"responses\":[{}]}}", responses.join(",")))
 }
@@ -137,17 +163,22 @@ struct Since {
 }
 
 async fn history(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let HistoryFields { channel, limit, since, reverse } = read(body)?;
+    let HistoryFields { channel, limit, since, reverse } = read(&hub, body)?;
     let from = since.as_ref().map(|since| Offset(since.offset));
     let (after, before) = if reverse { (None, from) } else { (from, None) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let most = hub.limits().answer_entries;
     let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
     let page = hub.read_history(&request).await.ok_or_else(|| unknown(&request.channel))?;
     let epoch = since.map(|since| since.epoch).filter(|epoch| !epoch.is_empty());
     if epoch.is_some_and(|epoch| epoch.parse::<Epoch>() != Ok(page.epoch)) {
         return Err(Refusal::unrecoverable_position("the channel has begun another life").into());
     }
-    answer(&result(&Answer::History { channel: request.channel, page, clamped: None }))
+    answer(&result(&Answer::History {
+        channel: request.channel,
+        page,
+        clamped: (limit > most).then_some(most),
+    }))
 }
 
 fn unknown(channel: &ChannelId) -> Failure {
@@ -160,7 +191,7 @@ struct ChannelFields {
 }
 
 async fn presence(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let ChannelFields { channel } = read(body)?;
+    let ChannelFields { channel } = read(&hub, body)?;
     let page = hub.presence(&channel).ok_or_else(|| unknown(&channel))?;
     answer(&result(&Answer::Presence { channel, page }))
 }
@@ -181,7 +212,7 @@ struct Ending {
 
 /// One session of a user if it is named, else all.
 async fn disconnect(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let DisconnectFields { user, client, disconnect } = read(body)?;
+    let DisconnectFields { user, client, disconnect } = read(&hub, body)?;
     let close = match disconnect {
         None => FORCED,
         Some(Ending { code: code @ 3000..5000, reason }) => Close::new(code, reason),
@@ -207,7 +238,7 @@ struct UnsubscribeFields {
 }
 
 async fn unsubscribe(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
-    let UnsubscribeFields { user, channel } = read(body)?;
+    let UnsubscribeFields { user, channel } = read(&hub, body)?;
     hub.unsubscribe_user(&user, &channel, &Refusal::permission_denied("server unsubscribe"));
     answer("{}")
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
+use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage, StoreError};
+use chat_store_sqlite::SqliteStore;
 use clap::{ArgAction, Args};
 
 /// What every channel keeps.
@@ -25,6 +26,9 @@ pub(crate) struct History {
     /// The file that keeps all messages over a restart, or `none`.
     #[arg(long, env = "CHAT_STORE", default_value = "chat.db")]
     store: PathBuf,
+    /// Publications that the file keeps of each channel; 0 keeps all.
+    #[arg(long, env = "CHAT_STORE_ENTRIES", default_value_t = 0)]
+    store_entries: u64,
     /// Answers a publish only when it is stored.
     #[arg(long, env = "CHAT_DURABLE")]
     durable: bool,
@@ -58,6 +62,12 @@ pub(crate) struct Bounds {
     /// Fragments of one message; more close with 1009. 0 lifts the bound.
     #[arg(long, env = "CHAT_MESSAGE_FRAGMENTS", default_value_t = 1024)]
     message_fragments: u32,
+    /// Arrays and objects that may stand in each other in a request of JSON; deeper gets error 107.
+    #[arg(long, env = "CHAT_JSON_DEPTH", default_value_t = 128)]
+    json_depth: usize,
+    /// Bytes of a channel's name, 255 at most; more get error 107.
+    #[arg(long, env = "CHAT_CHANNEL_NAME_BYTES", default_value_t = 255)]
+    channel_name_bytes: usize,
     /// Publications in one answer; more are clamped, or not recovered.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
@@ -137,8 +147,14 @@ impl History {
         }
     }
 
-    /// The file, if there is to be one.
-    pub(crate) fn path(&self) -> Option<&Path> {
+    /// The store, if there is to be one.
+    pub(crate) fn open_store(&self) -> Result<Option<SqliteStore>, StoreError> {
+        let Some(path) = self.path() else { return Ok(None) };
+        let store = SqliteStore::open(path)?;
+        Ok(Some(if self.store_entries == 0 { store } else { store.keep(self.store_entries) }))
+    }
+
+    fn path(&self) -> Option<&Path> {
         Some(&*self.store).filter(|path| *path != Path::new("none"))
     }
 }
@@ -154,6 +170,8 @@ impl Bounds {
             session_channels: self.session_channels,
             message_bytes: self.message_bytes,
             message_fragments: self.message_fragments,
+            json_depth: self.json_depth,
+            channel_name_bytes: self.channel_name_bytes,
             answer_entries: self.answer_entries,
             user_sessions: self.user_sessions,
             requests: Rate { per_second: self.request_rate, burst: self.request_burst },

@@ -11,7 +11,6 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use chat_core::{Hub, OpenChat};
-use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::{TokioRuntime, serve_http};
 use clap::Parser;
 use hyper_util::service::TowerToHyperService;
@@ -56,8 +55,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     .limits(settings.limits())
     .channel(settings.channel());
-    if let Some(path) = settings.store() {
-        hub = hub.store(SqliteStore::open(path)?);
+    if let Some(store) = settings.open_store()? {
+        hub = hub.store(store);
     }
     let hub = hub.build(TokioRuntime::current());
     let origins = settings.origins()?;

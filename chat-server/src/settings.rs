@@ -1,10 +1,10 @@
 //! The command line, and the environment behind it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use chat_core::{ChannelOptions, Limits};
+use chat_core::{ChannelOptions, Limits, StoreError};
+use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::{Origin, Origins};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
@@ -53,8 +53,8 @@ impl Settings {
         self.history.channel()
     }
 
-    pub(crate) fn store(&self) -> Option<&Path> {
-        self.history.path()
+    pub(crate) fn open_store(&self) -> Result<Option<SqliteStore>, StoreError> {
+        self.history.open_store()
     }
 
     pub(crate) fn drain(&self) -> Duration {

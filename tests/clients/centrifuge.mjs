@@ -513,6 +513,12 @@ once.tokens = {
     equal([await api('info', {}, 'another'), await api('info', {}, '')], [401, 401], 'another key');
     equal(await api('publish', { channel: 'room', data: 'x'.repeat(70_000) }), 413, 'too large');
     equal([await api('publish', { channel: '', data: 1 }), await api('publish', [])], [400, 400], 'no request');
+    const deep = (n) => JSON.parse('['.repeat(n) + ']'.repeat(n));
+    equal((await api('publish', { channel: 'deep', data: deep(127) })).result.offset, 1, '128 deep');
+    equal(await api('publish', { channel: 'deep', data: deep(128) }), 400, '129 deep');
+    const keyed = (n) => api('publish', { channel: 'keyed', data: 1, idempotency_key: 'k'.repeat(n) });
+    equal([(await keyed(128)).result.offset, (await keyed(128)).result.offset, await keyed(129)], [1, 1, 400], 'keys');
+    equal([(await keyed(0)).result.offset, (await keyed(0)).result.offset], [2, 3], 'an empty key is none');
   },
 };
 

@@ -5,9 +5,13 @@ use std::time::Duration;
 use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, OpenChat,
-    Rate,
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, Message,
+    OpenChat, Protocol, Rate, SessionId,
 };
+use chat_protocol::centrifuge::Centrifuge;
+use chat_protocol::json::Json;
+use chat_protocol::phoenix::Phoenix;
+use chat_protocol::serverpod::{Legacy, MethodStreams};
 use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -111,6 +115,50 @@ fn nineteen_bad_requests_are_borne_and_the_twentieth_closes() {
         assert_eq!((ann.heard().len(), ann.close()), (2, Some(Close::TOO_MANY_ERRORS)));
         assert_eq!(scene.hub.stats().bad_requests, 20);
     });
+}
+
+#[test]
+fn the_name_of_a_channel_has_as_many_bytes_as_is_said_whatever_is_asked_of_it() {
+    each_way(|way| {
+        let limits = Limits { channel_name_bytes: 4, strikes: 99, ..Limits::default() };
+        let scene = Scene::new(way, OpenChat::default(), limits);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room");
+        assert_eq!(ann.heard(), ["subscribed room 0"]);
+        for asked in
+            ["subscribe rooms", "unsubscribe rooms", "publish rooms 1", "history rooms", "presence rooms"]
+        {
+            ann.say(asked);
+            assert_eq!(ann.heard(), ["error 107 the name of a channel has at most 4 bytes"], "{asked}");
+        }
+        assert_eq!((scene.hub.stats().bad_requests, scene.hub.stats().refusals[&107]), (5, 5));
+    });
+}
+
+#[test]
+fn json_may_be_as_deep_as_is_said_in_every_protocol() {
+    let limits = Limits { json_depth: 6, ..Limits::default() };
+    let streams = r#"{"type":"omsc","data":{"en":"chat","m":"publish","cid":"11111111-2222-4333-8444-555555555555","args":"{\"channelId\":\"a\"}","is":["messages"],"x":@}}"#;
+    let told: [(&dyn Protocol, usize, &str); 5] = [
+        (&Json, 1, r#"{"type":"publish","channelId":"a","content":@}"#),
+        (&Centrifuge::default(), 2, r#"{"id":1,"connect":{"data":@}}"#),
+        (&Phoenix::default(), 1, r#"["1","1","a","shout",@]"#),
+        (
+            &Legacy,
+            3,
+            r#"{"endpoint":"chat","object":{"className":"ChatMessage","data":{"channelId":"a","content":"hi","x":@}}}"#,
+        ),
+        (&MethodStreams::default(), 2, streams),
+    ];
+    for (protocol, around, text) in told {
+        for (depth, is_read) in [(6, true), (7, false)] {
+            let nested = ["[".repeat(depth - around), "]".repeat(depth - around)].concat();
+            let (mut talk, mut requests) = (protocol.talk(SessionId(1), &limits), Vec::new());
+            talk.decode(Message::Text(&text.replace('@', &nested)), &mut requests);
+            let bad = requests.iter().any(Result::is_err);
+            assert_eq!(bad, !is_read, "{} at {depth}", protocol.name());
+        }
+    }
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl<S> Session<S> {
     }
 
     fn weigh_open(&self, command: &Command, limits: &Limits) -> Verdict {
+        let most = limits.channel_name_bytes;
+        if command.channel().is_some_and(|channel| channel.as_str().len() > most) {
+            let message = format!("the name of a channel has at most {most} bytes");
+            return Verdict::Refuse(Refusal::bad_request(message));
+        }
         match command {
             Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Rate;
+use super::{NAME_BYTES, Rate};
 
 /// The bounds of a hub and of each of its sessions. What happens at each is told where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
+    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is refused with 107.
+    pub json_depth: usize,
+    /// Bytes of a channel's name that a client may ask for: a longer one is refused with 107. No [`ChannelId`](crate::ChannelId) has more than 255.
+    pub channel_name_bytes: usize,
     /// Publications in one answer, be it a history or a recovery: more are clamped, or not recovered.
     pub answer_entries: usize,
     /// Sessions of one user: the next one is closed with 3504.
@@ -72,6 +76,8 @@ impl Default for Limits {
             session_channels: 128,
             message_bytes: 64 * 1024,
             message_fragments: 1024,
+            json_depth: 128,
+            channel_name_bytes: NAME_BYTES,
             answer_entries: 300,
             user_sessions: 64,
             requests: Rate { per_second: 100, burst: 200 },

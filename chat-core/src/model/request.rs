@@ -140,6 +140,22 @@ pub struct BadRequest {
     pub close: Option<Close>,
 }
 
+impl Command {
+    /// The channel that it is about, if it is about one.
+    pub(crate) fn channel(&self) -> Option<&ChannelId> {
+        match self {
+            Self::Connect(_) | Self::Refresh(_) | Self::Call(_) | Self::Ping => None,
+            Self::RefreshSubscription(channel, _)
+            | Self::Unsubscribe(channel)
+            | Self::Presence(channel)
+            | Self::Read(channel, _) => Some(channel),
+            Self::Subscribe(subscribe) => Some(&subscribe.channel),
+            Self::Publish(publish) | Self::Event(publish) => Some(&publish.channel),
+            Self::History(history) => Some(&history.channel),
+        }
+    }
+}
+
 impl Request {
     /// A request without a mark.
     pub fn new(command: Command) -> Self {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::mark::Mark;
 use super::{Heard, malformed, wish};
-use crate::read::{DEPTH, is_object, is_too_deep};
+use crate::read::{check_depth, is_object};
 
 /// A line's fields: a number, and a method with what it takes.
 #[derive(Deserialize)]
@@ -38,10 +38,8 @@ struct Line<'a> {
 }
 
 /// Reads one line. What is no command ends the session; a command whose fields are wrong is refused with 107, and counts as a strike.
-pub(super) fn read(line: &str) -> Result<Heard, BadRequest> {
-    if is_too_deep(line) {
-        return Err(malformed(format!("JSON deeper than {DEPTH}")));
-    }
+pub(super) fn read(line: &str, depth: usize) -> Result<Heard, BadRequest> {
+    check_depth(line, depth).map_err(|refusal| malformed(refusal.message))?;
     if !is_object(line) {
         return Err(malformed("a command is a JSON object"));
     }

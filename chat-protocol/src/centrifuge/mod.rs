@@ -94,6 +94,8 @@ struct Conversation {
     stream: Option<Stream>,
     /// Seconds from one ping to the next.
     ping: u64,
+    /// How deep its JSON may be.
+    depth: usize,
     /// It has said `connect`.
     greeted: bool,
     /// Where it was in channels that the server may put it into.
@@ -111,7 +113,8 @@ enum Heard {
 impl Conversation {
     fn new(session: SessionId, stream: Option<Stream>, limits: &Limits) -> Self {
         let ping = limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
-        Self { session, stream, ping, greeted: false, since: Vec::new() }
+        let depth = limits.json_depth;
+        Self { session, stream, ping, depth, greeted: false, since: Vec::new() }
     }
 
     fn hear(&mut self, heard: Heard) -> Result<Option<Request>, BadRequest> {
@@ -150,7 +153,7 @@ impl Talk for Conversation {
             return requests.push(Err(malformed("a frame has a command")));
         }
         for line in lines {
-            let heard = command::read(line).and_then(|heard| self.hear(heard));
+            let heard = command::read(line, self.depth).and_then(|heard| self.hear(heard));
             if !take(heard, requests) {
                 return;
             }

@@ -78,7 +78,7 @@ pub fn result(answer: &Answer) -> String {
 
 fn write_result(answer: &Answer, out: &mut Vec<u8>) {
     match answer {
-        Answer::History { page, .. } => history(page, out),
+        Answer::History { page, clamped, .. } => history(page, *clamped, out),
         Answer::Presence { page, .. } => presence(page, out),
         Answer::Result(answer) => {
             let mut result = Object::begin(out);
@@ -131,15 +131,19 @@ pub(super) fn subscribed(answer: &Subscribed, since: Option<Offset>, out: &mut V
     result.end();
 }
 
-fn history(page: &HistoryPage, out: &mut Vec<u8>) {
+/// One that was asked for more than is given says how many that is, which the clients do not mind.
+fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     list(&page.publications, |publication, out| said(publication, out), result.field("publications"));
     result.text("epoch", &page.epoch.to_string());
     result.number("offset", page.offset.0);
+    if let Some(limit) = clamped {
+        result.number("limit", limit as u64);
+    }
     result.end();
 }
 
-/// One entry a session; of more users than one answer tells, the first.
+/// One entry a session; of more users than one answer tells, the first, and then how many there are.
 fn presence(page: &PresencePage, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     let mut clients = Object::begin(result.field("presence"));
@@ -150,6 +154,9 @@ fn presence(page: &PresencePage, out: &mut Vec<u8>) {
         }
     }
     clients.end();
+    if page.is_clamped() {
+        result.number("users", page.users as u64);
+    }
     result.end();
 }
 

@@ -17,8 +17,8 @@ const HISTORY: usize = 50;
 /// The longest idempotency key, in bytes.
 const KEY_BYTES: usize = 128;
 
-pub(super) fn request(message: Message<'_>) -> Result<Request, BadRequest> {
-    let fields = fields(message).map_err(|refusal| BadRequest::new(None, refusal))?;
+pub(super) fn request(message: Message<'_>, depth: usize) -> Result<Request, BadRequest> {
+    let fields = fields(message, depth).map_err(|refusal| BadRequest::new(None, refusal))?;
     let id = fields.id().map_err(|refusal| BadRequest::new(None, refusal))?;
     match command(&fields) {
         Ok(command) => Ok(Request { id, command }),
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Request, BadRequest> {
-        request(Message::Text(text))
+        request(Message::Text(text), 128)
     }
 
     fn refused(text: &str) -> (Option<String>, u16, String) {

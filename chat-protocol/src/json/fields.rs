@@ -7,7 +7,7 @@ use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, Request
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::read::{DEPTH, Text, is_object, is_too_deep};
+use crate::read::{Text, check_depth, is_object};
 
 /// The longest id, in bytes as it stands in the request.
 const ID_BYTES: usize = 64;
@@ -82,14 +82,12 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// The fields of a message.
 ///
 /// # Errors
-/// 107 if it is no JSON object in a text.
-pub(super) fn fields(message: Message<'_>) -> Result<Fields<'_>, Refusal> {
+/// 107 if it is no JSON object in a text, or deeper than that.
+pub(super) fn fields(message: Message<'_>, depth: usize) -> Result<Fields<'_>, Refusal> {
     let Message::Text(text) = message else {
         return Err(Refusal::bad_request("only text frames are read"));
     };
-    if is_too_deep(text) {
-        return Err(Refusal::bad_request(format!("JSON deeper than {DEPTH}")));
-    }
+    check_depth(text, depth)?;
     if !is_object(text) {
         return Err(Refusal::bad_request("a request is a JSON object"));
     }

@@ -26,8 +26,8 @@ impl Protocol for Json {
         Some(Welcome { hello: query::hello(opening.query), ..Welcome::default() })
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
-        Box::new(*self)
+    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+        Box::new(Spoken { depth: limits.json_depth })
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -50,9 +50,14 @@ impl Protocol for Json {
     }
 }
 
-impl Talk for Json {
+/// One session's side.
+struct Spoken {
+    depth: usize,
+}
+
+impl Talk for Spoken {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        requests.push(decode::request(message));
+        requests.push(decode::request(message, self.depth));
     }
 
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {

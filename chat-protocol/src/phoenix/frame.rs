@@ -6,7 +6,7 @@ use chat_core::{Message, Payload, Refusal};
 use serde_json::value::RawValue;
 
 use super::NULL;
-use crate::read::{DEPTH, Text, is_too_deep};
+use crate::read::{Text, check_depth};
 
 /// The longest ref, in bytes: what a binary frame can hold.
 const REF_BYTES: usize = 255;
@@ -46,18 +46,16 @@ impl Content<'_> {
 
 /// # Errors
 /// 107 if it is none.
-pub(super) fn read(message: Message<'_>) -> Result<Said<'_>, Refusal> {
+pub(super) fn read(message: Message<'_>, depth: usize) -> Result<Said<'_>, Refusal> {
     match message {
-        Message::Text(text) => read_text(text),
+        Message::Text(text) => read_text(text, depth),
         Message::Binary(bytes) => read_binary(bytes).ok_or_else(|| Refusal::bad_request("no binary push")),
     }
 }
 
 /// `[join_ref, ref, topic, event, payload]`, exactly (v2_json_serializer.ex).
-fn read_text(text: &str) -> Result<Said<'_>, Refusal> {
-    if is_too_deep(text) {
-        return Err(Refusal::bad_request(format!("JSON deeper than {DEPTH}")));
-    }
+fn read_text(text: &str, depth: usize) -> Result<Said<'_>, Refusal> {
+    check_depth(text, depth)?;
     let wrong = |error| Refusal::bad_request(format!("no array of five: {error}"));
     let [join_ref, reference, topic, event, payload]: [&RawValue; 5] =
         serde_json::from_str(text).map_err(wrong)?;
@@ -120,7 +118,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Result<Said<'_>, Refusal> {
-        read(Message::Text(text))
+        read(Message::Text(text), 128)
     }
 
     #[test]
@@ -164,7 +162,7 @@ mod tests {
     fn a_binary_push_is_read_as_a_real_client_wrote_it() {
         let captured = b"\x00\x01\x01\x06\x033" as &[u8];
         let captured = [captured, b"5room:1bin\x01\x02"].concat();
-        let said = read(Message::Binary(&captured)).expect("a push");
+        let said = read(Message::Binary(&captured), 128).expect("a push");
         assert_eq!((&*said.join_ref, &*said.reference), (r#""3""#, r#""5""#));
         assert_eq!((&*said.topic, &*said.event), ("room:1", "bin"));
         assert_eq!(said.payload, Content::Binary(&[1, 2]));
@@ -174,13 +172,13 @@ mod tests {
     fn every_cut_of_a_binary_push_within_its_fields_is_refused() {
         let whole = b"\x00\x02\x03\x05\x0512123topicevent";
         for cut in 0..whole.len() {
-            assert!(read(Message::Binary(&whole[..cut])).is_err(), "{cut}");
+            assert!(read(Message::Binary(&whole[..cut]), 128).is_err(), "{cut}");
         }
-        assert_eq!(read(Message::Binary(whole)).expect("a push").payload, Content::Binary(&[]));
+        assert_eq!(read(Message::Binary(whole), 128).expect("a push").payload, Content::Binary(&[]));
         for kind in 1..=255 {
             let other = [&[kind], &whole[1..]].concat();
-            assert!(read(Message::Binary(&other)).is_err(), "{kind}");
+            assert!(read(Message::Binary(&other), 128).is_err(), "{kind}");
         }
-        assert!(read(Message::Binary(b"\x00\x00\x00\x01\x00\xff")).is_err(), "no UTF-8");
+        assert!(read(Message::Binary(b"\x00\x00\x00\x01\x00\xff"), 128).is_err(), "no UTF-8");
     }
 }

@@ -42,8 +42,8 @@ impl Protocol for Phoenix {
         welcome::welcome(opening)
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
-        Box::new(talk::PhoenixTalk::new(self.only_text))
+    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+        Box::new(talk::PhoenixTalk::new(self.only_text, limits.json_depth))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {

@@ -17,6 +17,7 @@ use super::{NULL, SOCKET, is_reserved, presence};
 #[derive(Debug, Default)]
 pub(super) struct PhoenixTalk {
     only_text: bool,
+    depth: usize,
     topics: HashMap<ChannelId, Topic>,
 }
 
@@ -43,8 +44,8 @@ enum Live {
 type Requests = Vec<Result<Request, BadRequest>>;
 
 impl PhoenixTalk {
-    pub(super) fn new(only_text: bool) -> Self {
-        Self { only_text, topics: HashMap::new() }
+    pub(super) fn new(only_text: bool, depth: usize) -> Self {
+        Self { only_text, depth, topics: HashMap::new() }
     }
 
     fn hear(&mut self, said: &Said<'_>, requests: &mut Requests) {
@@ -201,7 +202,7 @@ impl PhoenixTalk {
 
 impl Talk for PhoenixTalk {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        match frame::read(message) {
+        match frame::read(message, self.depth) {
             Ok(said) => self.hear(&said, requests),
             Err(refusal) => requests.push(Err(BadRequest::new(None, refusal))),
         }

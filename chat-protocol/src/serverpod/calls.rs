@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use chat_core::{
-    BadRequest, ChannelId, Close, Command, Payload, Publish, Refusal, Request, RequestId, Subscribe,
+    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Refusal, Request, RequestId, Subscribe,
 };
 
 use super::chat::{self, NoObject, Object};
@@ -45,6 +45,8 @@ pub(super) struct Calls {
     begun: u64,
     /// So many calls may be open.
     most: usize,
+    /// How deep its JSON may be.
+    depth: usize,
 }
 
 struct Ongoing {
@@ -65,7 +67,7 @@ enum State {
 }
 
 impl Calls {
-    pub(super) fn new(streams: Arc<Streams>, most: usize) -> Self {
+    pub(super) fn new(streams: Arc<Streams>, limits: &Limits) -> Self {
         Self {
             gate: Gate::default(),
             rooms: Rooms::new(streams),
@@ -75,7 +77,8 @@ impl Calls {
             words: VecDeque::new(),
             next: Vec::new(),
             begun: 0,
-            most,
+            most: limits.session_channels,
+            depth: limits.json_depth,
         }
     }
 
@@ -94,7 +97,7 @@ impl Calls {
     }
 
     pub(super) fn hear(&mut self, text: &str) -> Result<(), BadRequest> {
-        match Frame::read(text).ok_or(text).map_err(|text| self.bad(text))? {
+        match Frame::read(text, self.depth).ok_or(text).map_err(|text| self.bad(text))? {
             Frame::Ping => self.words.push_back(Frame::Pong),
             Frame::Pong | Frame::Opened(..) => {}
             Frame::Open(open) => self.open(open),
@@ -122,7 +125,7 @@ impl Calls {
 
     fn open(&mut self, open: Open<'_>) {
         let call = open.call.clone().into_owned();
-        match Opening::of(open) {
+        match Opening::of(open, self.depth) {
             Err(answer) => self.words.push_back(Frame::Opened(call, answer)),
             Ok(_) if self.ongoing.len() + self.gate.len() >= self.most => {
                 let most = self.most;
@@ -375,50 +378,4 @@ fn closed(why: &'static str) -> BadRequest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A session that is let in.
-    fn calls() -> Calls {
-        let mut calls = Calls::new(Arc::default(), 8);
-        open(&mut calls);
-        calls.granted();
-        assert!(calls.take_next().iter().all(|request| request.command == Command::Ping));
-        calls
-    }
-
-    /// Hears a frame of the one publish; what is asked for it.
-    fn hear(calls: &mut Calls, kind: &str, rest: &str) -> Vec<Request> {
-        let call = r#""en":"chat","m":"publish","cid":"11111111-2222-4333-8444-555555555555""#;
-        calls.hear(&format!(r#"{{"type":"{kind}","data":{{{call},{rest}}}}}"#)).expect("a frame");
-        calls.take_next()
-    }
-
-    fn open(calls: &mut Calls) {
-        hear(calls, "omsc", r#""args":"{\"channelId\":\"room\"}","is":["messages"]"#);
-    }
-
-    /// Says a message; the mark of its answer.
-    fn mark(calls: &mut Calls) -> String {
-        let message = r#"{"className":"ChatMessage","data":{"content":"hi","channelId":"room"}}"#;
-        let asked = hear(calls, "msm", &format!(r#""p":"messages","o":{message}"#));
-        asked.into_iter().find_map(|request| request.id).expect("a publish").0.into()
-    }
-
-    #[test]
-    fn what_a_call_said_is_not_answered_to_the_next_one_with_its_cid() {
-        let mut calls = calls();
-        let marks = [(); 2].map(|()| mark(&mut calls));
-        hear(&mut calls, "cmsc", r#""cr":"done""#);
-        open(&mut calls);
-        calls.take_words();
-        calls.said(&marks[0]);
-        calls.refused(&marks[1], &Refusal::permission_denied("no"));
-        let own = mark(&mut calls);
-        hear(&mut calls, "cmsc", r#""p":"messages","cr":"done""#);
-        calls.said(&marks[0]);
-        assert!(calls.take_words().is_empty(), "its own message is not answered");
-        calls.said(&own);
-        assert!(matches!(calls.take_words().make_contiguous(), [Frame::Close(_, None, Reason::Done)]));
-    }
-}
+mod tests;

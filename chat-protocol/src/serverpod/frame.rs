@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::read::object;
 use super::typed::Typed;
+use crate::read::check_depth;
 use crate::write::{field, string};
 
 /// A frame of either side (`websocket_messages.dart`).
@@ -111,7 +112,8 @@ struct Data<'a> {
 impl<'a> Frame<'a> {
     /// None for all that Serverpod calls an unknown message: a key that is missing or of another type, a type, a result or a reason that is none, a `cid`
     /// that is no UUID. Whether a class is known is not looked at.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(super) fn read(text: &'a str, depth: usize) -> Option<Self> {
+        check_depth(text, depth).ok()?;
         let Envelope { kind, data } = object(text)?;
         match &*kind {
             "ping" => Some(Self::Ping),
@@ -249,7 +251,7 @@ mod tests {
 
     fn again(text: &str) -> Option<String> {
         let mut out = Vec::new();
-        Frame::read(text)?.write(&mut out);
+        Frame::read(text, 128)?.write(&mut out);
         Some(String::from_utf8(out).expect("UTF-8"))
     }
 
@@ -296,7 +298,7 @@ mod tests {
             r#"{"TYPE":"PING"}"#,
             r#"["ping"]"#,
         ] {
-            assert!(Frame::read(text).is_none(), "{text}");
+            assert!(Frame::read(text, 128).is_none(), "{text}");
         }
         let changes = [
             (r#""input1""#, "1"),
@@ -311,14 +313,14 @@ mod tests {
         for (before, after) in changes {
             let mut changed =
                 frames().filter(|frame| frame.contains(before)).map(|frame| frame.replace(before, after));
-            assert!(changed.next().is_some_and(|frame| Frame::read(&frame).is_none()), "{before}");
+            assert!(changed.next().is_some_and(|frame| Frame::read(&frame, 128).is_none()), "{before}");
         }
     }
 
     #[test]
     fn keys_stand_in_any_order_and_unknown_ones_do_no_harm() {
         let text = r#"{"data":{"x":[],"cr":"done","cid":"11111111-2222-4333-8444-555555555555","m":"b","en":"a"},"y":1,"type":"cmsc"}"#;
-        assert!(matches!(Frame::read(text), Some(Frame::Close(_, None, Reason::Done))));
+        assert!(matches!(Frame::read(text, 128), Some(Frame::Close(_, None, Reason::Done))));
     }
 
     #[test]
@@ -327,14 +329,14 @@ mod tests {
             let data = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
             frames().nth(7).expect("msm").replace(r#""data":0"#, &format!(r#""data":{data}"#))
         };
-        assert!(matches!(Frame::read(&nested(128)), Some(Frame::Value(..))));
-        assert!(Frame::read(&nested(129)).is_none());
+        assert!(matches!(Frame::read(&nested(128), 128), Some(Frame::Value(..))));
+        assert!(Frame::read(&nested(129), 128).is_none());
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".*", which in 0..13_usize, at in any::<prop::sample::Index>(), byte in any::<char>()) {
-            let _ = Frame::read(&text);
+            let _ = Frame::read(&text, 128);
             let mut frame: Vec<char> = frames().nth(which).expect("there are 13").chars().collect();
             let at = at.index(frame.len());
             frame[at] = byte;
@@ -342,7 +344,7 @@ mod tests {
             if let Some(once) = again(&changed) {
                 prop_assert_eq!(again(&once), Some(once));
             }
-            let _ = Frame::read(&frame[..at].iter().collect::<String>());
+            let _ = Frame::read(&frame[..at].iter().collect::<String>(), 128);
         }
     }
 }

@@ -18,6 +18,7 @@ use super::chat::{NoObject, Object, is_told, message, read, subscription};
 use super::read::{object, string, text};
 use super::typed::Typed;
 use super::{ENDPOINT, auth};
+use crate::read::check_depth;
 
 /// The protocol of `/websocket`.
 ///
@@ -85,8 +86,8 @@ impl Protocol for Legacy {
         Some(Welcome { hello, ..Welcome::default() })
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
-        Box::new(*self)
+    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+        Box::new(Spoken { depth: limits.json_depth })
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -99,9 +100,15 @@ impl Protocol for Legacy {
     }
 }
 
-impl Talk for Legacy {
+/// One session's side.
+struct Spoken {
+    depth: usize,
+}
+
+impl Talk for Spoken {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        let read = text(message).ok_or(Fatal("no UTF-8")).and_then(frame).and_then(request);
+        let read =
+            text(message).ok_or(Fatal("no UTF-8")).and_then(|text| frame(text, self.depth)).and_then(request);
         requests.push(read.map_err(|wrong| match wrong {
             Ignored(why) => BadRequest::new(None, Refusal::bad_request(why)),
             Fatal(why) => BadRequest {
@@ -160,8 +167,9 @@ fn sent(out: &mut Vec<u8>, object: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// A command counts before an endpoint, and always has arguments.
-fn frame(text: &str) -> Result<Frame<'_>, Wrong> {
-    let fields: Fields<'_> = object(text).ok_or(Fatal("no object of a stream"))?;
+fn frame(text: &str, depth: usize) -> Result<Frame<'_>, Wrong> {
+    let shallow = check_depth(text, depth).ok().and_then(|()| object(text));
+    let fields: Fields<'_> = shallow.ok_or(Fatal("no object of a stream"))?;
     let Some(command) = fields.command else {
         let endpoint = fields.endpoint.ok_or(Fatal("no endpoint"))?;
         let value = fields.object.and_then(Typed::read).ok_or(Fatal("no typed object"))?;
@@ -218,7 +226,7 @@ mod tests {
 
     fn heard(text: &str) -> Result<Request, BadRequest> {
         let mut requests = Vec::new();
-        Legacy.decode(Message::Text(text), &mut requests);
+        Spoken { depth: 128 }.decode(Message::Text(text), &mut requests);
         requests.pop().expect("one for each")
     }
 
@@ -229,7 +237,7 @@ mod tests {
     /// As the frame came.
     fn again(text: &str) -> String {
         let mut out = Vec::new();
-        match frame(text).map_err(|_| text).expect("a frame") {
+        match frame(text, 128).map_err(|_| text).expect("a frame") {
             Frame::Ping => out.extend(br#"{"command":"ping","args":{}}"#),
             Frame::Auth(key) => {
                 let key = serde_json::to_string(&key).expect("JSON");
@@ -341,7 +349,7 @@ mod tests {
         #[test]
         fn no_input_makes_it_panic(bytes in any::<Vec<u8>>(), text in ".*", key in ".*", class in ".*") {
             let mut requests = Vec::new();
-            Legacy.decode(Message::Binary(&bytes), &mut requests);
+            Spoken { depth: 128 }.decode(Message::Binary(&bytes), &mut requests);
             let (key, class) = (serde_json::json!(key), serde_json::json!(class));
             for text in [
                 text,
@@ -349,7 +357,7 @@ mod tests {
                 format!(r#"{{"endpoint":"chat","object":{{"className":{class},"data":{key}}}}}"#),
                 format!(r#"{{"endpoint":"chat","object":{{"className":"ChatMessage","data":{{"channelId":{key},"content":{class}}}}}}}"#),
             ] {
-                Legacy.decode(Message::Text(&text), &mut requests);
+                Spoken { depth: 128 }.decode(Message::Text(&text), &mut requests);
             }
             prop_assert_eq!(requests.len(), 5);
         }

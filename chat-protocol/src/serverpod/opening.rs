@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::frame::{Call, Open, Opened};
 use super::read::object;
 use super::{ENDPOINT, auth, chat};
+use crate::read::check_depth;
 
 /// The input stream of `chat.publish`.
 pub(super) const MESSAGES: &str = "messages";
@@ -106,13 +107,14 @@ impl Opening {
     ///
     /// # Errors
     /// What it is answered.
-    pub(super) fn of(open: Open<'_>) -> Result<Self, Opened> {
+    pub(super) fn of(open: Open<'_>, depth: usize) -> Result<Self, Opened> {
         #[derive(Deserialize)]
         struct Args<'a> {
             #[serde(borrow, rename = "channelId")]
             channel: Option<&'a RawValue>,
         }
-        let args: Args<'_> = object(&open.args).ok_or(Opened::InvalidArguments)?;
+        let shallow = check_depth(&open.args, depth).ok().and_then(|()| object(&open.args));
+        let args: Args<'_> = shallow.ok_or(Opened::InvalidArguments)?;
         let auth = open.auth.map(|value| proof(&value)).transpose()?;
         let channel = args.channel.and_then(chat::channel);
         let wish = match (&*open.call.endpoint, &*open.call.method) {

@@ -6,7 +6,7 @@ use chat_core::Message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::read::{Text, is_object, is_too_deep};
+use crate::read::{Text, is_object};
 
 /// The text of a message: both servers read binary frames of UTF-8 too.
 pub(super) fn text(message: Message<'_>) -> Option<&str> {
@@ -16,9 +16,9 @@ pub(super) fn text(message: Message<'_>) -> Option<&str> {
     }
 }
 
-/// The fields of an object; none if the text is none, has a field twice or of another type, or is nested too deep.
+/// The fields of an object; none if the text is none, or has a field twice or of another type.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    (is_object(text) && !is_too_deep(text)).then(|| serde_json::from_str(text).ok()).flatten()
+    is_object(text).then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 /// A string, borrowed where it has no escapes.

@@ -39,7 +39,7 @@ impl Protocol for MethodStreams {
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
         let streams = Arc::<Streams>::default();
-        let calls = Calls::new(streams.clone(), limits.session_channels);
+        let calls = Calls::new(streams.clone(), limits);
         Box::new(Conversation { streams, calls })
     }
 

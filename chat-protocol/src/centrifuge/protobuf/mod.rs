@@ -49,7 +49,7 @@ impl Talk for Spoken {
             return requests.push(Err(malformed("a frame has a command")));
         }
         while !bytes.is_empty() {
-            let heard = decode::read(&mut bytes).and_then(|heard| self.0.hear(heard));
+            let heard = decode::read(&mut bytes, self.0.depth).and_then(|heard| self.0.hear(heard));
             if !super::take(heard, requests) {
                 return;
             }
