@@ -108,7 +108,9 @@ impl Future for Watch {
             }
             drop(sockets);
             if ready!(this.source.poll_readable(cx)).is_err() {
-                return Poll::Ready(());
+                // Without the reactor's help it looks again and again, lest all its sockets be deaf.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }
@@ -184,8 +186,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener};
+    use std::pin::pin;
 
-    use futures::future::{FutureExt, join, poll_fn};
+    use async_io::Timer;
+    use futures::future::{Either, FutureExt, join, poll_fn, select};
 
     use super::*;
 
@@ -193,6 +197,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let client = TcpStream::connect(listener.local_addr().expect("a port")).expect("it listens");
         (client, listener.accept().expect("one came").0)
+    }
+
+    /// Runs both to their ends, which are not far.
+    fn together(watch: impl Future<Output = ()>, what: impl Future<Output = ()>) {
+        let both = pin!(join(watch, what));
+        let ended = async_io::block_on(select(both, Timer::after(Duration::from_secs(10))));
+        assert!(matches!(ended, Either::Left(_)), "nothing is told any more");
     }
 
     async fn readable(socket: &Watched) {
@@ -205,7 +216,7 @@ mod tests {
         let (_client, stream) = pair();
         let watched = sockets.watch(stream).expect("room");
         drop(sockets);
-        async_io::block_on(join(watch, async move { drop(watched) }));
+        together(watch, async move { drop(watched) });
     }
 
     #[test]
@@ -214,7 +225,7 @@ mod tests {
         let (mut client, stream) = pair();
         let watched = sockets.watch(stream).expect("room");
         drop(sockets);
-        async_io::block_on(join(watch, async move {
+        together(watch, async move {
             client.write_all(b"one").expect("room");
             readable(&watched).await;
             assert!(readable(&watched).now_or_never().is_none(), "told twice");
@@ -229,7 +240,7 @@ mod tests {
             assert_eq!(&words[..n], b"onetwothree");
             readable(&watched).await;
             assert_eq!(watched.stream().read(&mut words).expect("the end"), 0);
-        }));
+        });
     }
 
     #[test]
@@ -238,7 +249,7 @@ mod tests {
         let (mut client, stream) = pair();
         let watched = sockets.watch(stream).expect("room");
         drop(sockets);
-        async_io::block_on(join(watch, async move {
+        together(watch, async move {
             let writable = || poll_fn(|cx| watched.poll_writable(cx));
             writable().await.expect("an empty one has room");
             let mut written = 0;
@@ -249,6 +260,6 @@ mod tests {
             std::thread::spawn(move || client.read_exact(&mut vec![0; written]).map(|()| client));
             writable().await.expect("it was read");
             assert!(watched.stream().write(b"more").is_ok());
-        }));
+        });
     }
 }

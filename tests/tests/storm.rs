@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_core::{Hub, HubBuilder, OpenChat, Payload};
+use chat_core::{Hub, HubBuilder, Limits, OpenChat, Payload};
 use chat_tests::host::{Host, Served};
 use chat_tests::light::{Light, Said, number, word};
 use chat_tests::seed::each_seed;
@@ -16,8 +16,10 @@ use fastrand::Rng;
 const CLIENTS: usize = 100;
 const CUTS: usize = 10;
 
+/// Whoever is away gets all of it, however long this machine keeps it from coming back.
 fn hub() -> HubBuilder {
-    Hub::builder(OpenChat::default()).history(100_000, Duration::from_secs(600))
+    let limits = Limits { answer_entries: 100_000, ..Limits::default() };
+    Hub::builder(OpenChat::default()).limits(limits).history(100_000, Duration::from_secs(600))
 }
 
 /// Where a client is.
@@ -65,6 +67,7 @@ impl Reader {
 /// Is cut off ten times, then hears all there is. When it had that, after the last cut.
 fn be_cut(served: &Served, n: usize, random: &mut Rng, ready: &Barrier, storm: &Storm) -> Duration {
     let (mut reader, mut client) = Reader::begin(served.address, format!("c{n}"));
+    let cut_down = CutDown(storm);
     ready.wait();
     for _ in 0..CUTS {
         let more = random.u64(50..600);
@@ -81,7 +84,7 @@ fn be_cut(served: &Served, n: usize, random: &mut Rng, ready: &Barrier, storm: &
     let there = storm.published.load(Ordering::Relaxed);
     reader.hear_to(&mut client, there);
     let took = cut.elapsed();
-    storm.done.fetch_add(1, Ordering::Relaxed);
+    drop(cut_down);
     while storm.running() {
         let next = reader.last + 1;
         reader.hear_to(&mut client, next);
@@ -95,6 +98,15 @@ struct Storm {
     published: AtomicU64,
     missed: AtomicU64,
     done: AtomicUsize,
+}
+
+/// A client that has had its cuts, or has failed: the storm does not wait for it.
+struct CutDown<'a>(&'a Storm);
+
+impl Drop for CutDown<'_> {
+    fn drop(&mut self) {
+        self.0.done.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Storm {
