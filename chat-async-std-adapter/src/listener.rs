@@ -18,6 +18,9 @@ use crate::sockets::Sockets;
 /// Pauses after what failed, such as without file descriptors left: doubled from the first to the last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
+/// So many are accepted before all others have a turn, though more are waiting.
+const AT_ONCE: u64 = 64;
+
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
 ///
 /// A client has 10 s, 16 KiB, 8 KiB a line and 100 headers for its request; else it gets 408 or 431. The tasks are spawned on the hub's runtime: best is
@@ -26,13 +29,16 @@ pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Ou
     let accepting = async {
         let (sockets, watch) = until_done(&gate, || ready(Sockets::new())).await;
         gate.hub().runtime().spawn(Box::pin(watch));
-        loop {
+        for accepted in 1_u64.. {
             let socket = until_done(&gate, || async {
                 let (socket, _) = listener.read_with(TcpListener::accept).await?;
                 sockets.watch(socket)
             });
             let let_in = let_in(gate.clone(), Arc::new(Tcp(socket.await)));
             gate.hub().runtime().spawn(Box::pin(let_in));
+            if accepted.is_multiple_of(AT_ONCE) {
+                gate.hub().runtime().give_way().await;
+            }
         }
     };
     select(std::pin::pin!(accepting), std::pin::pin!(end)).await;

@@ -4,11 +4,13 @@
 //! load each event then costs two switches between threads. A set of its own tells each event once, without being armed, and is looked at by a task:
 //! between two rounds of the others, or when the reactor says that there is something.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -17,7 +19,6 @@ use async_io::Async;
 use futures::task::AtomicWaker;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Registry, Token};
-use slab::Slab;
 
 use crate::socket::Source;
 
@@ -28,7 +29,9 @@ const EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Sockets {
     registry: Registry,
-    all: Mutex<Slab<Arc<Readiness>>>,
+    all: Mutex<HashMap<Token, Arc<Readiness>>>,
+    /// The next token. None comes twice: an event that is under way when its socket goes must not be told to another.
+    next: AtomicUsize,
     /// The task that looks at them: to be told when the last is gone.
     watch: Arc<AtomicWaker>,
 }
@@ -40,7 +43,12 @@ impl Sockets {
         let registry = poll.registry().try_clone()?;
         let source = Async::new_nonblocking(registry.as_fd().try_clone_to_owned()?)?;
         let watch = Arc::new(AtomicWaker::new());
-        let sockets = Arc::new(Self { registry, all: Mutex::default(), watch: watch.clone() });
+        let sockets = Arc::new(Self {
+            registry,
+            all: Mutex::default(),
+            next: AtomicUsize::new(0),
+            watch: watch.clone(),
+        });
         let (events, those) = (Events::with_capacity(EVENTS), Arc::downgrade(&sockets));
         Ok((sockets, Watch { poll, source, events, sockets: those, watch }))
     }
@@ -49,10 +57,11 @@ impl Sockets {
     pub(crate) fn watch(self: &Arc<Self>, stream: TcpStream) -> io::Result<Watched> {
         stream.set_nonblocking(true)?;
         let readiness = Arc::new(Readiness::default());
-        let key = locked(&self.all).insert(readiness.clone());
-        let watched = Watched { stream, readiness, key, sockets: self.clone() };
+        let token = Token(self.next.fetch_add(1, Ordering::Relaxed));
+        locked(&self.all).insert(token, readiness.clone());
+        let watched = Watched { stream, readiness, token, sockets: self.clone() };
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(&mut SourceFd(&watched.stream.as_raw_fd()), Token(key), interest)?;
+        self.registry.register(&mut SourceFd(&watched.stream.as_raw_fd()), token, interest)?;
         Ok(watched)
     }
 
@@ -60,7 +69,7 @@ impl Sockets {
         let mut wakers = Vec::new();
         let all = locked(&self.all);
         for event in events {
-            if let Some(readiness) = all.get(event.token().0) {
+            if let Some(readiness) = all.get(&event.token()) {
                 let [read, write] = &mut *locked(&readiness.0);
                 if event.is_readable() || event.is_read_closed() {
                     read.tell(event.is_read_closed(), &mut wakers);
@@ -121,7 +130,7 @@ impl Future for Watch {
 pub(crate) struct Watched {
     stream: TcpStream,
     readiness: Arc<Readiness>,
-    key: usize,
+    token: Token,
     sockets: Arc<Sockets>,
 }
 
@@ -143,7 +152,7 @@ impl Drop for Watched {
     fn drop(&mut self) {
         // It is closed next, which takes it out of the set in any case.
         let _ = self.sockets.registry.deregister(&mut SourceFd(&self.stream.as_raw_fd()));
-        locked(&self.sockets.all).try_remove(self.key);
+        locked(&self.sockets.all).remove(&self.token);
     }
 }
 
@@ -241,6 +250,29 @@ mod tests {
             readable(&watched).await;
             assert_eq!(watched.stream().read(&mut words).expect("the end"), 0);
         });
+    }
+
+    #[test]
+    fn the_end_of_a_socket_is_not_told_to_the_one_that_comes_after_it() {
+        let mut poll = mio::Poll::new().expect("a set");
+        let registry = poll.registry().try_clone().expect("a descriptor");
+        let sockets = Arc::new(Sockets {
+            registry,
+            all: Mutex::default(),
+            next: AtomicUsize::new(0),
+            watch: Arc::default(),
+        });
+        let ((gone, first), (_client, second)) = (pair(), pair());
+        let first = sockets.watch(first).expect("room");
+        drop(gone);
+        first.stream().shutdown(Shutdown::Write).expect("it is open");
+        let mut events = Events::with_capacity(EVENTS);
+        poll.poll(&mut events, Some(Duration::from_secs(10))).expect("events");
+        assert!(events.iter().any(|event| event.is_read_closed()), "its end is under way");
+        drop(first);
+        let second = sockets.watch(second).expect("room");
+        sockets.tell(&events);
+        assert!(readable(&second).now_or_never().is_none(), "it heard of another's end");
     }
 
     #[test]
