@@ -19,10 +19,11 @@ pub mod phoenix;
 #[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
 #[allow(dead_code, reason = "each protocol uses a part of it")]
 mod read;
-#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
-pub use read::check_depth;
 #[cfg(feature = "serverpod")]
 pub mod serverpod;
 #[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
 #[allow(dead_code, reason = "each protocol uses a part of it")]
 mod write;
+
+#[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
+pub use read::check_depth;

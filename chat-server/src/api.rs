@@ -14,12 +14,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chat_core::{
-    Answer, ChannelId, Close, Epoch, HistoryRequest, Hub, Offset, Payload, Publish, Refusal, SessionId,
-    UserId,
+    Answer, ChannelId, Close, Epoch, HistoryRequest, Hub, KEY_BYTES, Offset, Payload, Publish, Refusal,
+    SessionId, UserId,
 };
 use chat_protocol::centrifuge::result;
 use chat_protocol::check_depth;
 use constant_time_eq::constant_time_eq;
+use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -27,9 +28,6 @@ use serde_json::value::RawValue;
 
 /// How a client is closed that the API ends, unless it says otherwise: not to come back.
 const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
-
-/// The longest idempotency key.
-const KEY_BYTES: usize = 128;
 
 /// Nothing without a key. A body is bounded as a message is.
 pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
@@ -122,12 +120,17 @@ struct PublishFields {
 
 async fn publish(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
     let PublishFields { channel, data, idempotency_key: Key(key) } = read(&hub, body)?;
-    answer(&say(&hub, channel, &data, key))
+    answer(&say(&hub, channel, &data, key).await?)
 }
 
-fn say(hub: &Hub, channel: ChannelId, data: &RawValue, key: Option<Box<str>>) -> String {
-    let said = hub.publish_with(Publish { key, ..Publish::to(channel, Payload::json(data.get())) });
-    json!({"offset":said.offset.0,"epoch":said.epoch.to_string()}).to_string()
+async fn say(
+    hub: &Hub,
+    channel: ChannelId,
+    data: &RawValue,
+    key: Option<Box<str>>,
+) -> Result<String, Refusal> {
+    let said = hub.publish_stored(Publish { key, ..Publish::to(channel, Payload::json(data.get())) }).await?;
+    Ok(json!({"offset":said.offset.0,"epoch":said.epoch.to_string()}).to_string())
 }
 
 #[derive(Deserialize)]
@@ -141,7 +144,11 @@ struct BroadcastFields {
 async fn broadcast(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
     let BroadcastFields { channels, data, idempotency_key: Key(key) } = read(&hub, body)?;
     let said = channels.into_iter().map(|channel| say(&hub, channel, &data, key.clone()));
-    let responses: Vec<_> = said.map(|result| format!("{{\"result\":{result}}}")).collect();
+    let told = |result| match result {
+        Ok(result) => format!("{{\"result\":{result}}}"),
+        Err(Refusal { code, message, .. }) => json!({"error":{"code":code,"message":message}}).to_string(),
+    };
+    let responses: Vec<_> = join_all(said).await.into_iter().map(told).collect();
     answer(&format!("{{\"responses\":[{}]}}", responses.join(",")))
 }
 

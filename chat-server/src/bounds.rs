@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage, StoreError};
 use chat_store_sqlite::SqliteStore;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, value_parser};
 
 /// What every channel keeps.
 #[derive(Clone, Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct History {
     /// The file that keeps all messages over a restart, or `none`.
     #[arg(long, env = "CHAT_STORE", default_value = "chat.db")]
     store: PathBuf,
-    /// Publications that the file keeps of each channel; 0 keeps all.
+    /// Publications that the file keeps of each channel, seen to whenever one is stored; 0 keeps all.
     #[arg(long, env = "CHAT_STORE_ENTRIES", default_value_t = 0)]
     store_entries: u64,
     /// Answers a publish only when it is stored.
@@ -62,12 +62,12 @@ pub(crate) struct Bounds {
     /// Fragments of one message; more close with 1009. 0 lifts the bound.
     #[arg(long, env = "CHAT_MESSAGE_FRAGMENTS", default_value_t = 1024)]
     message_fragments: u32,
-    /// Arrays and objects that may stand in each other in a request of JSON; deeper gets error 107.
-    #[arg(long, env = "CHAT_JSON_DEPTH", default_value_t = 128)]
-    json_depth: usize,
-    /// Bytes of a channel's name, 255 at most; more get error 107.
-    #[arg(long, env = "CHAT_CHANNEL_NAME_BYTES", default_value_t = 255)]
-    channel_name_bytes: usize,
+    /// Arrays and objects that may stand in each other in JSON, the whole request counted; what is deeper is no request (error 107, or as the protocol has it).
+    #[arg(long, env = "CHAT_JSON_DEPTH", default_value_t = 128, value_parser = value_parser!(u16).range(1..))]
+    json_depth: u16,
+    /// Bytes of the name of a channel that a client asks for; more get error 107.
+    #[arg(long, env = "CHAT_CHANNEL_NAME_BYTES", default_value_t = 255, value_parser = value_parser!(u8).range(1..))]
+    channel_name_bytes: u8,
     /// Publications in one answer; more are clamped, or not recovered.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
@@ -170,8 +170,8 @@ impl Bounds {
             session_channels: self.session_channels,
             message_bytes: self.message_bytes,
             message_fragments: self.message_fragments,
-            json_depth: self.json_depth,
-            channel_name_bytes: self.channel_name_bytes,
+            json_depth: self.json_depth.into(),
+            channel_name_bytes: self.channel_name_bytes.into(),
             answer_entries: self.answer_entries,
             user_sessions: self.user_sessions,
             requests: Rate { per_second: self.request_rate, burst: self.request_burst },

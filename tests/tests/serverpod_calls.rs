@@ -169,6 +169,21 @@ fn calls_that_come_together_are_each_made_as_who_they_say() {
 }
 
 #[test]
+fn a_call_for_a_channel_of_too_long_a_name_is_refused_before_it_opens() {
+    let scene = Scene::new(Way::Bytes, Names, Limits { channel_name_bytes: 4, ..Limits::default() });
+    let ann = dart(&scene, Way::Bytes);
+    let publish = omsc(B, "publish", r#"{"channelId":"rooms"}"#, &["messages"], None);
+    [subscribe(A, "room"), subscribe(C, "rooms"), publish].iter().for_each(|frame| ann.say(frame));
+    let expected = [
+        omsr(A, "subscribe", "success"),
+        omsr(C, "subscribe", "invalidArguments"),
+        omsr(B, "publish", "invalidArguments"),
+    ];
+    let heard = ann.heard();
+    assert!(expected.iter().all(|answer| heard.contains(answer)) && heard.len() == 3, "{heard:?}");
+}
+
+#[test]
 fn a_session_has_as_many_calls_as_it_may_have_channels_and_many_wrong_proofs_end_it() {
     let scene =
         Scene::new(Way::Bytes, Names, Limits { session_channels: 2, strikes: 3, ..Limits::default() });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub, Offset, OpenChat,
-    Payload, Publication, Storage, StoreError, Stored, StoredPage, Subscribe,
+    Payload, Publication, Publish, Refusal, Storage, StoreError, Stored, StoredPage, Subscribe,
 };
 use chat_store_sqlite::SqliteStore;
 use chat_tests::scene::{Scene, each_way};
@@ -306,6 +306,28 @@ fn a_durable_publish_is_answered_when_it_is_stored_and_heard_before() {
         scene.world.advance(SECOND * 5);
         assert_eq!(ann.heard(), ["#2 error 100 it was published, and is not stored"]);
         assert_eq!(bob.heard(), ["message room 1 ann 1", "message room 2 ann 2"]);
+    });
+}
+
+#[test]
+fn what_the_server_publishes_stored_has_its_real_place_and_is_stored_when_it_is_answered() {
+    each_way(|way| {
+        let store = Moody::new();
+        let publish = |scene: &Scene, content: &str| {
+            let (hub, said) = (scene.hub.clone(), Payload::json(content));
+            let wish = Publish::to("room".parse().expect("a name"), said);
+            scene.world.run(async move { hub.publish_stored(wish).await.map(|said| said.offset.0) })
+        };
+        let first = scene(way, &store, Storage::Durable, 1);
+        let ann = first.join("ann", "room");
+        assert_eq!((publish(&first, "1"), stored(&store, "room")), (Ok(1), vec![1]));
+        stop(&first);
+        drop(ann);
+        // Nobody is in the channel of this hub yet.
+        let second = scene(way, &store, Storage::Durable, 2);
+        assert_eq!((publish(&second, "2"), stored(&store, "room")), (Ok(2), vec![1, 2]));
+        store.be(Mood::Fails);
+        assert_eq!(publish(&second, "3"), Err(Refusal::internal("it was published, and is not stored")));
     });
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use futures::channel::oneshot;
 use futures::future::{Either, select};
 use futures::lock::Mutex;
 
@@ -14,7 +15,8 @@ use super::trace;
 use crate::lock::lock;
 use crate::machine::{Outgoing, Restored};
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Publish, Storage,
+    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Publish, Published,
+    Refusal, Storage,
 };
 use crate::port::{HistoryStore, StoreError};
 
@@ -114,6 +116,41 @@ impl Hub {
         self.0.metrics.store_errors.add(1);
         trace::store_failed(&error);
         None
+    }
+
+    /// As [`publish_with`](Self::publish_with), but takes a stored channel up first, so that the place is the real one, and where the channel is durable
+    /// waits until it is stored. Subscribers have not waited. If this is dropped early, it is published or not, and stored or not.
+    ///
+    /// # Errors
+    /// 100: it was published, and is not stored; under the same [key](Publish::key) it may be tried again.
+    pub async fn publish_stored(&self, publish: Publish) -> Result<Published, Refusal> {
+        let channel = publish.channel.clone();
+        let options = self.0.endpoint.channel(&channel, self.0.channel);
+        self.load(&channel, options).await;
+        let waits = options.storage == Storage::Durable && !publish.ephemeral;
+        let (receipt, stored) = waits.then(oneshot::channel).unzip();
+        let (published, flush) = self.append(publish, None, self.0.name.clone(), receipt, || options);
+        if flush {
+            fanout::flush(self, &channel);
+        }
+        if let Some(stored) = stored {
+            self.arrival(stored).await?;
+        }
+        Ok(published)
+    }
+
+    /// Ready once that is stored, or it is too late for it.
+    pub(super) fn arrival(
+        &self,
+        stored: oneshot::Receiver<bool>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + self.0.limits.store_timeout);
+        async move {
+            match select(stored, sleep).await {
+                Either::Left((Ok(true), _)) => Ok(()),
+                _ => Err(Refusal::internal("it was published, and is not stored")),
+            }
+        }
     }
 
     /// Publishes once the channel is taken up. Nobody waits for that.

@@ -78,14 +78,8 @@ impl Dialog {
 
     /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
     fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
-        let deadline = self.hub().0.runtime.now().instant + self.hub().limits().store_timeout;
-        let sleep = self.hub().0.runtime.sleep_until(deadline);
-        let hook: Hook<Answer> = Box::pin(async move {
-            match futures::future::select(stored, sleep).await {
-                futures::future::Either::Left((Ok(true), _)) => Ok(answer),
-                _ => Err(Refusal::internal("it was published, and is not stored")),
-            }
-        });
+        let arrival = self.hub().arrival(stored);
+        let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });
         self.pending =
             Some(Box::new(Pending { id, announced: true, asking: Asking::Stored(Guarded::new(hook)) }));
     }

@@ -23,7 +23,7 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
-    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is refused with 107.
+    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is none (refused with 107, or as its protocol has it).
     pub json_depth: usize,
     /// Bytes of a channel's name that a client may ask for: a longer one is refused with 107. No [`ChannelId`](crate::ChannelId) has more than 255.
     pub channel_name_bytes: usize,

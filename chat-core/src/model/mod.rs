@@ -30,5 +30,5 @@ pub use presence::{Arrival, PresenceChange, PresencePage, Present};
 pub use rate::Rate;
 pub use reason::{Close, Refusal};
 pub use request::{
-    BadRequest, Call, Command, Connect, Overflow, Publish, Request, RequestId, Subscribe, Token,
+    BadRequest, Call, Command, Connect, KEY_BYTES, Overflow, Publish, Request, RequestId, Subscribe, Token,
 };

@@ -103,6 +103,9 @@ pub enum Overflow {
     Resync,
 }
 
+/// The longest idempotency key, in bytes.
+pub const KEY_BYTES: usize = 128;
+
 /// A wish to speak in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
@@ -112,7 +115,7 @@ pub struct Publish {
     pub content: Payload,
     /// What kind of event it is, where clients name such.
     pub event: Option<EventName>,
-    /// Under the same key the same sender publishes once in five minutes: 1–128 bytes.
+    /// Under the same key the same sender publishes once in five minutes: 1 to [`KEY_BYTES`] bytes.
     pub key: Option<Box<str>>,
     /// The publication that it is about, if it is about one.
     pub refers: Option<Refers>,

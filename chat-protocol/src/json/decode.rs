@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chat_core::{
-    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, Message, Overflow, Payload,
-    Publish, Refers, Refusal, Request, Since, Subscribe, Token,
+    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, KEY_BYTES, Message, Overflow,
+    Payload, Publish, Refers, Refusal, Request, Since, Subscribe, Token,
 };
 use serde_json::value::RawValue;
 
@@ -13,9 +13,6 @@ use super::fields::{Fields, SinceFields, fields, flag, of_field, offset, parsed,
 
 /// How many messages a history gives unless told.
 const HISTORY: usize = 50;
-
-/// The longest idempotency key, in bytes.
-const KEY_BYTES: usize = 128;
 
 pub(super) fn request(message: Message<'_>, depth: usize) -> Result<Request, BadRequest> {
     let fields = fields(message, depth).map_err(|refusal| BadRequest::new(None, refusal))?;

@@ -14,7 +14,7 @@ use super::mark::{Due, Mark};
 use super::{NULL, SOCKET, is_reserved, presence};
 
 /// What is known of each topic, as requests are read and as they are answered; the two differ while requests wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PhoenixTalk {
     only_text: bool,
     depth: usize,

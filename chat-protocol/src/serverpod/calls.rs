@@ -47,6 +47,8 @@ pub(super) struct Calls {
     most: usize,
     /// How deep its JSON may be.
     depth: usize,
+    /// How long the name of a channel may be.
+    name_bytes: usize,
 }
 
 struct Ongoing {
@@ -79,6 +81,7 @@ impl Calls {
             begun: 0,
             most: limits.session_channels,
             depth: limits.json_depth,
+            name_bytes: limits.channel_name_bytes,
         }
     }
 
@@ -125,7 +128,7 @@ impl Calls {
 
     fn open(&mut self, open: Open<'_>) {
         let call = open.call.clone().into_owned();
-        match Opening::of(open, self.depth) {
+        match Opening::of(open, self.depth, self.name_bytes) {
             Err(answer) => self.words.push_back(Frame::Opened(call, answer)),
             Ok(_) if self.ongoing.len() + self.gate.len() >= self.most => {
                 let most = self.most;

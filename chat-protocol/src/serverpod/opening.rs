@@ -107,7 +107,7 @@ impl Opening {
     ///
     /// # Errors
     /// What it is answered.
-    pub(super) fn of(open: Open<'_>, depth: usize) -> Result<Self, Opened> {
+    pub(super) fn of(open: Open<'_>, depth: usize, name_bytes: usize) -> Result<Self, Opened> {
         #[derive(Deserialize)]
         struct Args<'a> {
             #[serde(borrow, rename = "channelId")]
@@ -116,7 +116,8 @@ impl Opening {
         let shallow = check_depth(&open.args, depth).ok().and_then(|()| object(&open.args));
         let args: Args<'_> = shallow.ok_or(Opened::InvalidArguments)?;
         let auth = open.auth.map(|value| proof(&value)).transpose()?;
-        let channel = args.channel.and_then(chat::channel);
+        let short = |channel: &ChannelId| channel.as_str().len() <= name_bytes;
+        let channel = args.channel.and_then(chat::channel).filter(short);
         let wish = match (&*open.call.endpoint, &*open.call.method) {
             (ENDPOINT, "subscribe") => channel.map(Wish::Subscribe),
             (ENDPOINT, "publish") => {
