@@ -37,9 +37,10 @@ impl Outbox {
         Self { session, encoding, writer, ledger, state: Mutex::default() }
     }
 
-    /// Reads a little of it.
+    /// Reads a little of it, and of its writer: how many own that stands before it in memory.
     pub(super) fn glance(&self) -> u64 {
-        self.session.0 ^ u64::from(self.state.is_poisoned()) ^ self.writer.is_some() as u64
+        let owners = self.writer.as_ref().map_or(0, |writer| Arc::strong_count(writer) as u64);
+        self.session.0 ^ u64::from(self.state.is_poisoned()) ^ owners
     }
 
     /// The most that may wait here.
