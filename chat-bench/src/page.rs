@@ -94,11 +94,21 @@ fn page(results: &Results) -> String {
 
 fn where_and_how(results: &Results) -> String {
     let date = chrono::Utc::now().format("%Y-%m-%d");
-    let rounds = results.rounds(Workload::W1x1, Server::Floor);
+    let rounds = rounds(results);
     format!(
-        "Measured on {date}, {rounds} rounds, with `cargo run --release -p chat-bench -- compare`, on {}.\n",
+        "Measured on {date}, {rounds}, with `cargo run --release -p chat-bench -- compare`, on {}.\n",
         machine()
     )
+}
+
+/// So many rounds; from the fewest to the most, if some workloads had more.
+fn rounds(results: &Results) -> String {
+    let counts = Workload::value_variants().iter().map(|workload| results.rounds(*workload, Server::Floor));
+    let counts: Vec<_> = counts.filter(|count| *count > 0).collect();
+    match (counts.iter().min(), counts.iter().max()) {
+        (Some(least), Some(most)) if least < most => format!("{least} to {most} rounds"),
+        (least, _) => format!("{} rounds", least.copied().unwrap_or_default()),
+    }
 }
 
 /// The processor, its cores, the memory, the kernel and the compiler.
