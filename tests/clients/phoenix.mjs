@@ -4,7 +4,7 @@
 //     node phoenix.mjs SET URL [--token GOOD --bad-token BAD] [--server "COMMAND with {port}"]
 //
 // URL is the socket's, such as ws://127.0.0.1:8080/socket. SET is `open` (a server without flags), `token` (one that wants tokens), `crash`
-// (one whose event `crash` takes its sender out, and whose topic `slow` is joined after a while), or `stop` (which starts its server itself).
+// (one whose event `crash` takes its sender out, and whose topic `slow` is joined once somebody says `decide`), or `stop` (which starts its server itself).
 // One line for each case that fails, then `N passed, N failed`. Exits with 1 if a case failed.
 
 import assert from 'node:assert/strict';
@@ -386,6 +386,7 @@ const crash = {
   async 'a channel that is left while its join is decided on is left'() {
     const socket = connect('ann');
     await once('open', (call) => socket.onOpen(call), () => socket.isConnected());
+    const judge = await join(connect('bob'), 'judge');
     const slow = socket.channel('slow');
     const replies = [];
     const end = heard(socket, ({ event, topic, payload }) => {
@@ -394,6 +395,7 @@ const crash = {
     });
     slow.join();
     slow.leave();
+    judge.push('decide', {});
     await end;
     assert.deepEqual(replies, ['ok', 'ok', 'phx_close']);
     assert.equal(slow.state, 'closed');

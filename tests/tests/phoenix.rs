@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
+use async_channel::{Receiver, Sender};
 use chat_core::{
     Endpoint, Hub, Payload, Publish, Pushed, Refusal, SessionInfo, Standing, Subscribe, SubscribeOptions,
 };
@@ -14,9 +14,6 @@ use chat_tokio_adapter::{Gate, TokioRuntime, serve};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 use tokio::net::TcpListener;
-
-/// How long a join of `slow` is decided on.
-const MOMENT: Duration = Duration::from_millis(250);
 
 /// Runs a set of cases of npm's client.
 fn client_passes(arguments: &[&str]) {
@@ -52,19 +49,26 @@ fn its_own_client_comes_back_after_a_stop() {
     client_passes(&["stop", "-", "--server", &command]);
 }
 
-/// Takes who says `crash` out of where it says it, and a moment over each join of `slow`.
-struct Crashing(Arc<OnceLock<Hub>>);
+/// Takes who says `crash` out of where it says it, and decides on joins of `slow` when somebody says `decide`.
+struct Crashing {
+    hub: Arc<OnceLock<Hub>>,
+    decided: (Sender<()>, Receiver<()>),
+}
 
 impl Endpoint for Crashing {
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
         if wish.channel.as_str() == "slow" {
-            tokio::time::sleep(MOMENT).await;
+            // An error says that it is decided: nothing is ever sent.
+            let _ = self.decided.1.recv().await;
         }
         Ok(SubscribeOptions::of(&wish))
     }
 
     async fn event(&self, who: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
-        let hub = self.0.get().expect("it is there before anybody comes");
+        let hub = self.hub.get().expect("it is there before anybody comes");
+        if said.event.as_ref().is_some_and(|event| event.as_str() == "decide") {
+            self.decided.0.close();
+        }
         if said.event.as_ref().is_some_and(|event| event.as_str() == "crash") {
             hub.unsubscribe_user(&who.user, &said.channel, &Refusal::internal("it crashed"));
             return Ok(Pushed::Answer(Payload::null()));
@@ -78,7 +82,8 @@ fn its_own_client_joins_again_what_crashed_and_leaves_what_it_is_joining() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let address = runtime.block_on(async {
         let there = Arc::new(OnceLock::new());
-        let hub = Hub::builder(Crashing(there.clone())).build(TokioRuntime::current());
+        let hub = Hub::builder(Crashing { hub: there.clone(), decided: async_channel::bounded(1) })
+            .build(TokioRuntime::current());
         there.set(hub.clone()).expect("it is set once");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a port");
