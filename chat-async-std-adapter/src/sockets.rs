@@ -208,6 +208,13 @@ mod tests {
         (client, listener.accept().expect("one came").0)
     }
 
+    /// A client, its socket, and what is to be run for that one alone.
+    fn one() -> (TcpStream, Watched, impl Future<Output = ()>) {
+        let (sockets, watch) = Sockets::new().expect("a set");
+        let (client, stream) = pair();
+        (client, sockets.watch(stream).expect("room"), watch)
+    }
+
     /// Runs both to their ends, which are not far.
     fn together(watch: impl Future<Output = ()>, what: impl Future<Output = ()>) {
         let both = pin!(join(watch, what));
@@ -221,19 +228,13 @@ mod tests {
 
     #[test]
     fn a_set_ends_with_its_last_socket() {
-        let (sockets, watch) = Sockets::new().expect("a set");
-        let (_client, stream) = pair();
-        let watched = sockets.watch(stream).expect("room");
-        drop(sockets);
+        let (_client, watched, watch) = one();
         together(watch, async move { drop(watched) });
     }
 
     #[test]
     fn an_event_is_told_once_and_the_end_for_ever() {
-        let (sockets, watch) = Sockets::new().expect("a set");
-        let (mut client, stream) = pair();
-        let watched = sockets.watch(stream).expect("room");
-        drop(sockets);
+        let (mut client, watched, watch) = one();
         together(watch, async move {
             client.write_all(b"one").expect("room");
             readable(&watched).await;
@@ -277,10 +278,7 @@ mod tests {
 
     #[test]
     fn what_was_full_is_told_to_have_room_again() {
-        let (sockets, watch) = Sockets::new().expect("a set");
-        let (mut client, stream) = pair();
-        let watched = sockets.watch(stream).expect("room");
-        drop(sockets);
+        let (mut client, watched, watch) = one();
         together(watch, async move {
             let writable = || poll_fn(|cx| watched.poll_writable(cx));
             writable().await.expect("an empty one has room");

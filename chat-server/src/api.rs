@@ -174,18 +174,14 @@ async fn history(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) ->
     let from = since.as_ref().map(|since| Offset(since.offset));
     let (after, before) = if reverse { (None, from) } else { (from, None) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let most = hub.limits().answer_entries;
     let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
+    let clamped = request.clamped(hub.limits().answer_entries);
     let page = hub.read_history(&request).await.ok_or_else(|| unknown(&request.channel))?;
     let epoch = since.map(|since| since.epoch).filter(|epoch| !epoch.is_empty());
     if epoch.is_some_and(|epoch| epoch.parse::<Epoch>() != Ok(page.epoch)) {
         return Err(Refusal::unrecoverable_position("the channel has begun another life").into());
     }
-    answer(&result(&Answer::History {
-        channel: request.channel,
-        page,
-        clamped: (limit > most).then_some(most),
-    }))
+    answer(&result(&Answer::History { channel: request.channel, page, clamped }))
 }
 
 fn unknown(channel: &ChannelId) -> Failure {

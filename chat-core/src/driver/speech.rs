@@ -42,8 +42,7 @@ impl Dialog {
         request: HistoryRequest,
         page: Option<HistoryPage>,
     ) {
-        let most = self.hub().limits().answer_entries;
-        let clamped = (request.limit > most).then_some(most);
+        let clamped = request.clamped(self.hub().limits().answer_entries);
         let channel = request.channel;
         let answer = match page {
             Some(page) if request.epoch.is_some_and(|epoch| epoch != page.epoch) => {

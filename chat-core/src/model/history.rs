@@ -98,6 +98,11 @@ impl HistoryRequest {
     pub fn of(channel: ChannelId, limit: usize) -> Self {
         Self { channel, after: None, before: None, epoch: None, limit, reverse: false }
     }
+
+    /// What it is cut to, if it asks for more than one answer may hold.
+    pub fn clamped(&self, most: usize) -> Option<usize> {
+        (self.limit > most).then_some(most)
+    }
 }
 
 impl HistoryOptions {
