@@ -1,5 +1,7 @@
 //! One session on its transport: a future that ends when the session does.
 
+mod deadlines;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +16,8 @@ use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
 use super::summons::{Manner, Summons};
-use crate::machine::{Phase, Timer, Turn};
-use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Kind, Message};
+use crate::machine::{Timer, Turn};
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message};
 use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
@@ -301,70 +303,6 @@ where
                     return Poll::Ready(());
                 }
             };
-        }
-    }
-
-    fn written(&mut self) {
-        self.stalled = None;
-        self.alarm.clear(Timer::Write);
-    }
-
-    /// Something waits and the transport takes nothing: from now on it has a deadline.
-    fn watch_write(&mut self) {
-        let stalled = self.dialog.outbox.stalled();
-        if stalled != self.stalled {
-            self.stalled = stalled;
-            let limits = self.dialog.hub().limits();
-            let patience = match self.ending {
-                Ending::None => limits.write_timeout,
-                _ => limits.write_timeout.min(limits.close_timeout),
-            };
-            match stalled {
-                Some(_) => self.alarm.set(Timer::Write, patience),
-                None => self.alarm.clear(Timer::Write),
-            }
-        }
-    }
-
-    /// With the protocol's own ping, or the transport's. False if there is neither.
-    fn ask_whether_it_is_there(&mut self) -> bool {
-        let asked = self.dialog.ping();
-        if !asked && self.answers_pings {
-            self.dialog.control(Kind::Ping, &[]);
-        }
-        asked || self.answers_pings
-    }
-
-    fn ring(&mut self, timer: Timer) {
-        let (ping, pong) = {
-            let limits = self.dialog.hub().limits();
-            (limits.ping_interval, limits.pong_timeout)
-        };
-        match timer {
-            Timer::Open if self.dialog.phase() == Phase::Opening => self.end(Close::STALE, Manner::Graceful),
-            Timer::Open => {}
-            Timer::Ping => {
-                self.alarm.set(Timer::Ping, ping);
-                if self.ask_whether_it_is_there() && !self.alarm.is_set(Timer::Pong) {
-                    self.alarm.set(Timer::Pong, pong);
-                }
-            }
-            // Its pong may stand behind requests that wait for a hook: then it is not the peer who is silent.
-            Timer::Pong if self.dialog.waiting() >= INBOX => self.alarm.set(Timer::Pong, pong),
-            Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
-            Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
-                match self.ending {
-                    Ending::None => self.end(Close::SLOW, Manner::AtOnce),
-                    _ => self.lose(),
-                }
-            }
-            Timer::Write => self.stalled = None,
-            Timer::Close => {
-                self.dialog.hub().0.metrics.cut_short("close");
-                self.lose();
-            }
-            Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
-            Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
     }
 }
