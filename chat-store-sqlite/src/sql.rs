@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use chat_core::{
     ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Refers, Stored,
-    StoredPage,
+    StoredPage, UserId,
 };
 use chrono::{DateTime, Utc};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 
 /// The version of the tables.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-const TABLES: &str = "
+/// What makes the tables of each version out of those of the one before; those of the first out of nothing.
+const STEPS: &[&str] = &[FIRST, AUTHORS];
+
+const FIRST: &str = "
     CREATE TABLE channels (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -34,8 +37,10 @@ const TABLES: &str = "
         deletes INTEGER,
         PRIMARY KEY (channel, place)
     ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
 ";
+
+/// The user who published it; null for the server itself. Nobody knows who published what was stored without it.
+const AUTHORS: &str = "ALTER TABLE publications ADD COLUMN author TEXT";
 
 pub(crate) fn open(path: &Path) -> Result<Connection> {
     let db = Connection::open(path)?;
@@ -45,8 +50,10 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
     )?;
     db.execute_batch("BEGIN EXCLUSIVE")?;
-    if version(&db)? == 0 {
-        db.execute_batch(TABLES)?;
+    let version = version(&db)?;
+    if (0..VERSION).contains(&version) {
+        STEPS.iter().skip(version as usize).try_for_each(|step| db.execute_batch(step))?;
+        db.pragma_update(None, "user_version", VERSION)?;
     }
     db.execute_batch("COMMIT")?;
     Ok(db)
@@ -76,8 +83,8 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: O
     let mut last =
         db.prepare_cached("UPDATE channels SET last = max(last, ?2) WHERE name = ?1 RETURNING id")?;
     let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes, event)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes, event, author)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let mut forget = db.prepare_cached("DELETE FROM publications WHERE channel = ?1 AND place <= ?2")?;
     for publication in publications {
@@ -93,7 +100,19 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: O
         let microseconds = message.timestamp.timestamp_micros();
         let event = publication.event.as_ref().map(EventName::as_str);
         let (sender, content) = (message.sender_name.as_str(), message.content.as_bytes());
-        insert.execute(params![id, place, sender, binary, content, microseconds, edits, deletes, event])?;
+        let author = publication.author.as_ref().map(UserId::as_str);
+        insert.execute(params![
+            id,
+            place,
+            sender,
+            binary,
+            content,
+            microseconds,
+            edits,
+            deletes,
+            event,
+            author
+        ])?;
         if let Some(keep) = keep {
             forget.execute(params![id, signed(Offset(publication.offset.0.saturating_sub(keep)))])?;
         }
@@ -108,7 +127,7 @@ pub(crate) fn read(db: &Connection, request: &HistoryRequest, mut bytes: usize) 
     let Some((id, epoch)) = found.optional()? else { return Ok(StoredPage::default()) };
     let direction = if request.reverse { "DESC" } else { "ASC" };
     let mut select = db.prepare_cached(&format!(
-        "SELECT place, sender, binary, content, microseconds, edits, deletes, event FROM publications
+        "SELECT place, sender, binary, content, microseconds, edits, deletes, event, author FROM publications
          WHERE channel = ?1 AND place > ?2 AND place < ?3 ORDER BY place {direction} LIMIT ?4"
     ))?;
     let after = signed(request.after.unwrap_or_default());
@@ -153,6 +172,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
     let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Refers::Edit(offset(edited)));
     let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Refers::Delete(offset(deleted)));
     let event: Option<String> = row.get(7)?;
+    let author: Option<String> = row.get(8)?;
     let message = ChatMessage {
         sender_name: sender.try_into().map_err(|error| odd(1, error))?,
         content,
@@ -164,6 +184,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         previous: Offset(place.0.saturating_sub(1)),
         epoch,
         from: None,
+        author: author.map(UserId::try_from).transpose().map_err(|error| odd(8, error))?,
         event: event.map(EventName::try_from).transpose().map_err(|error| odd(7, error))?,
         refers: edits.or(deletes),
         ephemeral: false,

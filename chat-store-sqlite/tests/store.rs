@@ -21,6 +21,7 @@ fn said(offset: u64, content: Payload, refers: Option<Refers>) -> Arc<Publicatio
         previous: Offset(offset - 1),
         epoch: Epoch(7),
         from: None,
+        author: (!offset.is_multiple_of(3)).then(|| "u-1 é😀".parse().expect("a name")),
         event: offset.is_multiple_of(2).then(|| "new_msg".parse().expect("a name")),
         refers,
         ephemeral: false,
@@ -180,8 +181,44 @@ fn a_file_that_is_none_of_ours_is_refused_and_so_is_one_that_is_in_use() {
     let error = SqliteStore::open(&used).expect_err("it is in use");
     assert!(error.0.contains("used") && error.0.contains("locked"), "{error}");
     let db = rusqlite::Connection::open(&newer).expect("it opens");
-    db.execute_batch("PRAGMA user_version = 2").expect("it writes");
+    db.execute_batch("PRAGMA user_version = 99").expect("it writes");
     drop(db);
     let error = SqliteStore::open(&newer).expect_err("it is newer");
-    assert!(error.0.contains("version 2"), "{error}");
+    assert!(error.0.contains("version 99"), "{error}");
 }
+
+#[test]
+fn a_file_of_the_first_version_goes_on_and_nobody_is_the_author_of_what_it_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("old.db");
+    let old = rusqlite::Connection::open(&path).expect("it opens");
+    old.execute_batch(FIRST).expect("it writes");
+    drop(old);
+    for offset in [2, 3] {
+        let store = SqliteStore::open(&path).expect("it opens");
+        assert_eq!(opened(&store, 8, offset), Stored { epoch: Epoch(7), last: Offset(offset - 1) });
+        block_on(store.append(vec![said(offset, Payload::json("1"), None)])).expect("it appends");
+        block_on(store.close(offset)).expect("it closes");
+    }
+    let store = SqliteStore::open(&path).expect("it opens");
+    let page = block_on(store.read(all(), usize::MAX)).expect("it reads");
+    let said_by = |said: &Publication| (said.message.sender_name.to_string(), said.author.clone());
+    let ann = "u-1 é😀".parse().expect("a name");
+    let expected = [("ann", None), ("ann é😀", Some(ann)), ("ann é😀", None)];
+    let expected = expected.map(|(name, author)| (name.to_owned(), author));
+    assert_eq!(page.publications.iter().map(said_by).collect::<Vec<_>>(), expected);
+}
+
+/// The tables as the first version made them, and a message.
+const FIRST: &str = r#"
+    CREATE TABLE channels (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, last INTEGER NOT NULL, tenure INTEGER
+    ) STRICT;
+    CREATE TABLE publications (
+        channel INTEGER NOT NULL, place INTEGER NOT NULL, sender TEXT NOT NULL, event TEXT, binary INTEGER NOT NULL, content BLOB NOT NULL,
+        microseconds INTEGER NOT NULL, edits INTEGER, deletes INTEGER, PRIMARY KEY (channel, place)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO channels VALUES (1, 'room', 7, 1, NULL);
+    INSERT INTO publications VALUES (1, 1, 'ann', NULL, 0, CAST('1' AS BLOB), 0, NULL, NULL);
+    PRAGMA user_version = 1;
+"#;

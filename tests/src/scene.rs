@@ -54,6 +54,12 @@ impl Scene {
         self.world.connect(&self.hub, Arc::new(protocol), Hello::Now(Connect::named(name)), self.way)
     }
 
+    /// A session that shows this token and speaks any protocol.
+    pub fn enter_with(&self, protocol: impl Protocol, token: &str) -> Client {
+        let hello = Hello::Now(Connect { token: Some(token.into()), ..Connect::default() });
+        self.world.connect(&self.hub, Arc::new(protocol), hello, self.way)
+    }
+
     /// A session that has not said who it is.
     pub fn approach(&self) -> Client {
         self.world.connect(&self.hub, Arc::new(Script), Hello::Later, self.way)

@@ -134,6 +134,28 @@ fn after_a_stop_in_order_channels_go_on_where_they_were_and_who_comes_back_recov
 }
 
 #[test]
+fn who_wrote_what_is_stored_is_known_after_a_stop() {
+    each_way(|way| {
+        let store = Moody::new();
+        let first = scene(way, &store, Storage::Kept, 1);
+        say(&first.join("ann", "room"), 1..=1);
+        first.hub.publish("room", Payload::json("2")).expect("a name");
+        stop(&first);
+        let second = scene(way, &store, Storage::Kept, 2);
+        let (ann, bob) = (second.join("ann", "room"), second.join("bob", "room"));
+        bob.say("edit room 1 3");
+        ann.say("edit room 2 3");
+        let refused = ["error 103 only its author may edit or delete a message"];
+        assert_eq!(
+            (ann.heard(), bob.heard()),
+            (refused.map(String::from).into(), refused.map(String::from).into())
+        );
+        ann.say("edit room 1 3");
+        assert_eq!(bob.heard(), ["edit/1 room 3 ann 3"]);
+    });
+}
+
+#[test]
 fn after_a_crash_channels_keep_what_is_stored_and_nobody_is_told_that_it_recovered() {
     each_way(|way| {
         let store = Moody::new();

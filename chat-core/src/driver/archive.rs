@@ -129,7 +129,7 @@ impl Hub {
         self.load(&channel, options).await;
         let waits = options.storage == Storage::Durable && !publish.ephemeral;
         let (receipt, stored) = waits.then(oneshot::channel).unzip();
-        let (published, flush) = self.append(publish, None, self.0.name.clone(), receipt, || options);
+        let (published, flush) = self.append(publish, None, receipt, || options);
         if flush {
             fanout::flush(self, &channel);
         }
@@ -264,7 +264,7 @@ async fn publish_deferred(hub: WeakHub, deferred: Receiver<Deferred>) {
         let Some(hub) = hub.upgrade() else { return };
         let channel = publish.channel.clone();
         hub.load(&channel, options).await;
-        let (_, flush) = hub.append(publish, None, hub.0.name.clone(), None, || options);
+        let (_, flush) = hub.append(publish, None, None, || options);
         if flush {
             fanout::flush(&hub, &channel);
         }

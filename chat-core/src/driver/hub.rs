@@ -20,8 +20,8 @@ use super::users::Users;
 use crate::lock::lock;
 use crate::machine::{Budget, Draft, Joined, Joining, Receipt, Shard};
 use crate::model::{
-    ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
-    SenderName, SessionId,
+    Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
+    SenderName, SessionId, SessionInfo,
 };
 use crate::port::{Endpoint, Runtime};
 
@@ -101,7 +101,7 @@ impl Hub {
             self.publish_later(publish, options);
             return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
         }
-        let (published, flush) = self.append(publish, None, self.0.name.clone(), None, || options);
+        let (published, flush) = self.append(publish, None, None, || options);
         if flush {
             dirty.channels.push(channel);
         }
@@ -165,19 +165,20 @@ impl Hub {
         WeakHub(Arc::downgrade(&self.0))
     }
 
-    /// Gives a message its place; true if the caller is to flush the channel.
+    /// Gives a message its place; true if the caller is to flush the channel. Without a session the server itself speaks.
     pub(crate) fn append(
         &self,
         publish: Publish,
-        from: Option<SessionId>,
-        sender: SenderName,
+        by: Option<&SessionInfo>,
         receipt: Option<Receipt>,
         options: impl FnOnce() -> ChannelOptions,
     ) -> (Published, bool) {
         self.0.metrics.publications.add(1);
         let Publish { channel, content, event, key, refers, ephemeral } = publish;
         let now = self.0.runtime.now();
-        let draft = Draft { from, sender, content, event, key, refers, ephemeral, receipt, now };
+        let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
+        let sender = by.map_or(&self.0.name, |session| &session.name).clone();
+        let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
         let shard = self.shard(&channel);
         let published = lock(shard).publish(&channel, draft);
         let done = published.unwrap_or_else(|draft| {
@@ -210,7 +211,7 @@ impl Hub {
     }
 
     /// Who published this, if it is kept.
-    pub(crate) fn author(&self, channel: &ChannelId, offset: Offset) -> Option<SenderName> {
+    pub(crate) fn author(&self, channel: &ChannelId, offset: Offset) -> Option<Author> {
         lock(self.shard(channel)).author(channel, offset)
     }
 

@@ -60,7 +60,7 @@ impl Dialog {
         let waits = id.is_some() && kept.storage == Storage::Durable && !publish.ephemeral;
         let (receipt, stored) = waits.then(oneshot::channel).unzip();
         let hub = self.seat.hub();
-        let (published, flush) = hub.append(publish, Some(info.id), info.name.clone(), receipt, || kept);
+        let (published, flush) = hub.append(publish, Some(&info), receipt, || kept);
         if flush {
             self.dirty.push(channel.clone());
         }

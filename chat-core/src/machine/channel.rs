@@ -120,10 +120,10 @@ impl<S: Clone> Channel<S> {
         let (epoch, subscribers) = (self.epoch, self.subscribers());
         if let Some(key) = &draft.key {
             self.keys.forget_old(draft.now.instant);
-            if let Some(offset) = self.keys.find(&draft.sender, key) {
+            if let Some(offset) = self.keys.find(draft.author.as_ref(), key) {
                 return (Published { offset, epoch, subscribers: 0, already: true }, false);
             }
-            self.keys.remember(draft.sender.clone(), key, self.next(draft.ephemeral), draft.now.instant);
+            self.keys.remember(draft.author.clone(), key, self.next(draft.ephemeral), draft.now.instant);
         }
         let flush = self.append(name, draft);
         (Published { offset: self.last.offset, epoch, subscribers, already: false }, flush)
@@ -142,6 +142,7 @@ impl<S: Clone> Channel<S> {
             previous,
             epoch: self.epoch,
             from: draft.from,
+            author: draft.author,
             event: draft.event,
             refers: draft.refers,
             ephemeral,

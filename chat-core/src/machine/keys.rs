@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Offset, SenderName};
+use crate::model::{Offset, UserId};
 
 /// How long a key is remembered.
 pub(super) const KEY_AGE: Duration = Duration::from_secs(5 * 60);
@@ -15,9 +15,10 @@ const KEYS: usize = 100_000;
 /// What a key costs beside itself, about.
 const KEY_WEIGHT: usize = 256;
 
-type Key = (SenderName, Arc<str>);
+/// Whose it is, the server's if there is no user, and the key itself.
+type Key = (Option<UserId>, Arc<str>);
 
-/// A channel's keys: each counts for its sender alone, so nobody can take another's.
+/// A channel's keys: each counts for its author alone, so nobody can take another's, whatever they are called.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     places: HashMap<Key, Offset>,
@@ -26,14 +27,14 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// What this sender published under this key.
-    pub(super) fn find(&self, sender: &SenderName, key: &str) -> Option<Offset> {
-        self.places.get(&(sender.clone(), key.into())).copied()
+    /// What this author published under this key.
+    pub(super) fn find(&self, author: Option<&UserId>, key: &str) -> Option<Offset> {
+        self.places.get(&(author.cloned(), key.into())).copied()
     }
 
-    pub(super) fn remember(&mut self, sender: SenderName, key: &str, offset: Offset, now: Instant) {
+    pub(super) fn remember(&mut self, author: Option<UserId>, key: &str, offset: Offset, now: Instant) {
         self.bytes += key.len();
-        let key = (sender, Arc::from(key));
+        let key = (author, Arc::from(key));
         self.places.insert(key.clone(), offset);
         self.order.push_back((now, key));
         if self.order.len() > KEYS {

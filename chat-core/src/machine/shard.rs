@@ -8,8 +8,8 @@ use super::budget::Budget;
 use super::channel::{Channel, Event, Fanout};
 use super::outgoing::{Outgoing, Receipt};
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload, Place,
-    PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
+    Author, ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload,
+    Place, PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, UserId,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
@@ -36,6 +36,8 @@ pub(crate) struct Shard<S> {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) from: Option<SessionId>,
+    /// The user who publishes it; none for the server.
+    pub(crate) author: Option<UserId>,
     pub(crate) sender: SenderName,
     pub(crate) content: Payload,
     pub(crate) event: Option<EventName>,
@@ -200,8 +202,8 @@ impl<S: Clone> Shard<S> {
     }
 
     /// Who published this, if it is kept.
-    pub(crate) fn author(&mut self, name: &ChannelId, offset: Offset) -> Option<SenderName> {
-        self.look_up(name)?.history.find(offset).map(|publication| publication.message.sender_name.clone())
+    pub(crate) fn author(&mut self, name: &ChannelId, offset: Offset) -> Option<Author> {
+        self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
     }
 
     /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
@@ -291,6 +293,7 @@ mod tests {
         let (content, now) = (Payload::json("123456789"), now());
         Draft {
             from: Some(SessionId(from)),
+            author: None,
             sender,
             content,
             event: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId};
+use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId, UserId};
 
 /// A message as people see it. In serde's formats the fields have the names of the original: `senderName`, `content`, `timestamp`, `channelId`.
 ///
@@ -73,6 +73,9 @@ pub struct Publication {
     pub epoch: Epoch,
     /// The session that published it; none for the server itself.
     pub from: Option<SessionId>,
+    /// The user who published it, whatever the name that is shown: what only an author may do goes by this. None for the server itself, and where a
+    /// store does not know.
+    pub author: Option<UserId>,
     /// What kind of event it is, if its publisher said so.
     pub event: Option<EventName>,
     /// The publication that it is about, if it is about one.
@@ -81,6 +84,15 @@ pub struct Publication {
     pub ephemeral: bool,
     /// What it says.
     pub message: ChatMessage,
+}
+
+/// The author of a publication. A user's name has no part in it: two users may have one name, and one user several.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Author {
+    /// This user, in whichever session and under whichever name.
+    User(UserId),
+    /// The server itself, or somebody whom a store does not know.
+    Server,
 }
 
 /// What a publication says of an earlier one. Both are publications like any other, and who hears them applies them.
@@ -103,6 +115,20 @@ pub struct Published {
     pub subscribers: usize,
     /// It was published before, with the same key: the place is that of the first time, and nobody hears it again.
     pub already: bool,
+}
+
+impl Author {
+    /// Whether it is this user.
+    pub fn is(&self, user: &UserId) -> bool {
+        matches!(self, Self::User(author) if author == user)
+    }
+}
+
+/// As a [`Publication`] holds it.
+impl From<Option<UserId>> for Author {
+    fn from(user: Option<UserId>) -> Self {
+        user.map_or(Self::Server, Self::User)
+    }
 }
 
 impl Refers {

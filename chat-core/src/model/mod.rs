@@ -23,7 +23,7 @@ pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
 pub use limits::Limits;
-pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
+pub use message::{Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
 pub use presence::{Arrival, PresenceChange, PresencePage, Present};

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 
 use crate::model::{
-    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload, Publish,
-    Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
+    Author, Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload,
+    Publish, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
 };
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
@@ -169,7 +169,7 @@ pub struct Standing {
     /// It is in the channel.
     pub member: bool,
     /// Who published what this publication is about, if it is about one, and that is still kept.
-    pub author: Option<SenderName>,
+    pub author: Option<Author>,
 }
 
 /// The chat of the original design: everyone may join any channel, and its members may speak in it.
@@ -228,7 +228,7 @@ fn may_publish(
     }
     let Some(refers) = request.refers else { return Ok(request) };
     match &standing.author {
-        Some(author) if *author == session.name => Ok(request),
+        Some(author) if author.is(&session.user) => Ok(request),
         Some(_) => Err(Refusal::permission_denied("only its author may edit or delete a message")),
         None => Err(Refusal::not_available(format!("message {} is not kept any more", refers.offset()))),
     }

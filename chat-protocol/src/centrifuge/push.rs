@@ -1,6 +1,6 @@
 //! What clients hear unasked. Written field by field: what all subscribers hear alike is written once, and often.
 
-use chat_core::{Answer, Arrival, ChannelId, Close, Payload, Publication, Refers, Refusal};
+use chat_core::{Answer, Arrival, ChannelId, Close, Payload, Publication, Refers, Refusal, UserId};
 
 use super::reply::{Object, subscribed};
 use crate::write::{number, payload, string, timestamp};
@@ -15,18 +15,25 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
 
 /// A publication as it stands in pushes and in histories.
 ///
-/// `info.user` is the name under which it was said, the only one that a publication has; `info.client` is the session, if one said it and that is still
-/// known. What the protocol has no field for stands in `tags`: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no place.
+/// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name alone. `info.client` is the session, if one
+/// said it and that is still known. What the protocol has no field for stands in `tags`: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no place.
 pub(super) fn said(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.extend(br#"{"data":"#);
     data(&message.content, out);
     out.extend(br#","info":{"user":"#);
-    string(message.sender_name.as_str(), out);
+    let name = message.sender_name.as_str();
+    let user = publication.author.as_ref().map_or(name, UserId::as_str);
+    string(user, out);
     if let Some(session) = publication.from {
         out.extend(br#","client":""#);
         number(session.0, out);
         out.push(b'"');
+    }
+    if user != name {
+        out.extend(br#","conn_info":{"name":"#);
+        string(name, out);
+        out.push(b'}');
     }
     out.push(b'}');
     if !publication.ephemeral {

@@ -47,6 +47,7 @@ fn publication(content: &str) -> Publication {
         previous: Offset(57),
         epoch: Epoch(1),
         from: Some(SessionId(17)),
+        author: Some("ann".parse().expect("a name")),
         event: None,
         refers: None,
         ephemeral: false,
@@ -173,6 +174,14 @@ fn a_publication_stands_on_one_line_with_what_the_protocol_has_no_field_for_in_t
         written(|out| push::publication(&edit, out)),
         r#"{"push":{"channel":"room","pub":{"data":1,"info":{"user":"ann"},"offset":58,"tags":{"time":"2026-11-23T18:00:00.123Z","event":"say","edits":"3"}}}}"#
     );
+    let mut named = publication("1");
+    named.author = Some("u-1".parse().expect("a name"));
+    assert!(
+        written(|out| push::publication(&named, out))
+            .contains(r#""info":{"user":"u-1","client":"17","conn_info":{"name":"ann"}}"#)
+    );
+    named.author = None;
+    assert!(written(|out| push::publication(&named, out)).contains(r#""info":{"user":"ann","client":"17"}"#));
     let signal = Publication { ephemeral: true, ..publication("1") };
     assert!(written(|out| push::publication(&signal, out)).contains(r#""signal":"true""#));
 }
@@ -386,7 +395,9 @@ proptest! {
         let line = written(|out| push::publication(&said, out));
         prop_assert!(!line.contains(['\n', '\r']));
         let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        prop_assert_eq!(&read["push"]["pub"]["info"]["user"], &name);
+        let info = &read["push"]["pub"]["info"];
+        prop_assert_eq!(&info["user"], "ann");
+        prop_assert_eq!(info["conn_info"]["name"].as_str().unwrap_or("ann"), &name);
     }
 }
 

@@ -252,6 +252,7 @@ mod tests {
             previous: Offset(57),
             epoch: Epoch(1),
             from: None,
+            author: None,
             event: None,
             refers: None,
             ephemeral: false,

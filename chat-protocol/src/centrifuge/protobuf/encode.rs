@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chat_core::{
     Answer, Arrival, ChannelId, Connected, Expiry, HistoryPage, Offset, Payload, PresencePage, Recovery,
-    Refers, Refusal, RequestId, SessionId, Subscribed,
+    Refers, Refusal, RequestId, SessionId, Subscribed, UserId,
 };
 
 use super::schema::{
@@ -106,10 +106,12 @@ fn push(channel: &ChannelId, fill: impl FnOnce(&mut Push)) -> Reply {
 fn kept(said: &chat_core::Publication) -> Publication {
     let message = &said.message;
     let client = said.from.map(|session| session.to_string()).unwrap_or_default();
-    let user = message.sender_name.to_string();
+    let name = message.sender_name.as_str();
+    let user = said.author.as_ref().map_or(name, UserId::as_str).to_owned();
+    let conn_info = if user == name { Vec::new() } else { named(name) };
     Publication {
         data: bytes(Some(&message.content)),
-        info: Some(ClientInfo { user, client, conn_info: Vec::new() }),
+        info: Some(ClientInfo { user, client, conn_info }),
         offset: if said.ephemeral { 0 } else { said.offset.0 },
         tags: tags(said),
     }
@@ -133,13 +135,16 @@ fn tags(said: &chat_core::Publication) -> HashMap<String, String> {
 }
 
 fn client(session: SessionId, user: &str, name: &str, seen: Option<&Payload>) -> ClientInfo {
-    let named = || serde_json::json!({ "name": name }).to_string().into_bytes();
     let conn_info = match seen {
         Some(seen) => bytes(Some(seen)),
-        None if name != user => named(),
+        None if name != user => named(name),
         None => Vec::new(),
     };
     ClientInfo { user: user.to_owned(), client: session.to_string(), conn_info }
+}
+
+fn named(name: &str) -> Vec<u8> {
+    serde_json::json!({ "name": name }).to_string().into_bytes()
 }
 
 fn subscribed(answer: &Subscribed, since: Option<Offset>) -> SubscribeResult {
