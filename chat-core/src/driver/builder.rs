@@ -1,6 +1,6 @@
 //! What a hub is made of.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
 use super::padded::Padded;
-use crate::machine::{Budget, Shard};
+use crate::machine::{Budget, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
@@ -70,14 +70,20 @@ impl HubBuilder {
 
     /// The hub, on this runtime.
     pub fn build(self, runtime: impl Runtime) -> Hub {
-        let budget = Arc::new(Budget::new(self.limits.history_bytes));
-        let waiting = Arc::new(Budget::new(self.limits.store_bytes));
-        let shard = |_| Padded(Mutex::new(Shard::new(runtime.random(), budget.clone(), waiting.clone())));
+        let number = number();
+        let seed = || runtime.random() ^ number;
+        let common = Arc::new(Common {
+            histories: Budget::new(self.limits.history_bytes),
+            outgoing: Budget::new(self.limits.store_bytes),
+            order: IdleOrder::new(self.shards),
+            incarnation: self.store.as_ref().map(|_| Incarnation::new(seed())),
+        });
+        let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
         Hub(Arc::new(Inner {
             shards,
-            budget,
-            archive: self.store.map(|store| Archive::new(store, runtime.random())),
+            common,
+            archive: self.store.map(Archive::new),
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
@@ -94,4 +100,11 @@ impl HubBuilder {
             next_session: Padded(AtomicU64::new(1)),
         }))
     }
+}
+
+/// Tells the hubs of one process from each other, also where the randomness of their runtimes is the same: neither a store nor a client must take the
+/// life of one for that of another.
+fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }

@@ -9,7 +9,7 @@ use futures::FutureExt;
 
 use super::catchup::CatchUps;
 use super::fanout;
-use super::hooks::{Asking, Guarded, Outcome, Pending};
+use super::hooks::{Allowed, Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::seats::Seat;
@@ -140,21 +140,19 @@ impl Dialog {
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
                 let hook = endpoint.subscribe(info(), wish, self.hub().0.channel);
-                Asking::Subscribe(channel.clone(), Guarded::new(self.with_store(channel, hook)))
+                Asking::Subscribe(channel, Guarded::new(hook))
             }
             Command::RefreshSubscription(channel, token) => {
                 let hook = endpoint.refresh_subscription(info(), channel.clone(), token);
                 Asking::RefreshSubscription(channel, Guarded::new(hook))
             }
             Command::Publish(wish) => {
-                let (channel, standing) = (wish.channel.clone(), self.standing(&wish, member));
-                let hook = endpoint.publish(info(), wish, standing, self.hub().0.channel);
-                Asking::Publish(Guarded::new(self.with_store(channel, hook)))
+                let standing = self.standing(&wish, member);
+                Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, self.hub().0.channel)))
             }
             Command::Event(wish) => {
-                let (channel, standing) = (wish.channel.clone(), self.standing(&wish, member));
-                let hook = endpoint.event(info(), wish, standing, self.hub().0.channel);
-                Asking::Event(Guarded::new(self.with_store(channel, hook)))
+                let standing = self.standing(&wish, member);
+                Asking::Event(Guarded::new(endpoint.event(info(), wish, standing, self.hub().0.channel)))
             }
             Command::History(wish) => {
                 let hook = endpoint.history(info(), wish, member);
@@ -199,13 +197,16 @@ impl Dialog {
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
                 self.answer_already(Request { id, command: Command::Subscribe(Subscribe::to(channel)) });
             }
-            Outcome::Subscribe(channel, Ok((options, kept))) => self.subscribed(id, channel, options, kept),
+            Outcome::Subscribe(channel, Ok((options, kept))) => {
+                self.go_on(id, &channel, kept, Allowed::Subscribe(options));
+            }
             Outcome::RefreshSubscription(channel, Ok(expires)) => {
                 self.subscription_refreshed(id, channel, expires);
             }
             Outcome::Publish(Ok((publish, kept))) | Outcome::Event(Ok((Pushed::Publish(publish), kept))) => {
-                self.publish(id, publish, kept)
+                self.go_on(id, &publish.channel.clone(), kept, Allowed::Publish(publish));
             }
+            Outcome::Enter(Ok((entry, allowed))) => self.carry_on(id, entry, allowed),
             Outcome::Event(Ok((Pushed::Answer(data), _))) => self.answer(id, Answer::Result(data)),
             Outcome::History(Ok((request, page))) => self.tell_history(id, request, page),
             Outcome::Stored(Ok(answer)) => self.answer(id, answer),
@@ -218,6 +219,7 @@ impl Dialog {
             | Outcome::Publish(Err(refusal))
             | Outcome::Event(Err(refusal))
             | Outcome::History(Err(refusal))
+            | Outcome::Enter(Err(refusal))
             | Outcome::Stored(Err(refusal))
             | Outcome::Presence(Err(refusal))
             | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
@@ -225,7 +227,7 @@ impl Dialog {
         Step::Done
     }
 
-    fn answer_already(&mut self, request: Request) {
+    pub(super) fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
             Command::Subscribe(wish) => {
                 let (epoch, offset) =

@@ -113,7 +113,7 @@ impl<'a> Round<'a> {
 
     fn next(&mut self) -> Option<Fanout<Arc<Subscription>>> {
         self.ended = true;
-        lock(self.hub.shard(self.channel)).flushed(self.channel, self.fanout.epoch)
+        lock(self.hub.shard(self.channel)).flushed(self.channel, self.fanout.life)
     }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
+use super::entry::Entry;
 use crate::model::{
     Answer, Call, ChannelId, ChannelOptions, Close, Connect, HistoryPage, HistoryRequest, Identity, Payload,
     Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
@@ -23,6 +24,8 @@ pub(crate) enum Asking {
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     Event(Guarded<(Pushed, ChannelOptions)>),
+    /// The store is asked for a channel.
+    Enter(Guarded<Ready>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),
     Presence(Guarded<ChannelId>),
@@ -37,6 +40,7 @@ pub(crate) enum Outcome {
     RefreshSubscription(ChannelId, Result<Option<DateTime<Utc>>, Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
     Event(Result<(Pushed, ChannelOptions), Refusal>),
+    Enter(Result<Ready, Refusal>),
     History(Result<LookBack, Refusal>),
     Stored(Result<Answer, Refusal>),
     Presence(Result<ChannelId, Refusal>),
@@ -44,7 +48,16 @@ pub(crate) enum Outcome {
 }
 
 /// Who the session is, and the channels that it is put into.
-pub(crate) type Opened = (Identity, Vec<(Subscribe, ChannelOptions)>);
+pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry)>);
+
+/// What the endpoint allowed, and the channel for it.
+pub(crate) type Ready = (Entry, Allowed);
+
+/// What the endpoint allowed.
+pub(crate) enum Allowed {
+    Subscribe(SubscribeOptions),
+    Publish(Publish),
+}
 
 /// Who the session is from now on, and the channels that it may not stay in.
 pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);
@@ -86,6 +99,7 @@ impl Asking {
             }
             Self::Event(hook) => Outcome::Event(ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
+            Self::Enter(hook) => Outcome::Enter(ready!(hook.poll(cx))?),
             Self::Stored(hook) => Outcome::Stored(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
             Self::Presence(hook) => Outcome::Presence(ready!(hook.poll(cx))?),

@@ -3,10 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
+
+use futures::channel::oneshot;
 
 use super::archive::Archive;
 use super::builder::HubBuilder;
 use super::encoding::Encodings;
+use super::entry::Entry;
 use super::fanout;
 use super::hooks::AnyEndpoint;
 use super::ledger::Ledger;
@@ -17,11 +21,12 @@ use super::subscription::Subscription;
 use super::summons::Manner;
 use super::trace;
 use super::users::Users;
+use super::writer::not_stored;
 use crate::lock::lock;
-use crate::machine::{Budget, Draft, Joined, Joining, Receipt, Shard};
+use crate::machine::{Common, Draft, Incarnation, Joined, Joining, Placed, Shard, StoreState};
 use crate::model::{
     Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
-    SenderName, SessionId, SessionInfo,
+    Refusal, SenderName, SessionId, SessionInfo, Storage,
 };
 use crate::port::{Endpoint, Runtime};
 
@@ -38,7 +43,7 @@ pub(crate) type HubShard = Mutex<Shard<Arc<Subscription>>>;
 
 pub(crate) struct Inner {
     pub(crate) shards: Box<[Padded<HubShard>]>,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) common: Arc<Common>,
     pub(crate) archive: Option<Archive>,
     pub(crate) shard_key: u64,
     pub(crate) endpoint: Arc<dyn AnyEndpoint>,
@@ -94,18 +99,50 @@ impl Hub {
     }
 
     fn publish_into(&self, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
-        let channel = publish.channel.clone();
-        let options = self.0.endpoint.channel(&channel, self.0.channel);
-        if self.is_elsewhere(&channel, &options) {
-            let epoch = lock(self.shard(&channel)).next_epoch();
-            self.publish_later(publish, options);
+        let options = self.0.endpoint.channel(&publish.channel, self.0.channel);
+        let entry = match self.is_behind(&publish.channel) {
+            false => self.enter_now(&publish.channel, options),
+            true => None,
+        };
+        let Some(entry) = entry else {
+            let epoch = lock(self.shard(&publish.channel)).next_epoch();
+            self.defer(publish, options, None);
             return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
-        }
-        let (published, flush) = self.append(publish, None, None, || options);
-        if flush {
+        };
+        let channel = publish.channel.clone();
+        let appended = self.append_own(publish, entry, false);
+        if appended.flush {
             dirty.channels.push(channel);
         }
-        published
+        appended.published
+    }
+
+    /// As [`publish_with`](Self::publish_with), but restores a stored channel first, so that the place is the real one, and where the channel is durable
+    /// waits until it is stored. Subscribers have not waited. If this is dropped early, it is published or not, and stored or not.
+    ///
+    /// # Errors
+    /// 100: it is not stored; under the same [key](Publish::key) it may be tried again.
+    pub async fn publish_stored(&self, publish: Publish) -> Result<Published, Refusal> {
+        let channel = publish.channel.clone();
+        let options = self.0.endpoint.channel(&channel, self.0.channel);
+        let appended = if self.is_behind(&channel) {
+            let (tell, told) = oneshot::channel();
+            self.defer(publish, options, Some(tell));
+            told.await.map_err(|_| Refusal::internal("too much waits for the store"))?
+        } else {
+            let entry = self.enter(channel.clone(), options).await;
+            let appended = self.append_own(publish, entry, true);
+            if appended.flush {
+                fanout::flush(self, &channel);
+            }
+            appended
+        };
+        match appended.stored {
+            Waits::No => {}
+            Waits::Never => return Err(not_stored()),
+            Waits::For(stored) => self.arrival(stored).await?,
+        }
+        Ok(appended.published)
     }
 
     /// A place for one more session, taken before it is there so that a full server says so at the door.
@@ -138,7 +175,8 @@ impl Hub {
         let outboxes = self.0.seats.outboxes();
         let mut stats = Stats {
             sessions: self.0.seats.count(),
-            history_bytes: self.0.budget.bytes(),
+            history_bytes: self.0.common.histories.bytes(),
+            unstored: self.unstored(),
             outbox_bytes: outboxes.iter().map(|outbox| outbox.load().bytes).sum(),
             ..self.0.metrics.read()
         };
@@ -148,6 +186,11 @@ impl Hub {
             stats.channel_visits += shard.visits();
         }
         stats
+    }
+
+    fn unstored(&self) -> u64 {
+        let heard = self.0.common.incarnation.as_ref().map_or(0, Incarnation::unstored);
+        heard + self.0.metrics.undeferred.read()
     }
 
     /// The bounds it was built with.
@@ -165,43 +208,72 @@ impl Hub {
         WeakHub(Arc::downgrade(&self.0))
     }
 
-    /// Gives a message its place; true if the caller is to flush the channel. Without a session the server itself speaks.
+    /// Gives a message of the server itself its place.
+    pub(super) fn append_own(&self, publish: Publish, entry: Entry, waits: bool) -> Appended {
+        self.append(publish, None, entry, waits)
+    }
+
+    /// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its publisher may wait until it is stored.
     pub(crate) fn append(
         &self,
         publish: Publish,
         by: Option<&SessionInfo>,
-        receipt: Option<Receipt>,
-        options: impl FnOnce() -> ChannelOptions,
-    ) -> (Published, bool) {
+        mut entry: Entry,
+        waits: bool,
+    ) -> Appended {
         self.0.metrics.publications.add(1);
-        let Publish { channel, content, event, key, refers, ephemeral } = publish;
-        let now = self.0.runtime.now();
+        let Publish { content, event, key, refers, ephemeral, .. } = publish;
+        let (now, key) = (self.0.runtime.now(), key.map(Arc::from));
+        let waits = waits && entry.options.storage == Storage::Durable && !ephemeral;
+        let (receipt, stored) = waits.then(oneshot::channel).unzip();
         let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
         let sender = by.map_or(&self.0.name, |session| &session.name).clone();
         let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
-        let shard = self.shard(&channel);
-        let published = lock(shard).publish(&channel, draft);
-        let done = published.unwrap_or_else(|draft| {
-            let options = options();
-            lock(shard).publish_anew(&channel, draft, options)
-        });
-        if done.0.subscribers == 0 {
+        let Placed { published, flush, stored: state, receipt } =
+            self.give_place(&mut entry, draft, now.instant);
+        // Dropped here, under no lock: that wakes.
+        drop(receipt);
+        if published.subscribers == 0 {
             self.sweep_later();
         }
-        self.store_later();
-        if self.0.budget.over() > 0 {
-            self.make_room(&channel);
+        if state == StoreState::UnderWay {
+            self.store_later();
         }
-        done
+        if self.0.common.histories.over() > 0 {
+            self.make_room(&entry.channel);
+        }
+        let stored = match (state, stored) {
+            (StoreState::UnderWay, Some(stored)) => Waits::For(stored),
+            (StoreState::Never, Some(_)) => Waits::Never,
+            _ => Waits::No,
+        };
+        Appended { published, flush, stored }
     }
 
-    /// All histories weigh too much: those go that nobody is in, wherever they are, and then the one is cut that has grown.
-    fn make_room(&self, grown: &ChannelId) {
-        for shard in &self.0.shards {
-            lock(shard).make_room();
+    /// What is entered is let go under the same lock.
+    fn give_place(&self, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
+        let Entry { channel, options, pin } = entry;
+        let pinned = pin.take();
+        let mut shard = lock(self.shard(channel));
+        let placed = match shard.publish(channel, draft) {
+            Ok(placed) => placed,
+            Err(draft) => shard.publish_anew(channel, draft, *options),
+        };
+        if pinned.is_some() {
+            shard.unpin(channel, now);
         }
-        if self.0.budget.over() > 0 {
-            lock(self.shard(grown)).lighten(grown);
+        placed
+    }
+
+    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is; if none is left, the
+    /// one is cut that has grown.
+    pub(crate) fn make_room(&self, grown: &ChannelId) {
+        let common = &self.0.common;
+        while common.histories.over() > 0 {
+            match common.order.longest() {
+                Some(longest) => lock(&self.0.shards[longest.shard]).make_room(longest.until),
+                None => return lock(self.shard(grown)).lighten(grown),
+            }
         }
     }
 
@@ -217,11 +289,12 @@ impl Hub {
 
     pub(crate) fn join(
         &self,
-        channel: &ChannelId,
+        entry: &Entry,
         joining: Joining,
         subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
     ) -> Joined {
         self.0.metrics.joined.add(1);
+        let channel = &entry.channel;
         trace::joined(joining.who.id, channel);
         let mut shard = lock(self.shard(channel));
         let joined = shard.subscribe(channel, joining, subscription);
@@ -263,6 +336,22 @@ impl Hub {
         channel.hash(&mut hasher);
         &self.0.shards[hasher.finish() as usize % self.0.shards.len()]
     }
+}
+
+/// What became of a message.
+pub(crate) struct Appended {
+    pub(super) published: Published,
+    /// The caller is to flush the channel.
+    pub(super) flush: bool,
+    pub(super) stored: Waits,
+}
+
+/// Whether a publisher waits for the store.
+pub(crate) enum Waits {
+    No,
+    For(oneshot::Receiver<bool>),
+    /// It is not stored, and never will be.
+    Never,
 }
 
 /// Channels that were published to. They are flushed whatever happens: nobody else would do it.

@@ -37,7 +37,7 @@ impl Hub {
         request: &HistoryRequest,
         options: ChannelOptions,
     ) -> Option<HistoryPage> {
-        self.load(&request.channel, options).await;
+        let _entry = self.look_into(&request.channel, options).await?;
         let (page, begins) = self.look_at_log(request)?;
         match begins {
             Some(begins) if request.after.unwrap_or_default().next() < begins => {
@@ -54,10 +54,11 @@ impl Hub {
         if taken >= limit || (request.reverse && page.more) {
             return HistoryPage { more: true, ..page };
         }
-        let archive = self.0.archive.as_ref().expect("only a store makes a channel stored");
+        let archive = self.archive();
         let before = Some(request.before.map_or(begins, |before| before.min(begins)));
         let older = HistoryRequest { before, limit: limit - taken, ..request.clone() };
-        let Some(stored) = self.in_time(archive.store.read(older, self.page_bytes())).await else {
+        let Some(stored) = self.in_time(archive.call(|store| store.read(older, self.page_bytes()))).await
+        else {
             return page;
         };
         let found = stored.publications.into_iter().map(Arc::new);

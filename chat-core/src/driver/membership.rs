@@ -4,25 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::dialog::Dialog;
+use super::entry::Entry;
 use super::hooks::Asking;
 use super::subscription::Subscription;
 use super::summons::{Manner, Order};
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, Close, Command, Offset, Overflow, Recovery, Refusal, RequestId,
-    Subscribe, Subscribed,
+    Answer, ChannelId, Close, Command, Offset, Overflow, Recovery, Refusal, Request, RequestId, Subscribe,
+    Subscribed,
 };
 use crate::port::SubscribeOptions;
 
 impl Dialog {
     /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
     #[must_use = "the answer comes before any publication"]
-    pub(super) fn join(
-        &mut self,
-        channel: ChannelId,
-        mut options: SubscribeOptions,
-        kept: ChannelOptions,
-    ) -> Subscribed {
+    pub(super) fn join(&mut self, entry: &Entry, mut options: SubscribeOptions) -> Subscribed {
+        let (channel, kept) = (entry.channel.clone(), entry.options);
         if !self.outbox.encoding.tells_losses() {
             options.overflow = Overflow::Disconnect;
         }
@@ -31,7 +28,7 @@ impl Dialog {
         let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
         let joining = Joining { who, observes, since, latest, most, options: kept, now };
         let mut made = None;
-        let mut joined = hub.join(&channel, joining, |joined| {
+        let mut joined = hub.join(entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
             let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
             made = Some(subscription.clone());
@@ -52,15 +49,13 @@ impl Dialog {
     }
 
     /// Joins and answers; one that wants all or nothing and cannot have all is out again before anybody was told.
-    pub(super) fn subscribed(
-        &mut self,
-        id: Option<RequestId>,
-        channel: ChannelId,
-        options: SubscribeOptions,
-        kept: ChannelOptions,
-    ) {
+    pub(super) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, options: SubscribeOptions) {
+        if self.session.is_in(&entry.channel) {
+            let command = Command::Subscribe(Subscribe::to(entry.channel.clone()));
+            return self.answer_already(Request { id, command });
+        }
         let whole = options.whole;
-        let subscribed = self.join(channel, options, kept);
+        let subscribed = self.join(&entry, options);
         let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
         let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
         self.leave(&subscribed.channel);
@@ -110,7 +105,7 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::SubscribeNow(wish, kept) => self.put_in_unasked(wish, kept),
+            Order::Enter(wish, entry) => self.put_in_unasked(wish, entry),
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
                 self.refuse_pending(&channel, &why);
@@ -129,27 +124,27 @@ impl Dialog {
             self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
             return;
         };
-        if !hub.is_elsewhere(&wish.channel, &kept) {
-            return self.put_in_unasked(wish, kept);
+        if let Some(entry) = hub.enter_now(&wish.channel, kept) {
+            return self.put_in_unasked(wish, entry);
         }
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
-            hub.load(&wish.channel, kept).await;
-            outbox.order(Order::SubscribeNow(wish, kept));
+            let entry = hub.enter(wish.channel.clone(), kept).await;
+            outbox.order(Order::Enter(wish, entry));
         }));
     }
 
-    fn put_in_unasked(&mut self, wish: Subscribe, kept: ChannelOptions) {
-        if let Some(subscribed) = self.put_in(wish, kept) {
+    fn put_in_unasked(&mut self, wish: Subscribe, entry: Entry) {
+        if let Some(subscribed) = self.put_in(wish, entry) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
     }
 
     /// None if it is there already, or in as many channels as may be.
-    pub(super) fn put_in(&mut self, wish: Subscribe, kept: ChannelOptions) -> Option<Subscribed> {
-        let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
+    pub(super) fn put_in(&mut self, wish: Subscribe, entry: Entry) -> Option<Subscribed> {
+        let options = SubscribeOptions::of(&wish);
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(channel, options, kept))
+        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(&entry, options))
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

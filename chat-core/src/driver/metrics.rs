@@ -19,7 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) bad_requests: Counter,
     pub(crate) turned_away: Counter,
     pub(crate) store_errors: Counter,
-    pub(crate) unstored: Counter,
+    /// Publications of the server that could not be given a place: too much waited, or the store was given up.
+    pub(crate) undeferred: Counter,
     refusals: Mutex<BTreeMap<u16, u64>>,
     rejections: Mutex<BTreeMap<u16, u64>>,
     dropped: Mutex<BTreeMap<&'static str, u64>>,
@@ -150,7 +151,6 @@ impl Metrics {
             bad_requests: self.bad_requests.read(),
             turned_away: self.turned_away.read(),
             store_errors: self.store_errors.read(),
-            unstored: self.unstored.read(),
             rejections: lock(&self.rejections).clone(),
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),

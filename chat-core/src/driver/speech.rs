@@ -3,27 +3,41 @@
 use futures::channel::oneshot;
 
 use super::dialog::Dialog;
-use super::hooks::{Asking, Guarded, Hook, LookBack, Pending};
+use super::entry::Entry;
+use super::hooks::{Allowed, Asking, Guarded, Hook, LookBack, Pending, Ready};
+use super::hub::Waits;
+use super::writer::not_stored;
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Refusal, RequestId, Storage,
+    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
 };
 
 impl Dialog {
-    /// A hook after which its channel is taken up from the store, if it is there.
-    pub(super) fn with_store<T: Send + 'static>(
-        &self,
-        channel: ChannelId,
-        hook: Hook<(T, ChannelOptions)>,
-    ) -> Hook<(T, ChannelOptions)> {
-        if self.hub().0.archive.is_none() {
-            return hook;
+    /// Goes on with what the endpoint allowed: at once, or when its channel is restored from the store.
+    pub(super) fn go_on(
+        &mut self,
+        id: Option<RequestId>,
+        channel: &ChannelId,
+        kept: ChannelOptions,
+        allowed: Allowed,
+    ) {
+        match self.hub().enter_now(channel, kept) {
+            Some(entry) => self.carry_on(id, entry, allowed),
+            None => {
+                let (hub, channel) = (self.hub().clone(), channel.clone());
+                let hook: Hook<Ready> =
+                    Box::pin(async move { Ok((hub.enter(channel, kept).await, allowed)) });
+                let asking = Asking::Enter(Guarded::new(hook));
+                self.pending = Some(Box::new(Pending { id, announced: true, asking }));
+            }
         }
-        let hub = self.hub().clone();
-        Box::pin(async move {
-            let (allowed, options) = hook.await?;
-            hub.load(&channel, options).await;
-            Ok((allowed, options))
-        })
+    }
+
+    /// Does what the endpoint allowed, in a channel that can be used now.
+    pub(super) fn carry_on(&mut self, id: Option<RequestId>, entry: Entry, allowed: Allowed) {
+        match allowed {
+            Allowed::Subscribe(options) => self.subscribed(id, entry, options),
+            Allowed::Publish(publish) => self.publish(id, publish, entry),
+        }
     }
 
     /// A hook after which what it allows is read.
@@ -54,24 +68,23 @@ impl Dialog {
         self.answer(id, answer);
     }
 
-    pub(super) fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
+    fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
         let info = self.session.info().expect("only an open session publishes").clone();
         let channel = publish.channel.clone();
-        let waits = id.is_some() && kept.storage == Storage::Durable && !publish.ephemeral;
-        let (receipt, stored) = waits.then(oneshot::channel).unzip();
         let hub = self.seat.hub();
-        let (published, flush) = hub.append(publish, Some(&info), receipt, || kept);
-        if flush {
+        let appended = hub.append(publish, Some(&info), entry, id.is_some());
+        if appended.flush {
             self.dirty.push(channel.clone());
         }
         if id.is_none() {
             return;
         }
-        let (offset, already) = (published.offset, published.already);
+        let Published { offset, already, .. } = appended.published;
         let answer = Answer::Published { channel, offset, already };
-        match stored {
-            Some(stored) => self.answer_when(id, stored, answer),
-            None => self.answer(id, answer),
+        match appended.stored {
+            Waits::No => self.answer(id, answer),
+            Waits::Never => self.answer(id, Answer::Error(not_stored())),
+            Waits::For(stored) => self.answer_when(id, stored, answer),
         }
     }
 

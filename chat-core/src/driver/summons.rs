@@ -1,6 +1,7 @@
 //! What others want of a session: that it ends, or that it joins or leaves a channel.
 
-use crate::model::{Answer, ChannelId, ChannelOptions, Close, Refusal, Subscribe};
+use super::entry::Entry;
+use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
 
 /// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
 #[derive(Debug, Default)]
@@ -20,11 +21,11 @@ pub(crate) enum Manner {
 }
 
 /// Something that the server does in a session's place.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
-    /// The same, once the store was asked for the channel.
-    SubscribeNow(Subscribe, ChannelOptions),
+    /// The same, once the channel is restored.
+    Enter(Subscribe, Entry),
     Unsubscribe(ChannelId, Refusal),
     /// Says something to its client that was not asked for.
     Tell(Answer),

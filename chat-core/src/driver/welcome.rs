@@ -29,7 +29,7 @@ impl Dialog {
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         self.session.open(info, until);
-        let put_in = wishes.into_iter().filter_map(|(wish, kept)| self.put_in(wish, kept));
+        let put_in = wishes.into_iter().filter_map(|(wish, entry)| self.put_in(wish, entry));
         let subscriptions: Vec<_> = put_in.collect();
         if announced {
             let connected = Connected { session, name, user, expires, data, subscriptions };
@@ -50,8 +50,8 @@ impl Dialog {
                 let was = since.iter().find(|(channel, _)| *channel == wish.channel);
                 wish.since = wish.since.or(was.map(|(_, since)| *since));
                 let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-                hub.load(&wish.channel, kept).await;
-                wishes.push((wish, kept));
+                let entry = hub.enter(wish.channel.clone(), kept).await;
+                wishes.push((wish, entry));
             }
             Ok((identity, wishes))
         })

@@ -24,14 +24,6 @@ impl Budget {
         self.bytes().saturating_sub(self.bound)
     }
 
-    /// What is to go when it is over: a little more, so that not every publication makes room.
-    pub(crate) fn excess(&self) -> usize {
-        match self.over() {
-            0 => 0,
-            over => over + self.bound / 128,
-        }
-    }
-
     pub(super) fn change(&self, from: usize, to: usize) {
         if to > from {
             self.bytes.fetch_add(to - from, Ordering::Relaxed);

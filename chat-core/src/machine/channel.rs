@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::history::History;
+use super::keep::Idle;
 use super::keys::Keys;
-use super::outgoing::Archived;
+use super::outgoing::Storing;
 use super::presence::Presence;
 use super::shard::{Draft, Joined, Joining};
 use crate::model::{
@@ -48,13 +49,26 @@ impl Event {
 #[derive(Clone, Debug)]
 #[must_use = "what is not delivered is lost"]
 pub(crate) struct Fanout<S> {
-    pub(crate) epoch: Epoch,
+    /// The life of the channel that these are of.
+    pub(crate) life: u64,
     pub(crate) events: Arc<[Event]>,
     pub(crate) subscribers: Arc<Vec<S>>,
 }
 
+/// What became of a message that was to be appended.
+#[derive(Debug)]
+pub(super) struct Appended {
+    pub(super) published: Published,
+    /// The caller should flush: nobody else is about to.
+    pub(super) flush: bool,
+    /// What the store does not have yet.
+    pub(super) to_store: Option<Arc<Publication>>,
+}
+
 #[derive(Debug)]
 pub(super) struct Channel<S> {
+    /// Tells this channel from one of the same name before it, which may have had the same epoch if it was stored.
+    pub(super) life: u64,
     pub(super) epoch: Epoch,
     pub(super) last: Place,
     pub(super) history: History,
@@ -62,9 +76,11 @@ pub(super) struct Channel<S> {
     /// Who is in it, if that is to be known.
     presence: Option<Box<Presence>>,
     /// How far it is stored, if it is.
-    pub(super) archived: Option<Archived>,
-    /// When it is to be looked at again, if it is without subscribers.
-    pub(super) idle: Option<Instant>,
+    pub(super) storing: Storing,
+    /// How many are about to use it: it stays for them.
+    pub(super) pins: usize,
+    /// Its place among those at rest.
+    pub(super) idle: Option<Idle>,
     pending: Vec<Event>,
     in_flight: Option<Arc<[Event]>>,
     subscribers: Arc<Vec<S>>,
@@ -73,14 +89,16 @@ pub(super) struct Channel<S> {
 }
 
 impl<S: Clone> Channel<S> {
-    pub(super) fn new(epoch: Epoch, options: ChannelOptions) -> Self {
+    pub(super) fn new(life: u64, epoch: Epoch, options: ChannelOptions) -> Self {
         Self {
+            life,
             epoch,
             last: Place::default(),
             history: History::new(options.history),
             keys: Keys::default(),
             presence: options.presence.then(Box::default),
-            archived: None,
+            storing: Storing::Not,
+            pins: 0,
             idle: None,
             pending: Vec::new(),
             in_flight: None,
@@ -92,6 +110,11 @@ impl<S: Clone> Channel<S> {
 
     pub(super) fn subscribers(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Whether somebody is in it, is about to use it, or waits for what it has to store.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.sessions.is_empty() || self.pins > 0 || self.storing.is_under_way()
     }
 
     /// Copies the list only while a flush walks it.
@@ -115,25 +138,32 @@ impl<S: Clone> Channel<S> {
         Some((subscriber, in_flight.chain(&self.pending).cloned().collect()))
     }
 
-    /// Gives the message its place, unless it was published before. True if the caller should flush: nobody else is about to.
-    pub(super) fn publish(&mut self, name: &ChannelId, draft: Draft) -> (Published, bool) {
-        let (epoch, subscribers) = (self.epoch, self.subscribers());
+    /// Gives the message its place, unless it was published before.
+    pub(super) fn publish(&mut self, name: &ChannelId, draft: Draft) -> Appended {
+        let (epoch, subscribers, now) = (self.epoch, self.subscribers(), draft.now.instant);
         if let Some(key) = &draft.key {
-            self.keys.forget_old(draft.now.instant);
-            if let Some(offset) = self.keys.find(draft.author.as_ref(), key) {
-                return (Published { offset, epoch, subscribers: 0, already: true }, false);
+            self.keys.forget_old(now);
+            if let Some((offset, unstored)) = self.keys.find(draft.author.as_ref(), key) {
+                let published = Published { offset, epoch, subscribers: 0, already: true };
+                return Appended { published, flush: false, to_store: unstored };
             }
-            self.keys.remember(draft.author.clone(), key, self.next(draft.ephemeral), draft.now.instant);
         }
-        let flush = self.append(name, draft);
-        (Published { offset: self.last.offset, epoch, subscribers, already: false }, flush)
+        let (publication, flush) = self.append(name, draft);
+        if let Some(key) = &publication.key {
+            let unstored = (self.storing.is_stored() && !publication.ephemeral).then(|| publication.clone());
+            let author = publication.author.clone();
+            self.keys.remember(author, key.clone(), publication.offset, unstored, now);
+        }
+        let published = Published { offset: publication.offset, epoch, subscribers, already: false };
+        Appended { published, flush, to_store: (!publication.ephemeral).then_some(publication) }
     }
 
     fn next(&self, ephemeral: bool) -> Offset {
         if ephemeral { self.last.offset } else { self.last.offset.next() }
     }
 
-    fn append(&mut self, name: &ChannelId, draft: Draft) -> bool {
+    /// Gives the message its place. True if the caller should flush: nobody else is about to.
+    fn append(&mut self, name: &ChannelId, draft: Draft) -> (Arc<Publication>, bool) {
         let previous = self.last.offset;
         self.last = Place { seq: self.last.seq + 1, offset: self.next(draft.ephemeral) };
         let (ephemeral, now) = (draft.ephemeral, draft.now);
@@ -144,6 +174,7 @@ impl<S: Clone> Channel<S> {
             from: draft.from,
             author: draft.author,
             event: draft.event,
+            key: draft.key,
             refers: draft.refers,
             ephemeral,
             message: ChatMessage {
@@ -155,12 +186,10 @@ impl<S: Clone> Channel<S> {
         };
         let publication = Arc::new(publication);
         if !ephemeral {
-            if let Some(archived) = &mut self.archived {
-                archived.fresh = Some(publication.clone());
-            }
             self.history.append(self.last, publication.clone(), now.instant);
         }
-        self.tell(Told::Said(publication))
+        let flush = self.tell(Told::Said(publication.clone()));
+        (publication, flush)
     }
 
     /// True if the caller should flush: nobody else is about to.
@@ -216,11 +245,19 @@ impl<S: Clone> Channel<S> {
         self.history.since(since.offset, self.last.offset, most)
     }
 
-    /// Drops what is too old to be kept. When the next of it will be, if anything keeps the channel alive but its subscribers.
-    pub(super) fn forget_old(&mut self, now: Instant) -> Option<Instant> {
+    /// Drops what is too old to be kept. Until when the channel stays though nobody is in it, since it comes to rest now; none if it keeps nothing, and
+    /// `Some(None)` if that is for ever. A channel with a history keeps its place for as long as its history lasts, also while that is empty: who was
+    /// cut off and comes back goes on.
+    pub(super) fn kept_until(&mut self, now: Instant) -> Option<Option<Instant>> {
         self.history.forget_old(now);
         self.keys.forget_old(now);
-        self.history.expires().max(self.keys.expires()).max(self.held(now))
+        match (self.history.lasts(now), self.keys.expires()) {
+            (None, None) => None,
+            (None, keys) => Some(keys),
+            (Some(history), keys) => {
+                Some(history.map(|history| keys.map_or(history, |keys| keys.max(history))))
+            }
+        }
     }
 
     /// What it costs to keep what it keeps, in bytes.
@@ -243,7 +280,7 @@ impl<S: Clone> Channel<S> {
         let events: Arc<[Event]> = self.pending.drain(..).collect();
         self.pending.shrink_to(PENDING_KEPT);
         self.in_flight = Some(events.clone());
-        Some(Fanout { epoch: self.epoch, events, subscribers: self.subscribers.clone() })
+        Some(Fanout { life: self.life, events, subscribers: self.subscribers.clone() })
     }
 
     pub(super) fn flushed(&mut self) -> Option<Fanout<S>> {

@@ -59,7 +59,11 @@ impl History {
 
     /// Drops what is older than it may be.
     pub(super) fn forget_old(&mut self, now: Instant) {
-        while self.entries.front().is_some_and(|first| first.at + self.options.age <= now) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|first| first.at.checked_add(self.options.age).is_some_and(|at| at <= now))
+        {
             self.forget_first();
         }
         if self.entries.is_empty() {
@@ -86,9 +90,9 @@ impl History {
         }
     }
 
-    /// When the last of it will be too old; none if there is nothing.
-    pub(super) fn expires(&self) -> Option<Instant> {
-        self.entries.back().map(|last| last.at + self.options.age)
+    /// Until when a channel keeps its place in which nothing is published from now on; none if nothing is kept, `Some(None)` if that is for ever.
+    pub(super) fn lasts(&self, now: Instant) -> Option<Option<Instant>> {
+        (!self.options.is_none()).then(|| now.checked_add(self.options.age))
     }
 
     /// What came after `offset`: all of it, or why not. `last` is the channel's last place.

@@ -1,86 +1,100 @@
-//! Channels that nobody is in: how long they stay for what they keep, and what goes when that is too much.
+//! Channels that nobody is in: how long they stay for what they keep, and which go first when that is too much.
 
 use std::time::Instant;
 
 use super::shard::Shard;
 use crate::model::ChannelId;
 
+/// What a channel costs that nobody is in, beside its name and what it keeps, about: measured with a million of them.
+const CHANNEL_WEIGHT: usize = 640;
+
+/// A channel at rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idle {
+    /// Its place in the order in which channels came to rest.
+    number: u64,
+    /// When it goes; never, if nothing that it keeps grows too old.
+    until: Option<Instant>,
+}
+
 impl<S: Clone> Shard<S> {
     /// When [`sweep`](Self::sweep) has something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.idle.first().map(|(at, _)| *at)
+        self.expiring.first().map(|(at, _)| *at)
     }
 
-    /// Lets those channels go that nobody is in and that keep nothing any more.
+    /// Lets those channels go that nobody is in and whose time is over.
     pub(crate) fn sweep(&mut self, now: Instant) {
         while self.next_deadline().is_some_and(|at| at <= now) {
-            let (_, name) = self.idle.first().cloned().expect("it has a deadline");
-            self.rest(&name, now);
+            let (_, name) = self.expiring.first().cloned().expect("it has a deadline");
+            self.remove(&name);
         }
     }
 
-    /// Looks at a channel that perhaps nobody is in: it goes now, or stays until what it keeps is too old.
-    pub(super) fn rest(&mut self, name: &ChannelId, now: Instant) {
-        self.stir(name);
-        let before = self.weight(name);
-        let Some(channel) = self.channels.get_mut(name).filter(|channel| channel.subscribers() == 0) else {
+    /// Looks at a channel that perhaps nobody is in or waits for: it goes now, or stays until what it keeps is too old.
+    pub(super) fn mark_idle(&mut self, name: &ChannelId, now: Instant) {
+        self.mark_active(name);
+        let Some(channel) = self.channels.get_mut(name).filter(|channel| !channel.is_in_use()) else {
             return;
         };
-        let until = channel.forget_old(now);
-        channel.idle = until;
-        match until {
-            Some(until) => {
-                self.idle.insert((until, name.clone()));
-                self.weigh_again(name, before);
-            }
-            None => self.remove(name, before),
-        }
+        let before = channel.weight();
+        let Some(until) = channel.kept_until(now) else { return self.remove(name) };
+        let number = self.common.order.number();
+        channel.idle = Some(Idle { number, until });
+        self.common.histories.change(before, channel.weight() + weight(name));
+        self.idle.insert(number, name.clone());
+        self.expiring.extend(until.map(|until| (until, name.clone())));
+        self.note_longest();
     }
 
-    /// It is not to be swept, until it rests again.
-    pub(super) fn stir(&mut self, name: &ChannelId) {
-        let idle = self.channels.get_mut(name).and_then(|channel| channel.idle.take());
-        if let Some(until) = idle {
-            self.idle.remove(&(until, name.clone()));
+    /// Takes a channel off the list of those at rest, if it is there.
+    pub(super) fn mark_active(&mut self, name: &ChannelId) {
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        let Some(Idle { number, until }) = channel.idle.take() else { return };
+        self.common.histories.change(weight(name), 0);
+        self.idle.remove(&number);
+        if let Some(until) = until {
+            self.expiring.remove(&(until, name.clone()));
         }
+        self.note_longest();
     }
 
-    /// While all histories together weigh too much, those go that nobody hears, the next to be swept first.
-    pub(crate) fn make_room(&mut self) {
-        // One that is not stored yet has to stay.
-        let idle: Vec<_> = self.idle.iter().map(|(_, name)| name.clone()).collect();
-        for name in idle {
-            if self.budget.over() == 0 {
+    /// Lets channels go that have rested longer than all in other shards, for as long as all together weigh too much.
+    pub(crate) fn make_room(&mut self, until: u64) {
+        while self.common.histories.over() > 0 {
+            let Some((number, name)) = self.idle.first_key_value() else { return };
+            if *number >= until {
                 return;
             }
-            if self.channels[&name].archived.as_ref().is_none_or(|archived| archived.unstored == 0) {
-                self.stir(&name);
-                let weight = self.weight(&name);
-                self.remove(&name, weight);
-            }
+            let name = name.clone();
+            self.remove(&name);
         }
     }
 
     /// While all histories together weigh too much, this one is cut.
     pub(crate) fn lighten(&mut self, name: &ChannelId) {
-        let (excess, before) = (self.budget.excess(), self.weight(name));
+        let excess = self.common.histories.over();
         if let Some(channel) = self.channels.get_mut(name) {
+            let before = channel.weight();
             channel.lighten(excess);
-            self.weigh_again(name, before);
+            self.common.histories.change(before, channel.weight());
         }
     }
 
-    fn remove(&mut self, name: &ChannelId, weight: usize) {
-        self.channels.remove(name);
-        self.gone += 1;
-        self.budget.change(weight, 0);
+    fn remove(&mut self, name: &ChannelId) {
+        self.mark_active(name);
+        if let Some(channel) = self.channels.remove(name) {
+            self.common.histories.change(channel.weight(), 0);
+        }
     }
 
-    fn weight(&self, name: &ChannelId) -> usize {
-        self.channels.get(name).map_or(0, |channel| channel.weight())
+    fn note_longest(&self) {
+        let lowest = self.idle.first_key_value().map(|(number, _)| *number);
+        self.common.order.note(self.index, lowest);
     }
+}
 
-    fn weigh_again(&mut self, name: &ChannelId, before: usize) {
-        self.budget.change(before, self.weight(name));
-    }
+/// What a channel at rest weighs by itself.
+fn weight(name: &ChannelId) -> usize {
+    CHANNEL_WEIGHT + name.as_str().len()
 }

@@ -2,11 +2,14 @@
 
 mod budget;
 mod channel;
+mod common;
 mod history;
+mod incarnation;
 mod keep;
 mod keys;
 mod loss;
 mod meter;
+mod order;
 mod outgoing;
 mod presence;
 mod queue;
@@ -19,11 +22,16 @@ mod waiting;
 
 pub(crate) use budget::Budget;
 pub(crate) use channel::{Event, Fanout, Told};
+pub(crate) use common::Common;
+pub(crate) use incarnation::Incarnation;
+pub(crate) use keys::{KEY_AGE, KEYS};
 pub(crate) use loss::Loss;
-pub(crate) use outgoing::{Outgoing, Receipt, Restored};
+pub(crate) use order::IdleOrder;
+pub(crate) use outgoing::{Outgoing, Restored, StoreState, ToStore};
+pub(crate) use presence::MARKS;
 pub(crate) use queue::Queue;
 pub(crate) use session::{Phase, Session, Verdict};
-pub(crate) use shard::{Draft, Joined, Joining, Shard};
+pub(crate) use shard::{Draft, Joined, Joining, Placed, Shard};
 pub(crate) use timers::{Timer, Timers};
 pub(crate) use turn::Turn;
 pub(crate) use waiting::{Load, Next, WRITE_RUNS};

@@ -15,7 +15,7 @@ const CHANGES: usize = 300;
 const DATA: usize = 256 * 1024;
 
 /// So many users' marks are kept; beyond them those go first who are not here.
-const MARKS: usize = 10_000;
+pub(crate) const MARKS: usize = 10_000;
 
 /// A channel's users, each with its sessions.
 #[derive(Debug, Default)]
@@ -77,20 +77,31 @@ impl Presence {
         }
     }
 
-    /// A session's user has read up to here. The mark as it stands then: it never goes back. None if the session is not here.
-    pub(super) fn mark_read(&mut self, session: SessionId, offset: Offset, now: Instant) -> Option<Offset> {
+    /// A session's user has read up to here. The mark as it stands then, and whose it is if it has moved: it never goes back. None if the session is not
+    /// here.
+    pub(super) fn mark_read(
+        &mut self,
+        session: SessionId,
+        offset: Offset,
+        now: Instant,
+    ) -> Option<(Offset, Option<UserId>)> {
         let user = self.sessions.get(&session)?.user.clone();
         let before = self.read.get(&user).copied().unwrap_or_default();
         if offset <= before {
-            return Some(before);
+            return Some((before, None));
         }
         self.touch(&user, now);
         self.users.get_mut(&user).expect("a session's user is there").read = offset;
-        self.read.insert(user, offset);
+        self.read.insert(user.clone(), offset);
         if self.read.len() > MARKS {
             self.forget_mark();
         }
-        Some(offset)
+        Some((offset, Some(user)))
+    }
+
+    /// Takes in up to where users had read who are not here.
+    pub(super) fn restore(&mut self, read: impl Iterator<Item = (UserId, Offset)>) {
+        self.read.extend(read.take(MARKS));
     }
 
     fn forget_mark(&mut self) {

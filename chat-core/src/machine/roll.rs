@@ -25,11 +25,15 @@ impl<S: Clone> Shard<S> {
         offset: Offset,
         now: Instant,
     ) -> Option<Offset> {
-        let mark = self.change(name, |channel| {
+        let marked = self.change(name, |channel| {
             let most = offset.min(channel.last.offset);
             channel.presence()?.mark_read(session, most, now)
         });
-        mark.flatten()
+        let (offset, moved) = marked.flatten()?;
+        if let Some(user) = moved {
+            self.send_mark(name, user, offset);
+        }
+        Some(offset)
     }
 
     /// When [`tell_presence`](Self::tell_presence) has something to do next.

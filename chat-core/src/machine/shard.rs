@@ -1,33 +1,35 @@
 //! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::budget::Budget;
-use super::channel::{Channel, Event, Fanout};
-use super::outgoing::{Outgoing, Receipt};
+use super::channel::{Appended, Channel, Event, Fanout};
+use super::common::Common;
+use super::outgoing::{Receipt, StoreState, ToStore};
 use crate::model::{
     Author, ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload,
-    Place, PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, UserId,
+    Place, PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, Storage,
+    UserId,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
 #[derive(Debug)]
 pub(crate) struct Shard<S> {
-    pub(super) channels: HashMap<ChannelId, Channel<S>>,
-    /// Those without subscribers that are kept for what they keep, and until when.
-    pub(super) idle: BTreeSet<(Instant, ChannelId)>,
+    /// Boxed, so that a table that grows moves little.
+    pub(super) channels: HashMap<ChannelId, Box<Channel<S>>>,
+    /// Those that nobody is in and that are kept for what they keep, by the order in which they came to rest.
+    pub(super) idle: BTreeMap<u64, ChannelId>,
+    /// When each of them goes, if that is ever.
+    pub(super) expiring: BTreeSet<(Instant, ChannelId)>,
     /// Those that are to tell who came and went, and when.
     pub(super) telling: BTreeSet<(Instant, ChannelId)>,
-    /// What all histories weigh, here and in the other shards.
-    pub(super) budget: Arc<Budget>,
-    /// What waits to be stored, what that weighs in all shards, and how many publications found no room there.
-    pub(super) outgoing: Vec<Outgoing>,
-    pub(super) waiting: Arc<Budget>,
-    pub(super) torn: usize,
-    /// How many channels have gone.
-    pub(super) gone: u64,
+    /// What waits to be stored.
+    pub(super) outgoing: ToStore,
+    pub(super) common: Arc<Common>,
+    /// Which of the shards it is.
+    pub(super) index: usize,
+    lives: u64,
     epochs: u64,
     visits: u64,
 }
@@ -41,12 +43,24 @@ pub(crate) struct Draft {
     pub(crate) sender: SenderName,
     pub(crate) content: Payload,
     pub(crate) event: Option<EventName>,
-    pub(crate) key: Option<Box<str>>,
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) refers: Option<Refers>,
     pub(crate) ephemeral: bool,
     /// Who waits until it is stored.
     pub(crate) receipt: Option<Receipt>,
     pub(crate) now: Now,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+#[must_use = "the caller is to flush, and to answer who waits for the store"]
+pub(crate) struct Placed {
+    pub(crate) published: Published,
+    /// The caller should flush: nobody else is about to.
+    pub(crate) flush: bool,
+    pub(crate) stored: StoreState,
+    /// Given back if it is not on its way.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 /// How a session wants to join a channel.
@@ -86,18 +100,17 @@ pub(crate) struct Left<S> {
 }
 
 impl<S: Clone> Shard<S> {
-    /// An empty shard whose epochs begin somewhere after `seed`.
-    pub(crate) fn new(seed: u64, budget: Arc<Budget>, waiting: Arc<Budget>) -> Self {
-        let (channels, idle, telling) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
+    /// An empty shard, this one of all, whose epochs begin somewhere after `seed`.
+    pub(crate) fn new(seed: u64, common: Arc<Common>, index: usize) -> Self {
         Self {
-            channels,
-            idle,
-            telling,
-            budget,
-            outgoing: Vec::new(),
-            waiting,
-            torn: 0,
-            gone: 0,
+            channels: HashMap::new(),
+            idle: BTreeMap::new(),
+            expiring: BTreeSet::new(),
+            telling: BTreeSet::new(),
+            outgoing: ToStore::default(),
+            common,
+            index,
+            lives: 0,
             epochs: seed,
             visits: 0,
         }
@@ -112,14 +125,17 @@ impl<S: Clone> Shard<S> {
         self.visits
     }
 
-    /// `subscriber` makes the subscriber when its place in the channel is known.
+    /// Takes a session into a channel. `subscriber` makes the subscriber when its place in the channel is known.
+    ///
+    /// # Panics
+    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
     pub(crate) fn subscribe(
         &mut self,
         name: &ChannelId,
         joining: Joining,
         subscriber: impl FnOnce(&Joined) -> S,
     ) -> Joined {
-        self.stir(name);
+        self.mark_active(name);
         let channel = self.enter(name, joining.options);
         let before = channel.weight();
         let mut joined = channel.find_start(&joining);
@@ -131,7 +147,7 @@ impl<S: Clone> Shard<S> {
             joined.presence = joining.observes.then(|| presence.page(joining.most));
         }
         let due_now = channel.presence_due();
-        self.budget.change(before, after);
+        self.common.histories.change(before, after);
         self.tell_at(name, due, due_now);
         joined
     }
@@ -152,47 +168,43 @@ impl<S: Clone> Shard<S> {
         let due_now = channel.presence_due();
         self.tell_at(name, due, due_now);
         if alone {
-            self.rest(name, now);
+            self.mark_idle(name, now);
         }
         Some(Left { subscriber, undelivered })
     }
 
-    /// Gives the message its place; true if the caller should flush.
+    /// Gives the message its place.
     ///
     /// # Errors
     /// The draft, if the channel is not there: [`publish_anew`](Self::publish_anew) then, once it is known how to keep it.
     #[expect(clippy::result_large_err, reason = "the error is the argument, given back for the second try")]
-    pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<(Published, bool), Draft> {
+    pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<Placed, Draft> {
         let Some(channel) = self.look_up(name) else { return Err(draft) };
-        let receipt = draft.receipt.take();
+        let mut receipt = draft.receipt.take();
         let (before, now) = (channel.weight(), draft.now.instant);
-        let done = channel.publish(name, draft);
+        let Appended { published, flush, to_store } = channel.publish(name, draft);
         let (after, alone) = (channel.weight(), channel.subscribers() == 0);
-        if channel.archived.is_some() {
-            let again = done.0.already.then(|| channel.history.find(done.0.offset).cloned()).flatten();
-            self.send_off(name, again, receipt);
-        }
-        self.budget.change(before, after);
+        let stored = self.send_off(name, to_store, &mut receipt);
+        self.common.histories.change(before, after);
         if alone {
-            self.rest(name, now);
+            self.mark_idle(name, now);
         }
-        Ok(done)
+        Ok(Placed { published, flush, stored, receipt })
     }
 
     /// Publishes to a channel that perhaps is not there. One that would keep nothing is not made: what is said there reaches nobody.
-    pub(crate) fn publish_anew(
-        &mut self,
-        name: &ChannelId,
-        draft: Draft,
-        options: ChannelOptions,
-    ) -> (Published, bool) {
+    ///
+    /// # Panics
+    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
+    pub(crate) fn publish_anew(&mut self, name: &ChannelId, draft: Draft, options: ChannelOptions) -> Placed {
         let keeps = !draft.ephemeral && (!options.history.is_none() || draft.key.is_some());
         if keeps {
             self.enter(name, options);
         }
-        self.publish(name, draft).unwrap_or_else(|_| {
+        self.publish(name, draft).unwrap_or_else(|draft| {
             let epoch = self.next_epoch();
-            (Published { offset: Offset(1), epoch, subscribers: 0, already: false }, false)
+            let published = Published { offset: Offset(1), epoch, subscribers: 0, already: false };
+            Placed { published, flush: false, stored: StoreState::Settled, receipt: draft.receipt }
         })
     }
 
@@ -220,7 +232,7 @@ impl<S: Clone> Shard<S> {
         let after = channel.weight();
         let (publications, more) = channel.history.page(wish, limit, bytes);
         let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
-        self.budget.change(before, after);
+        self.common.histories.change(before, after);
         Some(page)
     }
 
@@ -246,22 +258,30 @@ impl<S: Clone> Shard<S> {
         self.look_up(name)?.flush()
     }
 
-    /// Ends a flush, and begins the next if more has come. A channel that came back in the meantime has another epoch and is left alone.
-    pub(crate) fn flushed(&mut self, name: &ChannelId, epoch: Epoch) -> Option<Fanout<S>> {
-        self.look_up(name).filter(|channel| channel.epoch == epoch)?.flushed()
+    /// Ends a flush, and begins the next if more has come. A channel that came back in the meantime has another life and is left alone.
+    pub(crate) fn flushed(&mut self, name: &ChannelId, life: u64) -> Option<Fanout<S>> {
+        self.look_up(name).filter(|channel| channel.life == life)?.flushed()
     }
 
     pub(super) fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
         self.visits += 1;
-        self.channels.get_mut(name)
+        self.channels.get_mut(name).map(|channel| &mut **channel)
     }
 
     fn enter(&mut self, name: &ChannelId, options: ChannelOptions) -> &mut Channel<S> {
         if self.look_up(name).is_none() {
-            let epoch = self.next_epoch();
-            self.channels.insert(name.clone(), Channel::new(epoch, options));
+            let stored = self.common.incarnation.is_some() && options.storage != Storage::None;
+            assert!(!stored, "a stored channel is restored before it is used");
+            let channel = Channel::new(self.next_life(), self.next_epoch(), options);
+            self.channels.insert(name.clone(), Box::new(channel));
         }
         self.channels.get_mut(name).expect("it was there or was made")
+    }
+
+    /// The number of a channel that is made now: no other has had it.
+    pub(super) fn next_life(&mut self) -> u64 {
+        self.lives += 1;
+        self.lives
     }
 
     /// A step of splitmix64: never the same twice within 2^64 lives.
@@ -280,7 +300,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::machine::Told;
+    use crate::machine::{Budget, Common, IdleOrder, Told};
     use crate::model::{Identity, SessionInfo};
 
     #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
@@ -311,8 +331,14 @@ mod tests {
         Joining { who, observes: false, since: None, latest: false, most: 300, options, now: now().instant }
     }
 
+    fn shard() -> Shard<u64> {
+        let (histories, outgoing) = (Budget::new(1 << 20), Budget::new(1 << 20));
+        let common = Common { histories, outgoing, order: IdleOrder::new(1), incarnation: None };
+        Shard::new(1, common.into(), 0)
+    }
+
     fn publish(shard: &mut Shard<u64>, from: u64) -> bool {
-        shard.publish(&room(), draft(from)).expect("the channel is there").1
+        shard.publish(&room(), draft(from)).expect("the channel is there").flush
     }
 
     fn room() -> ChannelId {
@@ -330,31 +356,31 @@ mod tests {
 
     #[test]
     fn a_publish_appends_and_a_flush_takes_all_that_was_appended() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
+        let mut shard = shard();
         joined(&mut shard, &[1, 2]);
         assert!(publish(&mut shard, 1));
         assert!(!publish(&mut shard, 2), "the first publisher flushes");
         let fanout = shard.flush(&room()).expect("two");
         assert_eq!((offsets(&fanout.events), &**fanout.subscribers), (vec![1, 2], &[1, 2][..]));
         assert!(matches!(&fanout.events[1].told, Told::Said(said) if said.previous == Offset(1)));
-        assert!(shard.flushed(&room(), fanout.epoch).is_none());
+        assert!(shard.flushed(&room(), fanout.life).is_none());
     }
 
     #[test]
     fn one_flusher_at_a_time_and_it_comes_back_for_what_came_meanwhile() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
+        let mut shard = shard();
         joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let first = shard.flush(&room()).expect("one");
         assert!(!publish(&mut shard, 1));
         assert!(shard.flush(&room()).is_none());
-        let second = shard.flushed(&room(), first.epoch).expect("the other");
+        let second = shard.flushed(&room(), first.life).expect("the other");
         assert_eq!(offsets(&second.events), [2]);
     }
 
     #[test]
     fn who_joins_during_a_flush_is_not_in_it_and_who_leaves_takes_what_it_was_owed() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
+        let mut shard = shard();
         joined(&mut shard, &[1, 2]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -368,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_gone_with_its_last_subscriber_and_comes_back_with_another_epoch() {
-        let mut shard = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
+        let mut shard = shard();
         let first = joined(&mut shard, &[1]);
         publish(&mut shard, 1);
         let flight = shard.flush(&room()).expect("one");
@@ -378,15 +404,15 @@ mod tests {
         assert_ne!(first.epoch, second.epoch);
         assert_eq!(second.place.offset, Offset(0));
         publish(&mut shard, 2);
-        assert!(shard.flushed(&room(), flight.epoch).is_none(), "the old flush leaves the new channel alone");
+        assert!(shard.flushed(&room(), flight.life).is_none(), "the old flush leaves the new channel alone");
         assert!(shard.flush(&room()).is_some());
     }
 
     #[test]
     fn a_publish_that_nobody_hears_creates_nothing() {
-        let mut shard: Shard<u64> = Shard::new(1, Budget::new(1 << 20).into(), Budget::new(1 << 20).into());
+        let mut shard = shard();
         let draft = shard.publish(&room(), draft(1)).expect_err("the channel is not there");
-        let (published, flush) = shard.publish_anew(&room(), draft, ChannelOptions::default());
-        assert_eq!((published.subscribers, flush, shard.channels()), (0, false, 0));
+        let placed = shard.publish_anew(&room(), draft, ChannelOptions::default());
+        assert_eq!((placed.published.subscribers, placed.flush, shard.channels()), (0, false, 0));
     }
 }

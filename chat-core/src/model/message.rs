@@ -78,6 +78,8 @@ pub struct Publication {
     pub author: Option<UserId>,
     /// What kind of event it is, if its publisher said so.
     pub event: Option<EventName>,
+    /// The idempotency key under which its author published it, if there was one. Stores keep it; protocols tell it to nobody.
+    pub key: Option<Arc<str>>,
     /// The publication that it is about, if it is about one.
     pub refers: Option<Refers>,
     /// It is a signal, such as that somebody types: it has no place of its own and is kept nowhere, and `offset` is that of the publication before it.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication};
+use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, UserId};
 
 /// Keeps publications beyond a channel's log, and beyond the process.
 ///
@@ -22,6 +23,40 @@ pub trait HistoryStore: Send + Sync + 'static {
         fresh: Epoch,
         tenure: u64,
     ) -> BoxFuture<'_, Result<Stored, StoreError>>;
+
+    /// Takes up a channel as [`open`](Self::open) does, if anything of it is stored; else returns none and writes nothing, so that a name which was only
+    /// joined leaves no trace. Such a channel is opened with its first publication, under its present epoch and the tenure of this call.
+    ///
+    /// By default it is opened at once.
+    fn resume(
+        &self,
+        channel: &ChannelId,
+        fresh: Epoch,
+        tenure: u64,
+    ) -> BoxFuture<'_, Result<Option<Stored>, StoreError>> {
+        let opened = self.open(channel, fresh, tenure);
+        Box::pin(async move { opened.await.map(Some) })
+    }
+
+    /// Returns what the hub promised of a channel beside its publications: the keys of those that were published after `since`, the oldest first, and up
+    /// to where users have read, the last that moved first.
+    ///
+    /// At most so many of each. By default a store remembers neither: then a key counts, and a mark stays, for as long as the process lives.
+    fn recall(
+        &self,
+        channel: &ChannelId,
+        since: DateTime<Utc>,
+        most: Recall,
+    ) -> BoxFuture<'_, Result<Recalled, StoreError>> {
+        let _ = (channel, since, most);
+        Box::pin(std::future::ready(Ok(Recalled::default())))
+    }
+
+    /// Notes up to where users have read. A mark of a channel that was never opened may be dropped. By default all are.
+    fn mark_read(&self, marks: Vec<ReadMark>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let _ = marks;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Appends publications of any channels, in their order: all or none. Ready when they are safe from a crash. One that is there already (the same
     /// channel and offset) stays as it is.
@@ -44,6 +79,48 @@ pub struct Stored {
     pub epoch: Epoch,
     /// The offset of the last publication that is stored; 0 if there is none.
     pub last: Offset,
+}
+
+/// How much of what it remembers a store returns at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Keys, the newest.
+    pub keys: usize,
+    /// Marks of what was read.
+    pub marks: usize,
+}
+
+/// What a store remembers of a channel beside its publications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// Under which key who published what, the oldest first.
+    pub keys: Vec<RecalledKey>,
+    /// Up to where users have read.
+    pub read: Vec<(UserId, Offset)>,
+}
+
+/// A publication that had an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecalledKey {
+    /// Who published it; none for the server itself.
+    pub author: Option<UserId>,
+    /// The key.
+    pub key: Arc<str>,
+    /// The publication's place.
+    pub offset: Offset,
+    /// When it was published.
+    pub at: DateTime<Utc>,
+}
+
+/// Up to where a user has read in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadMark {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The user.
+    pub user: UserId,
+    /// The last publication that was read.
+    pub offset: Offset,
 }
 
 /// What is stored of a range.

@@ -48,6 +48,7 @@ fn publication(content: &str) -> Publication {
         epoch: Epoch(1),
         from: Some(SessionId(17)),
         author: Some("ann".parse().expect("a name")),
+        key: None,
         event: None,
         refers: None,
         ephemeral: false,

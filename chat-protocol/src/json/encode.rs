@@ -253,6 +253,7 @@ mod tests {
             epoch: Epoch(1),
             from: None,
             author: None,
+            key: None,
             event: None,
             refers: None,
             ephemeral: false,

@@ -1,0 +1,149 @@
+//! What a server publishes to channels that have to be restored first: in its order, behind everybody's back.
+
+use std::collections::{HashMap, VecDeque};
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+
+use super::fanout;
+use super::hub::{Appended, Hub};
+use crate::lock::lock;
+use crate::model::{ChannelId, ChannelOptions, Publish};
+
+/// So many publications of a server may wait for channels that have to be restored.
+const DEFERRED: usize = 1024;
+
+/// Publications that wait, by channel. While a channel has some, all that the server publishes there goes behind them.
+#[derive(Default)]
+pub(super) struct Backlog {
+    lanes: HashMap<ChannelId, VecDeque<Deferred>>,
+    waiting: usize,
+    /// Ready once the newest lane lets others go ahead.
+    newest: Option<oneshot::Receiver<()>>,
+}
+
+/// What waits, and who waits for what becomes of it.
+pub(super) struct Deferred {
+    pub(super) publish: Publish,
+    pub(super) tell: Option<oneshot::Sender<Appended>>,
+}
+
+impl Backlog {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Takes out all that waits.
+    pub(super) fn clear(&mut self) -> Vec<Deferred> {
+        self.waiting = 0;
+        self.lanes.values_mut().flat_map(|lane| lane.drain(..)).collect()
+    }
+}
+
+impl Hub {
+    /// Publishes once the channel is restored and what the server published there before has gone. False if too much waits already: it is dropped and counted.
+    pub(super) fn defer(
+        &self,
+        publish: Publish,
+        options: ChannelOptions,
+        tell: Option<oneshot::Sender<Appended>>,
+    ) -> bool {
+        let channel = publish.channel.clone();
+        let mut backlog = lock(&self.archive().backlog);
+        if backlog.waiting >= DEFERRED {
+            drop(backlog);
+            self.0.metrics.undeferred.add(1);
+            return false;
+        }
+        backlog.waiting += 1;
+        let deferred = Deferred { publish, tell };
+        if let Some(lane) = backlog.lanes.get_mut(&channel) {
+            lane.push_back(deferred);
+            return true;
+        }
+        backlog.lanes.insert(channel.clone(), VecDeque::from([deferred]));
+        let (passed, passes) = oneshot::channel();
+        let before = backlog.newest.replace(passes);
+        drop(backlog);
+        let lane = Lane { hub: self.clone(), channel, options, ended: false };
+        self.0.runtime.spawn(Box::pin(lane.run(before, passed)));
+        true
+    }
+
+    /// Whether something that the server published before waits for this channel.
+    pub(super) fn is_behind(&self, channel: &ChannelId) -> bool {
+        self.0.archive.as_ref().is_some_and(|archive| lock(&archive.backlog).lanes.contains_key(channel))
+    }
+}
+
+/// What waits for one channel. However it ends, it is off the list, and what it did not publish is counted.
+struct Lane {
+    hub: Hub,
+    channel: ChannelId,
+    options: ChannelOptions,
+    /// It is off the list.
+    ended: bool,
+}
+
+impl Lane {
+    /// Goes after the lane before it, unless that one's channel takes longer than a quarter of [`store_timeout`](crate::Limits::store_timeout): so a server
+    /// is heard in its order over all channels, and a slow one holds up no other for long. `passed` is dropped when the next may go.
+    async fn run(mut self, before: Option<oneshot::Receiver<()>>, passed: oneshot::Sender<()>) {
+        let runtime = self.hub.0.runtime.clone();
+        let patience = runtime.sleep_until(runtime.now().instant + self.hub.0.limits.store_timeout / 4);
+        let entering = Box::pin(self.hub.enter(self.channel.clone(), self.options));
+        let turn = async {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+        };
+        let entry = match select(entering, patience).await {
+            Either::Left((entry, _)) => {
+                turn.await;
+                entry
+            }
+            Either::Right(((), entering)) => {
+                turn.await;
+                drop(passed);
+                entering.await
+            }
+        };
+        while let Some(Deferred { publish, tell }) = self.take_next() {
+            let appended = self.hub.append_own(publish, entry.again(), tell.is_some());
+            if appended.flush {
+                fanout::flush(&self.hub, &self.channel);
+            }
+            // One who waits no more need not know.
+            let _ = tell.map(|tell| tell.send(appended));
+        }
+        drop(entry);
+    }
+
+    /// What comes meanwhile goes behind what waits; once nothing does, the lane is off the list.
+    fn take_next(&mut self) -> Option<Deferred> {
+        let mut backlog = lock(&self.hub.archive().backlog);
+        let next = backlog.lanes.get_mut(&self.channel).and_then(VecDeque::pop_front);
+        match next {
+            Some(_) => backlog.waiting -= 1,
+            None => {
+                backlog.lanes.remove(&self.channel);
+                self.ended = true;
+            }
+        }
+        next
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let archive = self.hub.archive();
+        if !self.ended {
+            let mut backlog = lock(&archive.backlog);
+            let left = backlog.lanes.remove(&self.channel).unwrap_or_default();
+            backlog.waiting -= left.len();
+            drop(backlog);
+            self.hub.0.metrics.undeferred.add(left.len() as u64);
+        }
+        archive.writer.wake_watchers();
+    }
+}

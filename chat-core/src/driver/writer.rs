@@ -1,0 +1,265 @@
+//! What was published goes to the store behind everybody's back, one batch at a time.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+
+use super::archive::Archive;
+use super::hub::{Hub, WeakHub};
+use crate::lock::lock;
+use crate::machine::{Outgoing, ToStore};
+use crate::model::{ChannelId, Epoch, Offset, Publication, Refusal, UserId};
+use crate::port::{ReadMark, StoreError};
+
+/// The one task that writes, and who waits for it.
+pub(super) struct Writer {
+    running: AtomicBool,
+    wake: (Sender<()>, Receiver<()>),
+    /// What the store was given and has not answered. Whoever takes it out settles it.
+    in_flight: Mutex<Option<ToStore>>,
+    /// Those who want to know when nothing waits any more.
+    watchers: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        let (running, wake) = (AtomicBool::new(false), async_channel::bounded(1));
+        Self { running, wake, in_flight: Mutex::default(), watchers: Mutex::default() }
+    }
+}
+
+impl Writer {
+    /// Lets those look again who wait until nothing is to be stored.
+    pub(super) fn wake_watchers(&self) {
+        let watchers = std::mem::take(&mut *lock(&self.watchers));
+        for watcher in watchers {
+            let _ = watcher.send(());
+        }
+    }
+}
+
+impl Hub {
+    /// Sees to it that what was published is stored.
+    pub(crate) fn store_later(&self) {
+        let Some(archive) = &self.0.archive else { return };
+        // If it is full, the writer is woken already.
+        let _ = archive.writer.wake.0.try_send(());
+        if !archive.writer.running.swap(true, Ordering::AcqRel) {
+            let (role, woken) = (Role(self.downgrade()), archive.writer.wake.1.clone());
+            self.0.runtime.spawn(Box::pin(write(role, woken)));
+        }
+    }
+
+    /// Ready once that is stored, or it is too late for it.
+    pub(super) fn arrival(
+        &self,
+        stored: oneshot::Receiver<bool>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + self.0.limits.store_timeout);
+        async move {
+            match select(stored, sleep).await {
+                Either::Left((Ok(true), _)) => Ok(()),
+                _ => Err(not_stored()),
+            }
+        }
+    }
+
+    /// Waits until all that was published is stored, and closes the store in order, so that channels go on in their epochs after the next start. To be
+    /// called when nobody publishes any more; [`drain`](Self::drain) does.
+    ///
+    /// If that does not come to an end within `patience`, what is not stored by then is counted in [`Stats::unstored`](crate::Stats::unstored), and its
+    /// publishers are told. Dropping the future loses nothing: the hub goes on storing.
+    ///
+    /// True if there is no store, or all that this hub ever published to stored channels is stored, and the store is closed.
+    pub async fn close_store(&self, patience: Duration) -> bool {
+        let Some(archive) = &self.0.archive else { return true };
+        let incarnation = archive.incarnation(self);
+        let closing = async {
+            self.all_settled(archive).await;
+            archive.call(|store| store.close(incarnation.name())).await
+        };
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
+        let failure = match select(std::pin::pin!(closing), sleep).await {
+            Either::Left((Ok(()), _)) => return incarnation.is_whole(),
+            Either::Left((Err(error), _)) => error,
+            Either::Right(_) => {
+                self.give_up(archive);
+                StoreError("the store takes too long to be closed".into())
+            }
+        };
+        self.store_failed(&failure);
+        false
+    }
+
+    async fn all_settled(&self, archive: &Archive) {
+        loop {
+            let (tell, told) = oneshot::channel();
+            lock(&archive.writer.watchers).push(tell);
+            if self.is_settled(archive) {
+                return;
+            }
+            let _ = told.await;
+        }
+    }
+
+    /// In the order in which publications go on, so that none is overlooked on its way.
+    fn is_settled(&self, archive: &Archive) -> bool {
+        lock(&archive.backlog).is_empty()
+            && self.0.shards.iter().all(|shard| !lock(shard).has_outgoing())
+            && lock(&archive.writer.in_flight).is_none()
+    }
+
+    /// Counts all that waits as not stored.
+    fn give_up(&self, archive: &Archive) {
+        let deferred = lock(&archive.backlog).clear();
+        self.0.metrics.undeferred.add(deferred.len() as u64);
+        drop(deferred);
+        let in_flight = lock(&archive.writer.in_flight).take().unwrap_or_default();
+        self.settle(in_flight, false);
+        self.settle(self.take_outgoing(), false);
+        archive.writer.wake_watchers();
+    }
+
+    fn take_outgoing(&self) -> ToStore {
+        let mut all = ToStore::default();
+        self.0.shards.iter().for_each(|shard| all.append(lock(shard).take_outgoing()));
+        all
+    }
+
+    /// What was on its way is so no more.
+    fn settle(&self, to_store: ToStore, stored: bool) {
+        let now = self.0.runtime.now().instant;
+        for outgoing in to_store.publications {
+            let channel = &outgoing.publication.message.channel_id;
+            lock(self.shard(channel)).arrived(&outgoing, stored, now);
+            // One who waits no more need not know.
+            let _ = outgoing.receipt.map(|receipt| receipt.send(stored));
+        }
+        for ((channel, _), _) in to_store.marks {
+            lock(self.shard(&channel)).mark_arrived(&channel, now);
+        }
+        self.sweep_later();
+    }
+}
+
+/// Why a durable publication failed.
+pub(super) fn not_stored() -> Refusal {
+    Refusal::internal("it was published, and is not stored")
+}
+
+/// The role of the one who writes. Given back when its task ends, however it does; what it had in its hands then counts as not stored.
+struct Role(WeakHub);
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let Some(hub) = self.0.upgrade() else { return };
+        let archive = hub.archive();
+        archive.writer.running.store(false, Ordering::Release);
+        let in_flight = lock(&archive.writer.in_flight).take();
+        if let Some(in_flight) = in_flight {
+            hub.settle(in_flight, false);
+            archive.writer.wake_watchers();
+        }
+    }
+}
+
+/// Ends when the hub is gone.
+async fn write(role: Role, woken: Receiver<()>) {
+    while woken.recv().await.is_ok() {
+        let Some(hub) = role.0.upgrade() else { return };
+        let archive = hub.archive();
+        while let Some(batch) = hub.take_batch(archive) {
+            let failed = hub.store(archive, batch).await;
+            hub.end_batch(archive, &failed);
+        }
+        archive.writer.wake_watchers();
+    }
+}
+
+/// What the store is given at once.
+struct Batch {
+    /// Of each channel of which nothing is stored, the first publication, and in which life of the hub it is opened.
+    opening: Vec<(Arc<Publication>, u64)>,
+    publications: Vec<Arc<Publication>>,
+    marks: Vec<ReadMark>,
+}
+
+impl Batch {
+    fn of(to_store: &ToStore) -> Self {
+        let all = to_store.publications.iter();
+        let opens = |outgoing: &Outgoing| Some((outgoing.publication.clone(), outgoing.opens?));
+        let mark = |((channel, user), offset): (&(ChannelId, UserId), &Offset)| ReadMark {
+            channel: channel.clone(),
+            user: user.clone(),
+            offset: *offset,
+        };
+        Self {
+            opening: all.clone().filter_map(opens).collect(),
+            publications: all.map(|outgoing| outgoing.publication.clone()).collect(),
+            marks: to_store.marks.iter().map(mark).collect(),
+        }
+    }
+}
+
+impl Hub {
+    /// All that waits to be stored; none if that is nothing.
+    fn take_batch(&self, archive: &Archive) -> Option<Batch> {
+        let mut in_flight = lock(&archive.writer.in_flight);
+        let to_store = self.take_outgoing();
+        let batch = (!to_store.is_empty()).then(|| Batch::of(&to_store));
+        *in_flight = batch.as_ref().map(|_| to_store);
+        batch
+    }
+
+    /// Gives a batch to the store. The channels of which it did not get in.
+    async fn store(&self, archive: &Archive, batch: Batch) -> HashSet<ChannelId> {
+        let Batch { opening, mut publications, marks } = batch;
+        let mut failed = HashSet::new();
+        for (publication, tenure) in opening {
+            let channel = &publication.message.channel_id;
+            if let Err(error) = self.open(archive, channel, publication.epoch, tenure).await {
+                self.store_failed(&error);
+                failed.insert(channel.clone());
+            }
+        }
+        publications.retain(|publication| !failed.contains(&publication.message.channel_id));
+        let channels: Vec<_> = publications.iter().map(|one| one.message.channel_id.clone()).collect();
+        if !publications.is_empty()
+            && let Err(error) = archive.call(|store| store.append(publications)).await
+        {
+            self.store_failed(&error);
+            failed.extend(channels);
+        }
+        if !marks.is_empty()
+            && let Err(error) = archive.call(|store| store.mark_read(marks)).await
+        {
+            self.store_failed(&error);
+        }
+        failed
+    }
+
+    async fn open(
+        &self,
+        archive: &Archive,
+        channel: &ChannelId,
+        epoch: Epoch,
+        tenure: u64,
+    ) -> Result<(), StoreError> {
+        let opened = archive.call(|store| store.open(channel, epoch, tenure)).await?;
+        let same = opened.epoch == epoch;
+        same.then_some(()).ok_or_else(|| StoreError(format!("{channel:?} was opened by another, too")))
+    }
+
+    fn end_batch(&self, archive: &Archive, failed: &HashSet<ChannelId>) {
+        let in_flight = lock(&archive.writer.in_flight).take().unwrap_or_default();
+        let is_lost = |outgoing: &Outgoing| failed.contains(&outgoing.publication.message.channel_id);
+        let (lost, stored) = in_flight.publications.into_iter().partition(is_lost);
+        self.settle(ToStore { publications: lost, ..ToStore::default() }, false);
+        self.settle(ToStore { publications: stored, marks: in_flight.marks }, true);
+    }
+}

@@ -1,0 +1,71 @@
+//! The order in which channels came to rest, over all shards.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers channels as nobody is in them any more, and knows of each shard the one that has rested longest.
+#[derive(Debug)]
+pub(crate) struct IdleOrder {
+    next: AtomicU64,
+    /// The lowest number in each shard; [`NONE`] where no channel rests.
+    longest: Box<[AtomicU64]>,
+}
+
+/// Stands for the number of a channel where there is none.
+const NONE: u64 = u64::MAX;
+
+/// The shard that holds the channel that has rested longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Longest {
+    pub(crate) shard: usize,
+    /// Channels of that shard with a lower number have rested longer than any in another shard.
+    pub(crate) until: u64,
+}
+
+impl IdleOrder {
+    pub(crate) fn new(shards: usize) -> Self {
+        let longest = (0..shards).map(|_| AtomicU64::new(NONE)).collect();
+        Self { next: AtomicU64::new(0), longest }
+    }
+
+    /// Where the channel is that has rested longest; none if none rests.
+    pub(crate) fn longest(&self) -> Option<Longest> {
+        let (mut shard, mut first, mut until) = (0, NONE, NONE);
+        for (place, number) in self.longest.iter().enumerate() {
+            let number = number.load(Ordering::Relaxed);
+            if number < first {
+                (shard, first, until) = (place, number, first);
+            } else {
+                until = until.min(number);
+            }
+        }
+        (first != NONE).then_some(Longest { shard, until })
+    }
+
+    /// The number of a channel that comes to rest now.
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes the lowest number in a shard.
+    pub(super) fn note(&self, shard: usize, lowest: Option<u64>) {
+        self.longest[shard].store(lowest.unwrap_or(NONE), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_rest_is_found_over_all_shards_with_the_next_in_another() {
+        let order = IdleOrder::new(3);
+        assert_eq!(order.longest(), None);
+        order.note(1, Some(7));
+        assert_eq!(order.longest(), Some(Longest { shard: 1, until: NONE }));
+        order.note(0, Some(9));
+        order.note(2, Some(8));
+        assert_eq!(order.longest(), Some(Longest { shard: 1, until: 8 }));
+        order.note(1, None);
+        assert_eq!(order.longest(), Some(Longest { shard: 2, until: 9 }));
+    }
+}
