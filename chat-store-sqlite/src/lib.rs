@@ -22,6 +22,7 @@
 //! # let _ = hub; Ok(()) }
 //! ```
 
+mod recall;
 mod sql;
 mod thread;
 
@@ -29,8 +30,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chat_core::{
-    ChannelId, Epoch, HistoryRequest, HistoryStore, Offset, Publication, StoreError, Stored, StoredPage,
+    ChannelId, Epoch, HistoryRequest, HistoryStore, Offset, Publication, ReadMark, Recall, Recalled,
+    StoreError, Stored, StoredPage,
 };
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use thread::Thread;
 
@@ -83,6 +86,30 @@ impl HistoryStore for SqliteStore {
     ) -> BoxFuture<'_, Result<Stored, StoreError>> {
         let channel = channel.clone();
         self.thread.ask(move |db| sql::open_channel(db, &channel, fresh, tenure))
+    }
+
+    fn resume(
+        &self,
+        channel: &ChannelId,
+        fresh: Epoch,
+        tenure: u64,
+    ) -> BoxFuture<'_, Result<Option<Stored>, StoreError>> {
+        let channel = channel.clone();
+        self.thread.ask(move |db| sql::resume(db, &channel, fresh, tenure))
+    }
+
+    fn recall(
+        &self,
+        channel: &ChannelId,
+        since: DateTime<Utc>,
+        most: Recall,
+    ) -> BoxFuture<'_, Result<Recalled, StoreError>> {
+        let channel = channel.clone();
+        self.thread.ask(move |db| recall::recall(db, &channel, since, most))
+    }
+
+    fn mark_read(&self, marks: Vec<ReadMark>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.thread.ask(move |db| recall::mark_read(db, &marks))
     }
 
     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -11,11 +11,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 
+use crate::recall;
+
 /// The version of the tables.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
 /// What makes the tables of each version out of those of the one before; those of the first out of nothing.
-const STEPS: &[&str] = &[FIRST, AUTHORS];
+const STEPS: &[&str] = &[FIRST, AUTHORS, recall::TABLES];
 
 const FIRST: &str = "
     CREATE TABLE channels (
@@ -79,6 +81,20 @@ pub(crate) fn open_channel(
     })
 }
 
+/// As [`open_channel`], but leaves a channel alone of which nothing is stored.
+pub(crate) fn resume(
+    db: &Connection,
+    channel: &ChannelId,
+    fresh: Epoch,
+    tenure: u64,
+) -> Result<Option<Stored>> {
+    let mut find = db.prepare_cached("SELECT 1 FROM channels WHERE name = ?1")?;
+    match find.exists([channel.as_str()])? {
+        true => open_channel(db, channel, fresh, tenure).map(Some),
+        false => Ok(None),
+    }
+}
+
 pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: Option<u64>) -> Result<()> {
     let mut last =
         db.prepare_cached("UPDATE channels SET last = max(last, ?2) WHERE name = ?1 RETURNING id")?;
@@ -113,6 +129,9 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: O
             event,
             author
         ])?;
+        if let Some(key) = &publication.key {
+            recall::remember(db, id, author, key, publication)?;
+        }
         if let Some(keep) = keep {
             forget.execute(params![id, signed(Offset(publication.offset.0.saturating_sub(keep)))])?;
         }
@@ -184,6 +203,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         previous: Offset(place.0.saturating_sub(1)),
         epoch,
         from: None,
+        key: None,
         author: author.map(UserId::try_from).transpose().map_err(|error| odd(8, error))?,
         event: event.map(EventName::try_from).transpose().map_err(|error| odd(7, error))?,
         refers: edits.or(deletes),
@@ -192,20 +212,20 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
     })
 }
 
-fn time(microseconds: i64) -> DateTime<Utc> {
+pub(crate) fn time(microseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(microseconds).unwrap_or_default()
 }
 
 /// A value that this crate never writes.
-fn odd(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(crate) fn odd(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
 }
 
 /// SQLite counts to 2^63 only; nobody publishes so often.
-fn signed(offset: Offset) -> i64 {
+pub(crate) fn signed(offset: Offset) -> i64 {
     i64::try_from(offset.0).unwrap_or(i64::MAX)
 }
 
-fn offset(place: i64) -> Offset {
+pub(crate) fn offset(place: i64) -> Offset {
     Offset(place.cast_unsigned())
 }

@@ -1,8 +1,8 @@
 //! The thread that owns the file.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use chat_core::StoreError;
@@ -12,6 +12,9 @@ use rusqlite::Connection;
 
 /// So many calls may wait; more wait to be allowed to.
 const WAITING: usize = 1024;
+
+/// How long the end of a store is waited for.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// So many calls are committed together at most.
 const TOGETHER: usize = 256;
@@ -23,7 +26,8 @@ type Answer = Box<dyn FnOnce(Option<StoreError>)>;
 #[derive(Debug)]
 pub(crate) struct Thread {
     jobs: Sender<Job>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed once the thread has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
     commits: Arc<AtomicU64>,
 }
 
@@ -32,8 +36,12 @@ impl Thread {
         let (jobs, waiting) = async_channel::bounded(WAITING);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = commits.clone();
-        let thread = std::thread::spawn(move || work(&connection, &waiting, &counter));
-        Self { jobs, thread: Some(thread), commits }
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            work(connection, &waiting, &counter);
+            drop(end);
+        });
+        Self { jobs, ended: Mutex::new(ended), commits }
     }
 
     pub(crate) fn commits(&self) -> u64 {
@@ -60,17 +68,18 @@ impl Thread {
     }
 }
 
-/// Finishes what was asked for.
+/// Finishes what was asked for, unless the disk does not answer: whoever drops this is not held up by that for long.
 impl Drop for Thread {
     fn drop(&mut self) {
         self.jobs.close();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Ready when the other end is dropped, which nothing is ever sent by.
+        let _ = ended.recv_timeout(LONGEST_END);
     }
 }
 
-fn work(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
+fn work(db: Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
+    let db = &db;
     while let Ok(first) = jobs.recv_blocking() {
         let others = std::iter::from_fn(|| jobs.try_recv().ok()).take(TOGETHER - 1);
         let batch: Vec<Job> = std::iter::once(first).chain(others).collect();

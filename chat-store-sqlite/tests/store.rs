@@ -23,6 +23,7 @@ fn said(offset: u64, content: Payload, refers: Option<Refers>) -> Arc<Publicatio
         from: None,
         author: (!offset.is_multiple_of(3)).then(|| "u-1 é😀".parse().expect("a name")),
         event: offset.is_multiple_of(2).then(|| "new_msg".parse().expect("a name")),
+        key: None,
         refers,
         ephemeral: false,
         message: ChatMessage {
