@@ -37,23 +37,22 @@ struct Model {
     last: u64,
     /// Offsets, and when they were published.
     kept: VecDeque<(u64, u64)>,
+    /// When somebody was last in it, or published there.
+    used: u64,
+    is_there: bool,
     lives: u32,
 }
 
 impl Model {
-    fn is_there(&self) -> bool {
-        self.members > 0 || !self.kept.is_empty()
-    }
-
     fn begin(&mut self) {
-        if !self.is_there() {
-            (self.last, self.lives) = (0, self.lives + 1);
+        if !self.is_there {
+            (self.last, self.lives, self.is_there) = (0, self.lives + 1, true);
         }
     }
 
     fn publish(&mut self, now: u64) {
         self.begin();
-        self.last += 1;
+        (self.last, self.used) = (self.last + 1, now);
         self.kept.push_back((self.last, now));
         while self.kept.len() > self.entries {
             self.kept.pop_front();
@@ -62,6 +61,7 @@ impl Model {
 
     fn grow_old(&mut self, now: u64) {
         self.kept.retain(|(_, at)| at + AGE > now);
+        self.is_there &= self.members > 0 || self.used + AGE > now;
     }
 
     /// What somebody is told who comes back.
@@ -117,7 +117,7 @@ impl Case<'_> {
             true => client.cut(),
             false => client.say(&format!("unsubscribe {}", self.name)),
         }
-        self.model.members -= 1;
+        (self.model.members, self.model.used) = (self.model.members - 1, *self.second);
     }
 
     fn epoch(&self) -> Epoch {
