@@ -22,7 +22,7 @@ impl Alarm {
     }
 
     pub(crate) fn set(&mut self, timer: Timer, after: Duration) {
-        self.timers.set(timer, self.runtime.now().instant + after);
+        self.timers.set(timer, self.runtime.now().after(after));
     }
 
     /// Sets it to an instant, or clears it.

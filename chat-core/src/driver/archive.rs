@@ -106,7 +106,7 @@ impl Hub {
 
     /// What the store gives, if it does so in time. What goes wrong is reported here.
     pub(super) async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-        let deadline = self.0.runtime.now().instant + self.0.limits.store_timeout;
+        let deadline = self.0.runtime.now().after(self.0.limits.store_timeout);
         let sleep = self.0.runtime.sleep_until(deadline);
         let error = match select(std::pin::pin!(asked), sleep).await {
             Either::Left((Ok(value), _)) => return Some(value),
@@ -144,7 +144,7 @@ impl Hub {
         &self,
         stored: oneshot::Receiver<bool>,
     ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
-        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + self.0.limits.store_timeout);
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().after(self.0.limits.store_timeout));
         async move {
             match select(stored, sleep).await {
                 Either::Left((Ok(true), _)) => Ok(()),
@@ -242,7 +242,7 @@ impl Hub {
             self.write_out(archive).await;
             archive.store.close(archive.tenure.load(Ordering::Relaxed)).await.is_ok()
         };
-        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().after(patience));
         match select(std::pin::pin!(closing), sleep).await {
             Either::Left((closed, _)) => closed,
             Either::Right(_) => false,

@@ -1,10 +1,11 @@
 //! What a hub is made of.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::archive::Archive;
+use super::duty::Duty;
 use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
@@ -82,8 +83,8 @@ impl HubBuilder {
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
             ledger: Arc::new(Ledger::new(&self.limits)),
-            sweeping: AtomicBool::new(false),
-            telling: AtomicBool::new(false),
+            sweeping: Duty::default(),
+            telling: Duty::default(),
             limits: self.limits,
             channel: self.channel,
             name: self.name,

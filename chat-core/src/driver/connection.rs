@@ -1,6 +1,7 @@
 //! One session on its transport: a future that ends when the session does.
 
 mod deadlines;
+mod manners;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,9 +10,10 @@ use std::task::{Context, Poll};
 
 use futures::{Sink, Stream};
 
+use self::manners::Manners;
 use super::alarm::Alarm;
+use super::caught::{Panicked, caught};
 use super::dialog::{Dialog, Step};
-use super::encoding::Encoding;
 use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
@@ -100,12 +102,8 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let (answers_pings, answers_closes) = (framing.answers_pings(), framing.answers_closes());
-        let talk = protocol.talk(seat.id(), hub.limits());
-        let encoding = match talk.voice() {
-            Some(voice) => Encoding::of(voice, framing),
-            None => hub.0.encodings.intern(protocol, framing),
-        };
+        let Manners { talk, encoding, answers_pings, answers_closes, broken } =
+            Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -113,6 +111,9 @@ where
         let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, hub.0.ledger.clone()));
         if seat.sit(outbox.clone()) {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+        }
+        if broken {
+            outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
         }
         let mut connection = Self {
             dialog: Dialog::new(Arc::new(seat), outbox, talk),
@@ -196,7 +197,13 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.input).poll_next(cx).map(|item| self.take_in(item, turn))
+        self.read(cx).map(|item| self.take_in(item, turn))
+    }
+
+    /// A transport that panics is lost.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
+        let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
+        polled.unwrap_or_else(|Panicked| Poll::Ready(Some(Err(InputError::Lost))))
     }
 
     fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
@@ -259,7 +266,7 @@ where
                 cx.waker().wake_by_ref();
                 return;
             }
-            match Pin::new(&mut self.input).poll_next(cx) {
+            match self.read(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
                 Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),

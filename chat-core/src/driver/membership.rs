@@ -1,16 +1,15 @@
 //! A session's channels: it joins, catches up, is put in and taken out, and leaves.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::dialog::Dialog;
 use super::hooks::Asking;
 use super::subscription::Subscription;
-use super::summons::{Manner, Order};
+use super::summons::Order;
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, Close, Command, Offset, Overflow, Recovery, Refusal, RequestId,
-    Subscribe, Subscribed,
+    Answer, ChannelId, ChannelOptions, Command, Offset, Overflow, Recovery, Refusal, RequestId, Subscribe,
+    Subscribed,
 };
 use crate::port::SubscribeOptions;
 
@@ -23,7 +22,7 @@ impl Dialog {
         mut options: SubscribeOptions,
         kept: ChannelOptions,
     ) -> Subscribed {
-        if !self.outbox.encoding.tells_losses() {
+        if !self.outbox.encoding.tells_losses {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
@@ -124,11 +123,7 @@ impl Dialog {
     /// A channel that is stored is taken up first, beside this session.
     fn put_in_once_there(&mut self, wish: Subscribe) {
         let hub = self.hub().clone();
-        let asking = || hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-        let Ok(kept) = catch_unwind(AssertUnwindSafe(asking)) else {
-            self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
-            return;
-        };
+        let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
         if !hub.is_elsewhere(&wish.channel, &kept) {
             return self.put_in_unasked(wish, kept);
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
+use super::caught::Panicked;
 use super::encoding::Encoding;
 use super::ledger::Ledger;
 use super::state::{State, rouse, wake};
@@ -221,8 +222,8 @@ impl Outbox {
             match next? {
                 Next::Frame(run) => return Some(Frame::new(run)),
                 Next::Lost(lost) => {
-                    if let Some(batch) = self.encoding.lost(lost) {
-                        return Some(Frame::new(Run::all(Arc::new(batch))));
+                    if let Some(notice) = self.notice(lost) {
+                        return Some(Frame::new(notice));
                     }
                 }
             }
@@ -249,10 +250,19 @@ impl Outbox {
     /// Puts what is told of losses between what is written. The writer's role is held, the lock is not.
     fn tell(&self, told: Vec<(usize, Lost)>, runs: &mut VecDeque<Run>) {
         for (at, lost) in told.into_iter().rev() {
-            if let Some(batch) = self.encoding.lost(lost) {
-                runs.insert(at, Run::all(Arc::new(batch)));
+            if let Some(notice) = self.notice(lost) {
+                runs.insert(at, notice);
             }
         }
+    }
+
+    /// What is told of a loss. A protocol that fails at it ends the session: nothing is lost in silence.
+    fn notice(&self, lost: Lost) -> Option<Run> {
+        let told = self.encoding.lost(lost).unwrap_or_else(|Panicked| {
+            self.condemn(Close::SERVER_ERROR, Manner::Graceful);
+            None
+        });
+        told.map(|batch| Run::all(Arc::new(batch)))
     }
 
     /// Brings the ledger up to date.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::Sink;
 
+use super::caught::caught;
 use super::outbox::Outbox;
 use crate::model::Frame;
 use crate::port::ByteWriter;
@@ -43,7 +44,7 @@ impl Outlet for Bytes {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_close(cx).map(drop)
+        caught(|| self.0.poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
     }
 }
 
@@ -51,7 +52,7 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
         // Before the last look at what waits, not after: what is queued in between would be nobody's.
         outbox.set_blocked(false);
-        let polled = self.poll_frames(cx, outbox);
+        let polled = caught(|| self.poll_frames(cx, outbox)).unwrap_or(Poll::Ready(Err(Lost)));
         if polled.is_pending() {
             outbox.set_blocked(true);
         }
@@ -59,7 +60,7 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.sink).poll_close(cx).map(drop)
+        caught(|| Pin::new(&mut self.sink).poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
     }
 }
 

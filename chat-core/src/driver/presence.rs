@@ -1,6 +1,5 @@
 //! Who is in a channel: asked, and told in time.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::fanout;
@@ -35,13 +34,16 @@ impl Hub {
 
     /// Sees to it that joins and leaves are told in time, now that there are such.
     pub(crate) fn tell_later(&self) {
-        if self.0.telling.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        let Some(duty) = self.0.telling.take() else { return };
         let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
         self.0.runtime.spawn(Box::pin(async move {
             while let Some(next) = tell(&hub) {
                 runtime.sleep_until(next).await;
+            }
+            drop(duty);
+            // Who came or went in between has called nobody.
+            if let Some(hub) = hub.upgrade().filter(|hub| hub.next_telling().is_some()) {
+                hub.tell_later();
             }
         }));
     }
@@ -59,13 +61,5 @@ fn tell(hub: &WeakHub) -> Option<Instant> {
         let told = lock(shard).tell_presence(now);
         told.iter().for_each(|channel| fanout::flush(&hub, channel));
     }
-    let next = hub.next_telling();
-    if next.is_none() {
-        hub.0.telling.store(false, Ordering::Release);
-        // Who came or went in between has called nobody.
-        if hub.next_telling().is_some() {
-            hub.tell_later();
-        }
-    }
-    next
+    hub.next_telling()
 }

@@ -67,6 +67,8 @@ pub(super) struct Channel<S> {
     pub(super) idle: Option<Instant>,
     pending: Vec<Event>,
     in_flight: Option<Arc<[Event]>>,
+    /// A flush gave back what is pending: nobody is about to flush it.
+    stranded: bool,
     subscribers: Arc<Vec<S>>,
     sessions: Vec<SessionId>,
     places: HashMap<SessionId, usize>,
@@ -84,6 +86,7 @@ impl<S: Clone> Channel<S> {
             idle: None,
             pending: Vec::new(),
             in_flight: None,
+            stranded: false,
             subscribers: Arc::default(),
             sessions: Vec::new(),
             places: HashMap::new(),
@@ -168,7 +171,12 @@ impl<S: Clone> Channel<S> {
             return false;
         }
         self.pending.push(Event { place: self.last, told });
-        self.pending.len() == 1 && self.in_flight.is_none()
+        self.in_flight.is_none() && (std::mem::take(&mut self.stranded) || self.pending.len() == 1)
+    }
+
+    /// Whether something is pending that nobody is about to flush. Who asks flushes it.
+    pub(super) fn take_stranded(&mut self) -> bool {
+        std::mem::take(&mut self.stranded)
     }
 
     pub(super) fn presence(&mut self) -> Option<&mut Presence> {
@@ -242,7 +250,15 @@ impl<S: Clone> Channel<S> {
         let events: Arc<[Event]> = self.pending.drain(..).collect();
         self.pending.shrink_to(PENDING_KEPT);
         self.in_flight = Some(events.clone());
+        self.stranded = false;
         Some(Fanout { epoch: self.epoch, events, subscribers: self.subscribers.clone() })
+    }
+
+    /// Takes back what a flush could not hand out to all: it goes before what came meanwhile.
+    pub(super) fn give_back(&mut self, events: &[Event]) {
+        self.in_flight = None;
+        self.pending.splice(..0, events.iter().cloned());
+        self.stranded = true;
     }
 
     pub(super) fn flushed(&mut self) -> Option<Fanout<S>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::{Event, Told};
-use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery};
+use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery, later};
 
 /// The newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl History {
 
     /// Drops what is older than it may be.
     pub(super) fn forget_old(&mut self, now: Instant) {
-        while self.entries.front().is_some_and(|first| first.at + self.options.age <= now) {
+        while self.entries.front().is_some_and(|first| later(first.at, self.options.age) <= now) {
             self.forget_first();
         }
         if self.entries.is_empty() {
@@ -88,7 +88,7 @@ impl History {
 
     /// When the last of it will be too old; none if there is nothing.
     pub(super) fn expires(&self) -> Option<Instant> {
-        self.entries.back().map(|last| last.at + self.options.age)
+        self.entries.back().map(|last| later(last.at, self.options.age))
     }
 
     /// What came after `offset`: all of it, or why not. `last` is the channel's last place.

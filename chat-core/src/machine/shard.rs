@@ -249,6 +249,18 @@ impl<S: Clone> Shard<S> {
         self.look_up(name).filter(|channel| channel.epoch == epoch)?.flushed()
     }
 
+    /// Takes back what a flush could not hand out to all. A channel that came back in the meantime is left alone.
+    pub(crate) fn give_back(&mut self, name: &ChannelId, fanout: &Fanout<S>) {
+        if let Some(channel) = self.look_up(name).filter(|channel| channel.epoch == fanout.epoch) {
+            channel.give_back(&fanout.events);
+        }
+    }
+
+    /// Whether something is pending in the channel that nobody is about to flush. Who asks flushes it.
+    pub(crate) fn take_stranded(&mut self, name: &ChannelId) -> bool {
+        self.channels.get_mut(name).is_some_and(Channel::take_stranded)
+    }
+
     pub(super) fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
         self.visits += 1;
         self.channels.get_mut(name)

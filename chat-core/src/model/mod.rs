@@ -16,7 +16,7 @@ mod reason;
 mod request;
 
 pub use answer::{Answer, Connected, Expiry, Lost, Reply, Subscribed};
-pub(crate) use batch::{Batch, BatchBuilder, Run};
+pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
 pub use frame::{Frame, Incoming, InputError, Kind, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
@@ -26,6 +26,7 @@ pub use limits::Limits;
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
+pub(crate) use now::{later, or_never};
 pub use presence::{Arrival, PresenceChange, PresencePage, Present};
 pub use rate::Rate;
 pub use reason::{Close, Refusal};
