@@ -25,6 +25,12 @@ impl Alarm {
         self.timers.set(timer, self.runtime.now().after(after));
     }
 
+    /// Sets it, unless it is set to ring earlier.
+    pub(crate) fn set_at_most(&mut self, timer: Timer, after: Duration) {
+        let deadline = self.runtime.now().after(after);
+        self.timers.put(timer, self.timers.get(timer).into_iter().chain([deadline]).min());
+    }
+
     /// Sets it to an instant, or clears it.
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
         self.timers.put(timer, deadline);

@@ -19,7 +19,7 @@ use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Timer, Turn};
-use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message};
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
@@ -37,6 +37,8 @@ pub struct Connection<I> {
     stalled: Option<u64>,
     answers_pings: bool,
     answers_closes: bool,
+    /// Nothing is read or begun until the transport has taken what was answered.
+    held: bool,
 }
 
 /// How far the end of the session has come.
@@ -125,6 +127,7 @@ where
             stalled: None,
             answers_pings,
             answers_closes,
+            held: false,
         };
         connection.greet(hello);
         connection
@@ -133,8 +136,8 @@ where
     fn greet(&mut self, hello: Hello) {
         let limits = self.dialog.hub().limits();
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
-        self.alarm.set(Timer::Open, open);
-        self.alarm.set(Timer::Ping, ping);
+        self.alarm.set(Timer::Open, or_never(open));
+        self.alarm.set(Timer::Ping, or_never(ping));
         match hello {
             Hello::Later => {}
             Hello::Now(connect) => self.dialog.open(connect),
@@ -174,6 +177,10 @@ where
 
     /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        self.held = self.dialog.outbox.is_answered_enough();
+        if self.held {
+            return Poll::Pending;
+        }
         match self.dialog.step(cx) {
             Step::Done => return Poll::Ready(()),
             Step::Left(id, channel) => {
@@ -244,9 +251,13 @@ where
         if self.dialog.drain(close, manner) {
             self.alarm.clear_all();
             self.stalled = None;
-            if manner == Manner::AtOnce {
-                self.alarm.set(Timer::Close, self.dialog.hub().limits().close_timeout);
-            }
+            // One deadline for all of it, whatever the peer takes now and then.
+            let limits = self.dialog.hub().limits();
+            let patience = match manner {
+                Manner::AtOnce => limits.close_timeout,
+                Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
+            };
+            self.alarm.set(Timer::Close, patience);
             self.ending = Ending::Flushing;
         }
     }
@@ -279,6 +290,9 @@ where
     /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            if matches!(self.ending, Ending::Finishing | Ending::Lingering) && self.dialog.outbox.is_abandoned() {
+                self.ending = Ending::Over;
+            }
             if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {
                 match self.output.poll_write(cx, &self.dialog.outbox) {
                     Poll::Ready(Ok(())) => self.written(),
@@ -294,7 +308,7 @@ where
                 Ending::Flushing => {
                     self.dialog.say_close();
                     let patience = self.dialog.hub().limits().close_timeout;
-                    self.alarm.set(Timer::Close, patience);
+                    self.alarm.set_at_most(Timer::Close, patience);
                     Ending::Said
                 }
                 Ending::Said if self.peer == Peer::Talks && self.answers_closes => return Poll::Pending,
@@ -343,7 +357,8 @@ where
             if this.dialog.outbox.is_summoned() {
                 continue;
             }
-            if this.ending == Ending::None && this.dialog.can_catch_up() {
+            let room = this.held && !this.dialog.outbox.is_answered_enough();
+            if this.ending == Ending::None && (room || this.dialog.can_catch_up()) {
                 cx.waker().wake_by_ref();
             }
             match this.alarm.poll(cx) {

@@ -50,6 +50,8 @@ pub(crate) struct Dialog {
     /// Subscriptions that are behind.
     pub(super) catch_ups: CatchUps,
     pub(super) close: Option<Close>,
+    /// Bytes of who is where that joins were told since the last answer.
+    pub(super) told: usize,
 }
 
 impl Dialog {
@@ -64,6 +66,7 @@ impl Dialog {
             dirty: Vec::new(),
             catch_ups: CatchUps::default(),
             close: None,
+            told: 0,
         }
     }
 
@@ -301,6 +304,7 @@ impl Drop for Dialog {
     fn drop(&mut self) {
         self.drain(Close::LOST, Manner::AtOnce);
         self.session.close();
+        self.seat.stand_up();
         let close = self.close.take().unwrap_or(Close::LOST);
         self.hub().0.metrics.closed(&close);
         trace::closed(self.seat.id(), &close);

@@ -14,6 +14,8 @@ pub(crate) struct Encoding {
     names: (&'static str, &'static str),
     /// Nothing is lost in silence.
     pub(crate) tells_losses: bool,
+    /// What others see of a user is written once for each of its sessions.
+    pub(crate) by_session: bool,
     /// It is one session's alone.
     pub(crate) own: bool,
 }
@@ -45,7 +47,8 @@ impl Encoding {
 
     fn new(protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>, own: bool) -> Self {
         let (names, tells_losses) = ((protocol.name(), framing.name()), protocol.tells_losses());
-        Self { protocol, framing, names, tells_losses, own }
+        let by_session = protocol.presence_by_session();
+        Self { protocol, framing, names, tells_losses, by_session, own }
     }
 
     /// Events of one channel as one run of bytes.

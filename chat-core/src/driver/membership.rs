@@ -21,6 +21,7 @@ impl Dialog {
         channel: ChannelId,
         mut options: SubscribeOptions,
         kept: ChannelOptions,
+        room: usize,
     ) -> Subscribed {
         if !self.outbox.encoding.tells_losses {
             options.overflow = Overflow::Disconnect;
@@ -28,7 +29,9 @@ impl Dialog {
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
         let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
-        let joining = Joining { who, observes, since, latest, most, options: kept, now };
+        let mut space = hub.presence_space(self.outbox.encoding.by_session);
+        space.bytes = space.bytes.min(room);
+        let joining = Joining { who, observes, since, latest, most, space, options: kept, now };
         let mut made = None;
         let mut joined = hub.join(&channel, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
@@ -46,6 +49,7 @@ impl Dialog {
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
+        self.told += presence.as_ref().map_or(0, |page| space.weight(page));
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
@@ -59,7 +63,7 @@ impl Dialog {
         kept: ChannelOptions,
     ) {
         let whole = options.whole;
-        let subscribed = self.join(channel, options, kept);
+        let subscribed = self.join(channel, options, kept, usize::MAX);
         let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
         let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
         self.leave(&subscribed.channel);
@@ -90,7 +94,7 @@ impl Dialog {
 
     /// Answers who is in a channel.
     pub(super) fn tell_presence(&mut self, id: Option<RequestId>, channel: ChannelId) {
-        let answer = match self.hub().presence(&channel) {
+        let answer = match self.hub().present(&channel, self.outbox.encoding.by_session) {
             Some(page) => Answer::Presence { channel, page },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };
@@ -144,7 +148,11 @@ impl Dialog {
     pub(super) fn put_in(&mut self, wish: Subscribe, kept: ChannelOptions) -> Option<Subscribed> {
         let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(channel, options, kept))
+        matches!(verdict, Verdict::Ask { .. }).then(|| {
+            // Joins that the client did not ask for share the room of one answer.
+            let room = self.outbox.answer_room().saturating_sub(self.told);
+            self.join(channel, options, kept, room)
+        })
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

@@ -14,6 +14,9 @@ use crate::port::ByteWriter;
 /// The transport can take nothing more, ever.
 pub(crate) struct Lost;
 
+/// So many frames go into a sink before others have their turn, however many are queued meanwhile.
+const AT_ONCE: usize = 4096;
+
 /// Where a connection's frames go.
 pub(crate) trait Outlet: Send + Unpin {
     /// Writes what waits. Ready when nothing does; the task is woken for more either way.
@@ -52,8 +55,9 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
         // Before the last look at what waits, not after: what is queued in between would be nobody's.
         outbox.set_blocked(false);
-        let polled = caught(|| self.poll_frames(cx, outbox)).unwrap_or(Poll::Ready(Err(Lost)));
-        if polled.is_pending() {
+        let mut left = AT_ONCE;
+        let polled = caught(|| self.poll_frames(cx, outbox, &mut left)).unwrap_or(Poll::Ready(Err(Lost)));
+        if polled.is_pending() && left > 0 {
             outbox.set_blocked(true);
         }
         polled
@@ -65,7 +69,7 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
 }
 
 impl<S: Sink<Frame> + Unpin> Frames<S> {
-    fn poll_frames(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+    fn poll_frames(&mut self, cx: &mut Context<'_>, outbox: &Outbox, left: &mut usize) -> Poll<Result<(), Lost>> {
         loop {
             if outbox.is_abandoned() {
                 return Poll::Ready(Err(Lost));
@@ -74,10 +78,15 @@ impl<S: Sink<Frame> + Unpin> Frames<S> {
             if !outbox.waits(cx) {
                 break;
             }
+            if *left == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Lost)?;
             if let Some(frame) = outbox.next_frame() {
                 Pin::new(&mut self.sink).start_send(frame).map_err(|_| Lost)?;
                 self.unflushed = true;
+                *left -= 1;
             }
         }
         if self.unflushed {

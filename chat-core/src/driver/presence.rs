@@ -5,12 +5,24 @@ use std::time::Instant;
 use super::fanout;
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
+use crate::machine::{PRESENCE_BYTES, Space};
 use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl Hub {
     /// Who is in a channel; none if there is no such channel, or it does not know ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
-        lock(self.shard(channel)).present(channel, self.0.limits.answer_entries)
+        self.present(channel, false)
+    }
+
+    /// The same, of which what others see of a user is told once for each of its sessions, or once.
+    pub(crate) fn present(&self, channel: &ChannelId, by_session: bool) -> Option<PresencePage> {
+        lock(self.shard(channel)).present(channel, self.presence_space(by_session))
+    }
+
+    /// How much of who is there one answer tells.
+    pub(crate) fn presence_space(&self, by_session: bool) -> Space {
+        let bytes = PRESENCE_BYTES.min(self.0.limits.outbox_bytes / 4).max(1);
+        Space { entries: self.0.limits.answer_entries, bytes, by_session }
     }
 
     /// Marks what the user of a session has read; none if the channel does not know who is in it.

@@ -87,6 +87,7 @@ impl Dialog {
     }
 
     fn say(&mut self, reply: &Reply) {
+        self.told = 0;
         let said = self.outbox.encoding.reply(&mut *self.talk, reply);
         self.put(said);
         let mut requests = Vec::new();

@@ -21,6 +21,7 @@ pub(crate) use budget::Budget;
 pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use loss::Loss;
 pub(crate) use outgoing::{Outgoing, Receipt, Restored};
+pub(crate) use presence::{PRESENCE_BYTES, Space};
 pub(crate) use queue::Queue;
 pub(crate) use session::{Phase, Session, Verdict};
 pub(crate) use shard::{Draft, Joined, Joining, Shard};

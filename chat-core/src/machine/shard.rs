@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::budget::Budget;
 use super::channel::{Channel, Event, Fanout};
 use super::outgoing::{Outgoing, Receipt};
+use super::presence::Space;
 use crate::model::{
     ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload, Place,
     PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since,
@@ -57,6 +58,8 @@ pub(crate) struct Joining {
     pub(crate) latest: bool,
     /// The most that is recovered.
     pub(crate) most: usize,
+    /// How much of who is there it is told.
+    pub(crate) space: Space,
     /// How the channel is kept if it is made.
     pub(crate) options: ChannelOptions,
     pub(crate) now: Instant,
@@ -126,7 +129,7 @@ impl<S: Clone> Shard<S> {
         let due = channel.presence_due();
         if let Some(presence) = channel.presence() {
             presence.join(&joining.who, joining.observes, joining.now);
-            joined.presence = joining.observes.then(|| presence.page(joining.most));
+            joined.presence = joining.observes.then(|| presence.page(joining.space));
         }
         let due_now = channel.presence_due();
         self.budget.change(before, after);
@@ -317,7 +320,8 @@ mod tests {
     fn joining(session: u64) -> Joining {
         let ann = Identity::named("ann".parse().expect("a name"));
         let (who, options) = (SessionInfo::of(SessionId(session), ann).into(), ChannelOptions::default());
-        Joining { who, observes: false, since: None, latest: false, most: 300, options, now: now().instant }
+        let space = Space { entries: 300, bytes: 1 << 20, by_session: false };
+        Joining { who, observes: false, since: None, latest: false, most: 300, space, options, now: now().instant }
     }
 
     fn publish(shard: &mut Shard<u64>, from: u64) -> bool {
