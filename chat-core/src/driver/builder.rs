@@ -12,7 +12,7 @@ use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
 use super::padded::Padded;
 use crate::machine::{Budget, Shard};
-use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
+use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
@@ -69,13 +69,26 @@ impl HubBuilder {
         self
     }
 
-    /// The hub, on this runtime.
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Panics
+    /// If no hub can work with the [`Limits`], with the text of [`Limits::check`]. [`try_build`](Self::try_build) returns that instead.
     pub fn build(self, runtime: impl Runtime) -> Hub {
+        self.try_build(runtime)
+            .unwrap_or_else(|error| panic!("no hub can be built with these limits: {error}"))
+    }
+
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Errors
+    /// If no hub can work with the [`Limits`]: what [`Limits::check`] says.
+    pub fn try_build(self, runtime: impl Runtime) -> Result<Hub, LimitsError> {
+        self.limits.check()?;
         let budget = Arc::new(Budget::new(self.limits.history_bytes));
         let waiting = Arc::new(Budget::new(self.limits.store_bytes));
         let shard = |_| Padded(Mutex::new(Shard::new(runtime.random(), budget.clone(), waiting.clone())));
         let shards = (0..self.shards).map(shard).collect();
-        Hub(Arc::new(Inner {
+        Ok(Hub(Arc::new(Inner {
             shards,
             budget,
             archive: self.store.map(|store| Archive::new(store, runtime.random())),
@@ -93,6 +106,6 @@ impl HubBuilder {
             seats: Padded::default(),
             users: Padded::default(),
             next_session: Padded(AtomicU64::new(1)),
-        }))
+        })))
     }
 }

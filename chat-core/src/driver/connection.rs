@@ -290,7 +290,9 @@ where
     /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if matches!(self.ending, Ending::Finishing | Ending::Lingering) && self.dialog.outbox.is_abandoned() {
+            if matches!(self.ending, Ending::Finishing | Ending::Lingering)
+                && self.dialog.outbox.is_abandoned()
+            {
                 self.ending = Ending::Over;
             }
             if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {

@@ -69,7 +69,12 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
 }
 
 impl<S: Sink<Frame> + Unpin> Frames<S> {
-    fn poll_frames(&mut self, cx: &mut Context<'_>, outbox: &Outbox, left: &mut usize) -> Poll<Result<(), Lost>> {
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &Outbox,
+        left: &mut usize,
+    ) -> Poll<Result<(), Lost>> {
         loop {
             if outbox.is_abandoned() {
                 return Poll::Ready(Err(Lost));

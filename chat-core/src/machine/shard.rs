@@ -321,7 +321,16 @@ mod tests {
         let ann = Identity::named("ann".parse().expect("a name"));
         let (who, options) = (SessionInfo::of(SessionId(session), ann).into(), ChannelOptions::default());
         let space = Space { entries: 300, bytes: 1 << 20, by_session: false };
-        Joining { who, observes: false, since: None, latest: false, most: 300, space, options, now: now().instant }
+        Joining {
+            who,
+            observes: false,
+            since: None,
+            latest: false,
+            most: 300,
+            space,
+            options,
+            now: now().instant,
+        }
     }
 
     fn publish(shard: &mut Shard<u64>, from: u64) -> bool {

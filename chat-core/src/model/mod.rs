@@ -22,7 +22,7 @@ pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, R
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
-pub use limits::Limits;
+pub use limits::{Limits, LimitsError};
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
