@@ -12,7 +12,7 @@ use futures::{Sink, Stream};
 
 use self::manners::Manners;
 use super::alarm::Alarm;
-use super::caught::{Panicked, caught};
+use super::caught::caught;
 use super::dialog::{Dialog, Step};
 use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
@@ -210,7 +210,7 @@ where
     /// A transport that panics is lost.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
         let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
-        polled.unwrap_or_else(|Panicked| Poll::Ready(Some(Err(InputError::Lost))))
+        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Lost))))
     }
 
     fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
