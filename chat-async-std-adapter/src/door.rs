@@ -111,7 +111,7 @@ async fn write_all<S: Source>(socket: &Tcp<S>, mut bytes: &[u8]) -> io::Result<(
 
 /// What a future gives, unless it takes too long.
 async fn within<F: Future>(runtime: &Arc<dyn Runtime>, patience: Duration, future: F) -> Option<F::Output> {
-    let sleep = runtime.sleep_until(runtime.now().instant + patience);
+    let sleep = runtime.sleep_until(runtime.now().after(patience));
     match select(std::pin::pin!(future), sleep).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,

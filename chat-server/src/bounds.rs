@@ -107,25 +107,25 @@ pub(crate) struct Bounds {
     /// Seconds that a request waits for the store; then it goes on without.
     #[arg(long, env = "CHAT_STORE_SECONDS", default_value_t = 5)]
     store_seconds: u32,
-    /// Seconds a session may take to open; then it is closed with 3502.
+    /// Seconds a session may take to open; then it is closed with 3502. 0 lifts the bound.
     #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
     open_seconds: u32,
-    /// Seconds a client may take nothing of what waits for it; then it is closed with 3008.
+    /// Seconds a client may take nothing of what waits for it; then it is closed with 3008. 0 lifts the bound.
     #[arg(long, env = "CHAT_WRITE_SECONDS", default_value_t = 10)]
     write_seconds: u32,
-    /// Seconds between two pings.
+    /// Seconds between two pings; 0 asks nobody whether it is there.
     #[arg(long, env = "CHAT_PING_SECONDS", default_value_t = 25)]
     ping_seconds: u32,
-    /// Seconds that nothing may be heard after a ping; then the session is closed with 3012.
+    /// Seconds that nothing may be heard after a ping; then the session is closed with 3012. 0 lifts the bound.
     #[arg(long, env = "CHAT_PONG_SECONDS", default_value_t = 10)]
     pong_seconds: u32,
     /// Seconds a client has to answer a close.
     #[arg(long, env = "CHAT_CLOSE_SECONDS", default_value_t = 5)]
     close_seconds: u32,
-    /// Bytes of input handled in one turn of a session.
+    /// Bytes of input handled in one turn of a session. 0 lifts the bound.
     #[arg(long, env = "CHAT_TURN_BYTES", default_value_t = 16_384)]
     turn_bytes: usize,
-    /// Messages of input handled in one turn of a session.
+    /// Messages of input handled in one turn of a session. 0 lifts the bound.
     #[arg(long, env = "CHAT_TURN_MESSAGES", default_value_t = 64)]
     turn_messages: usize,
 }
@@ -160,6 +160,15 @@ impl History {
 }
 
 impl Bounds {
+    /// # Errors
+    /// Which flag stands in the way of a hub that works.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.limits().check().map_err(|error| {
+            let flag = error.field().replace("_timeout", "_seconds").replace('_', "-");
+            format!("--{flag} must not be 0")
+        })
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             sessions: self.sessions,
@@ -188,8 +197,8 @@ impl Bounds {
             ping_interval: seconds(self.ping_seconds),
             pong_timeout: seconds(self.pong_seconds),
             close_timeout: seconds(self.close_seconds),
-            turn_bytes: self.turn_bytes.max(1),
-            turn_messages: self.turn_messages.max(1),
+            turn_bytes: self.turn_bytes,
+            turn_messages: self.turn_messages,
         }
     }
 }

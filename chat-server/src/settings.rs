@@ -49,6 +49,12 @@ impl Settings {
         self.bounds.limits()
     }
 
+    /// # Errors
+    /// Which flag is wrong, and how.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.bounds.check()
+    }
+
     pub(crate) fn channel(&self) -> ChannelOptions {
         self.history.channel()
     }
@@ -88,6 +94,21 @@ mod tests {
     fn seconds_beyond_what_a_clock_can_say_are_refused() {
         let drain = |seconds: &str| Settings::try_parse_from(["chat-server", "--drain-seconds", seconds]);
         assert!(drain("4294967295").is_ok() && drain("4294967296").is_err());
+    }
+
+    #[test]
+    fn a_bound_with_which_nothing_works_is_refused_by_the_name_of_its_flag() {
+        let check = |flag: &str, value: &str| Settings::parse_from(["chat-server", flag, value]).check();
+        for flag in
+            ["--handshake-seconds", "--head-bytes", "--message-bytes", "--outbox-bytes", "--outbox-frames"]
+        {
+            assert_eq!(check(flag, "0"), Err(format!("{flag} must not be 0")));
+            assert_eq!(check(flag, "1"), Ok(()));
+        }
+        for flag in ["--turn-messages", "--turn-bytes", "--ping-seconds", "--pong-seconds", "--write-seconds"]
+        {
+            assert_eq!(check(flag, "0"), Ok(()), "0 lifts it");
+        }
     }
 
     #[test]

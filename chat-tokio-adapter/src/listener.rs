@@ -17,6 +17,9 @@ use tokio::time::{Duration, sleep};
 use crate::door::Entered;
 use crate::upgrade::upgrade;
 
+/// Longer than any handshake takes.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// hyper takes no smaller one.
 const LEAST_BUFFER: usize = 8192;
 
@@ -84,7 +87,8 @@ where
     let Some(entered) = Entered::wait(socket, &hub).await else { return };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(hub.limits().handshake_timeout)
+        // hyper adds it to an instant: what is beyond the clock must be less.
+        .header_read_timeout(hub.limits().handshake_timeout.min(A_YEAR))
         .max_buf_size(hub.limits().head_bytes.max(LEAST_BUFFER))
         .serve_connection(TokioIo::new(entered), service)
         .with_upgrades();

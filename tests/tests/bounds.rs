@@ -6,7 +6,7 @@ use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
     ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, Message,
-    OpenChat, Protocol, Rate, SessionId,
+    OpenChat, Payload, Protocol, Rate, SessionId,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -362,5 +362,85 @@ fn a_channel_that_nobody_is_in_goes_when_what_it_keeps_is_too_old_though_another
         assert_eq!(scene.hub.stats().channels, 1);
         scene.world.advance(SECOND * 300);
         assert_eq!((scene.hub.stats().channels, scene.world.tasks()), (0, 0), "and nobody looks any more");
+    });
+}
+
+#[test]
+fn bounds_with_which_nothing_works_are_refused_when_the_hub_is_built() {
+    let zero: [(&str, fn(&mut Limits)); 5] = [
+        ("message_bytes", |limits| limits.message_bytes = 0),
+        ("outbox_bytes", |limits| limits.outbox_bytes = 0),
+        ("outbox_frames", |limits| limits.outbox_frames = 0),
+        ("handshake_timeout", |limits| limits.handshake_timeout = Duration::ZERO),
+        ("head_bytes", |limits| limits.head_bytes = 0),
+    ];
+    assert_eq!(Limits::default().check(), Ok(()));
+    for (field, set) in zero {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        assert_eq!(limits.check().map_err(|error| error.field()), Err(field));
+        let built = Hub::builder(OpenChat::default()).limits(limits.clone()).try_build(World::new());
+        assert_eq!(built.err(), limits.check().err());
+    }
+}
+
+/// Six channels with a full history of 270 KB each, and somebody in all of them.
+fn reader_of_six(way: Way) -> (Scene, Client) {
+    let hub = Hub::builder(OpenChat::default()).history(300, SECOND * 6000);
+    let scene = Scene::of(World::new(), way, hub);
+    let ann = scene.enter("ann");
+    for room in 0..6 {
+        ann.say(&format!("subscribe room{room}"));
+        for _ in 0..300 {
+            let content = Payload::json(format!("\"{}\"", "x".repeat(900)));
+            scene.hub.publish(format!("room{room}"), content).expect("a name");
+        }
+    }
+    ann.heard();
+    (scene, ann)
+}
+
+fn ask_for_all(ann: &Client) {
+    for room in 0..6 {
+        ann.wire().put(Ok(Incoming::Text(format!("history room{room} 300"))));
+    }
+}
+
+#[test]
+fn who_asks_for_more_than_may_wait_and_reads_gets_all_of_it() {
+    each_way(|way| {
+        let (scene, ann) = reader_of_six(way);
+        ask_for_all(&ann);
+        scene.world.settle();
+        assert_eq!((ann.heard().len(), ann.close()), (6, None));
+        ann.wire().stall();
+        ask_for_all(&ann);
+        ann.put(Ok(Incoming::Text("ping".into())));
+        let (mut heard, mut most) = (0, 0);
+        for _ in 0..60 {
+            ann.wire().give_room(64 * 1024);
+            scene.world.advance(SECOND * 3);
+            most = most.max(scene.hub.stats().outbox_bytes);
+            heard += ann.heard().iter().filter(|line| line.starts_with("history")).count();
+        }
+        assert_eq!(
+            (heard, ann.close()),
+            (6, None),
+            "slowly, but it reads: no silence of its own is held against it"
+        );
+        assert!(most < 800_000, "{most} bytes waited");
+    });
+}
+
+#[test]
+fn who_asks_and_never_reads_is_closed_when_its_time_is_over_and_not_before() {
+    each_way(|way| {
+        let (scene, ann) = reader_of_six(way);
+        ann.wire().stall();
+        ask_for_all(&ann);
+        scene.world.advance(SECOND * 9);
+        assert_eq!(ann.close(), None);
+        scene.world.advance(SECOND * 7);
+        assert_eq!(ann.close().map(|close| close.code), Some(3008));
     });
 }

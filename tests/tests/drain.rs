@@ -205,3 +205,17 @@ fn a_second_signal_ends_it_while_closes_are_still_being_spread() {
     }
     assert!(server.wait());
 }
+
+#[test]
+fn a_drain_waits_for_nobody_who_is_gone_already() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let clients: Vec<_> = (0..1000).map(|n| scene.enter(&format!("u{n}"))).collect();
+        let hub = scene.hub.clone();
+        let (begun, world) = (scene.world.now().instant, scene.world.clone());
+        scene.world.spawn(Box::pin(async move { clients.iter().for_each(|client| client.wire().cut()) }));
+        let left = world.run(async move { hub.drain(SECOND * 30).await });
+        let took = scene.world.now().instant - begun;
+        assert_eq!((left, took < SECOND / 10), (0, true), "{took:?}");
+    });
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chat_core::testkit::{Script, Way, Wire, World};
 use chat_core::{
-    Call, Close, Connect, Connection, Endpoint, Full, Hello, Identity, Incoming, InputError, Limits,
+    Call, Close, Connect, Connection, Endpoint, Full, Hello, Hub, Identity, Incoming, InputError, Limits,
     OpenChat, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
     SubscribeOptions, WeakHub,
 };
@@ -331,5 +331,85 @@ fn a_wall_clock_that_jumps_an_hour_back_ends_nothing() {
         ann.say("publish room 1");
         assert_eq!(ann.heard(), ["message room 1 ann 1"]);
         assert_eq!(scene.hub.stats().sessions, 1);
+    });
+}
+
+#[test]
+fn an_end_has_one_deadline_whatever_the_peer_takes_now_and_then() {
+    each_way(|way| {
+        let scene =
+            Scene::of(World::new(), way, Hub::builder(OpenChat::default()).history(1000, SECOND * 6000));
+        let ann = scene.join("ann", "room");
+        ann.wire().stall();
+        for _ in 0..100 {
+            scene.hub.publish("room", Payload::json(format!("\"{}\"", "x".repeat(2000)))).expect("a name");
+        }
+        scene.hub.disconnect_user(&"ann".parse().expect("a name"), &Close::new(4501, "banned"));
+        for _ in 0..4 {
+            ann.wire().give_room(1);
+            scene.world.advance(SECOND * 4);
+        }
+        assert!(ann.close().is_some(), "all in all ten seconds to write, and five to close");
+        assert_eq!(scene.hub.stats().sessions, 0);
+    });
+}
+
+/// Never has done with a session that is over.
+struct SlowGoodbye;
+
+impl Endpoint for SlowGoodbye {
+    async fn stream_closed(&self, _: &SessionInfo, _: &Close) {
+        pending().await
+    }
+}
+
+#[test]
+fn the_hub_keeps_no_transport_for_a_hook_that_takes_its_time() {
+    let scene = Scene::new(Way::Bytes, SlowGoodbye, Limits::default());
+    let writer = Arc::new(Wire::default().writer());
+    let (wire, hello) = (Wire::default(), Hello::Now(Connect::named(Some("ann".parse().expect("a name")))));
+    let seat = scene.hub.seat().expect("the hub has room");
+    let (script, marked) = (Arc::new(Script), Arc::new(chat_core::testkit::Marked));
+    let connection = Connection::over_bytes(seat, script, marked, hello, wire.input(), writer.clone());
+    scene.world.spawn(Box::pin(async move { drop(connection.await) }));
+    wire.put(Ok(Incoming::Text("subscribe room".into())));
+    scene.world.settle();
+    assert!(Arc::strong_count(&writer) > 1);
+    wire.cut();
+    scene.world.settle();
+    assert_eq!(Arc::strong_count(&writer), 1);
+    assert_eq!(scene.hub.stats().sessions, 1, "its seat is taken until the endpoint has heard of it");
+}
+
+#[test]
+fn times_that_mean_never_and_times_of_nothing_are_both_well() {
+    let times: [fn(&mut Limits, Duration); 6] = [
+        |limits, time| limits.open_timeout = time,
+        |limits, time| limits.write_timeout = time,
+        |limits, time| limits.ping_interval = time,
+        |limits, time| limits.pong_timeout = time,
+        |limits, time| limits.close_timeout = time,
+        |limits, time| limits.store_timeout = time,
+    ];
+    each_way(|way| {
+        for set in times {
+            for time in [Duration::MAX, Duration::ZERO] {
+                let mut limits = Limits { turn_bytes: 0, turn_messages: 0, ..Limits::default() };
+                set(&mut limits, time);
+                let hub = Hub::builder(OpenChat::default()).limits(limits).history(9, Duration::MAX);
+                let scene = Scene::of(World::new(), way, hub);
+                let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+                ann.say("publish room 1");
+                bob.wire().stall();
+                scene.world.advance(SECOND * 5);
+                bob.wire().flow();
+                scene.world.advance(SECOND * 60);
+                assert_eq!((ann.close(), bob.close()), (None, None));
+                ann.put(Ok(Incoming::Close(Some(1000))));
+                scene.hub.disconnect_user(&"bob".parse().expect("a name"), &Close::new(4501, "banned"));
+                scene.world.advance(SECOND);
+                assert!(ann.close().is_some() && bob.close().is_some());
+            }
+        }
     });
 }

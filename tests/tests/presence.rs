@@ -315,3 +315,22 @@ fn a_session_that_is_closed_is_not_there_any_more() {
         assert_eq!(ann.heard(), ["present room ann 1/1"]);
     });
 }
+
+#[test]
+fn thousands_who_leave_at_once_are_told_in_pieces() {
+    each_way(|way| {
+        let scene = scene(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room present");
+        let crowd: Vec<_> =
+            (0..700).map(|n| scene.join(&format!("{n}-{}", "x".repeat(200)), "room")).collect();
+        scene.world.advance(MOMENT * 20);
+        ann.heard();
+        crowd.iter().for_each(|one| one.wire().cut());
+        scene.world.advance(MOMENT * 20);
+        let told: Vec<_> = ann.heard().into_iter().filter(|line| line.starts_with("presence")).collect();
+        assert_eq!(told.iter().map(|line| line.matches(" -").count()).sum::<usize>(), 700);
+        assert!(told.iter().all(|line| line.len() < 256 * 1024 && line.matches(" -").count() <= 300));
+        assert_eq!(ann.close(), None);
+    });
+}

@@ -22,7 +22,13 @@ impl Alarm {
     }
 
     pub(crate) fn set(&mut self, timer: Timer, after: Duration) {
-        self.timers.set(timer, self.runtime.now().instant + after);
+        self.timers.set(timer, self.runtime.now().after(after));
+    }
+
+    /// Sets it, unless it is set to ring earlier.
+    pub(crate) fn set_at_most(&mut self, timer: Timer, after: Duration) {
+        let deadline = self.runtime.now().after(after);
+        self.timers.put(timer, self.timers.get(timer).into_iter().chain([deadline]).min());
     }
 
     /// Sets it to an instant, or clears it.

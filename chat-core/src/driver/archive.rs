@@ -51,7 +51,7 @@ impl Hub {
 
     /// What the store gives, if it does so in time. What goes wrong is reported here.
     pub(super) async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-        let deadline = self.0.runtime.now().instant + self.0.limits.store_timeout;
+        let deadline = self.0.runtime.now().after(self.0.limits.store_timeout);
         let sleep = self.0.runtime.sleep_until(deadline);
         let error = match select(std::pin::pin!(asked), sleep).await {
             Either::Left((Ok(value), _)) => return Some(value),

@@ -1,17 +1,18 @@
 //! What a hub is made of.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::archive::Archive;
+use super::duty::Duty;
 use super::encoding::Encodings;
 use super::hooks::AnyEndpoint;
 use super::hub::{Hub, Inner};
 use super::ledger::Ledger;
 use super::padded::Padded;
 use crate::machine::{Budget, Common, IdleOrder, Incarnation, Shard};
-use crate::model::{ChannelOptions, HistoryOptions, Limits, SenderName};
+use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Settings of a [`Hub`], all with defaults.
@@ -68,8 +69,21 @@ impl HubBuilder {
         self
     }
 
-    /// The hub, on this runtime.
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Panics
+    /// If no hub can work with the [`Limits`], with the text of [`Limits::check`]. [`try_build`](Self::try_build) returns that instead.
     pub fn build(self, runtime: impl Runtime) -> Hub {
+        self.try_build(runtime)
+            .unwrap_or_else(|error| panic!("no hub can be built with these limits: {error}"))
+    }
+
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Errors
+    /// If no hub can work with the [`Limits`]: what [`Limits::check`] says.
+    pub fn try_build(self, runtime: impl Runtime) -> Result<Hub, LimitsError> {
+        self.limits.check()?;
         let number = number();
         let seed = || runtime.random() ^ number;
         let common = Arc::new(Common {
@@ -80,7 +94,7 @@ impl HubBuilder {
         });
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
-        Hub(Arc::new(Inner {
+        Ok(Hub(Arc::new(Inner {
             shards,
             common,
             archive: self.store.map(Archive::new),
@@ -88,8 +102,8 @@ impl HubBuilder {
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
             ledger: Arc::new(Ledger::new(&self.limits)),
-            sweeping: AtomicBool::new(false),
-            telling: AtomicBool::new(false),
+            sweeping: Duty::default(),
+            telling: Duty::default(),
             limits: self.limits,
             channel: self.channel,
             name: self.name,
@@ -98,7 +112,7 @@ impl HubBuilder {
             seats: Padded::default(),
             users: Padded::default(),
             next_session: Padded(AtomicU64::new(1)),
-        }))
+        })))
     }
 }
 

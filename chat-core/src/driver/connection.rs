@@ -1,6 +1,7 @@
 //! One session on its transport: a future that ends when the session does.
 
 mod deadlines;
+mod manners;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,15 +10,16 @@ use std::task::{Context, Poll};
 
 use futures::{Sink, Stream};
 
+use self::manners::Manners;
 use super::alarm::Alarm;
+use super::caught::caught;
 use super::dialog::{Dialog, Step};
-use super::encoding::Encoding;
 use super::outbox::Outbox;
 use super::outlet::{Bytes, Frames, Outlet};
 use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Timer, Turn};
-use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message};
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
@@ -35,6 +37,8 @@ pub struct Connection<I> {
     stalled: Option<u64>,
     answers_pings: bool,
     answers_closes: bool,
+    /// Nothing is read or begun until the transport has taken what was answered.
+    held: bool,
 }
 
 /// How far the end of the session has come.
@@ -100,12 +104,8 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let (answers_pings, answers_closes) = (framing.answers_pings(), framing.answers_closes());
-        let talk = protocol.talk(seat.id(), hub.limits());
-        let encoding = match talk.voice() {
-            Some(voice) => Encoding::of(voice, framing),
-            None => hub.0.encodings.intern(protocol, framing),
-        };
+        let Manners { talk, encoding, answers_pings, answers_closes, broken } =
+            Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -113,6 +113,9 @@ where
         let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, hub.0.ledger.clone()));
         if seat.sit(outbox.clone()) {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+        }
+        if broken {
+            outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
         }
         let mut connection = Self {
             dialog: Dialog::new(Arc::new(seat), outbox, talk),
@@ -124,6 +127,7 @@ where
             stalled: None,
             answers_pings,
             answers_closes,
+            held: false,
         };
         connection.greet(hello);
         connection
@@ -132,8 +136,8 @@ where
     fn greet(&mut self, hello: Hello) {
         let limits = self.dialog.hub().limits();
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
-        self.alarm.set(Timer::Open, open);
-        self.alarm.set(Timer::Ping, ping);
+        self.alarm.set(Timer::Open, or_never(open));
+        self.alarm.set(Timer::Ping, or_never(ping));
         match hello {
             Hello::Later => {}
             Hello::Now(connect) => self.dialog.open(connect),
@@ -173,6 +177,10 @@ where
 
     /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        self.held = self.dialog.outbox.is_answered_enough();
+        if self.held {
+            return Poll::Pending;
+        }
         match self.dialog.step(cx) {
             Step::Done => return Poll::Ready(()),
             Step::Left(id, channel) => {
@@ -196,7 +204,13 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.input).poll_next(cx).map(|item| self.take_in(item, turn))
+        self.read(cx).map(|item| self.take_in(item, turn))
+    }
+
+    /// A transport that panics is lost.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
+        let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
+        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Lost))))
     }
 
     fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
@@ -237,9 +251,13 @@ where
         if self.dialog.drain(close, manner) {
             self.alarm.clear_all();
             self.stalled = None;
-            if manner == Manner::AtOnce {
-                self.alarm.set(Timer::Close, self.dialog.hub().limits().close_timeout);
-            }
+            // One deadline for all of it, whatever the peer takes now and then.
+            let limits = self.dialog.hub().limits();
+            let patience = match manner {
+                Manner::AtOnce => limits.close_timeout,
+                Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
+            };
+            self.alarm.set(Timer::Close, patience);
             self.ending = Ending::Flushing;
         }
     }
@@ -259,7 +277,7 @@ where
                 cx.waker().wake_by_ref();
                 return;
             }
-            match Pin::new(&mut self.input).poll_next(cx) {
+            match self.read(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
                 Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
@@ -272,6 +290,11 @@ where
     /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            if matches!(self.ending, Ending::Finishing | Ending::Lingering)
+                && self.dialog.outbox.is_abandoned()
+            {
+                self.ending = Ending::Over;
+            }
             if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {
                 match self.output.poll_write(cx, &self.dialog.outbox) {
                     Poll::Ready(Ok(())) => self.written(),
@@ -287,7 +310,7 @@ where
                 Ending::Flushing => {
                     self.dialog.say_close();
                     let patience = self.dialog.hub().limits().close_timeout;
-                    self.alarm.set(Timer::Close, patience);
+                    self.alarm.set_at_most(Timer::Close, patience);
                     Ending::Said
                 }
                 Ending::Said if self.peer == Peer::Talks && self.answers_closes => return Poll::Pending,
@@ -336,7 +359,8 @@ where
             if this.dialog.outbox.is_summoned() {
                 continue;
             }
-            if this.ending == Ending::None && this.dialog.can_catch_up() {
+            let room = this.held && !this.dialog.outbox.is_answered_enough();
+            if this.ending == Ending::None && (room || this.dialog.can_catch_up()) {
                 cx.waker().wake_by_ref();
             }
             match this.alarm.poll(cx) {

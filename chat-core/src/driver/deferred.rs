@@ -90,7 +90,7 @@ impl Lane {
     /// is heard in its order over all channels, and a slow one holds up no other for long. `passed` is dropped when the next may go.
     async fn run(mut self, before: Option<oneshot::Receiver<()>>, passed: oneshot::Sender<()>) {
         let runtime = self.hub.0.runtime.clone();
-        let patience = runtime.sleep_until(runtime.now().instant + self.hub.0.limits.store_timeout / 4);
+        let patience = runtime.sleep_until(runtime.now().after(self.hub.0.limits.store_timeout / 4));
         let entering = Box::pin(self.hub.enter(self.channel.clone(), self.options));
         let turn = async {
             if let Some(before) = before {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 
 use super::catchup::CatchUps;
+use super::caught::caught;
 use super::fanout;
 use super::hooks::{Allowed, Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
@@ -49,6 +50,8 @@ pub(crate) struct Dialog {
     /// Subscriptions that are behind.
     pub(super) catch_ups: CatchUps,
     pub(super) close: Option<Close>,
+    /// Bytes of who is where that joins were told since the last answer.
+    pub(super) told: usize,
 }
 
 impl Dialog {
@@ -63,6 +66,7 @@ impl Dialog {
             dirty: Vec::new(),
             catch_ups: CatchUps::default(),
             close: None,
+            told: 0,
         }
     }
 
@@ -233,7 +237,7 @@ impl Dialog {
                 let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
                 let hub = self.hub();
-                let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+                let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
                 Answer::Subscribed(Subscribed {
                     channel: wish.channel,
                     epoch,
@@ -275,6 +279,7 @@ impl Dialog {
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(subscriptions) = self.session.drain() else { return false };
+        self.close = Some(close);
         if let Some(info) = self.session.info() {
             self.hub().0.users.remove(&info.user, info.id);
         }
@@ -287,11 +292,11 @@ impl Dialog {
             self.hub().leave(&channel, self.seat.id());
         }
         self.outbox.shut(manner);
-        self.pending = None;
+        // The future that is dropped here is the endpoint's.
+        let _ = caught(|| self.pending = None);
         self.inbox = VecDeque::new();
         self.catch_ups.clear();
         self.catch_ups.book(&self.outbox);
-        self.close = Some(close);
         true
     }
 }
@@ -301,7 +306,8 @@ impl Drop for Dialog {
     fn drop(&mut self) {
         self.drain(Close::LOST, Manner::AtOnce);
         self.session.close();
-        let close = self.close.take().expect("it drained");
+        self.seat.stand_up();
+        let close = self.close.take().unwrap_or(Close::LOST);
         self.hub().0.metrics.closed(&close);
         trace::closed(self.seat.id(), &close);
         if let Some(info) = self.session.info() {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join, select};
+use futures::future::{Either, select};
 
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::summons::{Manner, Order};
-use crate::model::{Answer, Close};
+use crate::model::{Answer, Close, SessionId};
 
 /// So many sessions are closed in a second, unless half the patience is too short for that.
 const PACE: f64 = 500.0;
@@ -33,9 +33,15 @@ impl Hub {
     /// At the end the store is [closed](Self::close_store), for which it has five seconds more.
     pub async fn drain(&self, patience: Duration) -> usize {
         let gone = self.0.seats.drain();
-        let end = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
-        let leaving = std::pin::pin!(join(self.see_off(patience / 2), gone.recv()));
-        select(leaving, end).await;
+        let end = self.0.runtime.sleep_until(self.0.runtime.now().after(patience));
+        let leaving = async {
+            let telling = std::pin::pin!(self.see_off(patience / 2));
+            // When all are gone there is nobody left to tell.
+            if let Either::Right((_, gone)) = select(std::pin::pin!(gone.recv()), telling).await {
+                let _ = gone.await;
+            }
+        };
+        select(Box::pin(leaving), end).await;
         let left = self.0.seats.outboxes();
         for outbox in &left {
             outbox.abandon();
@@ -46,7 +52,7 @@ impl Hub {
 
     async fn see_off(&self, longest: Duration) {
         let mut leaving = Leaving::of(self);
-        let all = leaving.0.len().max(1) as f64;
+        let all = leaving.sessions.len().max(1) as f64;
         let pause = Duration::from_secs_f64(longest.as_secs_f64().min(all / PACE) / all);
         let mut at = self.0.runtime.now().instant;
         while leaving.see_off_next(self.0.runtime.random()) {
@@ -58,19 +64,27 @@ impl Hub {
     }
 }
 
-/// Sessions that have not been told yet, the first one last. Whoever is left when this is dropped is told then.
-struct Leaving(Vec<Arc<Outbox>>);
+/// Sessions that have not been told yet, the first one last. Whoever is left when this is dropped is told then. It keeps none of them, nor its transport.
+struct Leaving {
+    hub: Hub,
+    sessions: Vec<SessionId>,
+}
 
 impl Leaving {
     fn of(hub: &Hub) -> Self {
         let mut all = hub.0.seats.outboxes();
         all.sort_by_key(|outbox| outbox.stalled().is_some());
-        Self(all)
+        Self { hub: hub.clone(), sessions: all.iter().map(|outbox| outbox.session).collect() }
+    }
+
+    /// The next one that is still there.
+    fn pop(&mut self) -> Option<Arc<Outbox>> {
+        std::iter::from_fn(|| self.sessions.pop()).find_map(|session| self.hub.0.seats.outbox(session))
     }
 
     /// False if there is none left.
     fn see_off_next(&mut self, random: u64) -> bool {
-        let Some(outbox) = self.0.pop() else { return false };
+        let Some(outbox) = self.pop() else { return false };
         let jitter = random % COME_BACK.1.as_millis() as u64;
         let answer = Answer::Goodbye { come_back: COME_BACK.0 + Duration::from_millis(jitter) };
         outbox.order(Order::Tell(answer));
@@ -81,7 +95,7 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        for outbox in &self.0 {
+        while let Some(outbox) = self.pop() {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         }
     }

@@ -25,35 +25,30 @@ const AHEAD: usize = 16;
 
 /// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
 pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
-    let mut next = lock(hub.shard(channel)).flush(channel);
+    let mut next = Walk::begin(hub, channel);
     let mut left = AT_ONCE;
-    while let Some(fanout) = next {
-        let cost = fanout.subscribers.len().max(LEAST);
+    while let Some(walk) = next {
+        let cost = walk.fanout.subscribers.len().max(LEAST);
         if cost > left {
-            return hand_over(hub, channel, fanout);
+            return hub.0.runtime.spawn(Box::pin(go_on_in_pieces(walk)));
         }
         left -= cost;
-        let mut round = Round::new(hub, channel, &fanout);
-        round.deliver(usize::MAX);
-        next = round.end();
+        Round::of(&walk).deliver(usize::MAX);
+        next = walk.end();
     }
 }
 
-fn hand_over(hub: &Hub, channel: &ChannelId, next: Fanout<Arc<Subscription>>) {
-    let later = flush_in_pieces(hub.clone(), channel.clone(), next);
-    hub.0.runtime.spawn(Box::pin(later));
-}
-
-async fn flush_in_pieces(hub: Hub, channel: ChannelId, first: Fanout<Arc<Subscription>>) {
+async fn go_on_in_pieces(first: Walk) {
+    let runtime = first.hub.0.runtime.clone();
     let mut next = Some(first);
-    while let Some(fanout) = next {
-        let mut round = Round::new(&hub, &channel, &fanout);
+    while let Some(walk) = next {
+        let mut round = Round::of(&walk);
         while round.deliver(PIECE) {
-            hub.0.runtime.give_way().await;
+            runtime.give_way().await;
         }
-        next = round.end();
+        next = walk.end();
         if next.is_some() {
-            hub.0.runtime.give_way().await;
+            runtime.give_way().await;
         }
     }
 }
@@ -63,20 +58,49 @@ pub(crate) fn deliver_to(subscription: &Subscription, events: &[Event]) -> Deliv
     subscription.deliver(&Arc::new(encode_for(subscription, events)))
 }
 
-/// One walk over the subscribers. If an encoder panics, or a runtime drops its task, the channel can be flushed again all the same.
+/// What a flush took out of its channel, and the role of the one who flushes it. Dropped before its end, be it by a panic or by a runtime that drops
+/// its tasks, it puts both back: who was handed the events already does not hear them twice, and the next flush takes them along.
+struct Walk {
+    hub: Hub,
+    channel: ChannelId,
+    fanout: Fanout<Arc<Subscription>>,
+    ended: bool,
+}
+
+impl Walk {
+    fn begin(hub: &Hub, channel: &ChannelId) -> Option<Self> {
+        let fanout = lock(hub.shard(channel)).flush(channel)?;
+        Some(Self { hub: hub.clone(), channel: channel.clone(), fanout, ended: false })
+    }
+
+    /// Ends it, and begins the next if more has come.
+    fn end(mut self) -> Option<Self> {
+        self.ended = true;
+        let next = lock(self.hub.shard(&self.channel)).flushed(&self.channel, self.fanout.life);
+        next.map(|fanout| Self { hub: self.hub.clone(), channel: self.channel.clone(), fanout, ended: false })
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        if !self.ended {
+            lock(self.hub.shard(&self.channel)).give_back(&self.channel, &self.fanout);
+        }
+    }
+}
+
+/// How far a walk over the subscribers has come.
 struct Round<'a> {
     hub: &'a Hub,
-    channel: &'a ChannelId,
     fanout: &'a Fanout<Arc<Subscription>>,
     shared: Shared<'a>,
     /// How many subscribers are done.
     done: usize,
-    ended: bool,
 }
 
 impl<'a> Round<'a> {
-    fn new(hub: &'a Hub, channel: &'a ChannelId, fanout: &'a Fanout<Arc<Subscription>>) -> Self {
-        Self { hub, channel, fanout, shared: Shared::default(), done: 0, ended: false }
+    fn of(walk: &'a Walk) -> Self {
+        Self { hub: &walk.hub, fanout: &walk.fanout, shared: Shared::default(), done: 0 }
     }
 
     /// Hands the events to at most so many more; true if there are others still.
@@ -104,26 +128,6 @@ impl<'a> Round<'a> {
         self.hub.0.metrics.delivered(sum);
         self.hub.relieve();
         piece.len() < rest.len()
-    }
-
-    /// Ends the walk, and begins the next if more has come.
-    fn end(mut self) -> Option<Fanout<Arc<Subscription>>> {
-        self.next()
-    }
-
-    fn next(&mut self) -> Option<Fanout<Arc<Subscription>>> {
-        self.ended = true;
-        lock(self.hub.shard(self.channel)).flushed(self.channel, self.fanout.life)
-    }
-}
-
-impl Drop for Round<'_> {
-    fn drop(&mut self) {
-        if !self.ended
-            && let Some(next) = self.next()
-        {
-            hand_over(self.hub, self.channel, next);
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
+use super::caught::Panicked;
 use super::entry::Entry;
 use crate::model::{
     Answer, Call, ChannelId, ChannelOptions, Close, Connect, HistoryPage, HistoryRequest, Identity, Payload,
@@ -64,9 +65,6 @@ pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);
 
 /// What was asked for, and what the channel kept of it.
 pub(crate) type LookBack = (HistoryRequest, Option<HistoryPage>);
-
-/// A hook that panicked.
-pub(crate) struct Panicked;
 
 /// A hook whose panic stays its own.
 pub(crate) struct Guarded<T>(CatchUnwind<AssertUnwindSafe<Hook<T>>>);

@@ -1,7 +1,7 @@
 //! The handle that users hold.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
@@ -9,6 +9,8 @@ use futures::channel::oneshot;
 
 use super::archive::Archive;
 use super::builder::HubBuilder;
+use super::caught::{Panicked, caught};
+use super::duty::Duty;
 use super::encoding::Encodings;
 use super::entry::Entry;
 use super::fanout;
@@ -51,8 +53,8 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) channel: ChannelOptions,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) sweeping: AtomicBool,
-    pub(crate) telling: AtomicBool,
+    pub(crate) sweeping: Duty,
+    pub(crate) telling: Duty,
     pub(crate) name: SenderName,
     pub(crate) metrics: Padded<Metrics>,
     pub(crate) encodings: Encodings,
@@ -277,6 +279,11 @@ impl Hub {
         }
     }
 
+    /// How the endpoint wants a channel kept, asked in a session's own task.
+    pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
+        caught(|| self.0.endpoint.channel(channel, self.0.channel))
+    }
+
     /// Where the channel stands, if it is there.
     pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
         lock(self.shard(channel)).place(channel)
@@ -298,8 +305,11 @@ impl Hub {
         trace::joined(joining.who.id, channel);
         let mut shard = lock(self.shard(channel));
         let joined = shard.subscribe(channel, joining, subscription);
-        let tells = shard.next_telling().is_some();
+        let (tells, stranded) = (shard.next_telling().is_some(), shard.take_stranded(channel));
         drop(shard);
+        if stranded {
+            fanout::flush(self, channel);
+        }
         if tells {
             self.tell_later();
         }

@@ -1,7 +1,8 @@
 //! What waits in all outboxes together.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::duty::Duty;
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::padded::Padded;
@@ -18,14 +19,14 @@ pub(crate) struct Ledger {
     /// Written where something waits, by any core; what is beside it is read for every delivery.
     bytes: Padded<AtomicUsize>,
     bound: usize,
-    relieving: AtomicBool,
+    relieving: Duty,
 }
 
 impl Ledger {
     pub(crate) fn new(limits: &Limits) -> Self {
         let each = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
         let bound = limits.total_outbox_bytes;
-        Self { each, bytes: Padded::default(), bound, relieving: AtomicBool::new(false) }
+        Self { each, bytes: Padded::default(), bound, relieving: Duty::default() }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -45,9 +46,10 @@ impl Hub {
     /// If more waits than may in all sessions together, those go for whom the most waits, until a tenth is free again.
     pub(crate) fn relieve(&self) {
         let ledger = &self.0.ledger;
-        if ledger.bytes() <= ledger.bound || ledger.relieving.swap(true, Ordering::Acquire) {
+        if ledger.bytes() <= ledger.bound {
             return;
         }
+        let Some(_duty) = ledger.relieving.take() else { return };
         let claims = self.0.seats.outboxes().into_iter().map(|outbox| (outbox.claim(), outbox));
         let mut outboxes: Vec<_> = claims.filter(|((_, weight), _)| *weight > 0).collect();
         outboxes.sort_unstable_by_key(|(claim, _)| std::cmp::Reverse(*claim));
@@ -60,7 +62,6 @@ impl Hub {
             excess = excess.saturating_sub(weight);
             self.0.metrics.dropped("slow", outbox.make_room());
         }
-        ledger.relieving.store(false, Ordering::Release);
     }
 }
 

@@ -1,16 +1,15 @@
 //! A session's channels: it joins, catches up, is put in and taken out, and leaves.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::dialog::Dialog;
 use super::entry::Entry;
 use super::hooks::Asking;
 use super::subscription::Subscription;
-use super::summons::{Manner, Order};
+use super::summons::Order;
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
-    Answer, ChannelId, Close, Command, Offset, Overflow, Recovery, Refusal, Request, RequestId, Subscribe,
+    Answer, ChannelId, Command, Offset, Overflow, Recovery, Refusal, Request, RequestId, Subscribe,
     Subscribed,
 };
 use crate::port::SubscribeOptions;
@@ -18,15 +17,17 @@ use crate::port::SubscribeOptions;
 impl Dialog {
     /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
     #[must_use = "the answer comes before any publication"]
-    pub(super) fn join(&mut self, entry: &Entry, mut options: SubscribeOptions) -> Subscribed {
+    pub(super) fn join(&mut self, entry: &Entry, mut options: SubscribeOptions, room: usize) -> Subscribed {
         let (channel, kept) = (entry.channel.clone(), entry.options);
-        if !self.outbox.encoding.tells_losses() {
+        if !self.outbox.encoding.tells_losses {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
         let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
-        let joining = Joining { who, observes, since, latest, most, options: kept, now };
+        let mut space = hub.presence_space(self.outbox.encoding.by_session);
+        space.bytes = space.bytes.min(room);
+        let joining = Joining { who, observes, since, latest, most, space, options: kept, now };
         let mut made = None;
         let mut joined = hub.join(entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
@@ -44,6 +45,7 @@ impl Dialog {
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
+        self.told += presence.as_ref().map_or(0, |page| space.weight(page));
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
@@ -55,7 +57,7 @@ impl Dialog {
             return self.answer_already(Request { id, command });
         }
         let whole = options.whole;
-        let subscribed = self.join(&entry, options);
+        let subscribed = self.join(&entry, options, usize::MAX);
         let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
         let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
         self.leave(&subscribed.channel);
@@ -86,7 +88,7 @@ impl Dialog {
 
     /// Answers who is in a channel.
     pub(super) fn tell_presence(&mut self, id: Option<RequestId>, channel: ChannelId) {
-        let answer = match self.hub().presence(&channel) {
+        let answer = match self.hub().present(&channel, self.outbox.encoding.by_session) {
             Some(page) => Answer::Presence { channel, page },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };
@@ -119,11 +121,7 @@ impl Dialog {
     /// A channel that is stored is taken up first, beside this session.
     fn put_in_once_there(&mut self, wish: Subscribe) {
         let hub = self.hub().clone();
-        let asking = || hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-        let Ok(kept) = catch_unwind(AssertUnwindSafe(asking)) else {
-            self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
-            return;
-        };
+        let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
         if let Some(entry) = hub.enter_now(&wish.channel, kept) {
             return self.put_in_unasked(wish, entry);
         }
@@ -144,7 +142,11 @@ impl Dialog {
     pub(super) fn put_in(&mut self, wish: Subscribe, entry: Entry) -> Option<Subscribed> {
         let options = SubscribeOptions::of(&wish);
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(&entry, options))
+        matches!(verdict, Verdict::Ask { .. }).then(|| {
+            // Joins that the client did not ask for share the room of one answer.
+            let room = self.outbox.answer_room().saturating_sub(self.told);
+            self.join(&entry, options, room)
+        })
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

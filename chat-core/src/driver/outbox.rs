@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
+use super::caught::Panicked;
 use super::encoding::Encoding;
 use super::ledger::Ledger;
 use super::state::{State, rouse, wake};
@@ -27,6 +28,9 @@ pub(crate) struct Outbox {
     pub(super) state: Mutex<State>,
 }
 
+/// So often whoever writes goes on with what others queue meanwhile: then it has its own to do again.
+const ROUNDS: usize = 16;
+
 impl Outbox {
     pub(crate) fn new(
         session: SessionId,
@@ -48,6 +52,22 @@ impl Outbox {
         self.ledger.each
     }
 
+    /// Whether so many answers wait, a quarter of what may, that no further request is begun until the transport has taken some.
+    pub(crate) fn is_answered_enough(&self) -> bool {
+        self.is_enough(lock(&self.state).queue.answers())
+    }
+
+    fn is_enough(&self, answers: Load) -> bool {
+        let bound = self.bound();
+        let (frames, bytes) = (bound.frames / 4, bound.bytes / 4);
+        answers.frames > 0 && (answers.frames >= frames || answers.weight() >= bytes)
+    }
+
+    /// About how many bytes of an answer nobody asked for may be queued now.
+    pub(crate) fn answer_room(&self) -> usize {
+        (self.bound().bytes / 4).saturating_sub(lock(&self.state).queue.answers().weight())
+    }
+
     /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
     pub(crate) fn push(&self, batch: Batch) {
         let mut state = lock(&self.state);
@@ -55,9 +75,9 @@ impl Outbox {
             return;
         }
         let run = Run::all(Arc::new(batch));
-        // One answer always has room, or a bound below the size of a message could never be met.
+        // An answer that was begun with room always has it, or a bound below the size of a message could never be met.
         let answers = state.queue.answers();
-        if answers.frames > 0 && answers.with(&run).exceeds(self.bound()) {
+        if self.is_enough(answers) && answers.with(&run).exceeds(self.bound()) {
             self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
             return;
         }
@@ -170,6 +190,7 @@ impl Outbox {
     /// Writes what waits, in the connection's own task. Ready when nothing waits; then, too, the task is woken for more.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, writer: &dyn ByteWriter) -> Poll<io::Result<()>> {
         let mut runs = VecDeque::new();
+        let mut rounds = 0;
         loop {
             let mut state = lock(&self.state);
             state.wait(cx);
@@ -184,6 +205,12 @@ impl Outbox {
                 state.blocked = false;
                 return Poll::Ready(Ok(()));
             }
+            if rounds == ROUNDS {
+                drop(state);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            rounds += 1;
             let told = state.queue.take(&mut runs);
             drop(state);
             self.tell(told, &mut runs);
@@ -221,8 +248,8 @@ impl Outbox {
             match next? {
                 Next::Frame(run) => return Some(Frame::new(run)),
                 Next::Lost(lost) => {
-                    if let Some(batch) = self.encoding.lost(lost) {
-                        return Some(Frame::new(Run::all(Arc::new(batch))));
+                    if let Some(notice) = self.notice(lost) {
+                        return Some(Frame::new(notice));
                     }
                 }
             }
@@ -249,10 +276,19 @@ impl Outbox {
     /// Puts what is told of losses between what is written. The writer's role is held, the lock is not.
     fn tell(&self, told: Vec<(usize, Lost)>, runs: &mut VecDeque<Run>) {
         for (at, lost) in told.into_iter().rev() {
-            if let Some(batch) = self.encoding.lost(lost) {
-                runs.insert(at, Run::all(Arc::new(batch)));
+            if let Some(notice) = self.notice(lost) {
+                runs.insert(at, notice);
             }
         }
+    }
+
+    /// What is told of a loss. A protocol that fails at it ends the session: nothing is lost in silence.
+    fn notice(&self, lost: Lost) -> Option<Run> {
+        let told = self.encoding.lost(lost).unwrap_or_else(|Panicked| {
+            self.condemn(Close::SERVER_ERROR, Manner::Graceful);
+            None
+        });
+        told.map(|batch| Run::all(Arc::new(batch)))
     }
 
     /// Brings the ledger up to date.
@@ -265,7 +301,14 @@ impl Outbox {
     fn write_now<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if let Some(writer) = &self.writer {
             let mut runs = VecDeque::new();
+            let mut rounds = 0;
             while state.may_write() {
+                // What others go on queueing meanwhile is for the session's own task.
+                if rounds == ROUNDS {
+                    state.called = true;
+                    break;
+                }
+                rounds += 1;
                 let told = state.queue.take(&mut runs);
                 drop(state);
                 self.tell(told, &mut runs);

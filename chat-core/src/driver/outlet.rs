@@ -6,12 +6,16 @@ use std::task::{Context, Poll, ready};
 
 use futures::Sink;
 
+use super::caught::caught;
 use super::outbox::Outbox;
 use crate::model::Frame;
 use crate::port::ByteWriter;
 
 /// The transport can take nothing more, ever.
 pub(crate) struct Lost;
+
+/// So many frames go into a sink before others have their turn, however many are queued meanwhile.
+const AT_ONCE: usize = 4096;
 
 /// Where a connection's frames go.
 pub(crate) trait Outlet: Send + Unpin {
@@ -43,7 +47,7 @@ impl Outlet for Bytes {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_close(cx).map(drop)
+        caught(|| self.0.poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
     }
 }
 
@@ -51,20 +55,26 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
         // Before the last look at what waits, not after: what is queued in between would be nobody's.
         outbox.set_blocked(false);
-        let polled = self.poll_frames(cx, outbox);
-        if polled.is_pending() {
+        let mut left = AT_ONCE;
+        let polled = caught(|| self.poll_frames(cx, outbox, &mut left)).unwrap_or(Poll::Ready(Err(Lost)));
+        if polled.is_pending() && left > 0 {
             outbox.set_blocked(true);
         }
         polled
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.sink).poll_close(cx).map(drop)
+        caught(|| Pin::new(&mut self.sink).poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
     }
 }
 
 impl<S: Sink<Frame> + Unpin> Frames<S> {
-    fn poll_frames(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &Outbox,
+        left: &mut usize,
+    ) -> Poll<Result<(), Lost>> {
         loop {
             if outbox.is_abandoned() {
                 return Poll::Ready(Err(Lost));
@@ -73,10 +83,15 @@ impl<S: Sink<Frame> + Unpin> Frames<S> {
             if !outbox.waits(cx) {
                 break;
             }
+            if *left == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Lost)?;
             if let Some(frame) = outbox.next_frame() {
                 Pin::new(&mut self.sink).start_send(frame).map_err(|_| Lost)?;
                 self.unflushed = true;
+                *left -= 1;
             }
         }
         if self.unflushed {

@@ -1,17 +1,28 @@
 //! Who is in a channel: asked, and told in time.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::fanout;
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
+use crate::machine::{PRESENCE_BYTES, Space};
 use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl Hub {
     /// Who is in a channel; none if there is no such channel, or it does not know ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
-        lock(self.shard(channel)).present(channel, self.0.limits.answer_entries)
+        self.present(channel, false)
+    }
+
+    /// The same, of which what others see of a user is told once for each of its sessions, or once.
+    pub(crate) fn present(&self, channel: &ChannelId, by_session: bool) -> Option<PresencePage> {
+        lock(self.shard(channel)).present(channel, self.presence_space(by_session))
+    }
+
+    /// How much of who is there one answer tells.
+    pub(crate) fn presence_space(&self, by_session: bool) -> Space {
+        let bytes = PRESENCE_BYTES.min(self.0.limits.outbox_bytes / 4).max(1);
+        Space { entries: self.0.limits.answer_entries, bytes, by_session }
     }
 
     /// Marks what the user of a session has read; none if the channel does not know who is in it.
@@ -35,13 +46,16 @@ impl Hub {
 
     /// Sees to it that joins and leaves are told in time, now that there are such.
     pub(crate) fn tell_later(&self) {
-        if self.0.telling.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        let Some(duty) = self.0.telling.take() else { return };
         let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
         self.0.runtime.spawn(Box::pin(async move {
             while let Some(next) = tell(&hub) {
                 runtime.sleep_until(next).await;
+            }
+            drop(duty);
+            // Who came or went in between has called nobody.
+            if let Some(hub) = hub.upgrade().filter(|hub| hub.next_telling().is_some()) {
+                hub.tell_later();
             }
         }));
     }
@@ -59,13 +73,5 @@ fn tell(hub: &WeakHub) -> Option<Instant> {
         let told = lock(shard).tell_presence(now);
         told.iter().for_each(|channel| fanout::flush(&hub, channel));
     }
-    let next = hub.next_telling();
-    if next.is_none() {
-        hub.0.telling.store(false, Ordering::Release);
-        // Who came or went in between has called nobody.
-        if hub.next_telling().is_some() {
-            hub.tell_later();
-        }
-    }
-    next
+    hub.next_telling()
 }

@@ -73,6 +73,12 @@ impl Seat {
         state.outboxes.insert(self.id, outbox);
         state.draining
     }
+
+    /// The session is over: nobody finds its outbox any more, which keeps its transport. The seat is taken until the endpoint has heard of it.
+    pub(crate) fn stand_up(&self) {
+        let outbox = lock(&self.hub.0.seats.state).outboxes.remove(&self.id);
+        drop(outbox);
+    }
 }
 
 impl Drop for Seat {

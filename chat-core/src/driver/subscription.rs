@@ -1,8 +1,8 @@
 //! One session in one channel, and what becomes of what it is too slow for.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use super::outbox::Outbox;
 use super::state::State;
@@ -104,6 +104,9 @@ impl Subscription {
             let dropped = lost.frames + self.outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
             return Delivery { dropped, ..Delivery::default() };
         }
+        if batch.lacks_after(0) {
+            return self.break_off(state, batch.len());
+        }
         let taken = batch.len();
         state.queue.tell(&self.channel, lost);
         if taken > 0 {
@@ -122,9 +125,11 @@ impl Subscription {
     pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
         let outbox = &*self.outbox;
         let mut state = lock(&outbox.state);
-        let Some(first) = batch.first_after(self.cursor.load(Ordering::Relaxed)) else {
-            return Delivery::default();
-        };
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        if batch.lacks_after(cursor) {
+            return self.break_off(state, batch.len() - batch.first_after(cursor).unwrap_or(batch.len()));
+        }
+        let Some(first) = batch.first_after(cursor) else { return Delivery::default() };
         let taken = batch.len() - first;
         if state.shut {
             return Delivery { late: taken, ..Delivery::default() };
@@ -150,6 +155,13 @@ impl Subscription {
         }
         outbox.pushed(state);
         delivery
+    }
+
+    /// The protocol has no words for what the subscriber should hear: its session ends, and it hears no more of the channel, for that would be behind a gap.
+    fn break_off(&self, state: MutexGuard<'_, State>, rest: usize) -> Delivery {
+        self.cursor.store(ENDED, Ordering::Relaxed);
+        self.outbox.condemn_locked(state, Close::SERVER_ERROR, Manner::Graceful);
+        Delivery { late: rest + 1, ..Delivery::default() }
     }
 
     /// Takes in of a run what its overflow allows.

@@ -1,6 +1,5 @@
 //! The task that lets channels go when what they keep is too old, for as long as there are such.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::hub::{Hub, WeakHub};
@@ -12,13 +11,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Hub {
     /// Sees to it that channels without subscribers go in time, now that there are such.
     pub(crate) fn sweep_later(&self) {
-        if self.0.sweeping.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        let Some(duty) = self.0.sweeping.take() else { return };
         let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
         self.0.runtime.spawn(Box::pin(async move {
             while sweep(&hub) {
-                runtime.sleep_until(runtime.now().instant + PAUSE).await;
+                runtime.sleep_until(runtime.now().after(PAUSE)).await;
+            }
+            drop(duty);
+            // What came to rest in between has called nobody.
+            if let Some(hub) = hub.upgrade().filter(Hub::any_rests) {
+                hub.sweep_later();
             }
         }));
     }
@@ -33,13 +35,5 @@ fn sweep(hub: &WeakHub) -> bool {
     let Some(hub) = hub.upgrade() else { return false };
     let now = hub.0.runtime.now().instant;
     hub.0.shards.iter().for_each(|shard| lock(shard).sweep(now));
-    let rests = hub.any_rests();
-    if !rests {
-        hub.0.sweeping.store(false, Ordering::Release);
-        // What came to rest in between has called nobody.
-        if hub.any_rests() {
-            hub.sweep_later();
-        }
-    }
-    rests
+    hub.any_rests()
 }

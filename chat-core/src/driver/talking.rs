@@ -1,16 +1,19 @@
 //! What a session hears and says, in the words of its protocol.
 
+use super::caught::{Panicked, caught};
 use super::dialog::Dialog;
 use super::summons::Manner;
 use super::trace;
-use crate::model::{Answer, BadRequest, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId};
+use crate::model::{
+    Answer, BadRequest, Batch, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId,
+};
 use crate::port::Cost;
 
 impl Dialog {
     /// Takes in a message of the peer.
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
         let mut requests = Vec::new();
-        self.talk.decode(message, &mut requests);
+        caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
         let now = self.hub().0.runtime.now().instant;
         if requests.is_empty() {
             let counted = self.session.count_request(&self.seat.hub().0.limits, now);
@@ -72,7 +75,7 @@ impl Dialog {
         let code = refusal.code;
         let reply = Reply { id, answer: Answer::Error(refusal) };
         self.say(&reply);
-        let cost = self.talk.cost(&reply, usual.clone());
+        let cost = caught(|| self.talk.cost(&reply, usual.clone())).unwrap_or(Cost::End(Close::SERVER_ERROR));
         if cost != usual {
             trace::refused(self.seat.id(), code, &cost);
         }
@@ -84,12 +87,30 @@ impl Dialog {
     }
 
     fn say(&mut self, reply: &Reply) {
-        if let Some(batch) = self.outbox.encoding.reply(&mut *self.talk, reply) {
-            self.outbox.push(batch);
-        }
+        self.told = 0;
+        let said = self.outbox.encoding.reply(&mut *self.talk, reply);
+        self.put(said);
         let mut requests = Vec::new();
-        self.talk.follow_up(&mut requests);
-        requests.into_iter().for_each(|request| self.queue(request));
+        match caught(|| self.talk.follow_up(&mut requests)) {
+            Ok(()) => requests.into_iter().for_each(|request| self.queue(request)),
+            Err(Panicked) => self.fail(),
+        }
+    }
+
+    /// Queues what the protocol said. False if it had nothing to say.
+    fn put(&mut self, said: Result<Option<Batch>, Panicked>) -> bool {
+        match said {
+            Ok(said) => said.map(|batch| self.outbox.push(batch)).is_some(),
+            Err(Panicked) => {
+                self.fail();
+                false
+            }
+        }
+    }
+
+    /// Ends the session, since code that it needs has panicked.
+    pub(super) fn fail(&self) {
+        self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
     }
 
     /// A ping is answered though a hook may hold up what came before it.
@@ -103,17 +124,20 @@ impl Dialog {
     /// Queues the protocol's own ping. False if it has none.
     pub(crate) fn ping(&mut self) -> bool {
         let ping = self.outbox.encoding.ping(&mut *self.talk);
-        ping.map(|batch| self.outbox.push(batch)).is_some()
+        self.put(ping)
     }
 
     /// Queues a control frame.
     pub(crate) fn control(&mut self, kind: Kind, payload: &[u8]) {
-        self.outbox.push(self.outbox.encoding.control(kind, payload));
+        let frame = self.outbox.encoding.control(kind, payload);
+        self.put(frame);
     }
 
     /// Queues the frame that says so to the peer: the last one.
     pub(crate) fn say_close(&mut self) {
         let close = self.close.as_ref().expect("a session says that it closes after it drained");
-        self.outbox.push_last(self.outbox.encoding.control(Kind::Close, &close.payload()));
+        if let Ok(Some(frame)) = self.outbox.encoding.control(Kind::Close, &close.payload()) {
+            self.outbox.push_last(frame);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use super::caught::{Panicked, caught};
 use crate::machine::WRITE_RUNS;
 use crate::model::{Batch, Run};
 
@@ -32,6 +33,12 @@ impl Written {
     }
 }
 
+/// Writes once. A transport that panics has failed.
+fn attempt(write: impl FnOnce() -> io::Result<usize>, wanted: usize) -> Written {
+    let result = caught(write).unwrap_or_else(|Panicked| Err(io::ErrorKind::Other.into()));
+    Written::of(result, wanted)
+}
+
 /// Writes runs together; what was not written stays.
 pub(super) fn write_runs(
     runs: &mut VecDeque<Run>,
@@ -44,7 +51,7 @@ pub(super) fn write_runs(
             *slice = IoSlice::new(run.bytes());
             wanted += run.bytes().len();
         }
-        Written::of(write(&slices[..runs.len().min(WRITE_RUNS)]), wanted)
+        attempt(|| write(&slices[..runs.len().min(WRITE_RUNS)]), wanted)
     };
     let mut left = written.bytes;
     while let Some(run) = runs.front_mut() {
@@ -66,7 +73,7 @@ pub(super) fn write_batch(
     write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
 ) -> (Written, Option<Run>) {
     let bytes = batch.bytes_from(first);
-    let written = Written::of(write(&[IoSlice::new(bytes)]), bytes.len());
+    let written = attempt(|| write(&[IoSlice::new(bytes)]), bytes.len());
     let left = (written.bytes < bytes.len()).then(|| {
         let mut run = Run::from(batch, first);
         run.advance(written.bytes);

@@ -1,7 +1,6 @@
 //! What was published goes to the store behind everybody's back, one batch at a time.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 
 use super::archive::Archive;
+use super::duty::{Duty, OnDuty};
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
 use crate::machine::{Outgoing, ToStore};
@@ -18,7 +18,7 @@ use crate::port::{ReadMark, StoreError};
 
 /// The one task that writes, and who waits for it.
 pub(super) struct Writer {
-    running: AtomicBool,
+    duty: Duty,
     wake: (Sender<()>, Receiver<()>),
     /// What the store was given and has not answered. Whoever takes it out settles it.
     in_flight: Mutex<Option<ToStore>>,
@@ -28,8 +28,8 @@ pub(super) struct Writer {
 
 impl Default for Writer {
     fn default() -> Self {
-        let (running, wake) = (AtomicBool::new(false), async_channel::bounded(1));
-        Self { running, wake, in_flight: Mutex::default(), watchers: Mutex::default() }
+        let (duty, wake) = (Duty::default(), async_channel::bounded(1));
+        Self { duty, wake, in_flight: Mutex::default(), watchers: Mutex::default() }
     }
 }
 
@@ -49,8 +49,8 @@ impl Hub {
         let Some(archive) = &self.0.archive else { return };
         // If it is full, the writer is woken already.
         let _ = archive.writer.wake.0.try_send(());
-        if !archive.writer.running.swap(true, Ordering::AcqRel) {
-            let (role, woken) = (Role(self.downgrade()), archive.writer.wake.1.clone());
+        if let Some(duty) = archive.writer.duty.take() {
+            let (role, woken) = (Role(self.downgrade(), duty), archive.writer.wake.1.clone());
             self.0.runtime.spawn(Box::pin(write(role, woken)));
         }
     }
@@ -60,7 +60,7 @@ impl Hub {
         &self,
         stored: oneshot::Receiver<bool>,
     ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
-        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + self.0.limits.store_timeout);
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().after(self.0.limits.store_timeout));
         async move {
             match select(stored, sleep).await {
                 Either::Left((Ok(true), _)) => Ok(()),
@@ -83,7 +83,7 @@ impl Hub {
             self.all_settled(archive).await;
             archive.call(|store| store.close(incarnation.name())).await
         };
-        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().instant + patience);
+        let sleep = self.0.runtime.sleep_until(self.0.runtime.now().after(patience));
         let failure = match select(std::pin::pin!(closing), sleep).await {
             Either::Left((Ok(()), _)) => return incarnation.is_whole(),
             Either::Left((Err(error), _)) => error,
@@ -152,14 +152,13 @@ pub(super) fn not_stored() -> Refusal {
     Refusal::internal("it was published, and is not stored")
 }
 
-/// The role of the one who writes. Given back when its task ends, however it does; what it had in its hands then counts as not stored.
-struct Role(WeakHub);
+/// The duty of the one who writes. However its task ends, what the store had not answered by then counts as not stored.
+struct Role(WeakHub, #[expect(dead_code, reason = "given back when it is dropped")] OnDuty);
 
 impl Drop for Role {
     fn drop(&mut self) {
         let Some(hub) = self.0.upgrade() else { return };
         let archive = hub.archive();
-        archive.writer.running.store(false, Ordering::Release);
         let in_flight = lock(&archive.writer.in_flight).take();
         if let Some(in_flight) = in_flight {
             hub.settle(in_flight, false);

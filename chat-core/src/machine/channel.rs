@@ -83,6 +83,8 @@ pub(super) struct Channel<S> {
     pub(super) idle: Option<Idle>,
     pending: Vec<Event>,
     in_flight: Option<Arc<[Event]>>,
+    /// A flush gave back what is pending: nobody is about to flush it.
+    stranded: bool,
     subscribers: Arc<Vec<S>>,
     sessions: Vec<SessionId>,
     places: HashMap<SessionId, usize>,
@@ -102,6 +104,7 @@ impl<S: Clone> Channel<S> {
             idle: None,
             pending: Vec::new(),
             in_flight: None,
+            stranded: false,
             subscribers: Arc::default(),
             sessions: Vec::new(),
             places: HashMap::new(),
@@ -198,7 +201,12 @@ impl<S: Clone> Channel<S> {
             return false;
         }
         self.pending.push(Event { place: self.last, told });
-        self.pending.len() == 1 && self.in_flight.is_none()
+        self.in_flight.is_none() && (std::mem::take(&mut self.stranded) || self.pending.len() == 1)
+    }
+
+    /// Whether something is pending that nobody is about to flush. Who asks flushes it.
+    pub(super) fn take_stranded(&mut self) -> bool {
+        std::mem::take(&mut self.stranded)
     }
 
     pub(super) fn presence(&mut self) -> Option<&mut Presence> {
@@ -245,19 +253,13 @@ impl<S: Clone> Channel<S> {
         self.history.since(since.offset, self.last.offset, most)
     }
 
-    /// Drops what is too old to be kept. Until when the channel stays though nobody is in it, since it comes to rest now; none if it keeps nothing, and
-    /// `Some(None)` if that is for ever. A channel with a history keeps its place for as long as its history lasts, also while that is empty: who was
-    /// cut off and comes back goes on.
-    pub(super) fn kept_until(&mut self, now: Instant) -> Option<Option<Instant>> {
+    /// Drops what is too old to be kept. Until when the channel stays though nobody is in it, since it comes to rest now; none if it keeps nothing.
+    ///
+    /// One with a history keeps its place for as long as that lasts, also while it is empty: who was cut off and comes back goes on.
+    pub(super) fn kept_until(&mut self, now: Instant) -> Option<Instant> {
         self.history.forget_old(now);
         self.keys.forget_old(now);
-        match (self.history.lasts(now), self.keys.expires()) {
-            (None, None) => None,
-            (None, keys) => Some(keys),
-            (Some(history), keys) => {
-                Some(history.map(|history| keys.map_or(history, |keys| keys.max(history))))
-            }
-        }
+        self.history.lasts(now).max(self.keys.expires())
     }
 
     /// What it costs to keep what it keeps, in bytes.
@@ -280,7 +282,15 @@ impl<S: Clone> Channel<S> {
         let events: Arc<[Event]> = self.pending.drain(..).collect();
         self.pending.shrink_to(PENDING_KEPT);
         self.in_flight = Some(events.clone());
+        self.stranded = false;
         Some(Fanout { life: self.life, events, subscribers: self.subscribers.clone() })
+    }
+
+    /// Takes back what a flush could not hand out to all: it goes before what came meanwhile.
+    pub(super) fn give_back(&mut self, events: &[Event]) {
+        self.in_flight = None;
+        self.pending.splice(..0, events.iter().cloned());
+        self.stranded = true;
     }
 
     pub(super) fn flushed(&mut self) -> Option<Fanout<S>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::{Event, Told};
-use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery};
+use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery, later};
 
 /// The newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]
@@ -59,11 +59,7 @@ impl History {
 
     /// Drops what is older than it may be.
     pub(super) fn forget_old(&mut self, now: Instant) {
-        while self
-            .entries
-            .front()
-            .is_some_and(|first| first.at.checked_add(self.options.age).is_some_and(|at| at <= now))
-        {
+        while self.entries.front().is_some_and(|first| later(first.at, self.options.age) <= now) {
             self.forget_first();
         }
         if self.entries.is_empty() {
@@ -90,9 +86,9 @@ impl History {
         }
     }
 
-    /// Until when a channel keeps its place in which nothing is published from now on; none if nothing is kept, `Some(None)` if that is for ever.
-    pub(super) fn lasts(&self, now: Instant) -> Option<Option<Instant>> {
-        (!self.options.is_none()).then(|| now.checked_add(self.options.age))
+    /// Until when a channel keeps its place in which nothing is published from now on; none if nothing is kept.
+    pub(super) fn lasts(&self, now: Instant) -> Option<Instant> {
+        (!self.options.is_none()).then(|| later(now, self.options.age))
     }
 
     /// What came after `offset`: all of it, or why not. `last` is the channel's last place.

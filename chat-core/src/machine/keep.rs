@@ -13,8 +13,8 @@ const CHANNEL_WEIGHT: usize = 640;
 pub(super) struct Idle {
     /// Its place in the order in which channels came to rest.
     number: u64,
-    /// When it goes; never, if nothing that it keeps grows too old.
-    until: Option<Instant>,
+    /// When it goes.
+    until: Instant,
 }
 
 impl<S: Clone> Shard<S> {
@@ -43,7 +43,7 @@ impl<S: Clone> Shard<S> {
         channel.idle = Some(Idle { number, until });
         self.common.histories.change(before, channel.weight() + weight(name));
         self.idle.insert(number, name.clone());
-        self.expiring.extend(until.map(|until| (until, name.clone())));
+        self.expiring.insert((until, name.clone()));
         self.note_longest();
     }
 
@@ -53,9 +53,7 @@ impl<S: Clone> Shard<S> {
         let Some(Idle { number, until }) = channel.idle.take() else { return };
         self.common.histories.change(weight(name), 0);
         self.idle.remove(&number);
-        if let Some(until) = until {
-            self.expiring.remove(&(until, name.clone()));
-        }
+        self.expiring.remove(&(until, name.clone()));
         self.note_longest();
     }
 

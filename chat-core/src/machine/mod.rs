@@ -28,7 +28,7 @@ pub(crate) use keys::{KEY_AGE, KEYS};
 pub(crate) use loss::Loss;
 pub(crate) use order::IdleOrder;
 pub(crate) use outgoing::{Outgoing, Restored, StoreState, ToStore};
-pub(crate) use presence::MARKS;
+pub(crate) use presence::{MARKS, PRESENCE_BYTES, Space};
 pub(crate) use queue::Queue;
 pub(crate) use session::{Phase, Session, Verdict};
 pub(crate) use shard::{Draft, Joined, Joining, Placed, Shard};

@@ -11,8 +11,11 @@ const TOGETHER: Duration = Duration::from_millis(250);
 /// So many changes are told at once; the others wait for the next time.
 const CHANGES: usize = 300;
 
-/// Bytes of data that one page or one change holds, but for the first user's.
-const DATA: usize = 256 * 1024;
+/// Bytes of names, ids and data that one change holds, and one page at most, but for the first user's.
+pub(crate) const PRESENCE_BYTES: usize = 256 * 1024;
+
+/// What a user or a session costs beside its own words, about.
+const ENTRY_BYTES: usize = 32;
 
 /// So many users' marks are kept; beyond them those go first who are not here.
 pub(crate) const MARKS: usize = 10_000;
@@ -111,58 +114,72 @@ impl Presence {
         }
     }
 
-    /// Who is there.
-    pub(super) fn page(&mut self, most: usize) -> PresencePage {
+    /// Who is there, as far as that is to be told.
+    pub(super) fn page(&mut self, space: Space) -> PresencePage {
         self.shown = true;
-        let mut room = DATA;
-        let fits = |present: &&Present| takes(&mut room, present);
-        let present = self.users.values().take(most).take_while(fits).cloned().collect();
+        let (mut room, mut present) = (Room::of(space.bytes), Vec::new());
+        for user in self.users.values().take(space.entries) {
+            let sessions = room.take_user(user, space.by_session);
+            if sessions == 0 {
+                break;
+            }
+            let mut user = user.clone();
+            user.sessions.truncate(sessions);
+            present.push(user);
+        }
         PresencePage { present, users: self.users.len(), sessions: self.sessions.len() }
     }
 
     /// What changed since this was last taken, or a part of it; none if that is nothing.
     pub(super) fn take_change(&mut self, now: Instant) -> Option<PresenceChange> {
-        let (mut change, mut room, mut count) = (PresenceChange::default(), DATA, 0);
+        let (mut change, mut room) = (PresenceChange::default(), Room::of(PRESENCE_BYTES));
         while let Some((user, before)) = self.touched.pop_first() {
-            match self.users.get(&user) {
-                Some(present)
-                    if self.shown || before.as_ref().is_none_or(|before| differs(before, present)) =>
-                {
-                    if count == CHANGES || !takes(&mut room, &present) {
-                        self.touched.insert(user, before);
-                        break;
-                    }
-                    change.joined.push(present.clone());
+            let full = change.joined.len() + change.left.len() == CHANGES;
+            let fits = match self.users.get(&user) {
+                Some(now) if self.shown || before.as_ref().is_none_or(|before| differs(before, now)) => {
+                    // Some protocols write it once for each session.
+                    let fits = !full && room.take(ENTRY_BYTES + now.sessions.len() * bytes_of(now));
+                    fits.then(|| change.joined.push(now.clone())).is_some()
                 }
-                Some(_) => continue,
-                None if self.shown || before.is_some() => change.left.push(user),
-                None => continue,
+                None if self.shown || before.is_some() => {
+                    let fits = !full && room.take(ENTRY_BYTES + user.as_str().len());
+                    fits.then(|| change.left.push(user.clone())).is_some()
+                }
+                _ => true,
+            };
+            if !fits {
+                self.touched.insert(user, before);
+                break;
             }
-            count += 1;
         }
         self.take_moved(&mut change);
         let more = !self.touched.is_empty() || !self.moved.is_empty();
         self.shown &= more;
         self.due = more.then(|| now + TOGETHER);
-        (count > 0 || !change.arrived.is_empty() || !change.departed.is_empty()).then_some(change)
+        (change != PresenceChange::default()).then_some(change)
     }
 
     /// Which sessions came and went, or a part of it.
     fn take_moved(&mut self, change: &mut PresenceChange) {
-        let mut room = DATA;
+        let mut room = Room::of(PRESENCE_BYTES);
         while change.arrived.len() + change.departed.len() < CHANGES {
             let Some((session, (mut arrival, before))) = self.moved.pop_first() else { return };
-            match self.sessions.get(&session).and_then(|member| self.users.get(&member.user)) {
-                Some(present) if self.shown || !before => {
-                    if !takes(&mut room, &present) {
-                        self.moved.insert(session, (arrival, before));
-                        return;
-                    }
+            let user = self.sessions.get(&session).and_then(|member| self.users.get(&member.user));
+            let (told, came) = match user {
+                Some(present) => {
                     (arrival.name, arrival.data) = (present.name.clone(), present.data.clone());
-                    change.arrived.push(arrival);
+                    (self.shown || !before, true)
                 }
-                None if self.shown || before => change.departed.push(arrival),
-                _ => {}
+                None => (self.shown || before, false),
+            };
+            if told && !room.take(ENTRY_BYTES + bytes_of_arrival(&arrival)) {
+                self.moved.insert(session, (arrival, before));
+                return;
+            }
+            match (told, came) {
+                (true, true) => change.arrived.push(arrival),
+                (true, false) => change.departed.push(arrival),
+                (false, _) => {}
             }
         }
     }
@@ -205,12 +222,73 @@ impl Presence {
     }
 }
 
-/// Whether there is room for a user's data, which is then taken; the first always has it.
-fn takes(room: &mut usize, present: &&Present) -> bool {
-    let bytes = present.data.as_ref().map_or(0, |data| data.as_bytes().len());
-    let fits = bytes <= *room || *room == DATA;
-    *room = room.saturating_sub(bytes);
-    fits
+/// How much of who is there is to be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    /// Users.
+    pub(crate) entries: usize,
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// What others see of a user is told once for each of its sessions.
+    pub(crate) by_session: bool,
+}
+
+impl Space {
+    /// What a page takes of it.
+    pub(crate) fn weight(&self, page: &PresencePage) -> usize {
+        let mut room = Room::of(usize::MAX);
+        page.present.iter().for_each(|user| {
+            room.take_user(user, self.by_session);
+        });
+        usize::MAX - room.left
+    }
+}
+
+/// What is left of the bytes that one answer or one change holds.
+struct Room {
+    left: usize,
+    /// Nothing was taken yet: then anything is, or who comes first would never be told. Not so without any room.
+    empty: bool,
+}
+
+impl Room {
+    fn of(bytes: usize) -> Self {
+        Self { left: bytes, empty: bytes > 0 }
+    }
+
+    /// Whether there is room for that, which is then taken.
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.left || self.empty;
+        if fits {
+            self.left = self.left.saturating_sub(bytes);
+            self.empty = false;
+        }
+        fits
+    }
+
+    /// How many of a user's sessions there is room for, which is then taken.
+    fn take_user(&mut self, user: &Present, by_session: bool) -> usize {
+        let (once, each) = match by_session {
+            true => (ENTRY_BYTES + user.user.as_str().len(), ENTRY_BYTES + bytes_of(user)),
+            false => (ENTRY_BYTES + bytes_of(user), ENTRY_BYTES),
+        };
+        if !self.take(once + each) {
+            return 0;
+        }
+        let more = (self.left / each).min(user.sessions.len() - 1);
+        self.left -= more * each;
+        1 + more
+    }
+}
+
+fn bytes_of(user: &Present) -> usize {
+    let data = user.data.as_ref().map_or(0, |data| data.as_bytes().len());
+    user.user.as_str().len() + user.name.as_str().len() + data
+}
+
+fn bytes_of_arrival(one: &Arrival) -> usize {
+    let data = one.data.as_ref().map_or(0, |data| data.as_bytes().len());
+    one.user.as_str().len() + one.name.as_str().len() + data
 }
 
 /// Whether others see a difference. In how many sessions a user is they are not told.
@@ -255,7 +333,7 @@ mod tests {
         presence.leave(SessionId(4), now);
         assert_eq!(presence.take_change(now), None, "nobody saw it");
         presence.join(&ann(5), false, now);
-        assert_eq!(presence.page(9).sessions, 3);
+        assert_eq!(presence.page(Space { entries: 9, bytes: 9, by_session: false }).sessions, 3);
         presence.leave(SessionId(5), now);
         let change = presence.take_change(now).expect("somebody saw it");
         assert_eq!(sessions(&change.departed), [5]);

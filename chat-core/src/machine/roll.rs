@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::presence::Space;
 use super::shard::Shard;
 use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
 
 impl<S: Clone> Shard<S> {
     /// Who is in the channel; none if there is no such channel, or it does not know.
-    pub(crate) fn present(&mut self, name: &ChannelId, most: usize) -> Option<PresencePage> {
-        Some(self.look_up(name)?.presence()?.page(most))
+    pub(crate) fn present(&mut self, name: &ChannelId, space: Space) -> Option<PresencePage> {
+        Some(self.look_up(name)?.presence()?.page(space))
     }
 
     /// A session that is in the channel shows itself otherwise.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::channel::{Appended, Channel, Event, Fanout};
 use super::common::Common;
 use super::outgoing::{Receipt, StoreState, ToStore};
+use super::presence::Space;
 use crate::model::{
     Author, ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload,
     Place, PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, Storage,
@@ -20,7 +21,7 @@ pub(crate) struct Shard<S> {
     pub(super) channels: HashMap<ChannelId, Box<Channel<S>>>,
     /// Those that nobody is in and that are kept for what they keep, by the order in which they came to rest.
     pub(super) idle: BTreeMap<u64, ChannelId>,
-    /// When each of them goes, if that is ever.
+    /// When each of them goes.
     pub(super) expiring: BTreeSet<(Instant, ChannelId)>,
     /// Those that are to tell who came and went, and when.
     pub(super) telling: BTreeSet<(Instant, ChannelId)>,
@@ -73,6 +74,8 @@ pub(crate) struct Joining {
     pub(crate) latest: bool,
     /// The most that is recovered.
     pub(crate) most: usize,
+    /// How much of who is there it is told.
+    pub(crate) space: Space,
     /// How the channel is kept if it is made.
     pub(crate) options: ChannelOptions,
     pub(crate) now: Instant,
@@ -144,7 +147,7 @@ impl<S: Clone> Shard<S> {
         let due = channel.presence_due();
         if let Some(presence) = channel.presence() {
             presence.join(&joining.who, joining.observes, joining.now);
-            joined.presence = joining.observes.then(|| presence.page(joining.most));
+            joined.presence = joining.observes.then(|| presence.page(joining.space));
         }
         let due_now = channel.presence_due();
         self.common.histories.change(before, after);
@@ -263,6 +266,18 @@ impl<S: Clone> Shard<S> {
         self.look_up(name).filter(|channel| channel.life == life)?.flushed()
     }
 
+    /// Takes back what a flush could not hand out to all. A channel that came back in the meantime is left alone.
+    pub(crate) fn give_back(&mut self, name: &ChannelId, fanout: &Fanout<S>) {
+        if let Some(channel) = self.look_up(name).filter(|channel| channel.life == fanout.life) {
+            channel.give_back(&fanout.events);
+        }
+    }
+
+    /// Whether something is pending in the channel that nobody is about to flush. Who asks flushes it.
+    pub(crate) fn take_stranded(&mut self, name: &ChannelId) -> bool {
+        self.channels.get_mut(name).is_some_and(|channel| channel.take_stranded())
+    }
+
     pub(super) fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
         self.visits += 1;
         self.channels.get_mut(name).map(|channel| &mut **channel)
@@ -328,7 +343,17 @@ mod tests {
     fn joining(session: u64) -> Joining {
         let ann = Identity::named("ann".parse().expect("a name"));
         let (who, options) = (SessionInfo::of(SessionId(session), ann).into(), ChannelOptions::default());
-        Joining { who, observes: false, since: None, latest: false, most: 300, options, now: now().instant }
+        let space = Space { entries: 300, bytes: 1 << 20, by_session: false };
+        Joining {
+            who,
+            observes: false,
+            since: None,
+            latest: false,
+            most: 300,
+            space,
+            options,
+            now: now().instant,
+        }
     }
 
     fn shard() -> Shard<u64> {

@@ -35,6 +35,10 @@ impl Timers {
         self.0[timer as usize] = deadline;
     }
 
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.0[timer as usize]
+    }
+
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.0[timer as usize].is_some()
     }

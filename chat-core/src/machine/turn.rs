@@ -11,7 +11,8 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { bytes: limits.turn_bytes, messages: limits.turn_messages }
+        let bound = |most| if most == 0 { usize::MAX } else { most };
+        Self { bytes: bound(limits.turn_bytes), messages: bound(limits.turn_messages) }
     }
 
     /// Counts one message. The one that goes over the bound is handled still.

@@ -167,12 +167,17 @@ impl Answer {
         match self {
             Self::History { clamped, .. } => clamped.is_some(),
             Self::Presence { page, .. } => page.is_clamped(),
-            Self::Subscribed(Subscribed { recovery, presence, .. }) => {
-                *recovery == Some(Recovery::TooMany)
-                    || presence.as_ref().is_some_and(PresencePage::is_clamped)
-            }
+            Self::Subscribed(subscribed) => subscribed.is_clamped(),
+            Self::Connected(connected) => connected.subscriptions.iter().any(Subscribed::is_clamped),
             _ => false,
         }
+    }
+}
+
+impl Subscribed {
+    fn is_clamped(&self) -> bool {
+        self.recovery == Some(Recovery::TooMany)
+            || self.presence.as_ref().is_some_and(PresencePage::is_clamped)
     }
 }
 

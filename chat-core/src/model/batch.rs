@@ -10,6 +10,8 @@ pub(crate) struct Batch {
     channel: Option<ChannelId>,
     /// Tells about the channel's publications, and is none of them.
     notice: bool,
+    /// The number of the last event that could not be encoded; 0 if all could.
+    broken: u64,
     bytes: Box<[u8]>,
     frames: Box<[FrameEnd]>,
 }
@@ -26,6 +28,14 @@ struct FrameEnd {
 pub(crate) struct BatchBuilder {
     bytes: Vec<u8>,
     frames: Vec<FrameEnd>,
+    broken: u64,
+}
+
+/// How much of a batch was made at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark {
+    bytes: usize,
+    frames: usize,
 }
 
 /// A part of a [`Batch`] that still has to go to one peer: whole frames, the first of them perhaps begun.
@@ -46,6 +56,11 @@ impl Batch {
     /// How many frames it holds.
     pub(crate) fn len(&self) -> usize {
         self.frames.len()
+    }
+
+    /// Whether it lacks an event after the number `seq`, since that could not be encoded.
+    pub(crate) fn lacks_after(&self, seq: u64) -> bool {
+        self.broken > seq
     }
 
     /// Its first frame after the number `seq`; none if there is none.
@@ -75,7 +90,7 @@ impl Batch {
 impl BatchBuilder {
     /// Room for `bytes` in `frames`.
     pub(crate) fn with_capacity(frames: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames) }
+        Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames), broken: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -92,9 +107,22 @@ impl BatchBuilder {
         self.frames.push(FrameEnd { kind, end: self.bytes.len(), place });
     }
 
+    /// How much there is.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), frames: self.frames.len() }
+    }
+
+    /// Takes back all that came after the mark, and notes that what stands at this place could not be encoded.
+    pub(crate) fn break_off(&mut self, mark: Mark, place: Place) {
+        self.bytes.truncate(mark.bytes);
+        self.frames.truncate(mark.frames);
+        self.broken = place.seq;
+    }
+
     /// The batch, of this channel's publications or of answers.
     pub(crate) fn finish(self, channel: Option<ChannelId>) -> Batch {
-        Batch { channel, notice: false, bytes: self.bytes.into(), frames: self.frames.into() }
+        let broken = self.broken;
+        Batch { channel, notice: false, broken, bytes: self.bytes.into(), frames: self.frames.into() }
     }
 
     /// The batch, of what a channel has to tell to one subscriber alone.

@@ -2,30 +2,35 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 use super::{NAME_BYTES, Rate};
 
 /// The bounds of a hub and of each of its sessions. What happens at each is told where it stands.
+///
+/// A time that is longer than the clock can say, such as [`Duration::MAX`], is never. Where 0 lifts a bound, its field says so; where with 0 nothing
+/// could work, [`check`](Self::check) refuses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
     pub sessions: usize,
-    /// How long a client may take for its opening handshake, in all: then it gets 408.
+    /// How long a client may take for its opening handshake, in all: then it gets 408. Not 0.
     pub handshake_timeout: Duration,
-    /// Bytes of an opening handshake: more get 431.
+    /// Bytes of an opening handshake: more get 431. Not 0.
     pub head_bytes: usize,
-    /// Bytes of one line of it: more get 431.
+    /// Bytes of one line of it: more get 431. Not 0.
     pub head_line_bytes: usize,
-    /// Headers of it: more get 431.
+    /// Headers of it: more get 431. Not 0.
     pub head_headers: usize,
     /// Channels of one session: the next subscribe is refused with 106.
     pub session_channels: usize,
-    /// Bytes of one message: a longer one closes with 1009 before its payload is read.
+    /// Bytes of one message: a longer one closes with 1009 before its payload is read. Not 0.
     pub message_bytes: usize,
     /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
-    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is none (refused with 107, or as its protocol has it).
+    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is none (refused with 107, or as its protocol has it). Not 0.
     pub json_depth: usize,
-    /// Bytes of a channel's name that a client may ask for: a longer one is refused with 107. No [`ChannelId`](crate::ChannelId) has more than 255.
+    /// Bytes of a channel's name that a client may ask for: a longer one is refused with 107. No [`ChannelId`](crate::ChannelId) has more than 255. Not 0.
     pub channel_name_bytes: usize,
     /// Publications in one answer, be it a history or a recovery: more are clamped, or not recovered.
     pub answer_entries: usize,
@@ -37,11 +42,13 @@ pub struct Limits {
     pub controls: Rate,
     /// Bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
-    /// Bytes of publications that wait for one session: more close with 3008. Answers have the same room of their own.
+    /// Bytes of publications that wait for one session: more close with 3008. Not 0.
+    ///
+    /// Answers have the same room of their own. Once a quarter of it waits, no further request is read or begun until the transport has taken some.
     pub outbox_bytes: usize,
-    /// Publications that wait for one session: more close with 3008. Answers have the same room of their own.
+    /// Publications that wait for one session: more close with 3008. Answers have the same room of their own. Not 0.
     pub outbox_frames: usize,
-    /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free.
+    /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free. Not 0.
     pub total_outbox_bytes: usize,
     /// Bytes that all channels' histories and idempotency keys may weigh together: over them those go first that nobody is in.
     pub history_bytes: usize,
@@ -49,20 +56,66 @@ pub struct Limits {
     pub store_bytes: usize,
     /// How long a request waits for the store: then it goes on without.
     pub store_timeout: Duration,
-    /// How long a session may take to open: then it is closed with 3502.
+    /// How long a session may take to open: then it is closed with 3502. 0 lifts the bound.
     pub open_timeout: Duration,
-    /// How long a peer may take nothing of what waits for it: then it is closed with 3008.
+    /// How long a peer may take nothing of what waits for it: then it is closed with 3008. 0 lifts the bound.
     pub write_timeout: Duration,
-    /// The pause between two pings.
+    /// The pause between two pings. 0 asks nobody whether it is there.
     pub ping_interval: Duration,
-    /// How long nothing may be heard after a ping: then the session is closed with 3012.
+    /// How long nothing may be heard after a ping: then the session is closed with 3012. 0 lifts the bound.
     pub pong_timeout: Duration,
-    /// How long the peer has to answer a close: then the transport is dropped.
+    /// How long the peer has to answer a close: then the transport is dropped. With 0 it is not waited for.
+    ///
+    /// What waits when a session ends in order has [`write_timeout`](Self::write_timeout) more at most, whatever the peer takes now and then.
     pub close_timeout: Duration,
-    /// Bytes of input handled in one turn of a session, before it yields to its output and to others.
+    /// Bytes of input handled in one turn of a session, before it yields to its output and to others. 0 lifts the bound.
     pub turn_bytes: usize,
-    /// Messages of input handled in one turn.
+    /// Messages of input handled in one turn. 0 lifts the bound.
     pub turn_messages: usize,
+}
+
+/// Why no hub can be built with these bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LimitsError {
+    /// A bound with which nothing could work if it is 0.
+    #[error("`{field}` must not be 0")]
+    Zero {
+        /// The field of [`Limits`].
+        field: &'static str,
+    },
+}
+
+impl LimitsError {
+    /// Returns the name of the field of [`Limits`] that is wrong.
+    pub fn field(&self) -> &'static str {
+        let Self::Zero { field } = self;
+        field
+    }
+}
+
+impl Limits {
+    /// Checks that a hub can work with these bounds.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), LimitsError> {
+        let needed = [
+            ("handshake_timeout", self.handshake_timeout.is_zero()),
+            ("head_bytes", self.head_bytes == 0),
+            ("head_line_bytes", self.head_line_bytes == 0),
+            ("head_headers", self.head_headers == 0),
+            ("message_bytes", self.message_bytes == 0),
+            ("json_depth", self.json_depth == 0),
+            ("channel_name_bytes", self.channel_name_bytes == 0),
+            ("outbox_bytes", self.outbox_bytes == 0),
+            ("outbox_frames", self.outbox_frames == 0),
+            ("total_outbox_bytes", self.total_outbox_bytes == 0),
+        ];
+        match needed.into_iter().find(|(_, zero)| *zero) {
+            Some((field, _)) => Err(LimitsError::Zero { field }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for Limits {

@@ -55,8 +55,9 @@ pub struct Arrival {
 }
 
 impl PresencePage {
-    /// Whether there are users that it does not list.
+    /// Returns whether there are users or sessions that it does not list.
     pub fn is_clamped(&self) -> bool {
-        self.present.len() < self.users
+        let listed: usize = self.present.iter().map(|present| present.sessions.len()).sum();
+        self.present.len() < self.users || listed < self.sessions
     }
 }

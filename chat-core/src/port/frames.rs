@@ -1,7 +1,7 @@
 //! Where protocols write what they have to say.
 
 use super::Framing;
-use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Place};
+use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Mark, Place};
 
 /// Takes frames one by one, as one transport puts them on the wire.
 pub struct Frames<'a> {
@@ -10,12 +10,14 @@ pub struct Frames<'a> {
     payload: Vec<u8>,
     /// What the frames that are written now are about.
     place: Place,
+    /// Where they begin.
+    mark: Mark,
 }
 
 impl<'a> Frames<'a> {
     pub(crate) fn new(framing: &'a dyn Framing, expected: usize) -> Self {
         let (batch, payload) = (BatchBuilder::with_capacity(expected, 0), Vec::new());
-        Self { framing, batch, payload, place: Place::default() }
+        Self { framing, batch, payload, place: Place::default(), mark: Mark::default() }
     }
 
     /// Writes one frame: `fill` appends its payload.
@@ -33,6 +35,12 @@ impl<'a> Frames<'a> {
 
     pub(crate) fn at(&mut self, place: Place) {
         self.place = place;
+        self.mark = self.batch.mark();
+    }
+
+    /// Takes back what was written of the present place: no more of it comes.
+    pub(crate) fn break_off(&mut self) {
+        self.batch.break_off(self.mark, self.place);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

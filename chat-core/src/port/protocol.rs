@@ -33,6 +33,11 @@ pub trait Protocol: Send + Sync + 'static {
         let _ = (channel, change, out);
     }
 
+    /// Returns whether an answer about presence writes a user's data once for each of its sessions. Then it counts as often against the bytes of that answer.
+    fn presence_by_session(&self) -> bool {
+        false
+    }
+
     /// Writes what a subscriber is told in place of publications that it does not get.
     fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
         let _ = (lost, out);

@@ -95,7 +95,7 @@ impl World {
 
     /// Moves both clocks on, and stops at every deadline between to let the tasks go on.
     pub fn advance(&self, by: Duration) {
-        let end = self.now().instant + by;
+        let end = self.now().after(by);
         self.settle();
         while self.ring(Some(end)) {
             self.settle();

@@ -81,6 +81,10 @@ impl Protocol for Centrifuge {
         out.text(|out| push::publication(publication, out));
     }
 
+    fn presence_by_session(&self) -> bool {
+        true
+    }
+
     /// One frame a session. A user who is there and changes its name or data has no words.
     fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         change.departed.iter().for_each(|who| out.text(|out| push::moved(channel, "leave", who, out)));

@@ -56,6 +56,10 @@ impl Protocol for Phoenix {
         }
     }
 
+    fn presence_by_session(&self) -> bool {
+        true
+    }
+
     fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
         out.text(|out| encode::lost(lost, out));
     }

@@ -140,8 +140,7 @@ impl Mail {
         if state.polling > 0 {
             return Some(state.patience);
         }
-        Some((state.seen + state.patience).saturating_duration_since(Instant::now()))
-            .filter(|left| !left.is_zero())
+        Some(state.patience.saturating_sub(state.seen.elapsed())).filter(|left| !left.is_zero())
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -113,7 +113,8 @@ impl LongPoll {
 
     fn run(&self, opening: Opening, token: Box<str>) {
         let Opening { seat, protocol, hello, .. } = opening;
-        let (mail, input) = Mail::new(FIRST_POLL.min(seat.hub().limits().open_timeout));
+        let open = seat.hub().limits().open_timeout;
+        let (mail, input) = Mail::new(if open.is_zero() { FIRST_POLL } else { FIRST_POLL.min(open) });
         self.sessions().insert(token.clone(), mail.clone());
         let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()));
         let this = self.clone();

@@ -5,7 +5,7 @@ use futures::Stream;
 use super::{Connection, Ending, INBOX};
 use crate::driver::summons::Manner;
 use crate::machine::{Phase, Timer};
-use crate::model::{Close, Incoming, InputError, Kind};
+use crate::model::{Close, Incoming, InputError, Kind, or_never};
 
 impl<I> Connection<I>
 where
@@ -23,8 +23,8 @@ where
             self.stalled = stalled;
             let limits = self.dialog.hub().limits();
             let patience = match self.ending {
-                Ending::None => limits.write_timeout,
-                _ => limits.write_timeout.min(limits.close_timeout),
+                Ending::None => or_never(limits.write_timeout),
+                _ => or_never(limits.write_timeout).min(limits.close_timeout),
             };
             match stalled {
                 Some(_) => self.alarm.set(Timer::Write, patience),
@@ -45,7 +45,7 @@ where
     pub(super) fn ring(&mut self, timer: Timer) {
         let (ping, pong) = {
             let limits = self.dialog.hub().limits();
-            (limits.ping_interval, limits.pong_timeout)
+            (or_never(limits.ping_interval), or_never(limits.pong_timeout))
         };
         match timer {
             Timer::Open if self.dialog.phase() == Phase::Opening => self.end(Close::STALE, Manner::Graceful),
@@ -56,8 +56,8 @@ where
                     self.alarm.set(Timer::Pong, pong);
                 }
             }
-            // Its pong may stand behind requests that wait for a hook: then it is not the peer who is silent.
-            Timer::Pong if self.dialog.waiting() >= INBOX => self.alarm.set(Timer::Pong, pong),
+            // Its pong may stand behind requests that wait for a hook, or for the transport: then it is not the peer who is silent.
+            Timer::Pong if self.held || self.dialog.waiting() >= INBOX => self.alarm.set(Timer::Pong, pong),
             Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
             Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
                 match self.ending {

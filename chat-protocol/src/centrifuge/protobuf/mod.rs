@@ -31,6 +31,10 @@ impl Protocol for Protobuf {
         write(Some(encode::publication(publication)), out);
     }
 
+    fn presence_by_session(&self) -> bool {
+        true
+    }
+
     fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         change.departed.iter().for_each(|who| write(Some(encode::moved(channel, who, false)), out));
         change.arrived.iter().for_each(|who| write(Some(encode::moved(channel, who, true)), out));

@@ -1,0 +1,61 @@
+//! How a session's protocol and transport speak, asked once.
+
+use std::sync::Arc;
+
+use crate::driver::caught::{Panicked, caught};
+use crate::driver::encoding::Encoding;
+use crate::driver::seats::Seat;
+use crate::model::{BadRequest, Limits, Message, Publication, Reply, Request, SessionId};
+use crate::port::{Frames, Framing, Protocol, Talk, Unframed};
+
+pub(super) struct Manners {
+    pub(super) talk: Box<dyn Talk>,
+    pub(super) encoding: Arc<Encoding>,
+    pub(super) answers_pings: bool,
+    pub(super) answers_closes: bool,
+    /// The protocol or the framing panicked: there is nothing that the session could say.
+    pub(super) broken: bool,
+}
+
+impl Manners {
+    pub(super) fn of(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
+        caught(|| Self::ask(seat, protocol, framing)).unwrap_or_else(|Panicked| Self::of_nobody())
+    }
+
+    fn ask(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
+        let hub = seat.hub();
+        let (answers_pings, answers_closes) = (framing.answers_pings(), framing.answers_closes());
+        let talk = protocol.talk(seat.id(), hub.limits());
+        let encoding = match talk.voice() {
+            Some(voice) => Encoding::of(voice, framing),
+            None => hub.0.encodings.intern(protocol, framing),
+        };
+        Self { talk, encoding, answers_pings, answers_closes, broken: false }
+    }
+
+    fn of_nobody() -> Self {
+        let encoding = Encoding::of(Arc::new(Mute), Arc::new(Unframed));
+        Self { talk: Box::new(Mute), encoding, answers_pings: false, answers_closes: false, broken: true }
+    }
+}
+
+/// Stands in the place of a protocol that has panicked.
+struct Mute;
+
+impl Protocol for Mute {
+    fn name(&self) -> &'static str {
+        "mute"
+    }
+
+    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+        Box::new(Self)
+    }
+
+    fn encode_publication(&self, _: &Publication, _: &mut Frames<'_>) {}
+}
+
+impl Talk for Mute {
+    fn decode(&mut self, _: Message<'_>, _: &mut Vec<Result<Request, BadRequest>>) {}
+
+    fn encode_reply(&mut self, _: &Reply, _: &mut Frames<'_>) {}
+}
