@@ -61,12 +61,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let hub = hub.build(TokioRuntime::current());
     let origins = settings.origins()?;
     let listener = TcpListener::bind(settings.listen).await?;
+    let hosts = settings.hosts(listener.local_addr()?)?;
     info!("listening on http://{}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let service = TowerToHyperService::new(
-        routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref())),
-    );
+    let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
+    let service = TowerToHyperService::new(routes::behind(hosts, &hub, all));
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

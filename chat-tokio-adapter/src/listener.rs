@@ -24,8 +24,14 @@ const LEAST_BUFFER: usize = 8192;
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
+///
+/// A listener on a loopback address is asked by its own names alone, unless the gate has [`hosts`](Gate::hosts).
 pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
     let hub = gate.hub().clone();
+    let gate = match listener.local_addr() {
+        Ok(address) => gate.listening(address),
+        Err(_) => gate,
+    };
     let service = service_fn(move |mut request: Request<Incoming>| {
         ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
     });
