@@ -2,6 +2,7 @@
 
 mod api;
 mod bounds;
+mod claims;
 mod metrics;
 mod routes;
 mod settings;
@@ -50,7 +51,7 @@ fn run() -> Result<(), Failure> {
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let open = OpenChat { open_publish: settings.open_publish };
     let mut hub = match &settings.jwt_secret {
-        Some(secret) => Hub::builder(TokenChat::new(open, secret)),
+        Some(secret) => Hub::builder(TokenChat::new(open, secret, settings.token_terms())),
         None => Hub::builder(open),
     }
     .limits(settings.limits())

@@ -12,6 +12,7 @@ use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::bounds::{Bounds, History, seconds};
+use crate::claims::Terms;
 
 /// A chat server: the page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket, /connection/http_stream and /connection/sse, Phoenix
 /// Channels at /socket, Serverpod's at /websocket and /v1/websocket; /health and /metrics.
@@ -35,6 +36,12 @@ pub(crate) struct Settings {
     /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
     #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) jwt_secret: Option<String>,
+    /// Seconds that the clocks of who makes tokens and of the server may be apart: a token holds for so long after `exp`, and before `nbf`.
+    #[arg(long, env = "CHAT_JWT_LEEWAY_SECONDS", default_value_t = 5)]
+    jwt_leeway_seconds: u32,
+    /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
+    #[arg(long, env = "CHAT_JWT_AUDIENCE")]
+    jwt_audience: Option<String>,
     /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
@@ -65,6 +72,11 @@ impl Settings {
 
     pub(crate) fn drain(&self) -> Duration {
         seconds(self.drain_seconds)
+    }
+
+    /// What tokens are held to.
+    pub(crate) fn token_terms(&self) -> Terms {
+        Terms { leeway: seconds(self.jwt_leeway_seconds), audience: self.jwt_audience.clone() }
     }
 
     /// # Errors
