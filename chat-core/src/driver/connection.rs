@@ -18,7 +18,7 @@ use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message};
-use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
+use crate::port::{Answers, ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
@@ -33,8 +33,7 @@ pub struct Connection<I> {
     peer: Peer,
     /// What the transport had not taken when it was last seen to stand still.
     stalled: Option<u64>,
-    answers_pings: bool,
-    answers_closes: bool,
+    answers: Answers,
 }
 
 /// How far the end of the session has come.
@@ -71,12 +70,21 @@ impl<I> Connection<I>
 where
     I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
 {
-    /// Over any stream of messages and any sink of frames.
+    /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
+    ///
+    /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
+    /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
+    /// says so with [`answered`](Self::answered).
     pub fn over_sink<S>(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self
     where
         S: Sink<Frame> + Send + Unpin + 'static,
     {
         Self::new(seat, protocol, Arc::new(Unframed), hello, input, Way::Frames(Box::new(Frames::new(sink))))
+    }
+
+    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    pub fn answered(self, answers: Answers) -> Self {
+        Self { answers, ..self }
     }
 
     /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
@@ -100,7 +108,7 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let (answers_pings, answers_closes) = (framing.answers_pings(), framing.answers_closes());
+        let answers = Answers { pings: framing.answers_pings(), closes: framing.answers_closes() };
         let talk = protocol.talk(seat.id(), hub.limits());
         let encoding = match talk.voice() {
             Some(voice) => Encoding::of(voice, framing),
@@ -122,8 +130,7 @@ where
             ending: Ending::None,
             peer: Peer::Talks,
             stalled: None,
-            answers_pings,
-            answers_closes,
+            answers,
         };
         connection.greet(hello);
         connection
@@ -290,7 +297,7 @@ where
                     self.alarm.set(Timer::Close, patience);
                     Ending::Said
                 }
-                Ending::Said if self.peer == Peer::Talks && self.answers_closes => return Poll::Pending,
+                Ending::Said if self.peer == Peer::Talks && self.answers.closes => return Poll::Pending,
                 Ending::Said => Ending::Finishing,
                 Ending::Finishing => match self.output.poll_close(cx) {
                     Poll::Ready(()) => Ending::Lingering,

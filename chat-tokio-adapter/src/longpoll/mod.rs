@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Close, Connection, Frame, Incoming, InputError, Kind, Opener};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener};
 use chat_websocket::{Gate, Opening, Rejection};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -115,7 +115,8 @@ impl LongPoll {
         let Opening { seat, protocol, hello, .. } = opening;
         let (mail, input) = Mail::new(FIRST_POLL.min(seat.hub().limits().open_timeout));
         self.sessions().insert(token.clone(), mail.clone());
-        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()));
+        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()))
+            .answered(Answers::BOTH);
         let this = self.clone();
         tokio::spawn(async move {
             mail.run(connection).await;
