@@ -88,7 +88,7 @@ impl TokenChat {
         };
         Ok(Identity {
             user: sub,
-            data: info.map(|info| Payload::json(info.get())),
+            data: info.map(|info| Payload::json_unchecked(info.get())),
             expires,
             subscriptions: channels.into_iter().map(Subscribe::to).collect(),
             attachment: Attachment::new(Scopes { read, write, granted }),

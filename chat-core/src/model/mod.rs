@@ -6,6 +6,7 @@ mod frame;
 mod history;
 mod identity;
 mod ids;
+mod json;
 mod limits;
 mod message;
 mod name;
@@ -22,6 +23,7 @@ pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, R
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
+pub use json::NotJson;
 pub use limits::Limits;
 pub use message::{ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
