@@ -41,6 +41,9 @@ pub(crate) struct Bounds {
     /// Sessions at once; more get 503.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
+    /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
+    #[arg(long, env = "CHAT_POLL_SHARE", default_value_t = 50, value_parser = value_parser!(u8).range(1..=100))]
+    poll_share: u8,
     /// Seconds a client may take for its opening handshake; then it gets 408.
     #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
     handshake_seconds: u32,
@@ -163,6 +166,7 @@ impl Bounds {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             sessions: self.sessions,
+            poll_share: self.poll_share,
             handshake_timeout: seconds(self.handshake_seconds),
             head_bytes: self.head_bytes,
             head_line_bytes: self.head_line_bytes,

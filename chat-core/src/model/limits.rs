@@ -9,6 +9,9 @@ use super::{NAME_BYTES, Rate};
 pub struct Limits {
     /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
     pub sessions: usize,
+    /// Seats that long polls may take, in a hundred of [`sessions`](Self::sessions): polls hold no connection, so they cost a client nothing. Over them the
+    /// oldest goes of those whose client has not shown yet that it polls on; if there is none, the next one gets 503.
+    pub poll_share: u8,
     /// How long a client may take for its opening handshake, in all: then it gets 408.
     pub handshake_timeout: Duration,
     /// Bytes of an opening handshake: more get 431.
@@ -69,6 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 100_000,
+            poll_share: 50,
             handshake_timeout: Duration::from_secs(10),
             head_bytes: 16 * 1024,
             head_line_bytes: 8 * 1024,
