@@ -92,6 +92,9 @@ pub(crate) struct Bounds {
     /// Bad requests of one session; the last closes with 3509.
     #[arg(long, env = "CHAT_STRIKES", default_value_t = 20)]
     strikes: u32,
+    /// Users and addresses whose rates and strikes are remembered over a reconnect, for ten minutes at most; over that the oldest is forgotten.
+    #[arg(long, env = "CHAT_RECORDS", default_value_t = 100_000)]
+    records: usize,
     /// Bytes that wait for one session; more close with 3008.
     #[arg(long, env = "CHAT_OUTBOX_BYTES", default_value_t = 1_048_576)]
     outbox_bytes: usize,
@@ -181,6 +184,7 @@ impl Bounds {
             requests: Rate { per_second: self.request_rate, burst: self.request_burst },
             controls: Rate { per_second: self.control_rate, burst: self.control_burst },
             strikes: self.strikes,
+            records: self.records,
             outbox_bytes: self.outbox_bytes,
             outbox_frames: self.outbox_frames,
             total_outbox_bytes: self.total_outbox_bytes,

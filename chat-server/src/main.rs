@@ -67,7 +67,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
-    let service = TowerToHyperService::new(routes::behind(hosts, &hub, all));
+    let all = routes::behind(hosts, &hub, all);
+    let all = match settings.client_address()? {
+        None => all,
+        Some(header) => routes::from_header(header, all),
+    };
+    let service = TowerToHyperService::new(all);
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

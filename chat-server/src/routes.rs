@@ -3,13 +3,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use std::net::IpAddr;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
-use chat_core::{Hub, Protocol};
+use chat_core::{Hub, Peer, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
@@ -48,6 +51,24 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
 pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
     let state = (Arc::new(hosts), hub.clone());
     routes.layer(from_fn_with_state(state, check_host)).route("/health", get(|| async { "ok\n" }))
+}
+
+/// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
+pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router {
+    let place = async |State(header): State<Option<HeaderName>>, mut request: Request, next: Next| {
+        request.extensions_mut().remove::<Peer>();
+        let last = header.and_then(|header| last_address(request.headers(), &header));
+        if let Some(address) = last {
+            request.extensions_mut().insert(Peer::from(address));
+        }
+        next.run(request).await
+    };
+    routes.layer(from_fn_with_state(header, place))
+}
+
+fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
+    let last = headers.get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim();
+    last.parse().ok()
 }
 
 async fn check_host(State((hosts, hub)): State<(Arc<Hosts>, Hub)>, request: Request, next: Next) -> Response {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::{Host, Hosts, Origin, Origins};
@@ -29,6 +30,9 @@ pub(crate) struct Settings {
     /// /health. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` with the port. Without it: any, but on a loopback address those alone.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
+    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for`; or `off`.
+    #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
+    client_address: String,
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
@@ -72,6 +76,18 @@ impl Settings {
 
     pub(crate) fn drain(&self) -> Duration {
         seconds(self.drain_seconds)
+    }
+
+    /// The header that says where a client comes from; the outer none if the connection does, the inner if nothing.
+    ///
+    /// # Errors
+    /// A text that is no header's name.
+    pub(crate) fn client_address(&self) -> Result<Option<Option<HeaderName>>, String> {
+        match &*self.client_address {
+            "connection" => Ok(None),
+            "off" => Ok(Some(None)),
+            name => name.parse().map(|name| Some(Some(name))).map_err(|error| format!("{name:?}: {error}")),
+        }
     }
 
     /// What tokens are held to.

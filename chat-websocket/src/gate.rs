@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_core::{Hello, Hub, Opener, Protocol, Seat};
+use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
@@ -75,8 +75,12 @@ impl Gate {
     ///
     /// # Errors
     /// Why it may not come in; 503 if the hub is full or drains.
+    ///
+    /// What its client did before goes by the [`Peer`] among the request's extensions, if there is one: both adapters' listeners put it there.
     pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_parts(request.method(), request.uri(), request.version(), request.headers());
+        let peer = request.extensions().get::<Peer>().copied();
+        let opened = opened.map(|(response, opening)| (response, opening.of_peer(peer)));
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
@@ -130,6 +134,13 @@ impl Gate {
             DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
+    }
+}
+
+impl Opening {
+    /// For a client that comes from there: see [`Seat::of_peer`].
+    pub fn of_peer(self, peer: Option<Peer>) -> Self {
+        Self { seat: self.seat.of_peer(peer), ..self }
     }
 }
 

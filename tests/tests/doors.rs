@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use chat_core::{Hub, OpenChat};
+use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::Member;
 use chat_tests::host::Host;
 use chat_tests::program::Program;
-use chat_tests::raw::{HANDSHAKE, Raw};
+use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
 /// What a browser writes of a picture that a page of another site shows.
 const PICTURE: [(&str, &str); 3] =
@@ -121,5 +121,85 @@ fn an_origin_with_an_odd_port_is_none_on_any_adapter() {
             let headers = [&HANDSHAKE[..], &[("Origin", &origin)]].concat();
             assert_eq!(ask(served.address, "GET", "/", &own, &headers), 403, "{origin}");
         }
+    }
+}
+
+/// Says so many lines of nonsense, and gives the code of the close if that was too much.
+fn nonsense(address: SocketAddr, target: &str, lines: usize) -> Option<u16> {
+    let mut raw = Raw::open(address, target);
+    raw.send(&frame(0x81, b"nonsense").repeat(lines));
+    raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
+    raw.close_code()
+}
+
+#[test]
+fn strikes_hold_for_a_user_over_a_reconnect_and_before_there_is_one_for_an_address() {
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol] {
+        let served = host.serve(Hub::builder(OpenChat::default()));
+        let gone = || {
+            while served.hub.stats().sessions > 0 {
+                std::thread::yield_now();
+            }
+        };
+        assert_eq!(nonsense(served.address, "/?name=eve", 19), Some(4000));
+        gone();
+        assert_eq!(nonsense(served.address, "/?name=bob", 1), Some(4000), "another has her own");
+        gone();
+        assert_eq!(nonsense(served.address, "/?name=eve", 1), Some(3509), "{host:?}");
+        gone();
+        assert_eq!(nonsense(served.address, "/", 19), Some(4000), "nobody yet, at an address");
+        gone();
+        assert_eq!(nonsense(served.address, "/", 1), Some(3509), "{host:?}");
+        gone();
+        assert_eq!(nonsense(served.address, "/?name=ann", 19), Some(4000), "who is somebody pays for nobody");
+    }
+}
+
+#[test]
+fn a_rate_holds_for_a_user_over_a_reconnect() {
+    let limits = Limits { requests: Rate { per_second: 1, burst: 20 }, ..Limits::default() };
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol] {
+        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
+        let flood = |target: &str, pings: usize| {
+            let mut raw = Raw::open(served.address, target);
+            raw.send(&frame(0x81, br#"{"type":"ping"}"#).repeat(pings));
+            raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
+            let code = raw.close_code();
+            while served.hub.stats().sessions > 0 {
+                std::thread::yield_now();
+            }
+            code
+        };
+        assert_eq!(flood("/?name=eve", 20), Some(4000));
+        assert_eq!(flood("/?name=eve", 10), Some(3013), "{host:?}");
+        assert_eq!(flood("/?name=bob", 20), Some(4000), "{host:?}");
+        assert_eq!(flood("/", 20), Some(4000));
+        assert_eq!(flood("/", 10), Some(3013), "nobody yet, at an address");
+        assert_eq!(flood("/", 2), Some(4000), "there is room to open for all who share the address");
+        assert_eq!(flood("/?name=ann", 20), Some(4000), "who is somebody pays for nobody");
+    }
+}
+
+#[test]
+fn behind_a_proxy_an_address_is_what_its_header_says_last_or_none() {
+    let server = Program::server(&["--client-address", "x-forwarded-for"]);
+    let nonsense = |from: &str, lines: usize| {
+        let mut raw = Raw::connect(server.address);
+        let headers = [&HANDSHAKE[..], &[("X-Forwarded-For", from)]].concat();
+        raw.send(request("GET", "/ws", server.address, &headers).as_bytes());
+        assert_eq!(raw.status(), 101);
+        raw.send(&frame(0x81, b"nonsense").repeat(lines));
+        raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
+        let code = raw.close_code();
+        while server.measure("chat_sessions") > 0 {
+            std::thread::yield_now();
+        }
+        code
+    };
+    assert_eq!(nonsense("10.0.0.1, 2001:db8:0:1::7", 19), Some(4000));
+    assert_eq!(nonsense("10.0.0.2, 2001:db8:0:2::7", 1), Some(4000));
+    assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9", 1), Some(3509), "of one /64");
+    for _ in 0..2 {
+        assert_eq!(nonsense("unknown", 19), Some(4000), "who comes from nowhere is like nobody");
     }
 }

@@ -18,7 +18,7 @@ use super::summons::Manner;
 use super::trace;
 use super::users::Users;
 use crate::lock::lock;
-use crate::machine::{Budget, Draft, Joined, Joining, Receipt, Shard};
+use crate::machine::{Budget, Draft, Joined, Joining, Receipt, Record, Records, Shard, Whose};
 use crate::model::{
     ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
     SenderName, SessionId,
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) encodings: Encodings,
     pub(crate) seats: Padded<Seats>,
     pub(crate) users: Padded<Users>,
+    pub(crate) records: Padded<Mutex<Records>>,
     pub(crate) next_session: Padded<AtomicU64>,
 }
 
@@ -254,6 +255,19 @@ impl Hub {
             self.0.metrics.delivered(delivery);
         }
         left.subscriber.end();
+    }
+
+    /// What is remembered of those who were here before.
+    pub(crate) fn remembered(&self, whose: &Whose) -> Record {
+        lock(&self.0.records).of(whose, self.0.runtime.now().instant)
+    }
+
+    /// Remembers what a session did, if that counts for the next one.
+    pub(crate) fn remember(&self, whose: Whose, did: Record) {
+        let now = self.0.runtime.now().instant;
+        if did.until(now).is_some() && lock(&self.0.records).add(whose, did, self.0.limits.records, now) {
+            self.0.metrics.cut_short("record");
+        }
     }
 
     pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {

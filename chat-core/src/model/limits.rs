@@ -40,6 +40,8 @@ pub struct Limits {
     pub controls: Rate,
     /// Bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
+    /// Users and addresses whose rates and strikes are remembered when their sessions are gone, for at most ten minutes: over that the oldest is forgotten.
+    pub records: usize,
     /// Bytes of publications that wait for one session: more close with 3008. Answers have the same room of their own.
     pub outbox_bytes: usize,
     /// Publications that wait for one session: more close with 3008. Answers have the same room of their own.
@@ -87,6 +89,7 @@ impl Default for Limits {
             requests: Rate { per_second: 100, burst: 200 },
             controls: Rate { per_second: 10, burst: 20 },
             strikes: 20,
+            records: 100_000,
             outbox_bytes: 1024 * 1024,
             outbox_frames: 4096,
             total_outbox_bytes: 256 * 1024 * 1024,

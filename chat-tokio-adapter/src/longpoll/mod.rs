@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
 use chat_websocket::{Gate, Opening, Rejection};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -111,7 +111,8 @@ impl LongPoll {
     async fn poll(&self, head: &Parts) -> Response<String> {
         let (token, query) = token(head);
         let Some((token, mail)) = token.and_then(|token| Some((token, self.session(token)?))) else {
-            return self.begin(&head.headers, &query);
+            let peer = head.extensions.get::<Peer>().copied();
+            return self.begin(&head.headers, &query, peer);
         };
         match mail.next().await {
             Next::Frames(frames) => said(StatusCode::OK, 200, Some(token), &frames),
@@ -124,14 +125,14 @@ impl LongPoll {
     }
 
     /// A new session. Its client polls again at once, with the token that it is told.
-    fn begin(&self, headers: &HeaderMap, query: &str) -> Response<String> {
+    fn begin(&self, headers: &HeaderMap, query: &str, peer: Option<Peer>) -> Response<String> {
         let subprotocols = bearer(headers);
         let opener = Opener { query: Some(query), subprotocols: &subprotocols };
         let opened = self.make_room().and_then(|()| self.0.gate.admit(&opener));
         let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
         match opened {
             Ok((opening, token)) => {
-                self.run(opening, token.clone());
+                self.run(opening.of_peer(peer), token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {

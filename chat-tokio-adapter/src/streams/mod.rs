@@ -12,7 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_core::{Connection, Framing, Hello, Hub, Incoming};
+use chat_core::{Connection, Framing, Hello, Hub, Incoming, Peer};
 use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
 use chat_websocket::{Hosts, Origins};
 use futures::StreamExt;
@@ -72,9 +72,9 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, Method::POST, async |request| {
-            let most = self.hub.limits().message_bytes;
+            let (most, peer) = (self.hub.limits().message_bytes, request.extensions().get().copied());
             let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
-            self.open(commands, Arc::new(HttpStream), "application/json")
+            self.open(commands, Arc::new(HttpStream), "application/json", peer)
         })
         .await
     }
@@ -88,7 +88,12 @@ impl Streams {
             }
             let commands = first_commands(request.uri().query())
                 .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
-            self.open(commands, Arc::new(EventStream), "text/event-stream")
+            self.open(
+                commands,
+                Arc::new(EventStream),
+                "text/event-stream",
+                request.extensions().get().copied(),
+            )
         })
         .await
     }
@@ -175,10 +180,11 @@ impl Streams {
         commands: String,
         framing: Arc<dyn Framing>,
         kind: &'static str,
+        peer: Option<Peer>,
     ) -> Result<StreamResponse, Refused> {
         let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
         self.hold_to_bound(&commands)?;
-        let seat = self.hub.seat().map_err(|_| full)?;
+        let seat = self.hub.seat().map_err(|_| full)?.of_peer(peer);
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
         entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
         let protocol =
