@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{ByteWriter, Runtime};
+use chat_core::{ByteWriter, Peer, Runtime};
 use chat_websocket::{
     Gate, HeadLimits, Opening, OpeningRequest, PollRead, Rejection, RequestReader, to_bytes,
 };
@@ -51,7 +51,10 @@ pub(crate) async fn enter<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Optio
 }
 
 async fn admit<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<(Opening, Vec<u8>), Failure> {
-    let OpeningRequest { head, rest } = read_request(gate, socket).await?;
+    let OpeningRequest { mut head, rest } = read_request(gate, socket).await?;
+    if let Ok(address) = socket.0.stream().peer_addr() {
+        head.extensions_mut().insert(Peer::from(address.ip()));
+    }
     let (response, opening) = gate.open(&head)?;
     write_all(socket, &to_bytes(&response.map(|()| ""))).await?;
     Ok((opening, rest))

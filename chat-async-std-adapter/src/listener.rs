@@ -25,7 +25,13 @@ const AT_ONCE: u64 = 64;
 ///
 /// A client has 10 s, 16 KiB, 8 KiB a line and 100 headers for its request; else it gets 408 or 431. The tasks are spawned on the hub's runtime: best is
 /// to run this there too, in a task, since a thread that only accepts would have to wake another for each connection.
+///
+/// A listener on a loopback address is asked by its own names alone, unless the gate has [`hosts`](Gate::hosts).
 pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Output = ()>) {
+    let gate = match listener.get_ref().local_addr() {
+        Ok(address) => gate.listening(address),
+        Err(_) => gate,
+    };
     let accepting = async {
         let (sockets, watch) = until_done(&gate, || ready(Sockets::new())).await;
         gate.hub().runtime().spawn(Box::pin(watch));

@@ -30,7 +30,7 @@ impl Protocol for Echo {
 impl Talk for Echo {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let (kind, data) = match message {
-            Message::Text(text) => ("text", Payload::json(text)),
+            Message::Text(text) => ("text", Payload::json_unchecked(text)),
             Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),
         };
         let command = Command::Call(Call { method: "echo".into(), data });

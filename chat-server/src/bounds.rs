@@ -41,6 +41,9 @@ pub(crate) struct Bounds {
     /// Sessions at once; more get 503.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
+    /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
+    #[arg(long, env = "CHAT_POLL_SHARE", default_value_t = 50, value_parser = value_parser!(u8).range(1..=100))]
+    poll_share: u8,
     /// Seconds a client may take for its opening handshake; then it gets 408.
     #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
     handshake_seconds: u32,
@@ -89,6 +92,9 @@ pub(crate) struct Bounds {
     /// Bad requests of one session; the last closes with 3509.
     #[arg(long, env = "CHAT_STRIKES", default_value_t = 20)]
     strikes: u32,
+    /// Users and addresses whose rates and strikes are remembered over a reconnect, for ten minutes at most; over that the oldest is forgotten.
+    #[arg(long, env = "CHAT_RECORDS", default_value_t = 100_000)]
+    records: usize,
     /// Bytes that wait for one session; more close with 3008.
     #[arg(long, env = "CHAT_OUTBOX_BYTES", default_value_t = 1_048_576)]
     outbox_bytes: usize,
@@ -172,6 +178,7 @@ impl Bounds {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             sessions: self.sessions,
+            poll_share: self.poll_share,
             handshake_timeout: seconds(self.handshake_seconds),
             head_bytes: self.head_bytes,
             head_line_bytes: self.head_line_bytes,
@@ -186,6 +193,7 @@ impl Bounds {
             requests: Rate { per_second: self.request_rate, burst: self.request_burst },
             controls: Rate { per_second: self.control_rate, burst: self.control_burst },
             strikes: self.strikes,
+            records: self.records,
             outbox_bytes: self.outbox_bytes,
             outbox_frames: self.outbox_frames,
             total_outbox_bytes: self.total_outbox_bytes,

@@ -2,6 +2,7 @@
 
 mod api;
 mod bounds;
+mod claims;
 mod metrics;
 mod routes;
 mod settings;
@@ -52,7 +53,7 @@ fn run() -> Result<(), Failure> {
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let open = OpenChat { open_publish: settings.open_publish };
     let mut hub = match &settings.jwt_secret {
-        Some(secret) => Hub::builder(TokenChat::new(open, secret)),
+        Some(secret) => Hub::builder(TokenChat::new(open, secret, settings.token_terms())),
         None => Hub::builder(open),
     }
     .limits(settings.limits())
@@ -63,12 +64,17 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let hub = hub.build(TokioRuntime::current());
     let origins = settings.origins()?;
     let listener = TcpListener::bind(settings.listen).await?;
+    let hosts = settings.hosts(listener.local_addr()?)?;
     info!("listening on http://{}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let service = TowerToHyperService::new(
-        routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref())),
-    );
+    let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
+    let all = routes::behind(hosts, &hub, all);
+    let all = match settings.client_address()? {
+        None => all,
+        Some(header) => routes::from_header(header, all),
+    };
+    let service = TowerToHyperService::new(all);
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

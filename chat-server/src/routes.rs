@@ -1,18 +1,23 @@
 //! What is served where.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderName};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
-use chat_core::{Hub, Protocol};
+use chat_core::{Hub, Peer, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, upgrade};
+use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, upgrade};
 
 use crate::metrics;
 
@@ -37,9 +42,43 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
         .route("/websocket", sockets.of(Legacy))
         .route("/v1/websocket", sockets.of(MethodStreams::default()))
-        .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(scrape))
         .with_state(hub.clone())
+}
+
+/// Lets those through who ask under one of these names, whatever they ask for; but who asks only whether the server is there, as balancers do by its address,
+/// is answered: that tells nothing and changes nothing.
+pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
+    let state = (Arc::new(hosts), hub.clone());
+    routes.layer(from_fn_with_state(state, check_host)).route("/health", get(|| async { "ok\n" }))
+}
+
+/// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
+pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router {
+    let place = async |State(header): State<Option<HeaderName>>, mut request: Request, next: Next| {
+        request.extensions_mut().remove::<Peer>();
+        let last = header.and_then(|header| last_address(request.headers(), &header));
+        if let Some(address) = last {
+            request.extensions_mut().insert(Peer::from(address));
+        }
+        next.run(request).await
+    };
+    routes.layer(from_fn_with_state(header, place))
+}
+
+fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
+    let last = headers.get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim();
+    last.parse().ok()
+}
+
+async fn check_host(State((hosts, hub)): State<(Arc<Hosts>, Hub)>, request: Request, next: Next) -> Response {
+    match hosts.check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(rejection) => {
+            hub.count_rejection(rejection.status().as_u16());
+            rejection.response().into_response()
+        }
+    }
 }
 
 /// Opens sessions to a hub, for pages of these origins.

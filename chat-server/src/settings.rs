@@ -1,15 +1,19 @@
 //! The command line, and the environment behind it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Origin, Origins};
+use chat_tokio_adapter::{Host, Hosts, Origin, Origins};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::bounds::{Bounds, History, seconds};
+use crate::claims::Terms;
 
 /// A chat server: the page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket, /connection/http_stream and /connection/sse, Phoenix
 /// Channels at /socket, Serverpod's at /websocket and /v1/websocket; /health and /metrics.
@@ -22,6 +26,13 @@ pub(crate) struct Settings {
     /// An origin whose pages may connect, exactly, as `https://example.com`; may stand several times, or `*` for any. Without it: the same host.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
+    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example` or `chat.example:8443`; may stand several times, or `*` for any. All others get 403, but for
+    /// /health. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` with the port. Without it: any, but on a loopback address those alone.
+    #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
+    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for`; or `off`.
+    #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
+    client_address: String,
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
@@ -29,6 +40,12 @@ pub(crate) struct Settings {
     /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
     #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) jwt_secret: Option<String>,
+    /// Seconds that the clocks of who makes tokens and of the server may be apart: a token holds for so long after `exp`, and before `nbf`.
+    #[arg(long, env = "CHAT_JWT_LEEWAY_SECONDS", default_value_t = 5)]
+    jwt_leeway_seconds: u32,
+    /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
+    #[arg(long, env = "CHAT_JWT_AUDIENCE")]
+    jwt_audience: Option<String>,
     /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
@@ -67,6 +84,23 @@ impl Settings {
         seconds(self.drain_seconds)
     }
 
+    /// The header that says where a client comes from; the outer none if the connection does, the inner if nothing.
+    ///
+    /// # Errors
+    /// A text that is no header's name.
+    pub(crate) fn client_address(&self) -> Result<Option<Option<HeaderName>>, String> {
+        match &*self.client_address {
+            "connection" => Ok(None),
+            "off" => Ok(Some(None)),
+            name => name.parse().map(|name| Some(Some(name))).map_err(|error| format!("{name:?}: {error}")),
+        }
+    }
+
+    /// What tokens are held to.
+    pub(crate) fn token_terms(&self) -> Terms {
+        Terms { leeway: seconds(self.jwt_leeway_seconds), audience: self.jwt_audience.clone() }
+    }
+
     /// # Errors
     /// The first text that is no origin.
     pub(crate) fn origins(&self) -> Result<Origins, String> {
@@ -76,9 +110,33 @@ impl Settings {
         if self.allow_origin.iter().any(|origin| origin == "*") {
             return Ok(Origins::Any);
         }
-        let parse = |text: &String| text.parse::<Origin>().map_err(|error| format!("{text:?}: {error}"));
-        self.allow_origin.iter().map(parse).collect::<Result<_, _>>().map(Origins::Only)
+        parse_all::<Origin>(&self.allow_origin).map(Origins::Only)
     }
+
+    /// The names under which a server may be asked that listens there.
+    ///
+    /// # Errors
+    /// The first text that is no host.
+    pub(crate) fn hosts(&self, listening: SocketAddr) -> Result<Hosts, String> {
+        let own = Hosts::of_listener(listening);
+        if self.allow_host.iter().any(|host| host == "*") || self.allow_host.is_empty() && own == Hosts::Any {
+            return Ok(Hosts::Any);
+        }
+        let named = parse_all::<Host>(&self.allow_host)?;
+        let origins = match self.origins()? {
+            Origins::Only(origins) => origins,
+            _ => Vec::new(),
+        };
+        let hosts = named.into_iter().chain(origins.iter().map(|origin| origin.host().clone()));
+        Ok(match own {
+            Hosts::Any => Hosts::Only(hosts.collect()),
+            own => own.and(hosts),
+        })
+    }
+}
+
+fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| text.parse().map_err(|error| format!("{text:?}: {error}"))).collect()
 }
 
 #[cfg(test)]
@@ -116,6 +174,32 @@ mod tests {
         let origins = |list: &str| Settings::parse_from(["chat-server", "--allow-origin", list]).origins();
         assert_eq!(origins("*"), Ok(Origins::Any));
         assert!(origins("https://a.example,http://b.example:81").is_ok());
-        assert!(origins("a.example").is_err());
+        assert!(origins("capacitor://localhost,chrome-extension://abc").is_ok());
+        for odd in
+            ["a.example", "https://a.example:+443", "https://a.example:0443", "https://a.example:99999"]
+        {
+            assert!(origins(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_exact_or_any_and_on_loopback_there_is_a_list_without_a_flag() {
+        let hosts = |listening: &str, flags: &[&str]| {
+            let settings = Settings::parse_from([&["chat-server"], flags].concat());
+            settings.hosts(listening.parse().expect("an address"))
+        };
+        let only =
+            |names: &[&str]| Hosts::Only(names.iter().map(|name| name.parse().expect("a host")).collect());
+        let own = ["localhost:81", "127.0.0.1:81", "[::1]:81", "127.0.0.1:81"];
+        assert_eq!(hosts("0.0.0.0:81", &[]), Ok(Hosts::Any));
+        assert_eq!(hosts("127.0.0.1:81", &[]), Ok(only(&own)));
+        assert_eq!(hosts("127.0.0.1:81", &["--allow-host", "*"]), Ok(Hosts::Any));
+        assert_eq!(hosts("0.0.0.0:81", &["--allow-host", "a,b:82"]), Ok(only(&["a", "b:82"])));
+        let both = [&own[..], &["a", "b:443"]].concat();
+        assert_eq!(
+            hosts("127.0.0.1:81", &["--allow-host", "a", "--allow-origin", "https://b"]),
+            Ok(only(&both))
+        );
+        assert!(hosts("0.0.0.0:81", &["--allow-host", "a:+80"]).is_err());
     }
 }

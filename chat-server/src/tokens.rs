@@ -5,47 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
     Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish, Refusal,
-    SenderName, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, Token, UserId,
+    SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, Token,
 };
 use chrono::{DateTime, Utc};
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::value::RawValue;
+use serde::de::DeserializeOwned;
+use tracing::info;
+
+use crate::claims::{ChannelClaims, Claims, Terms, Timed};
 
 /// As the open chat, for those whose token says who they are, and within the scopes that it names.
 pub(crate) struct TokenChat {
     open: OpenChat,
     key: DecodingKey,
     validation: Validation,
-}
-
-/// What a token says. `sub` is the user; `name` the name to speak under, `sub` without it; `info` what others see of the user.
-///
-/// `channels` are those that its session is put into at once.
-///
-/// `read` and `write` are the channels that may be joined and written to: names, or beginnings of names with a `*` behind. Without one of them, any channel.
-#[derive(Deserialize)]
-struct Claims {
-    sub: UserId,
-    name: Option<SenderName>,
-    exp: Option<f64>,
-    info: Option<Box<RawValue>>,
-    #[serde(default)]
-    channels: Vec<ChannelId>,
-    read: Option<Vec<String>>,
-    write: Option<Vec<String>>,
-    /// Only a token for one channel has this, and it lets nobody in.
-    channel: Option<IgnoredAny>,
-}
-
-/// What a token for one channel says: that this user may join it, until then.
-#[derive(Deserialize)]
-struct ChannelClaims {
-    sub: UserId,
-    channel: ChannelId,
-    exp: Option<f64>,
+    terms: Terms,
 }
 
 /// What the endpoint attaches to a session.
@@ -78,23 +52,33 @@ impl Granted {
 }
 
 impl TokenChat {
-    pub(crate) fn new(open: OpenChat, secret: &str) -> Self {
+    pub(crate) fn new(open: OpenChat, secret: &str, terms: Terms) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
-        (validation.leeway, validation.validate_aud, validation.validate_nbf) = (0, false, true);
-        Self { open, key: DecodingKey::from_secret(secret.as_bytes()), validation }
+        // The library takes a date that it cannot read for none: dates and the audience are read here.
+        (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+        Self { open, key: DecodingKey::from_secret(secret.as_bytes()), validation, terms }
     }
 
-    fn claims<T: DeserializeOwned>(&self, token: &Token) -> Result<T, Refusal> {
-        let claims = decode::<T>(&token.0, &self.key, &self.validation);
-        claims.map(|claims| claims.claims).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => Refusal::token_expired("the token has expired"),
-            _ => Refusal::unauthorized(format!("the token does not hold: {error}")),
-        })
+    /// What a token says, and until when it holds.
+    fn claims<T: DeserializeOwned + Timed>(
+        &self,
+        token: &Token,
+    ) -> Result<(T, Option<DateTime<Utc>>), Refusal> {
+        let claims = decode::<T>(&token.0, &self.key, &self.validation)
+            .map_err(|error| Refusal::unauthorized(format!("the token does not hold: {error}")))?
+            .claims;
+        let until = claims.times().check(&self.terms, Utc::now())?;
+        Ok((claims, until))
     }
 
     fn identify(&self, token: &Token, granted: Granted) -> Result<Identity, Refusal> {
-        let Claims { sub, name, exp, info, channels, read, write, channel } = self.claims(token)?;
+        self.read(token, granted).inspect_err(|refusal| trace_refused("a token is", refusal))
+    }
+
+    fn read(&self, token: &Token, granted: Granted) -> Result<Identity, Refusal> {
+        let (claims, expires) = self.claims::<Claims>(token)?;
+        let Claims { sub, name, info, channels, read, write, channel, .. } = claims;
         if channel.is_some() {
             return Err(Refusal::unauthorized("that is a token for one channel"));
         }
@@ -104,8 +88,8 @@ impl TokenChat {
         };
         Ok(Identity {
             user: sub,
-            data: info.map(|info| Payload::json(info.get())),
-            expires: exp.and_then(time),
+            data: info.map(|info| Payload::json_unchecked(info.get())),
+            expires,
             subscriptions: channels.into_iter().map(Subscribe::to).collect(),
             attachment: Attachment::new(Scopes { read, write, granted }),
             ..Identity::named(name)
@@ -119,21 +103,33 @@ impl TokenChat {
         channel: &ChannelId,
         token: &Token,
     ) -> Result<Option<DateTime<Utc>>, Refusal> {
-        let claims: ChannelClaims = self.claims(token).map_err(|refusal| match refusal.code {
-            109 => refusal,
-            _ => Refusal::permission_denied(refusal.message),
-        })?;
+        self.read_for(session, channel, token)
+            .inspect_err(|refusal| trace_refused("a token for a channel is", refusal))
+    }
+
+    fn read_for(
+        &self,
+        session: &SessionInfo,
+        channel: &ChannelId,
+        token: &Token,
+    ) -> Result<Option<DateTime<Utc>>, Refusal> {
+        let (claims, expires) =
+            self.claims::<ChannelClaims>(token).map_err(|refusal| match refusal.code {
+                109 => refusal,
+                _ => Refusal::permission_denied(refusal.message),
+            })?;
         if claims.sub != session.user || claims.channel != *channel {
             return Err(Refusal::permission_denied("that is a token for another user or channel"));
         }
         scopes(session)?.granted.add(channel);
-        Ok(claims.exp.and_then(time))
+        Ok(expires)
     }
 }
 
-/// RFC 7519 §2: seconds since 1970, perhaps with a fraction.
-fn time(seconds: f64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
+/// Without the token, and cut: what is not signed yet may be anything.
+fn trace_refused(what: &str, refusal: &Refusal) {
+    let why: String = refusal.message.chars().take(200).collect();
+    info!(code = refusal.code, why = ?why, "{what} refused");
 }
 
 impl Endpoint for TokenChat {

@@ -186,7 +186,7 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
     let content: Vec<u8> = row.get(3)?;
     let content = match row.get(2)? {
         true => Payload::Binary(content.into()),
-        false => Payload::json(String::from_utf8(content).map_err(|error| odd(3, error))?),
+        false => Payload::json_unchecked(String::from_utf8(content).map_err(|error| odd(3, error))?),
     };
     let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Refers::Edit(offset(edited)));
     let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Refers::Delete(offset(deleted)));

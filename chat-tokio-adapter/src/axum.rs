@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use ::axum::extract::{Request, State};
 use bytes::Bytes;
-use chat_core::{Close, Connection, Frame, Hello, Hub, Incoming, InputError, Kind, Protocol, Seat};
+use chat_core::{Answers, Close, Connection, Frame, Hello, Hub, Incoming, InputError, Kind, Protocol, Seat};
 use futures::{SinkExt, StreamExt};
 use http::Response;
 
@@ -24,7 +24,7 @@ pub async fn run(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, socket: 
     let (sink, stream) = socket.split();
     let input = stream.filter_map(|message| ready(message.map_or(Some(Err(InputError::Lost)), incoming)));
     let sink = sink.with(|frame: Frame| ready(Ok::<_, ::axum::Error>(outgoing(frame))));
-    Connection::over_sink(seat, protocol, hello, input, sink).await
+    Connection::over_sink(seat, protocol, hello, input, sink).answered(Answers::BOTH).await
 }
 
 /// axum answers pings by itself.

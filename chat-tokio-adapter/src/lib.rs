@@ -35,7 +35,7 @@ mod socket;
 mod streams;
 mod upgrade;
 
-pub use chat_websocket::{Gate, Opening, Origin, Origins, Rejection};
+pub use chat_websocket::{Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection};
 pub use listener::{serve, serve_http};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;

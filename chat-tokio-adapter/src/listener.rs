@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, ready};
 
-use chat_core::Hub;
+use chat_core::{Hub, Peer};
 use chat_websocket::Gate;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -27,8 +27,14 @@ const LEAST_BUFFER: usize = 8192;
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
+///
+/// A listener on a loopback address is asked by its own names alone, unless the gate has [`hosts`](Gate::hosts).
 pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
     let hub = gate.hub().clone();
+    let gate = match listener.local_addr() {
+        Ok(address) => gate.listening(address),
+        Err(_) => gate,
+    };
     let service = service_fn(move |mut request: Request<Incoming>| {
         ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
     });
@@ -36,7 +42,8 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 }
 
 /// Serves any hyper service, with the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do before it is anybody: a head of 16 KiB, 8 KiB
-/// a line, 100 headers, 10 s unless told; else 431 or 408.
+/// a line, 100 headers, 10 s unless told; else 431 or 408. The [`Peer`] is among each request's extensions; behind a proxy, where that is the proxy, the service is to
+/// take it out or to put another in its place.
 pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
 where
     S: Service<Request<Incoming>, Response = Response<B>>
@@ -55,10 +62,31 @@ where
     let accepting = async {
         loop {
             let socket = accept(&listener, &hub).await;
-            tokio::spawn(serve_socket(socket, hub.clone(), service.clone()));
+            let peer = socket.peer_addr().ok().map(|address| Peer::from(address.ip()));
+            let service = FromPeer { service: service.clone(), peer };
+            tokio::spawn(serve_socket(socket, hub.clone(), service));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
+}
+
+/// A service of one connection: each request says where it comes from.
+struct FromPeer<S> {
+    service: S,
+    peer: Option<Peer>,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for FromPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> S::Future {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
+        self.service.call(request)
+    }
 }
 
 async fn accept(listener: &TcpListener, hub: &Hub) -> TcpStream {

@@ -184,14 +184,54 @@ async fn a_session_that_nobody_polls_ends_after_half_a_minute_and_one_that_is_po
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_begun_and_never_polled_gives_its_seat_back_after_two_seconds() {
+async fn a_session_that_is_begun_and_never_polled_gives_its_seat_back_after_fifteen_seconds() {
     let served = served(Limits::default());
     let token = served.open().await;
     assert_eq!(served.post(&token, &[r#"["1","1","room","phx_join",{}]"#]).await, 200);
-    sleep(SECOND).await;
-    assert_eq!(served.sessions(), 1);
+    sleep(SECOND * 14).await;
+    assert_eq!(served.sessions(), 1, "a line with a round trip of seconds is not done yet");
     sleep(SECOND * 2).await;
     assert_eq!(served.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_are_given_up_fill_no_more_than_their_share_and_the_oldest_of_them_goes_first() {
+    let served = served(Limits { sessions: 10, ..Limits::default() });
+    let stays = served.joined().await;
+    assert_eq!(served.post(&stays, &[r#"[null,"2","phoenix","heartbeat",{}]"#]).await, 200);
+    assert_eq!(served.poll(&stays).await.status, 200, "its second poll");
+    let mut given_up = Vec::new();
+    for _ in 0..500 {
+        let token = served.open().await;
+        assert!(tokio::time::timeout(SECOND / 500, served.poll(&token)).await.is_err());
+        given_up.push(token);
+        assert!(served.sessions() <= 6, "{}", served.sessions());
+    }
+    sleep(SECOND).await;
+    assert_eq!(served.sessions(), 5);
+    let newest = given_up.pop().expect("many");
+    assert_eq!(served.poll(&newest).await.status, 204);
+    let again = served.poll(&given_up[0]).await;
+    assert!(
+        again.status == 410 && again.token.as_deref() != Some(&*given_up[0]),
+        "the oldest are gone: {again:?}"
+    );
+    assert_eq!(served.post(&stays, &[r#"[null,"3","phoenix","heartbeat",{}]"#]).await, 200);
+    assert_eq!(served.poll(&stays).await.status, 200, "who polls on is never the one to go");
+    assert!(served.hub.seat().is_ok(), "there is room for a socket");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_full_of_those_who_poll_on_lets_no_more_in() {
+    let served = served(Limits { sessions: 3, ..Limits::default() });
+    for _ in 0..2 {
+        let token = served.joined().await;
+        assert_eq!(served.post(&token, &[r#"[null,"2","phoenix","heartbeat",{}]"#]).await, 200);
+        assert_eq!(served.poll(&token).await.status, 200);
+    }
+    assert_eq!(served.get("vsn=2.0.0").await.status, 500);
+    assert_eq!(served.hub.stats().rejections.get(&503), Some(&1));
+    assert!(served.hub.seat().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +282,7 @@ async fn a_stop_says_what_waits_and_then_that_the_session_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_full_hub_begins_no_session() {
     let served = served(Limits { sessions: 1, ..Limits::default() });
-    served.open().await;
+    let _seat = served.hub.seat().expect("there is room");
     assert_eq!(served.get("vsn=2.0.0").await.status, 500);
 }
 

@@ -15,6 +15,14 @@ impl Framing for WebSocket {
         "websocket"
     }
 
+    fn answers_pings(&self) -> bool {
+        true
+    }
+
+    fn answers_closes(&self) -> bool {
+        true
+    }
+
     /// A control frame's payload over 125 bytes is cut.
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
         let (opcode, most) = match kind {

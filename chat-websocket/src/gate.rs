@@ -1,15 +1,17 @@
 //! All that an adapter needs to let a client in.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_core::{Hello, Hub, Opener, Protocol, Seat};
-use http::header::{HOST, HeaderValue, ORIGIN};
+use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
+use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::decoder::DecoderConfig;
-use crate::handshake::{Rejection, accept, single};
-use crate::origin::{Origins, check_origin};
+use crate::handshake::{Rejection, accept};
+use crate::host::{Hosts, host};
+use crate::origin::Origins;
 
 /// A hub, a protocol, and who may come in. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Gate {
     hub: Hub,
     protocol: Arc<dyn Protocol>,
     origins: Arc<Origins>,
+    /// None until somebody chose.
+    hosts: Option<Arc<Hosts>>,
 }
 
 /// A client that may come in, once the 101 is sent.
@@ -34,13 +38,27 @@ pub struct Opening {
 impl Gate {
     /// Lets pages of the same host in, and all that are no pages.
     pub fn new(hub: Hub, protocol: impl Protocol) -> Self {
-        Self { hub, protocol: Arc::new(protocol), origins: Arc::default() }
+        Self { hub, protocol: Arc::new(protocol), origins: Arc::default(), hosts: None }
     }
 
     /// Lets in pages of these origins.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Arc::new(origins);
         self
+    }
+
+    /// Lets in those who ask under one of these names; all others get 403.
+    ///
+    /// Without it, whatever name the client says is taken, but behind an adapter's `serve` on a loopback address: see [`listening`](Self::listening). Behind
+    /// a proxy that passes `Host` on, the proxy's names are to be named.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = Some(Arc::new(hosts));
+        self
+    }
+
+    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless [`hosts`](Self::hosts) were named. For adapters.
+    pub fn listening(self, at: SocketAddr) -> Self {
+        if self.hosts.is_some() { self } else { self.hosts(Hosts::of_listener(at)) }
     }
 
     /// What is spoken behind it.
@@ -57,18 +75,23 @@ impl Gate {
     ///
     /// # Errors
     /// Why it may not come in; 503 if the hub is full or drains.
+    ///
+    /// What its client did before goes by the [`Peer`] among the request's extensions, if there is one: both adapters' listeners put it there.
     pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_parts(request.method(), request.uri(), request.version(), request.headers());
+        let peer = request.extensions().get::<Peer>().copied();
+        let opened = opened.map(|(response, opening)| (response, opening.of_peer(peer)));
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
     /// The origin of the page that a request comes from, if it is a page's and that may speak here. For transports other than the WebSocket.
     ///
     /// # Errors
-    /// [`Rejection::Host`] and [`Rejection::Origin`].
+    /// [`Rejection::Host`], [`Rejection::ForeignHost`] and [`Rejection::Origin`].
     pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Rejection> {
-        let host = single(headers, &HOST).ok_or(Rejection::Host);
-        let allowed = host.and_then(|host| match check_origin(headers, host, &self.origins) {
+        let named = host(headers).map(drop).ok_or(Rejection::Host);
+        let asked = named.and_then(|()| self.check_host(headers));
+        let allowed = asked.and_then(|()| match self.origins.admit(headers) {
             true => Ok(headers.get(ORIGIN)),
             false => Err(Rejection::Origin),
         });
@@ -92,9 +115,14 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(Response<()>, Opening), Rejection> {
         let accepted = accept(method, version, headers, &self.origins)?;
+        self.check_host(headers)?;
         let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
         let (subprotocol, opening) = self.seat(&opener)?;
         Ok((accepted.response(subprotocol), opening))
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        self.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(headers))
     }
 
     /// With the subprotocol that is chosen.
@@ -106,6 +134,13 @@ impl Gate {
             DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
+    }
+}
+
+impl Opening {
+    /// For a client that comes from there: see [`Seat::of_peer`].
+    pub fn of_peer(self, peer: Option<Peer>) -> Self {
+        Self { seat: self.seat.of_peer(peer), ..self }
     }
 }
 

@@ -3,14 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
-use crate::origin::{Origins, check_origin};
+use crate::host;
+use crate::origin::Origins;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -25,8 +26,11 @@ pub enum Rejection {
     #[error("a WebSocket needs HTTP/1.1")]
     HttpVersion,
     /// 400.
-    #[error("one Host is needed")]
+    #[error("one Host is needed, and its port is a number of 1 to 65535")]
     Host,
+    /// 403.
+    #[error("this server is not asked by that Host")]
+    ForeignHost,
     /// 426.
     #[error("this is a WebSocket: Upgrade: websocket is missing")]
     NoUpgrade,
@@ -46,7 +50,7 @@ pub enum Rejection {
     #[error("an opening handshake has no body")]
     Body,
     /// 403.
-    #[error("this origin may not open a WebSocket here")]
+    #[error("a page of this origin may not come in here")]
     Origin,
     /// 403.
     #[error("this version of the protocol is not spoken here")]
@@ -89,7 +93,7 @@ pub fn accept(
     ensure(method == Method::GET, Rejection::Method)?;
     ensure(version == Version::HTTP_11, Rejection::HttpVersion)?;
     ensure(!has_body(headers), Rejection::Body)?;
-    let host = single(headers, &HOST).filter(|host| !host.is_empty()).ok_or(Rejection::Host)?;
+    ensure(host::host(headers).is_some(), Rejection::Host)?;
     ensure(names(headers, &UPGRADE, "websocket"), Rejection::NoUpgrade)?;
     ensure(names(headers, &CONNECTION, "upgrade"), Rejection::Connection)?;
     let version = single(headers, &SEC_WEBSOCKET_VERSION);
@@ -98,7 +102,7 @@ pub fn accept(
     let decoded = STANDARD.decode(key).map_err(|_| Rejection::Key)?;
     ensure(decoded.len() == 16, Rejection::Key)?;
     let subprotocols = subprotocols(headers)?;
-    ensure(check_origin(headers, host, origins), Rejection::Origin)?;
+    ensure(origins.admit(headers), Rejection::Origin)?;
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let accept = HeaderValue::from_str(&STANDARD.encode(digest)).expect("base64 is a header's value");
     Ok(Accepted { accept, subprotocols })
@@ -130,7 +134,7 @@ impl Rejection {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoUpgrade | Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::Origin | Self::Unwelcome => StatusCode::FORBIDDEN,
+            Self::Origin | Self::ForeignHost | Self::Unwelcome => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -6,13 +6,14 @@
 //!   chat_core's batches ─▶ WebSocket (framing) ─▶ bytes, made once for all subscribers
 //! ```
 //!
-//! The public interface is: [`accept`] and [`RequestReader`] for the opening handshake, [`Origins`] for who may open one, [`Decoder`] for
+//! The public interface is: [`accept`] and [`RequestReader`] for the opening handshake, [`Origins`] and [`Hosts`] for who may open one, [`Decoder`] for
 //! what clients say and [`Messages`] for the stream of it, [`WebSocket`] for what they are told, [`Gate`] for all that an adapter needs to let one in.
 
 mod decoder;
 mod framing;
 mod gate;
 mod handshake;
+mod host;
 mod messages;
 mod origin;
 mod request;
@@ -22,6 +23,7 @@ pub use decoder::{Decoder, DecoderConfig, ReadError};
 pub use framing::WebSocket;
 pub use gate::{Gate, Opening};
 pub use handshake::{Accepted, Rejection, accept};
+pub use host::{Host, HostError, Hosts};
 pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
 pub use request::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};

@@ -1,16 +1,17 @@
-//! Which pages may open a WebSocket (RFC 6455 §10.2): browsers name theirs, and do not keep them apart otherwise.
+//! Which pages may come in (RFC 6455 §10.2): browsers name theirs, and do not keep them apart otherwise.
 
 use std::str::FromStr;
 
-use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
 use crate::handshake::single;
+use crate::host::{Host, host};
 
-/// Which origins may come in. Requests without `Origin` are no browser's and always may.
+/// Which origins may come in. What no page asks for always may: it has neither an `Origin` nor what browsers say of a request that has none (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// The host and port that the request itself names.
+    /// The host and port that the request itself names. Only as good as that name: see [`Hosts`](crate::Hosts).
     #[default]
     SameHost,
     /// These, exactly.
@@ -19,17 +20,16 @@ pub enum Origins {
     Any,
 }
 
-/// A scheme, a host and a port (RFC 6454), compared as such.
+/// A scheme, a host and a port (RFC 6454), compared as such. An app in a web view has a scheme of its own, such as `capacitor://localhost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
-    host: String,
-    port: u16,
+    host: Host,
 }
 
 /// A text that is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an origin is scheme://host or scheme://host:port, with scheme http or https")]
+#[error("an origin is scheme://host or scheme://host:port, with a port of 1 to 65535")]
 pub struct OriginError;
 
 impl FromStr for Origin {
@@ -37,50 +37,76 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let (scheme, rest) = text.split_once("://").ok_or(OriginError)?;
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let plain =
+            scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(letter);
+        let host: Host = rest.parse().map_err(|_| OriginError)?;
         let scheme = scheme.to_ascii_lowercase();
-        let default = match scheme.as_str() {
-            "http" => 80,
-            "https" => 443,
-            _ => return Err(OriginError),
-        };
-        let (host, port) = host_and_port(rest).ok_or(OriginError)?;
-        Ok(Self { scheme, host, port: port.unwrap_or(default) })
+        let port = host.port.or(usual_port(&scheme));
+        plain.then_some(Self { scheme, host: Host { port, ..host } }).ok_or(OriginError)
+    }
+}
+
+impl Origin {
+    /// The host that its pages come from.
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 }
 
 impl Origins {
     /// Whether a request with these headers may come in.
     pub fn admit(&self, headers: &HeaderMap) -> bool {
-        let host = single(headers, &HOST).cloned();
-        check_origin(headers, &host.unwrap_or_else(|| HeaderValue::from_static("")), self)
+        if *self == Self::Any {
+            return true;
+        }
+        if !is_asked_by_script(headers) {
+            return false;
+        }
+        if !headers.contains_key(ORIGIN) {
+            return is_said(headers, "sec-fetch-site", &["same-origin", "none"]);
+        }
+        let text = single(headers, &ORIGIN).and_then(|origin| origin.to_str().ok());
+        let Some(origin) = text.and_then(|text| text.parse::<Origin>().ok()) else { return false };
+        match self {
+            Self::Any => true,
+            Self::Only(allowed) => allowed.contains(&origin),
+            Self::SameHost => host(headers).is_some_and(|host| origin.is_of(&host)),
+        }
     }
 }
 
-pub(crate) fn check_origin(headers: &HeaderMap, host: &HeaderValue, origins: &Origins) -> bool {
-    if !headers.contains_key(ORIGIN) || *origins == Origins::Any {
-        return true;
-    }
-    let text = single(headers, &ORIGIN).and_then(|origin| origin.to_str().ok());
-    let Some(origin) = text.and_then(|text| text.parse::<Origin>().ok()) else { return false };
-    match origins {
-        Origins::Any => true,
-        Origins::Only(allowed) => allowed.contains(&origin),
-        Origins::SameHost => host.to_str().ok().and_then(host_and_port).is_some_and(|(host, port)| {
-            let default = if origin.scheme == "https" { 443 } else { 80 };
-            (host, port.unwrap_or(default)) == (origin.host, origin.port)
-        }),
+impl Origin {
+    fn is_of(&self, host: &Host) -> bool {
+        let usual = usual_port(&self.scheme);
+        usual.is_some() && self.host.name == host.name && self.host.port == host.port.or(usual)
     }
 }
 
-/// Takes apart what `http::uri` takes for an authority, but for user names.
-fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
-    let authority: http::uri::Authority = text.parse().ok()?;
-    let whole = !text.contains('@') && !text.ends_with(':') && !authority.host().is_empty();
-    whole.then(|| (authority.host().to_ascii_lowercase(), authority.port_u16()))
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+/// A page's picture, script, frame or link asks without an `Origin`; nothing of those is to open a session, though it be on a page of the same host.
+fn is_asked_by_script(headers: &HeaderMap) -> bool {
+    is_said(headers, "sec-fetch-dest", &["empty", "websocket"])
+        && is_said(headers, "sec-fetch-mode", &["cors", "same-origin", "websocket"])
+}
+
+/// Whether a header of Fetch Metadata says one of these, or is not there.
+fn is_said(headers: &HeaderMap, name: &'static str, one_of: &[&str]) -> bool {
+    headers.get_all(name).iter().all(|value| one_of.iter().any(|known| value == known))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::HOST;
+
     use super::*;
 
     fn may(origin: &[&str], host: &'static str, origins: &Origins) -> bool {
@@ -88,7 +114,8 @@ mod tests {
         for value in origin {
             headers.append(ORIGIN, HeaderValue::from_str(value).expect("a value"));
         }
-        check_origin(&headers, &HeaderValue::from_static(host), origins)
+        headers.insert(HOST, HeaderValue::from_static(host));
+        origins.admit(&headers)
     }
 
     #[test]
@@ -122,5 +149,52 @@ mod tests {
         for evil in ["https://evilgood.com", "http://good.com", "https://good.com:444", "null"] {
             assert!(!may(&[evil], "chat.example", &only), "{evil}");
         }
+        let app = Origins::Only(vec!["capacitor://localhost".parse().expect("an origin")]);
+        assert!(may(&["capacitor://localhost"], "chat.example", &app));
+        for evil in ["capacitor://evil", "http://localhost", "capacitor://localhost:1"] {
+            assert!(!may(&[evil], "localhost", &app), "{evil}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_read_strictly_or_it_is_none() {
+        let only = Origins::Only(vec!["https://good.com".parse().expect("an origin")]);
+        for port in ["+443", "0443", "0443x", "443x", "99999", "", " 443", "4_43", "-443", "0", "443:443"] {
+            let odd = format!("https://good.com:{port}");
+            assert!(!may(&[&odd], "good.com", &only), "{odd}");
+            assert!(!may(&[&odd], "good.com", &Origins::SameHost), "{odd}");
+            assert_eq!(odd.parse::<Origin>(), Err(OriginError), "in the list");
+        }
+        assert!(!may(&["https://good.com"], "good.com:+443", &Origins::SameHost), "a host's as well");
+        for odd in ["://a", "1a://b", "a b://c", "https:///", "https://u@good.com", "https://good.com?"] {
+            assert_eq!(odd.parse::<Origin>(), Err(OriginError), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_asks_for_without_an_origin_is_known_by_what_browsers_say_of_it() {
+        let asked = |said: &[(&'static str, &'static str)], origins: &Origins| {
+            let mut headers = HeaderMap::new();
+            said.iter().for_each(|(name, value)| {
+                headers.append(*name, HeaderValue::from_static(value));
+            });
+            origins.admit(&headers)
+        };
+        let (site, mode, dest) = ("sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest");
+        for origins in [Origins::SameHost, Origins::Only(Vec::new())] {
+            let may = |said: &[(&'static str, &'static str)]| asked(said, &origins);
+            assert!(may(&[(site, "same-origin"), (mode, "cors"), (dest, "empty")]));
+            assert!(may(&[(mode, "cors")]), "a library that is no browser");
+            for foreign in ["cross-site", "same-site", "", "new"] {
+                assert!(!may(&[(site, foreign), (mode, "cors"), (dest, "empty")]), "{foreign}");
+            }
+            for by in ["image", "script", "document", "iframe", "style", "video", "object", "report"] {
+                assert!(!may(&[(site, "same-origin"), (mode, "no-cors"), (dest, by)]), "{by}");
+                assert!(!may(&[(dest, by)]), "{by}");
+            }
+            assert!(!may(&[(site, "none"), (mode, "navigate"), (dest, "document")]), "a link in a letter");
+            assert!(!may(&[(site, "same-origin"), (site, "cross-site")]), "twice");
+        }
+        assert!(asked(&[(site, "cross-site"), (mode, "no-cors"), (dest, "image")], &Origins::Any));
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chat_core::testkit::{Script, Way, Wire, World};
 use chat_core::{
-    Call, Close, Connect, Connection, Endpoint, Full, Hello, Hub, Identity, Incoming, InputError, Limits,
-    OpenChat, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
+    Answers, Call, Close, Connect, Connection, Endpoint, Full, Hello, Hub, Identity, Incoming, InputError,
+    Limits, OpenChat, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
     SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
@@ -66,7 +66,7 @@ impl Endpoint for Moody {
 
     async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
         match wish.content.as_bytes() {
-            b"twice" => self.hub().publish(&wish.channel, Payload::json("once")).map(drop)?,
+            b"twice" => self.hub().publish(&wish.channel, Payload::json_unchecked("once")).map(drop)?,
             b"out" => assert!(self.hub().disconnect(who.id, Close::new(4001, "as you wish"))),
             _ => {}
         }
@@ -412,4 +412,50 @@ fn times_that_mean_never_and_times_of_nothing_are_both_well() {
             }
         }
     });
+}
+
+/// A session whose peer only listens, on a transport that says so much of what its peers answer; and how it ended.
+fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option<Close>>>) {
+    let (wire, ended) = (Wire::default(), Arc::new(Mutex::new(None)));
+    wire.ignore_pings();
+    wire.ignore_close();
+    let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
+    let seat = scene.hub.seat().expect("there is room");
+    let connection = Connection::over_sink(seat, Arc::new(Script), hello, wire.input(), wire.sink());
+    let connection = match answers {
+        Some(answers) => connection.answered(answers),
+        None => connection,
+    };
+    let told = ended.clone();
+    scene.world.spawn(Box::pin(async move {
+        let close = connection.await;
+        *told.lock().expect("no panic") = Some(close);
+    }));
+    scene.world.settle();
+    (wire, ended)
+}
+
+#[test]
+fn a_transport_is_waited_for_only_in_what_it_says_that_its_peers_answer() {
+    for (answers, silent, ended_after) in [
+        (None, None, 0),
+        (Some(Answers { pings: true, closes: false }), Some(3012), 0),
+        (Some(Answers { pings: false, closes: true }), None, 5),
+    ] {
+        let scene = Scene::open_chat(Way::Frames);
+        let (_wire, ended) = listening(&scene, answers);
+        scene.world.advance(SECOND * 3600);
+        let close = ended.lock().expect("no panic").take();
+        assert_eq!(close.map(|close| close.code), silent, "silence: {answers:?}");
+        let (_wire, ended) = listening(&scene, answers);
+        let session = *scene.hub.sessions_of(&"ann".parse().expect("a name")).last().expect("she is there");
+        assert!(scene.hub.disconnect(session, Close::new(4000, "enough")));
+        let mut waited = 0;
+        scene.world.settle();
+        while ended.lock().expect("no panic").is_none() {
+            scene.world.advance(SECOND);
+            waited += 1;
+        }
+        assert_eq!(waited, ended_after, "an end: {answers:?}");
+    }
 }

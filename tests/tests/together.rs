@@ -25,7 +25,7 @@ fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
         let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "s"));
         slowest.wire().stall();
         slow.wire().stall();
-        let content = Payload::json("x".repeat(1000));
+        let content = Payload::json_unchecked("x".repeat(1000));
         let publish = |channel: &str| {
             scene.hub.publish(channel, content.clone()).expect("a name");
         };
@@ -46,7 +46,7 @@ fn answers_that_nobody_takes_count_for_all_together_too() {
         let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
         let scene = Scene::of(World::new(), way, keeping(limits));
         let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "r"));
-        scene.hub.publish("r", Payload::json("x".repeat(1000))).expect("a name");
+        scene.hub.publish("r", Payload::json_unchecked("x".repeat(1000))).expect("a name");
         assert_eq!((slowest.heard().len(), slow.heard().len()), (1, 1));
         slowest.wire().stall();
         slow.wire().stall();
@@ -67,7 +67,7 @@ fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() 
     let stalled: Vec<_> = (0..20).map(|n| scene.join(&format!("s{n}"), "r")).collect();
     stalled.iter().for_each(|client| client.wire().give_room(10));
     for n in 1..=5 {
-        scene.hub.publish("r", Payload::json("x".repeat(1000))).expect("a name");
+        scene.hub.publish("r", Payload::json_unchecked("x".repeat(1000))).expect("a name");
         assert_eq!(well.heard().len(), 1, "message {n}");
         scene.world.settle();
     }
@@ -87,7 +87,7 @@ fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken
         let wish = chat_core::HistoryRequest::of(room, 1);
         let epoch = scene.hub.history(&wish).expect("it is there").epoch;
         (0..18).for_each(|_| {
-            scene.hub.publish("r", Payload::json("x".repeat(1000))).expect("a name");
+            scene.hub.publish("r", Payload::json_unchecked("x".repeat(1000))).expect("a name");
         });
         few.wire().stall();
         many.wire().stall();
@@ -129,7 +129,7 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
                 .map_or(0, |page| page.publications.len())
         };
         let publish = |channel: &str, times| {
-            let content = Payload::json("x".repeat(1000));
+            let content = Payload::json_unchecked("x".repeat(1000));
             (0..times).for_each(|_| {
                 scene.hub.publish(channel, content.clone()).expect("a name");
             });

@@ -44,9 +44,15 @@ fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
         (signed(&good, Algorithm::HS256, "another secret"), 3500),
         (signed(&good, Algorithm::HS512, SECRET), 3500),
         (token(&json!({"name":"nobody"})), 3500),
-        (token(&json!({"sub":"ann","nbf":in_seconds(60)})), 3500),
+        (token(&json!({"sub":"ann","nbf":in_seconds(60).to_string()})), 3500),
+        (token(&json!({"sub":"ann","exp":null})), 3500),
+        (token(&json!({"sub":"ann","read":null})), 3500),
+        (token(&json!({"sub":"ann","nbf":in_seconds(60)})), 3005),
         (token(&json!({"sub":"ann","channel":"room","exp":in_seconds(60)})), 3500),
-        (token(&json!({"sub":"ann","exp":in_seconds(-1)})), 3005),
+        (token(&json!({"sub":"ann","exp":in_seconds(-6)})), 3005),
+        (token(&json!({"sub":"ann","exp":-1})), 3005),
+        (token(&json!({"sub":"ann","exp":-1.5})), 3005),
+        (token(&json!({"sub":"ann","exp":-1e18})), 3005),
     ] {
         let mut raw = Raw::open(server.address, &format!("/ws?name=ann&token={token}"));
         assert_eq!(raw.close_code(), Some(code), "{token}");
@@ -109,6 +115,63 @@ fn a_session_is_refreshed_and_loses_what_the_new_token_does_not_allow() {
         (&json!("unsubscribed"), &json!("a"), &json!(103))
     );
     assert_eq!(ann.hear()["type"], "refreshed");
+}
+
+#[test]
+fn a_token_of_1969_lets_nobody_say_anything_and_nobody_into_a_channel() {
+    let server = server();
+    let mut watch =
+        Member::connect_to(server.address, &format!("/ws?token={}", token(&json!({"sub":"watch"}))));
+    watch.subscribe("room");
+    for exp in [json!(-1), json!(-1e18), json!("soon"), json!(null)] {
+        let mut raw = Raw::open(server.address, "/ws");
+        let connect = json!({"type":"connect","id":1,"token":token(&json!({"sub":"u","exp":exp}))});
+        let said = [
+            connect,
+            json!({"type":"subscribe","id":2,"channelId":"room"}),
+            json!({"type":"publish","id":3,"channelId":"room","content":1}),
+        ];
+        raw.send(&said.map(|one| chat_tests::raw::frame(0x81, one.to_string().as_bytes())).concat());
+        assert!(matches!(raw.close_code(), Some(3005 | 3500)), "{exp}");
+        let of_channel = token(&json!({"sub":"watch","channel":"secret","exp":exp}));
+        let answer =
+            asked(&mut watch, &json!({"type":"subscribe","id":4,"channelId":"secret","token":of_channel}));
+        assert_eq!(answer["type"], "error", "{exp}: {answer}");
+    }
+}
+
+#[test]
+fn how_far_clocks_may_be_apart_is_a_setting() {
+    let strict = Program::server(&["--jwt-secret", SECRET, "--jwt-leeway-seconds", "0"]);
+    let late = token(&json!({"sub":"ann","exp":in_seconds(-1)}));
+    assert_eq!(Raw::open(strict.address, &format!("/ws?token={late}")).close_code(), Some(3005));
+    let lax =
+        Program::server(&["--jwt-secret", SECRET, "--jwt-leeway-seconds", "3600", "--jwt-audience", "chat"]);
+    let early = json!({"sub":"ann","aud":["chat"],"nbf":in_seconds(600),"exp":in_seconds(-600)});
+    Member::connect_to(lax.address, &format!("/ws?token={}", token(&early))).subscribe("room");
+    let foreign = token(&json!({"sub":"ann","aud":"other"}));
+    assert_eq!(Raw::open(lax.address, &format!("/ws?token={foreign}")).close_code(), Some(3500));
+}
+
+#[test]
+fn a_refused_token_is_traced_without_it_and_on_one_line() {
+    let mut command = std::process::Command::new(chat_tests::program::server());
+    command.args(["--listen", "127.0.0.1:0", "--store", "none", "--jwt-secret", SECRET]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("it runs");
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().expect("it is piped")));
+    let mut line = || lines.next().expect("a line").expect("text");
+    let said = line();
+    let (_, address) = said.split_once("http://").expect("where it listens");
+    let address = address.trim_end_matches(|last: char| !last.is_ascii_digit()).parse().expect("an address");
+    let forged = token(&json!({"sub":"ann","exp":"\u{1b}[31m\r\nINFO all is well"}));
+    Raw::open(address, &format!("/ws?token={forged}")).close_code();
+    let traced = line();
+    child.kill().expect("it runs");
+    child.wait().expect("a child can be waited for");
+    assert!(traced.contains("INFO") && traced.contains("refused") && traced.contains("101"), "{traced}");
+    assert!(!traced.contains(&forged) && !traced.contains('\u{1b}'), "{traced}");
+    assert!(traced.contains("all is well"), "it is escaped, on the same line: {traced}");
 }
 
 #[test]

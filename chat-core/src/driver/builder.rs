@@ -111,6 +111,7 @@ impl HubBuilder {
             encodings: Encodings::default(),
             seats: Padded::default(),
             users: Padded::default(),
+            records: Padded::default(),
             next_session: Padded(AtomicU64::new(1)),
         })))
     }

@@ -20,7 +20,7 @@ use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
-use crate::port::{ByteWriter, Framing, Hello, Protocol, Unframed};
+use crate::port::{Answers, ByteWriter, Framing, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
@@ -35,8 +35,7 @@ pub struct Connection<I> {
     peer: Peer,
     /// What the transport had not taken when it was last seen to stand still.
     stalled: Option<u64>,
-    answers_pings: bool,
-    answers_closes: bool,
+    answers: Answers,
     /// Nothing is read or begun until the transport has taken what was answered.
     held: bool,
 }
@@ -75,12 +74,21 @@ impl<I> Connection<I>
 where
     I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
 {
-    /// Over any stream of messages and any sink of frames.
+    /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
+    ///
+    /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
+    /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
+    /// says so with [`answered`](Self::answered).
     pub fn over_sink<S>(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self
     where
         S: Sink<Frame> + Send + Unpin + 'static,
     {
         Self::new(seat, protocol, Arc::new(Unframed), hello, input, Way::Frames(Box::new(Frames::new(sink))))
+    }
+
+    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    pub fn answered(self, answers: Answers) -> Self {
+        Self { answers, ..self }
     }
 
     /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
@@ -104,8 +112,7 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let Manners { talk, encoding, answers_pings, answers_closes, broken } =
-            Manners::of(&seat, protocol, framing);
+        let Manners { talk, encoding, answers, broken } = Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -125,8 +132,7 @@ where
             ending: Ending::None,
             peer: Peer::Talks,
             stalled: None,
-            answers_pings,
-            answers_closes,
+            answers,
             held: false,
         };
         connection.greet(hello);
@@ -313,7 +319,7 @@ where
                     self.alarm.set_at_most(Timer::Close, patience);
                     Ending::Said
                 }
-                Ending::Said if self.peer == Peer::Talks && self.answers_closes => return Poll::Pending,
+                Ending::Said if self.peer == Peer::Talks && self.answers.closes => return Poll::Pending,
                 Ending::Said => Ending::Finishing,
                 Ending::Finishing => match self.output.poll_close(cx) {
                     Poll::Ready(()) => Ending::Lingering,

@@ -17,7 +17,7 @@ use super::seats::Seat;
 use super::subscription::Subscription;
 use super::summons::Manner;
 use super::trace;
-use crate::machine::{Phase, Session, Verdict};
+use crate::machine::{Phase, Session, Verdict, Whose};
 use crate::model::{
     Answer, BadRequest, ChannelId, Close, Command, Connect, Publish, Request, RequestId, Subscribe,
     Subscribed,
@@ -56,11 +56,17 @@ pub(crate) struct Dialog {
 
 impl Dialog {
     pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>, talk: Box<dyn Talk>) -> Self {
+        let mut session = Session::new();
+        if let Some(peer) = seat.peer() {
+            let hub = seat.hub();
+            let record = hub.remembered(&Whose::Peer(peer));
+            session.go_on_from_peer(record, hub.limits(), hub.0.runtime.now().instant);
+        }
         Self {
             seat,
             outbox,
             talk,
-            session: Session::new(),
+            session,
             inbox: VecDeque::new(),
             pending: None,
             dirty: Vec::new(),
@@ -276,12 +282,21 @@ impl Dialog {
         }
     }
 
+    /// By whom what it does is remembered.
+    fn whose(&self) -> Option<Whose> {
+        let user = self.session.info().map(|info| Whose::User(info.user.clone()));
+        user.or_else(|| self.seat.peer().map(Whose::Peer))
+    }
+
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(subscriptions) = self.session.drain() else { return false };
         self.close = Some(close);
         if let Some(info) = self.session.info() {
             self.hub().0.users.remove(&info.user, info.id);
+        }
+        if let Some(whose) = self.whose() {
+            self.hub().remember(whose, self.session.record());
         }
         self.flush();
         if manner == Manner::AtOnce {

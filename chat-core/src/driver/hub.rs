@@ -25,7 +25,9 @@ use super::trace;
 use super::users::Users;
 use super::writer::not_stored;
 use crate::lock::lock;
-use crate::machine::{Common, Draft, Incarnation, Joined, Joining, Placed, Shard, StoreState};
+use crate::machine::{
+    Common, Draft, Incarnation, Joined, Joining, Placed, Record, Records, Shard, StoreState, Whose,
+};
 use crate::model::{
     Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
     Refusal, SenderName, SessionId, SessionInfo, Storage,
@@ -60,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) encodings: Encodings,
     pub(crate) seats: Padded<Seats>,
     pub(crate) users: Padded<Users>,
+    pub(crate) records: Padded<Mutex<Records>>,
     pub(crate) next_session: Padded<AtomicU64>,
 }
 
@@ -338,6 +341,19 @@ impl Hub {
             self.0.metrics.delivered(delivery);
         }
         left.subscriber.end();
+    }
+
+    /// What is remembered of those who were here before.
+    pub(crate) fn remembered(&self, whose: &Whose) -> Record {
+        lock(&self.0.records).of(whose, self.0.runtime.now().instant)
+    }
+
+    /// Remembers what a session did, if that counts for the next one.
+    pub(crate) fn remember(&self, whose: Whose, did: Record) {
+        let now = self.0.runtime.now().instant;
+        if did.until(now).is_some() && lock(&self.0.records).add(whose, did, self.0.limits.records, now) {
+            self.0.metrics.cut_short("record");
+        }
     }
 
     pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::hub::Hub;
 use super::outbox::Outbox;
 use crate::lock::lock;
-use crate::model::SessionId;
+use crate::model::{Peer, SessionId};
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -27,6 +27,7 @@ pub enum Full {
 pub struct Seat {
     hub: Hub,
     id: SessionId,
+    peer: Option<Peer>,
 }
 
 #[derive(Default)]
@@ -54,7 +55,19 @@ impl Seat {
         }
         state.taken += 1;
         drop(state);
-        Ok(Self { hub, id })
+        Ok(Self { hub, id, peer: None })
+    }
+
+    /// For a client that comes from there: until its session is let in, its rates and strikes go on from those of others that were not. Of no use where
+    /// all come from one address, such as a proxy's.
+    pub fn of_peer(mut self, peer: impl Into<Option<Peer>>) -> Self {
+        self.peer = peer.into();
+        self
+    }
+
+    /// Where its client comes from, if that is known.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// The number that its session will have.

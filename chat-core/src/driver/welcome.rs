@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::dialog::{Dialog, Step};
 use super::hooks::{Hook, Opened};
 use super::trace;
+use crate::machine::Whose;
 use crate::model::{
     Answer, ChannelId, Close, Connected, Expiry, Identity, Refusal, RequestId, SessionInfo, Since,
 };
@@ -29,6 +30,7 @@ impl Dialog {
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         self.session.open(info, until);
+        self.session.go_on_from_user(hub.remembered(&Whose::User(user.clone())));
         let put_in = wishes.into_iter().filter_map(|(wish, entry)| self.put_in(wish, entry));
         let subscriptions: Vec<_> = put_in.collect();
         if announced {

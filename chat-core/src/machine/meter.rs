@@ -27,6 +27,27 @@ impl Meter {
     }
 }
 
+impl Meter {
+    /// Of two that counted the same one, the one that has less room.
+    pub(crate) fn later(self, other: Self) -> Self {
+        Self { even: self.even.max(other.even) }
+    }
+
+    /// With room for so many at once, whatever was counted.
+    pub(crate) fn with_room(self, rate: Rate, room: u32, now: Instant) -> Self {
+        if rate.per_second == 0 {
+            return self;
+        }
+        let most = now + Duration::from_secs(1) / rate.per_second * rate.burst.saturating_sub(room);
+        Self { even: self.even.map(|even| even.min(most)) }
+    }
+
+    /// When it has all its room again.
+    pub(crate) fn busy_until(self) -> Option<Instant> {
+        self.even
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::meter::Meter;
+use super::record::Record;
 use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
 
 /// Where a session stands.
@@ -26,6 +27,10 @@ pub(crate) struct Session<S> {
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S>,
     strikes: u32,
+    /// Those that its user had before it.
+    inherited: u32,
+    /// What is remembered of its address, until it is let in.
+    peer: Option<Box<Record>>,
     requests: Meter,
     controls: Meter,
     /// When it ends, unless it is refreshed before.
@@ -61,6 +66,8 @@ impl<S> Session<S> {
             info: None,
             subscriptions,
             strikes: 0,
+            inherited: 0,
+            peer: None,
             requests,
             controls,
             expires: None,
@@ -192,7 +199,9 @@ impl<S> Session<S> {
     /// If that is more than may be.
     pub(crate) fn count_request(&mut self, limits: &Limits, now: Instant) -> Result<(), Refusal> {
         let (rate, message) = (limits.requests, "requests come faster than they may");
-        self.requests.count(rate, now).then_some(()).ok_or_else(|| Refusal::too_many_requests(message))
+        let held = self.peer.as_mut().is_none_or(|peer| peer.requests.count(rate, now));
+        let counted = self.requests.count(rate, now) && held;
+        counted.then_some(()).ok_or_else(|| Refusal::too_many_requests(message))
     }
 
     /// Counts a control frame.
@@ -200,13 +209,39 @@ impl<S> Session<S> {
     /// # Errors
     /// If that is more than may be.
     pub(crate) fn count_control(&mut self, limits: &Limits, now: Instant) -> Result<(), Close> {
-        self.controls.count(limits.controls, now).then_some(()).ok_or(Close::POLICY)
+        let held = self.peer.as_mut().is_none_or(|peer| peer.controls.count(limits.controls, now));
+        (self.controls.count(limits.controls, now) && held).then_some(()).ok_or(Close::POLICY)
     }
 
     /// Counts a bad request; the last one that is borne ends the session.
     pub(crate) fn strike(&mut self, limits: &Limits) -> Option<Close> {
-        self.strikes += 1;
-        (self.strikes >= limits.strikes).then_some(Close::TOO_MANY_ERRORS)
+        self.strikes = self.strikes.saturating_add(1);
+        let before = self.peer.as_ref().map_or(self.inherited, |peer| peer.strikes);
+        (self.strikes.saturating_add(before) >= limits.strikes).then_some(Close::TOO_MANY_ERRORS)
+    }
+
+    /// Is held to what is remembered of its address too, until it is let in. It has room to open: what others did who share the address is not its doing.
+    pub(crate) fn go_on_from_peer(&mut self, mut record: Record, limits: &Limits, now: Instant) {
+        record.requests = record.requests.with_room(limits.requests, limits.requests.burst / 4, now);
+        record.controls = record.controls.with_room(limits.controls, limits.controls.burst / 4, now);
+        self.peer = Some(Box::new(record));
+    }
+
+    /// Goes on from what is remembered of its user, in place of its address.
+    pub(crate) fn go_on_from_user(&mut self, record: Record) {
+        self.peer = None;
+        self.inherited = record.strikes;
+        self.requests = self.requests.later(record.requests);
+        self.controls = self.controls.later(record.controls);
+    }
+
+    /// What is to be remembered of it.
+    pub(crate) fn record(&self) -> Record {
+        let (requests, controls) = match &self.peer {
+            Some(peer) => (self.requests.later(peer.requests), self.controls.later(peer.controls)),
+            None => (self.requests, self.controls),
+        };
+        Record { strikes: self.strikes, requests, controls }
     }
 
     /// Begins to close; the subscriptions are given back, to be left. None if that has begun before.

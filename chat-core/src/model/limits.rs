@@ -14,6 +14,9 @@ use super::{NAME_BYTES, Rate};
 pub struct Limits {
     /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
     pub sessions: usize,
+    /// Seats that long polls may take, in a hundred of [`sessions`](Self::sessions): polls hold no connection, so they cost a client nothing. Over them the
+    /// oldest goes of those whose client has not shown yet that it polls on; if there is none, the next one gets 503.
+    pub poll_share: u8,
     /// How long a client may take for its opening handshake, in all: then it gets 408. Not 0.
     pub handshake_timeout: Duration,
     /// Bytes of an opening handshake: more get 431. Not 0.
@@ -42,6 +45,8 @@ pub struct Limits {
     pub controls: Rate,
     /// Bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
+    /// Users and addresses whose rates and strikes are remembered when their sessions are gone, for at most ten minutes: over that the oldest is forgotten.
+    pub records: usize,
     /// Bytes of publications that wait for one session: more close with 3008. Not 0.
     ///
     /// Answers have the same room of their own. Once a quarter of it waits, no further request is read or begun until the transport has taken some.
@@ -122,6 +127,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 100_000,
+            poll_share: 50,
             handshake_timeout: Duration::from_secs(10),
             head_bytes: 16 * 1024,
             head_line_bytes: 8 * 1024,
@@ -136,6 +142,7 @@ impl Default for Limits {
             requests: Rate { per_second: 100, burst: 200 },
             controls: Rate { per_second: 10, burst: 20 },
             strikes: 20,
+            records: 100_000,
             outbox_bytes: 1024 * 1024,
             outbox_frames: 4096,
             total_outbox_bytes: 256 * 1024 * 1024,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::json::{self, NotJson};
 use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId, UserId};
 
 /// A message as people see it. In serde's formats the fields have the names of the original: `senderName`, `content`, `timestamp`, `channelId`.
@@ -36,21 +37,46 @@ pub struct ChannelSubscription {
 /// Content, carried to the byte as it came. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// One JSON value. Whoever makes this has checked that it is one: the core has no JSON in it.
+    /// One JSON value. Made by [`json`](Payload::json) and its like, which check or take the caller's word: it goes to every subscriber as it stands.
     Json(Arc<str>),
     /// Bytes, for protocols that have binary messages.
     Binary(Arc<[u8]>),
 }
 
 impl Payload {
-    /// A payload of text that is known to be one JSON value.
+    /// A payload of one JSON value, written by whoever wrote the program.
+    ///
+    /// # Panics
+    /// If the text is not one JSON value, or more than 128 deep. For a text that comes from elsewhere there is [`parse`](Self::parse).
+    #[track_caller]
     pub fn json(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        match Self::parse(text.clone()) {
+            Ok(payload) => payload,
+            Err(error) => {
+                let begin: String = text.chars().take(80).collect();
+                panic!("the payload {begin:?} is not one JSON value: {error}")
+            }
+        }
+    }
+
+    /// A payload of one JSON value, if the text is one: RFC 8259, with white space around it.
+    ///
+    /// # Errors
+    /// If it is none, or its arrays and objects stand more than 128 deep in each other.
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, NotJson> {
+        let text = text.into();
+        json::check(&text).map(|()| Self::Json(text))
+    }
+
+    /// A payload of text that is known to be one JSON value, as a decoder knows it that has read it. What is none breaks every subscriber's frame.
+    pub fn json_unchecked(text: impl Into<Arc<str>>) -> Self {
         Self::Json(text.into())
     }
 
     /// JSON's `null`.
     pub fn null() -> Self {
-        Self::json("null")
+        Self::json_unchecked("null")
     }
 
     /// The bytes of the content.
@@ -145,6 +171,14 @@ impl Refers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic(expected = "\"hello, world\" is not one JSON value")]
+    fn a_text_that_is_no_json_is_no_payload_of_json() {
+        assert_eq!(Payload::parse("hello, world"), Err(NotJson::Malformed(0)));
+        assert_eq!(Payload::json_unchecked("7"), Payload::json("7"));
+        Payload::json("hello, world");
+    }
 
     #[test]
     fn the_fields_have_the_names_of_the_original() {

@@ -12,18 +12,37 @@ pub trait Framing: Send + Sync + 'static {
     /// Appends one message to `out`, framed. A transport that has no such kind appends nothing.
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>);
 
-    /// Whether a peer answers [`Kind::Ping`]; if not, silence is no reason to close.
+    /// Whether a peer answers [`Kind::Ping`], which is then heard as [`Incoming::Pong`](crate::Incoming::Pong); if not, none is sent, and silence is no
+    /// reason to close.
     fn answers_pings(&self) -> bool {
-        true
+        false
     }
 
-    /// Whether a peer answers [`Kind::Close`]; if not, the transport ends once that is written.
+    /// Whether a peer answers [`Kind::Close`], which is then heard as [`Incoming::Close`](crate::Incoming::Close); if not, the transport ends once that is
+    /// written.
     fn answers_closes(&self) -> bool {
-        true
+        false
     }
 }
 
-/// For transports that take frames one by one and mark them themselves.
+/// What the peers of a transport answer by themselves. Neither unless told: then nothing is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// They answer [`Kind::Ping`], and the transport hands that in as [`Incoming::Pong`](crate::Incoming::Pong). A session of which nothing is heard after a
+    /// ping is closed with 3012.
+    pub pings: bool,
+    /// They answer [`Kind::Close`], and the transport hands that in as [`Incoming::Close`](crate::Incoming::Close) or ends its input. The end of a session
+    /// waits for that, at most for [`Limits::close_timeout`](crate::Limits::close_timeout).
+    pub closes: bool,
+}
+
+impl Answers {
+    /// Both, as WebSockets have it.
+    pub const BOTH: Self = Self { pings: true, closes: true };
+}
+
+/// For transports that take frames one by one and mark them themselves. Its peers answer neither pings nor closes, unless
+/// [`Connection::answered`](crate::Connection::answered) says so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unframed;
 

@@ -10,7 +10,7 @@ mod transport;
 
 pub use endpoint::{Endpoint, OpenChat, Pushed, Standing, SubscribeOptions};
 pub use frames::Frames;
-pub use framing::{Framing, Unframed};
+pub use framing::{Answers, Framing, Unframed};
 pub use protocol::{Cost, Hello, Opener, Protocol, Talk, Welcome};
 pub use runtime::{Runtime, Sleep};
 pub use store::{HistoryStore, ReadMark, Recall, Recalled, RecalledKey, StoreError, Stored, StoredPage};

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::driver::{Connection, Hub};
 use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
-use crate::port::{Hello, Protocol, Runtime};
+use crate::port::{Answers, Hello, Protocol, Runtime};
 
 /// A scripted session, seen from its client's side.
 #[derive(Clone, Debug)]
@@ -46,7 +46,9 @@ impl World {
         let wire = Wire::default();
         let (input, framing) = (wire.input(), Arc::new(Marked));
         let connection = match way {
-            Way::Frames => Connection::over_sink(seat, protocol, hello, input, wire.sink()),
+            Way::Frames => {
+                Connection::over_sink(seat, protocol, hello, input, wire.sink()).answered(Answers::BOTH)
+            }
             Way::Bytes => {
                 Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(wire.writer()))
             }

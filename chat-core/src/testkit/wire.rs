@@ -219,6 +219,14 @@ impl Framing for Marked {
         out.extend((payload.len() as u32).to_be_bytes());
         out.extend_from_slice(payload);
     }
+
+    fn answers_pings(&self) -> bool {
+        true
+    }
+
+    fn answers_closes(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Display for Heard {

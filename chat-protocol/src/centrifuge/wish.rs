@@ -35,13 +35,13 @@ pub(super) fn request(mut mark: Mark<'_>, asked: Result<Command, Refusal>) -> Re
 /// Content, if there is any.
 fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
     let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
-    Ok(raw.map(|raw| Payload::json(raw.get())))
+    Ok(raw.map(|raw| Payload::json_unchecked(raw.get())))
 }
 
 /// Content, be it null.
 fn any_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?;
-    Ok(Some(Payload::json(raw.get())))
+    Ok(Some(Payload::json_unchecked(raw.get())))
 }
 
 /// What is empty is as if it were not there.

@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn data(&self) -> Payload {
-        self.data.map_or_else(Payload::null, |raw| Payload::json(raw.get()))
+        self.data.map_or_else(Payload::null, |raw| Payload::json_unchecked(raw.get()))
     }
 }
 

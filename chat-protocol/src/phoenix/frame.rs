@@ -38,7 +38,7 @@ pub(super) enum Content<'a> {
 impl Content<'_> {
     pub(super) fn to_payload(self) -> Payload {
         match self {
-            Self::Json(text) => Payload::json(text),
+            Self::Json(text) => Payload::json_unchecked(text),
             Self::Binary(bytes) => Payload::Binary(bytes.into()),
         }
     }

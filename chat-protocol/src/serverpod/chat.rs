@@ -57,7 +57,7 @@ pub(super) fn read(value: &Typed<'_>) -> Result<Object, NoObject> {
 fn message_of(fields: Fields<'_>) -> Option<Object> {
     let content = fields.content?.get();
     let channel = channel(fields.channel_id?)?;
-    content.starts_with('"').then(|| Object::Message(channel, Payload::json(content)))
+    content.starts_with('"').then(|| Object::Message(channel, Payload::json_unchecked(content)))
 }
 
 fn subscription_of(fields: Fields<'_>) -> Option<Object> {

@@ -11,12 +11,12 @@ use chat_core::{Close, Frame, Incoming, InputError, Kind};
 use futures::Sink;
 use futures::future::select;
 use tokio::sync::Notify;
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 /// How long a poll waits for something to say (long_poll.ex).
 const POLL: Duration = Duration::from_secs(10);
 
-/// How long a session lasts that nobody polls.
+/// How long a session lasts that nobody polls, once its client has waited for an answer.
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// What one answer holds at most, but for its first frame. More waits in the session's outbox, within the bounds of that.
@@ -31,6 +31,8 @@ pub(super) struct Mail {
     state: Mutex<State>,
     /// Calls the poll that waits.
     changed: Notify,
+    /// Calls the session's task to end.
+    forgot: Notify,
     heard: Sender<Result<Incoming, InputError>>,
 }
 
@@ -46,6 +48,9 @@ struct State {
     /// When the last poll ended, and how long the next may take to come.
     seen: Instant,
     patience: Duration,
+    /// A poll was answered, and another came: its client is there and means to stay.
+    answered: bool,
+    confirmed: bool,
     sink: Option<Waker>,
 }
 
@@ -63,7 +68,7 @@ pub(super) enum Next {
 pub(super) struct Outlet(pub(super) Arc<Mail>);
 
 impl Mail {
-    /// Its first poll may take so long to come.
+    /// Its next poll may take so long to come, until one was answered.
     pub(super) fn new(patience: Duration) -> (Arc<Self>, Receiver<Result<Incoming, InputError>>) {
         let (heard, input) = async_channel::bounded(HEARD);
         let state = State {
@@ -75,15 +80,35 @@ impl Mail {
             polling: 0,
             seen: Instant::now(),
             patience,
+            answered: false,
+            confirmed: false,
             sink: None,
         };
-        (Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), heard }), input)
+        (
+            Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), forgot: Notify::new(), heard }),
+            input,
+        )
     }
 
     /// Runs its session to the end. One that nobody polls any more is dropped, as one whose transport is lost.
     pub(super) async fn run(&self, session: impl Future<Output = Close>) {
         select(pin!(session), pin!(self.forgotten())).await;
         self.change(|state| state.over = true);
+    }
+
+    /// Whether its client has shown that it polls on.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.state().confirmed
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// Ends it, as if nobody had polled for too long.
+    pub(super) fn forget(&self) {
+        self.change(|state| state.over = true);
+        self.forgot.notify_one();
     }
 
     /// Hands over what its client says; waits while the session has enough to do. False if that is over.
@@ -105,6 +130,9 @@ impl Mail {
             }
         };
         let next = timeout(POLL, waiting).await.unwrap_or(Next::Nothing);
+        let mut state = self.state();
+        (state.answered, state.patience) = (true, WINDOW);
+        drop(state);
         if matches!(next, Next::Over(_)) {
             // To the session this is the answer to its close.
             self.heard.close();
@@ -131,7 +159,9 @@ impl Mail {
     /// Ready when nobody has polled for too long.
     async fn forgotten(&self) {
         while let Some(left) = self.patience() {
-            sleep(left).await;
+            if timeout(left, self.forgot.notified()).await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -176,7 +206,7 @@ impl<'a> Polling<'a> {
         mail.change(|state| {
             state.polling += 1;
             state.turn += 1;
-            state.patience = WINDOW;
+            state.confirmed |= state.answered;
             turn = state.turn;
         });
         Self { mail, turn }

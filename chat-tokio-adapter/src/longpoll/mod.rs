@@ -6,18 +6,18 @@
 //! ```
 //!
 //! A session is known by a token that nobody can guess. Nothing is lost between two polls; what an answer held that did not arrive is, and then the
-//! client begins anew. A session ends when nobody has polled it for half a minute, or for two seconds after it began.
+//! client begins anew. A session ends when nobody has polled it for half a minute, or for 15 s before its client has waited for an answer.
 
 mod lines;
 mod mail;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Close, Connection, Frame, Incoming, InputError, Kind, Opener};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
 use chat_websocket::{Gate, Opening, Rejection};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -33,9 +33,9 @@ use self::mail::{Mail, Next, Outlet};
 /// The most messages in one POST (constants.js). Empty lines count as well, for each is work.
 const BATCH: usize = 100;
 
-/// How long a session waits for its first poll. A client polls as soon as it is told the token, and until then the session takes a seat while its client holds
-/// no connection: so seats that nobody means to use soon come back.
-const FIRST_POLL: Duration = Duration::from_secs(2);
+/// How long a session waits for its next poll until its client has waited for an answer (long_poll.ex): clients on the slowest lines, with round trips of
+/// seconds, are those that poll. What a seat costs who takes it for nothing is bounded by their share, and not by haste.
+const UNCONFIRMED: Duration = Duration::from_secs(15);
 
 /// What a client may send along that a browser asks about first.
 const HEADERS: &str = "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token";
@@ -49,7 +49,37 @@ pub struct LongPoll(Arc<Inner>);
 
 struct Inner {
     gate: Gate,
-    sessions: Mutex<HashMap<Box<str>, Arc<Mail>>>,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    all: HashMap<Box<str>, Arc<Mail>>,
+    /// Those that may be unconfirmed, the oldest first.
+    unconfirmed: VecDeque<(Box<str>, Arc<Mail>)>,
+}
+
+impl Sessions {
+    /// Sees to it that there is room for one more among so many. False if all of them have shown that they poll on.
+    fn make_room(&mut self, most: usize) -> bool {
+        let settled = |mail: &Mail| mail.is_confirmed() || mail.is_over();
+        while self.unconfirmed.front().is_some_and(|(_, mail)| settled(mail)) {
+            self.unconfirmed.pop_front();
+        }
+        while self.all.len() >= most {
+            let Some((token, mail)) = self.unconfirmed.pop_front() else { return false };
+            if !settled(&mail) {
+                mail.forget();
+                self.all.remove(&token);
+            }
+        }
+        true
+    }
+
+    fn enter(&mut self, token: Box<str>, mail: Arc<Mail>) {
+        self.unconfirmed.push_back((token.clone(), mail.clone()));
+        self.all.insert(token, mail);
+    }
 }
 
 impl LongPoll {
@@ -81,7 +111,8 @@ impl LongPoll {
     async fn poll(&self, head: &Parts) -> Response<String> {
         let (token, query) = token(head);
         let Some((token, mail)) = token.and_then(|token| Some((token, self.session(token)?))) else {
-            return self.begin(&head.headers, &query);
+            let peer = head.extensions.get::<Peer>().copied();
+            return self.begin(&head.headers, &query, peer);
         };
         match mail.next().await {
             Next::Frames(frames) => said(StatusCode::OK, 200, Some(token), &frames),
@@ -94,13 +125,14 @@ impl LongPoll {
     }
 
     /// A new session. Its client polls again at once, with the token that it is told.
-    fn begin(&self, headers: &HeaderMap, query: &str) -> Response<String> {
+    fn begin(&self, headers: &HeaderMap, query: &str, peer: Option<Peer>) -> Response<String> {
         let subprotocols = bearer(headers);
         let opener = Opener { query: Some(query), subprotocols: &subprotocols };
-        let opened = self.0.gate.admit(&opener).and_then(|opening| Ok((opening, new_token()?)));
+        let opened = self.make_room().and_then(|()| self.0.gate.admit(&opener));
+        let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
         match opened {
             Ok((opening, token)) => {
-                self.run(opening, token.clone());
+                self.run(opening.of_peer(peer), token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {
@@ -111,16 +143,27 @@ impl LongPoll {
         }
     }
 
+    /// The share of the seats that polls may take leaves the others to those who hold a connection.
+    fn make_room(&self) -> Result<(), Rejection> {
+        let limits = self.0.gate.hub().limits();
+        let most = limits.sessions.saturating_mul(limits.poll_share.into()).div_ceil(100);
+        if self.sessions().make_room(most) {
+            return Ok(());
+        }
+        self.0.gate.hub().count_rejection(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+        Err(Rejection::Unavailable)
+    }
+
     fn run(&self, opening: Opening, token: Box<str>) {
         let Opening { seat, protocol, hello, .. } = opening;
-        let open = seat.hub().limits().open_timeout;
-        let (mail, input) = Mail::new(if open.is_zero() { FIRST_POLL } else { FIRST_POLL.min(open) });
-        self.sessions().insert(token.clone(), mail.clone());
-        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()));
+        let (mail, input) = Mail::new(UNCONFIRMED);
+        self.sessions().enter(token.clone(), mail.clone());
+        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()))
+            .answered(Answers::BOTH);
         let this = self.clone();
         tokio::spawn(async move {
             mail.run(connection).await;
-            this.sessions().remove(&token);
+            this.sessions().all.remove(&token);
         });
     }
 
@@ -136,10 +179,10 @@ impl LongPoll {
     }
 
     fn session(&self, token: &str) -> Option<Arc<Mail>> {
-        self.sessions().get(token).cloned()
+        self.sessions().all.get(token).cloned()
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Mail>>> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

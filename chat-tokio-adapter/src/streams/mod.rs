@@ -12,15 +12,15 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_core::{Connection, Framing, Hello, Hub, Incoming};
+use chat_core::{Connection, Framing, Hello, Hub, Incoming, Peer};
 use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
-use chat_websocket::Origins;
+use chat_websocket::{Hosts, Origins};
 use futures::StreamExt;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, VARY,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use tokio::time::timeout;
@@ -38,6 +38,7 @@ pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
 pub struct Streams {
     hub: Hub,
     origins: Arc<Origins>,
+    hosts: Arc<Hosts>,
     open: Open,
 }
 
@@ -47,12 +48,18 @@ type Refused = (StatusCode, &'static str);
 impl Streams {
     /// For pages of the same host, and all that are no pages.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, origins: Arc::default(), open: Open::new() }
+        Self { hub, origins: Arc::default(), hosts: Arc::default(), open: Open::new() }
     }
 
     /// For pages of these origins; browsers are told that they may read what is answered.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Arc::new(origins);
+        self
+    }
+
+    /// For those who ask under one of these names; all others get 403. Without it, whatever name the client says is taken.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = Arc::new(hosts);
         self
     }
 
@@ -65,19 +72,28 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, Method::POST, async |request| {
-            let most = self.hub.limits().message_bytes;
+            let (most, peer) = (self.hub.limits().message_bytes, request.extensions().get().copied());
             let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
-            self.open(commands, Arc::new(HttpStream), "application/json")
+            self.open(commands, Arc::new(HttpStream), "application/json", peer)
         })
         .await
     }
 
-    /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refused as [`http_stream`](Self::http_stream).
+    /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refused as [`http_stream`](Self::http_stream), and with 406
+    /// if it is a page's picture, script or link that asks: those name no `Origin`, and what they want is no `text/event-stream`.
     pub async fn event_stream<B>(&self, request: Request<B>) -> StreamResponse {
         self.admit(request, Method::GET, async |request| {
+            if !wants_events(request.headers()) {
+                return Err((StatusCode::NOT_ACCEPTABLE, "Accept does not name text/event-stream"));
+            }
             let commands = first_commands(request.uri().query())
                 .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
-            self.open(commands, Arc::new(EventStream), "text/event-stream")
+            self.open(
+                commands,
+                Arc::new(EventStream),
+                "text/event-stream",
+                request.extensions().get().copied(),
+            )
         })
         .await
     }
@@ -114,7 +130,9 @@ impl Streams {
         answer: impl AsyncFnOnce(Request<B>) -> Result<StreamResponse, Refused>,
     ) -> StreamResponse {
         let origin = request.headers().get(ORIGIN).cloned();
-        let answered = if !self.origins.admit(request.headers()) {
+        let answered = if let Err(rejection) = self.hosts.check(request.headers()) {
+            Err((rejection.status(), "this server is not asked by that Host"))
+        } else if !self.origins.admit(request.headers()) {
             Err((StatusCode::FORBIDDEN, "this origin may not open a stream here"))
         } else if request.method() == Method::OPTIONS {
             return permit(preflight(&method), origin);
@@ -162,10 +180,11 @@ impl Streams {
         commands: String,
         framing: Arc<dyn Framing>,
         kind: &'static str,
+        peer: Option<Peer>,
     ) -> Result<StreamResponse, Refused> {
         let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
         self.hold_to_bound(&commands)?;
-        let seat = self.hub.seat().map_err(|_| full)?;
+        let seat = self.hub.seat().map_err(|_| full)?.of_peer(peer);
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
         entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
         let protocol =
@@ -189,6 +208,16 @@ const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too l
 /// bytes; the rest is for the session and the server that stand beside them.
 fn escaped(message_bytes: usize) -> usize {
     message_bytes.saturating_mul(2).saturating_add(1024)
+}
+
+/// Browsers tell what asks (Fetch Metadata), and that was looked at; but only to servers that they trust, and old ones not at all: then `Accept` tells a
+/// picture or a script from a stream of events. Without one it is no browser.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let told = headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest");
+    let mut lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let kind = |item: &str| item.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let named = lines.any(|line| line.split(',').any(|item| kind(item) == "text/event-stream"));
+    told || named || !headers.contains_key(ACCEPT)
 }
 
 /// Proxies of nginx's kind pass on what comes, when it comes.

@@ -36,10 +36,10 @@ where
     /// With the protocol's own ping, or the transport's. False if there is neither.
     fn ask_whether_it_is_there(&mut self) -> bool {
         let asked = self.dialog.ping();
-        if !asked && self.answers_pings {
+        if !asked && self.answers.pings {
             self.dialog.control(Kind::Ping, &[]);
         }
-        asked || self.answers_pings
+        asked || self.answers.pings
     }
 
     pub(super) fn ring(&mut self, timer: Timer) {

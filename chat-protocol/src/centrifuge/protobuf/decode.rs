@@ -102,7 +102,7 @@ pub(super) fn payload(bytes: Vec<u8>, depth: usize) -> Option<Payload> {
     }
     let is_json = |text: &&str| !is_deeper(text, depth) && serde_json::from_str::<&RawValue>(text).is_ok();
     let text = std::str::from_utf8(&bytes).ok().filter(is_json);
-    Some(text.map_or_else(|| Payload::Binary(bytes.as_slice().into()), Payload::json))
+    Some(text.map_or_else(|| Payload::Binary(bytes.as_slice().into()), Payload::json_unchecked))
 }
 
 #[cfg(test)]

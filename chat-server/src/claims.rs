@@ -1,0 +1,240 @@
+//! What a token says, read once into types that cannot be wrong: a claim that is there and cannot be read refuses the token.
+
+use std::time::Duration;
+
+use chat_core::{ChannelId, Refusal, SenderName, UserId};
+use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// `sub` is the user; `name` the name to speak under, `sub` without it; `info` what others see of the user.
+///
+/// `channels` are those that its session is put into at once. `read` and `write` are the channels that may be joined and written to: names, or beginnings of
+/// names with a `*` behind. Without one of them, any channel.
+#[derive(Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) sub: UserId,
+    #[serde(default, deserialize_with = "there")]
+    pub(crate) name: Option<SenderName>,
+    pub(crate) info: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(crate) channels: Vec<ChannelId>,
+    #[serde(default, deserialize_with = "there")]
+    pub(crate) read: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "there")]
+    pub(crate) write: Option<Vec<String>>,
+    /// Only a token for one channel has this, and it lets nobody in.
+    #[serde(default, deserialize_with = "there")]
+    pub(crate) channel: Option<IgnoredAny>,
+    #[serde(flatten)]
+    pub(crate) times: Times,
+}
+
+/// A token for one channel: this user may join it.
+#[derive(Deserialize)]
+pub(crate) struct ChannelClaims {
+    pub(crate) sub: UserId,
+    pub(crate) channel: ChannelId,
+    #[serde(flatten)]
+    pub(crate) times: Times,
+}
+
+/// From when until when a token holds, and for whom it was made.
+#[derive(Deserialize)]
+pub(crate) struct Times {
+    #[serde(default, deserialize_with = "there")]
+    exp: Option<Date>,
+    #[serde(default, deserialize_with = "there")]
+    nbf: Option<Date>,
+    #[serde(default, deserialize_with = "there", rename = "iat")]
+    _issued: Option<Date>,
+    #[serde(default, deserialize_with = "there")]
+    aud: Option<Audience>,
+}
+
+/// Claims that say when they hold.
+pub(crate) trait Timed {
+    fn times(&self) -> &Times;
+}
+
+impl Timed for Claims {
+    fn times(&self) -> &Times {
+        &self.times
+    }
+}
+
+impl Timed for ChannelClaims {
+    fn times(&self) -> &Times {
+        &self.times
+    }
+}
+
+/// What a token is held to beside its signature.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// How far the clocks of who made it and of this server may be apart.
+    pub(crate) leeway: Duration,
+    /// For whom it must be made, if that is asked.
+    pub(crate) audience: Option<String>,
+}
+
+impl Times {
+    /// Checks that it holds now, and gives until when.
+    ///
+    /// # Errors
+    /// 109 if it holds no more, or not yet; 101 if it was made for others.
+    pub(crate) fn check(&self, terms: &Terms, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Refusal> {
+        let ours = |audience: &String| self.aud.as_ref().is_some_and(|aud| aud.has(audience));
+        if !terms.audience.as_ref().is_none_or(ours) {
+            return Err(Refusal::unauthorized("the token is for another audience"));
+        }
+        let until = self.exp.as_ref().map(|Date(exp)| exp.checked_add_signed(slack(terms)).unwrap_or(LAST));
+        if until.is_some_and(|until| until <= now) {
+            return Err(Refusal::token_expired("the token has expired"));
+        }
+        let from = self.nbf.as_ref().map(|Date(nbf)| nbf.checked_sub_signed(slack(terms)).unwrap_or(FIRST));
+        if from.is_some_and(|from| from > now) {
+            // As one that has expired: its client is to come back, with this token or another.
+            return Err(Refusal::token_expired("the token does not hold yet"));
+        }
+        Ok(until)
+    }
+}
+
+fn slack(terms: &Terms) -> chrono::TimeDelta {
+    chrono::TimeDelta::from_std(terms.leeway).unwrap_or(chrono::TimeDelta::MAX)
+}
+
+/// Seconds since 1970, perhaps with a fraction, perhaps before (RFC 7519 §2). What is beyond the years 1 to 9999 is the first or the last moment of them.
+struct Date(DateTime<Utc>);
+
+const FIRST: DateTime<Utc> = DateTime::from_timestamp_secs(-62_135_596_800).expect("the year 1");
+const LAST: DateTime<Utc> = DateTime::from_timestamp_secs(253_402_300_799).expect("the year 9999");
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        // Out of range a cast is the nearest number there is; JSON has none that is none.
+        let millis = (seconds * 1000.0).floor() as i64;
+        let millis = millis.clamp(FIRST.timestamp_millis(), LAST.timestamp_millis());
+        Ok(Self(DateTime::from_timestamp_millis(millis).expect("it was clamped")))
+    }
+}
+
+/// One or several (RFC 7519 §4.1.3).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn has(&self, one: &String) -> bool {
+        match self {
+            Self::One(only) => only == one,
+            Self::Several(all) => all.contains(one),
+        }
+    }
+}
+
+/// A claim that is there says something: `null` is not as if it were absent.
+fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::from_timestamp_secs(1_800_000_000).expect("a day of 2027");
+
+    /// The code of the refusal, or until when it holds.
+    fn check(claims: &Value, terms: &Terms) -> Result<Option<i64>, u16> {
+        let claims: Claims = serde_json::from_str(&claims.to_string()).map_err(|_| 101_u16)?;
+        let until = claims.times.check(terms, NOW).map_err(|refusal| refusal.code)?;
+        Ok(until.map(|until| until.timestamp()))
+    }
+
+    fn terms(seconds: u64) -> Terms {
+        Terms { leeway: Duration::from_secs(seconds), audience: None }
+    }
+
+    #[test]
+    fn a_date_is_read_whatever_number_it_is_and_holds_within_the_leeway() {
+        for (exp, held) in [
+            (json!(1_800_000_060), Ok(Some(1_800_000_065))),
+            (json!(1_799_999_996), Ok(Some(1_800_000_001))),
+            (json!(1_799_999_995), Err(109)),
+            (json!(1_799_999_995.5), Ok(Some(1_800_000_000))),
+            (json!(0), Err(109)),
+            (json!(-1), Err(109)),
+            (json!(-1.5), Err(109)),
+            (json!(-1e18), Err(109)),
+            (json!(-1e300), Err(109)),
+            (json!(1e300), Ok(Some(LAST.timestamp()))),
+            (json!(u64::MAX), Ok(Some(LAST.timestamp()))),
+        ] {
+            let held = held.map(|until: Option<i64>| until.map(|at| at.min(LAST.timestamp() + 5)));
+            let got = check(&json!({"sub":"ann","exp":exp}), &terms(5));
+            match (got, held) {
+                (Ok(Some(got)), Ok(Some(held))) => assert!(got.abs_diff(held) <= 5, "{exp}: {got} {held}"),
+                (got, held) => assert_eq!(got, held, "{exp}"),
+            }
+        }
+        assert_eq!(check(&json!({"sub":"ann","exp":1_800_000_000}), &terms(0)), Err(109), "at its moment");
+        assert_eq!(check(&json!({"sub":"ann","nbf":1_800_000_005}), &terms(5)), Ok(None));
+        assert_eq!(check(&json!({"sub":"ann","nbf":1_800_000_006}), &terms(5)), Err(109));
+        assert_eq!(check(&json!({"sub":"ann","nbf":-1e300}), &terms(5)), Ok(None));
+    }
+
+    #[test]
+    fn a_claim_that_is_there_and_cannot_be_read_refuses_the_token() {
+        for name in ["exp", "nbf", "iat"] {
+            for odd in [json!("1800000060"), json!(null), json!(true), json!([1]), json!({})] {
+                assert_eq!(check(&json!({"sub":"ann",name:odd}), &terms(5)), Err(101), "{name}: {odd}");
+            }
+        }
+        for (name, odd) in [
+            ("sub", json!(null)),
+            ("sub", json!(7)),
+            ("sub", json!("")),
+            ("name", json!(null)),
+            ("name", json!("")),
+            ("channels", json!(null)),
+            ("channels", json!("room")),
+            ("channels", json!([""])),
+            ("read", json!(null)),
+            ("read", json!("room")),
+            ("write", json!(null)),
+            ("write", json!([7])),
+            ("aud", json!(null)),
+            ("aud", json!(7)),
+        ] {
+            let mut claims = json!({"sub":"ann"});
+            claims[name] = odd;
+            assert_eq!(check(&claims, &terms(5)), Err(101), "{claims}");
+        }
+        let for_one: Claims = serde_json::from_str(r#"{"sub":"ann","channel":null}"#).expect("it reads");
+        assert!(for_one.channel.is_some(), "it is for one channel, whichever that is");
+        assert!(serde_json::from_str::<Claims>(r#"{"sub":"ann","exp":1,"exp":2}"#).is_err(), "twice");
+    }
+
+    #[test]
+    fn an_audience_is_asked_for_only_where_one_is_named() {
+        let ours = Terms { audience: Some("chat".into()), ..terms(5) };
+        for (aud, held) in [
+            (json!("chat"), Ok(None)),
+            (json!(["other", "chat"]), Ok(None)),
+            (json!("other"), Err(101)),
+            (json!([]), Err(101)),
+        ] {
+            assert_eq!(check(&json!({"sub":"ann","aud":aud}), &ours), held, "{aud}");
+            assert_eq!(check(&json!({"sub":"ann","aud":aud}), &terms(5)), Ok(None));
+        }
+        assert_eq!(check(&json!({"sub":"ann"}), &ours), Err(101));
+    }
+}

@@ -1,0 +1,202 @@
+//! Under which names a server is asked: a page that has its own name point at this machine (DNS rebinding) says that name in `Host`.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use http::header::{HOST, HeaderMap};
+use thiserror::Error;
+
+use crate::handshake::{Rejection, single};
+
+/// Which hosts a server answers for, by the `Host` of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hosts {
+    /// Whichever the client names. Only for servers that no page could reach by a name of its own, such as those with a public address.
+    #[default]
+    Any,
+    /// These, exactly: all others get 403.
+    Only(Vec<Host>),
+}
+
+/// A host and perhaps a port, as they stand in `Host` (RFC 9110 §7.2). Without a port it stands for the usual ones: none, 80 and 443.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    pub(crate) name: HostName,
+    pub(crate) port: Option<u16>,
+}
+
+/// A name or an IPv4 address in small letters, or an IPv6 address, however it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HostName {
+    Named(String),
+    V6(Ipv6Addr),
+}
+
+/// A text that is no host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "a host is a name or an address, with IPv6 in brackets, and perhaps a port of 1 to 65535 behind a colon"
+)]
+pub struct HostError;
+
+impl Hosts {
+    /// The names of a listener that only this machine reaches, each with its port: `localhost`, `127.0.0.1`, `[::1]`, and the address itself.
+    ///
+    /// [`Any`](Self::Any) for a listener that others reach too: under which names, it cannot know.
+    pub fn of_listener(address: SocketAddr) -> Self {
+        if !address.ip().to_canonical().is_loopback() {
+            return Self::Any;
+        }
+        let port = Some(address.port());
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), bare(address)];
+        Self::Only(names.iter().filter_map(|name| Some(Host { name: name_of(name)?, port })).collect())
+    }
+
+    /// These as well; [`Any`](Self::Any) stays what it is.
+    pub fn and(self, more: impl IntoIterator<Item = Host>) -> Self {
+        match self {
+            Self::Any => Self::Any,
+            Self::Only(hosts) => Self::Only(hosts.into_iter().chain(more).collect()),
+        }
+    }
+
+    /// Checks under which name a request asks.
+    ///
+    /// # Errors
+    /// [`Rejection::Host`] if it names no host or several, and [`Rejection::ForeignHost`] if that is none of these.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let Self::Only(hosts) = self else { return Ok(()) };
+        let asked = host(headers).ok_or(Rejection::Host)?;
+        if hosts.iter().any(|host| host.covers(&asked)) { Ok(()) } else { Err(Rejection::ForeignHost) }
+    }
+}
+
+impl Host {
+    fn covers(&self, asked: &Self) -> bool {
+        let port = match self.port {
+            Some(port) => asked.port.map_or(port == 80 || port == 443, |asked| asked == port),
+            None => matches!(asked.port, None | Some(80 | 443)),
+        };
+        self.name == asked.name && port
+    }
+}
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        let end = if text.starts_with('[') { text.find(']').map(|end| end + 1) } else { text.find(':') };
+        let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+        let port = match rest.strip_prefix(':') {
+            Some(port) => Some(port_of(port).ok_or(HostError)?),
+            None if rest.is_empty() => None,
+            None => return Err(HostError),
+        };
+        Ok(Self { name: name_of(name).ok_or(HostError)?, port })
+    }
+}
+
+/// The one host that a request names.
+pub(crate) fn host(headers: &HeaderMap) -> Option<Host> {
+    single(headers, &HOST)?.to_str().ok()?.parse().ok()
+}
+
+/// Digits as a browser writes them: no sign, no zeros before them, and a port that there is.
+fn port_of(text: &str) -> Option<u16> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
+
+fn name_of(text: &str) -> Option<HostName> {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return address.parse().ok().map(HostName::V6);
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let plain = !text.is_empty() && text.bytes().all(letter);
+    plain.then(|| HostName::Named(text.to_ascii_lowercase()))
+}
+
+fn bare(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn check(hosts: &Hosts, asked: &[&str]) -> Result<(), Rejection> {
+        let mut headers = HeaderMap::new();
+        asked.iter().for_each(|host| {
+            headers.append(HOST, HeaderValue::from_str(host).expect("a value"));
+        });
+        hosts.check(&headers)
+    }
+
+    #[test]
+    fn a_listener_on_loopback_is_asked_by_its_own_names_and_its_port() {
+        let hosts = Hosts::of_listener("127.0.0.2:8080".parse().expect("an address"));
+        for own in [
+            "localhost:8080",
+            "LocalHost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "[0:0:0::1]:8080",
+            "127.0.0.2:8080",
+        ] {
+            assert_eq!(check(&hosts, &[own]), Ok(()), "{own}");
+        }
+        for foreign in [
+            "evil.example:8080",
+            "localhost.evil:8080",
+            "localhost.:8080",
+            "localhost",
+            "localhost:80",
+            "localhost:8081",
+            "127.1:8080",
+        ] {
+            assert_eq!(check(&hosts, &[foreign]), Err(Rejection::ForeignHost), "{foreign}");
+        }
+        for none in [
+            &["localhost:+8080"][..],
+            &["localhost:08080"],
+            &["localhost:99999"],
+            &["a b"],
+            &[""],
+            &[],
+            &["localhost:8080", "localhost:8080"],
+        ] {
+            assert_eq!(check(&hosts, none), Err(Rejection::Host), "{none:?}");
+        }
+        assert_eq!(Hosts::of_listener("0.0.0.0:8080".parse().expect("an address")), Hosts::Any);
+    }
+
+    #[test]
+    fn a_host_without_a_port_has_the_usual_ones_and_one_with_a_port_has_that() {
+        let only = |host: &str| Hosts::Only(vec![host.parse().expect("a host")]);
+        for (listed, asked, may) in [
+            ("chat.example", "chat.example", true),
+            ("chat.example", "chat.example:443", true),
+            ("chat.example", "chat.example:8443", false),
+            ("chat.example:8443", "chat.example:8443", true),
+            ("chat.example:8443", "chat.example", false),
+            ("chat.example:443", "chat.example", true),
+        ] {
+            assert_eq!(check(&only(listed), &[asked]).is_ok(), may, "{asked} at {listed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_in_the_list_as_well() {
+        for bad in [
+            "", ":80", "a:", "a:0", "a:+80", "a:080", "a:65536", "a:80:80", "a/b", "u@a", "[::1", "::1",
+            "[::1]80", "[::1%1]", "é",
+        ] {
+            assert_eq!(bad.parse::<Host>(), Err(HostError), "{bad}");
+        }
+    }
+}
