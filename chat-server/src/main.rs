@@ -3,6 +3,7 @@
 mod api;
 mod bounds;
 mod metrics;
+mod page;
 mod routes;
 mod settings;
 mod tokens;
