@@ -37,6 +37,7 @@ function open(channel) {
   channel.button.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   if (channel.stuck) scrollToEnd();
   else $('logs').scrollTop = channel.top;
+  note();
   showNewer();
   look();
   fillNext();
@@ -124,7 +125,13 @@ function showEdges() {
 
 // ---- where one is in it ----
 
-let lastTop = 0;
+// How the view was when it was last looked at.
+let seen = { top: 0, height: 0, length: 0 };
+
+function note() {
+  const { scrollTop: top, clientHeight: height, scrollHeight: length } = $('logs');
+  seen = { top, height, length };
+}
 
 function isAtEnd() {
   const { scrollHeight, scrollTop, clientHeight } = $('logs');
@@ -133,7 +140,7 @@ function isAtEnd() {
 
 function scrollToEnd() {
   $('logs').scrollTop = $('logs').scrollHeight;
-  lastTop = $('logs').scrollTop;
+  note();
   showNewer();
 }
 
@@ -152,10 +159,11 @@ function showNewer() {
 // Only who scrolls up leaves the end: a log that grows, or a view that shrinks, does not move.
 function scrolled() {
   if (!current || $('app').hidden) return;
-  const { scrollTop } = $('logs');
+  const before = seen;
+  note();
   if (isAtEnd()) current.stuck = true;
-  else if (scrollTop < lastTop - 1) current.stuck = false;
-  lastTop = current.top = scrollTop;
+  else if (seen.top < before.top && seen.height === before.height && seen.length === before.length) current.stuck = false;
+  current.top = seen.top;
   look();
   showNewer();
   fillInView();
@@ -164,6 +172,7 @@ function scrolled() {
 // Something has another size: the view, a message, the box that one writes in.
 const sizes = new ResizeObserver(() => {
   if (current?.stuck && !$('app').hidden) scrollToEnd();
+  note();
   showEdges();
   fillInView();
 });
@@ -178,13 +187,15 @@ function keepPlace(channel, change) {
   if (channel !== current) return;
   if (channel.stuck) return scrollToEnd();
   if (anchor) $('logs').scrollTop += anchor.getBoundingClientRect().top - before;
-  lastTop = channel.top = $('logs').scrollTop;
+  channel.top = $('logs').scrollTop;
+  note();
 }
 
 // A keyboard on the screen takes its room from what is seen, and not in every browser from the page.
 function fitKeyboard() {
   const { height, scale } = visualViewport;
   if (scale > 1.01) return;
-  document.documentElement.style.setProperty('--height', `${height}px`);
-  scrollTo(0, 0);
+  const covered = height < innerHeight - 1;
+  document.documentElement.style.setProperty('--height', covered ? `${height}px` : '100dvh');
+  if (covered) scrollTo(0, 0);
 }
