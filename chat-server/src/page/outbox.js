@@ -62,10 +62,11 @@ class Unsent extends Entry {
   }
 
   send() {
-    if (!this.channel.joined || this.asked || this.place || this.record.why) return;
-    if (this.isInDoubt() && !this.keyHelps()) return this.fail('It may have been sent already.');
+    if (this.asked || this.place || this.record.why) return;
     const over = excess(this.channel, this.record.text);
     if (over > 0) return this.fail(`Not sent: it is too long by ${over.toLocaleString()} bytes.`, false);
+    if (!this.channel.joined) return;
+    if (this.isInDoubt() && !this.keyHelps()) return this.fail('It may have been sent already.');
     const { record } = this;
     record.sent ??= Date.now();
     record.as ??= user;
