@@ -1,7 +1,7 @@
 // What becomes of messages, requests and places when the line goes, a tab is loaded again, or a name is odd.
 
 import {
-  channelOf, context, count, equal, hears, join, line, numbered, person, say, sayLines, start, state, stop, tab, texts,
+  another, channelOf, context, count, equal, hears, join, line, numbered, person, say, sayLines, start, state, stop, tab, texts,
 } from './people.mjs';
 
 const waiting = (page) => page.evaluate(() => {
@@ -60,6 +60,67 @@ export const away = {
     await ann.locator('.failed').getByText('Discard').click();
     equal(await count(ann, 'once?'), 0, 'copies after it was discarded');
     wire.close();
+  },
+
+  async 'a message in doubt for longer than its key is known is found among what was missed'() {
+    const wire = await line();
+    const [ann, bob] = [await person('ann', 'late', { at: wire.at }), await person('bob', 'late')];
+    wire.deaf = true;
+    await say(ann, 'slowly');
+    await hears(bob, 'slowly');
+    await ann.evaluate(() => { outbox.all[0].record.sent -= 600000; });
+    wire.cut();
+    wire.deaf = false;
+    await hears(ann, 'slowly');
+    await say(ann, 'surely');
+    await hears(bob, 'surely');
+    for (const page of [ann, bob]) equal(await texts(page), 'slowly,surely', 'what is shown');
+    equal(await ann.locator('.failed').count(), 0, 'failures');
+    wire.close();
+  },
+
+  async 'a message that closes the line, since the server takes less, is not said again, and all others go on'() {
+    const small = await another('--message-bytes', '2000');
+    const ann = await person('ann', 'small', { at: small.at });
+    await say(ann, 'word '.repeat(600));
+    await ann.locator('.failed .trouble').getByText('too long for this server').waitFor();
+    await say(ann, 'short');
+    await hears(ann, 'short');
+    await small.stop();
+  },
+
+  async 'more cannot wait than there is room for, and what has none stays in the box'() {
+    const ann = await person('ann', 'full');
+    await waiting(ann);
+    await ann.evaluate(() => {
+      for (let n = 1; n <= 101; n += 1) {
+        document.getElementById('text').value = `line ${n}`;
+        document.getElementById('writing').requestSubmit();
+      }
+    });
+    equal(await ann.locator('.pending').count(), 100, 'messages that wait');
+    equal(await ann.inputValue('#text'), 'line 101', 'the box');
+    await ann.locator('#said').getByText('Not sent').waitFor();
+    await ann.evaluate(() => connect());
+    await hears(ann, 'line 100');
+    equal(await texts(ann), numbered(100).join(), 'all, in order');
+  },
+
+  async 'a message that the server refuses can be sent again, edited or discarded'() {
+    const ann = await person('ann', 'refused');
+    await ann.evaluate(() => {
+      globalThis.refuseNext = request;
+      request = (frame, handler) => {
+        request = globalThis.refuseNext;
+        handler.refused({ code: 103, reason: 'permission denied', message: 'not now' });
+      };
+      sendText(current, 'one');
+    });
+    await ann.locator('.failed').getByText('Not sent, permission denied: not now').waitFor();
+    await ann.reload();
+    await ann.locator('.failed .retry').click();
+    await hears(ann, 'one');
+    equal(await ann.locator('.message').count(), 1, 'messages');
   },
 
   async 'a message that is too long can be edited, and goes when it is short enough'() {
@@ -135,23 +196,23 @@ export const away = {
   },
 
   async 'what is unread is so after a reload, and what was read is not'() {
-    const ann = await person('ann', 'a');
-    const bob = await person('bob', 'a');
+    const ann = await person('ann', 'marked');
+    const bob = await person('bob', 'marked');
     await say(bob, 'seen');
     await hears(ann, 'seen');
-    await join(ann, 'b');
-    await ann.waitForFunction(() => channels.get('a').toldRead === 1);
+    await join(ann, 'beside');
+    await ann.waitForFunction(() => channels.get('marked').toldRead === 1);
     await say(bob, 'news');
-    await channelOf(ann, 'a').locator('.unread').getByText('1', { exact: true }).waitFor();
+    await channelOf(ann, 'marked').locator('.unread').getByText('1', { exact: true }).waitFor();
     await ann.reload();
-    await channelOf(ann, 'a').locator('.unread').getByText('1', { exact: true }).waitFor();
-    await channelOf(ann, 'a').click();
+    await channelOf(ann, 'marked').locator('.unread').getByText('1', { exact: true }).waitFor();
+    await channelOf(ann, 'marked').click();
     await hears(ann, 'news');
-    await ann.waitForFunction(() => channels.get('a').toldRead === 2);
-    await channelOf(ann, 'b').click();
+    await ann.waitForFunction(() => channels.get('marked').toldRead === 2);
+    await channelOf(ann, 'beside').click();
     await ann.reload();
-    await ann.waitForFunction(() => channels.get('a')?.entries.size === 2);
-    equal(await channelOf(ann, 'a').locator('.unread').isVisible(), false, 'a badge on what was read');
+    await ann.waitForFunction(() => channels.get('marked')?.entries.size === 2);
+    equal(await channelOf(ann, 'marked').locator('.unread').isVisible(), false, 'a badge on what was read');
   },
 
   async 'tabs join and leave, and none forgets what another did'() {

@@ -1,10 +1,10 @@
-// The pictures of the README and of docs. They want a server with a store and `--history-entries 10`.
+// The pictures of the README and of docs. They want a server with `--store none --history-entries 60`.
 
-import { channelOf, context, hears, join, line, numbered, person, say, state, tab } from './people.mjs';
+import { channelOf, context, hears, join, numbered, person, say, sayLines, state, tab } from './people.mjs';
 
 export async function pictures(file) {
   const look = { viewport: { width: 1200, height: 760 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'Europe/Berlin' };
-  const [ann, bob, eve] = [await person('Ann', 'allotment', look), await person('Bob', 'allotment'), await person('Eve', 'allotment')];
+  const [ann, bob, eve] = [await person('Ann', 'allotment', look), await person('Bob', 'allotment'), await person('Eve', 'allotment', { ...look, viewport: { width: 1000, height: 560 } })];
   for (const name of ['seed swap', 'bees', 'harvest supper']) {
     await ann.fill('#channel', name);
     await ann.press('#channel', 'Enter');
@@ -32,29 +32,72 @@ export async function pictures(file) {
   await ann.mouse.move(900, 300);
   await ann.locator('#text').focus();
   await ann.screenshot({ path: file });
-  await pictureOfGap(file.replace('.png', '-gap.png'), ann, bob);
+  const named = (what) => file.replace('.png', `-${what}.png`);
+  await pictureOffline(named('offline'), eve);
+  await pictureOfMany(named('125'), bob);
+  for (const page of [bob, eve]) await channelOf(page, 'allotment').click();
+  const phone = await person('Fay', 'allotment', { ...look, viewport: { width: 375, height: 667 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
+  await pictureOfPhone(named('phone'), phone, bob);
+  await pictureOfGap(named('gap'), ann, bob);
 }
 
-// Older messages that were loaded, and what is missing after a while away. Wants a server with `--history-entries 10` and a store.
+// What is missing after a while away.
 async function pictureOfGap(file, ann, bob) {
   for (const page of [ann, bob]) {
     await page.fill('#channel', 'weather');
     await page.press('#channel', 'Enter');
   }
-  await ann.evaluate(() => { for (let n = 1; n <= 60; n += 1) transmit({ type: 'publish', channelId: 'weather', content: `Day ${n}: ${['sun', 'rain', 'wind', 'fog'][n % 4]}` }); });
-  await hears(ann, 'Day 60: sun');
-  await ann.reload();
-  await state(ann, 'open');
-  await hears(ann, 'Day 60: sun');
-  await ann.evaluate(() => { document.querySelector('#logs').scrollTop = 0; });
-  await hears(ann, 'Day 1: rain');
-  await ann.evaluate(() => { document.querySelector('#logs').scrollTop = document.querySelector('#logs').scrollHeight; });
-  await ann.evaluate(() => { abandon(); setState('waiting', ''); });
-  await bob.evaluate(() => { for (let n = 1; n <= 12; n += 1) transmit({ type: 'publish', channelId: 'weather', content: `Week ${n}` }); });
-  await hears(bob, 'Week 12');
+  await sayLines(ann, 'weather', numbered(60, 'Day'));
+  await ann.evaluate(() => {
+    abandon();
+    setState('waiting', '');
+  });
+  await sayLines(bob, 'weather', numbered(72, 'Hour'));
   await ann.evaluate(() => connect());
   await ann.locator('.notice').getByText('You missed 12 messages').waitFor();
-  await say(bob, 'Sunny at last. Where have you been?');
-  await hears(ann, 'Sunny at last. Where have you been?');
+  await say(bob, 'Where have you been?');
+  await hears(ann, 'Where have you been?');
+  await ann.locator('ol:not([hidden]) .notice').evaluate((notice) => notice.scrollIntoView({ block: 'center' }));
+  await ann.locator('#text').focus();
   await ann.screenshot({ path: file });
+}
+
+// A phone with its keyboard open.
+async function pictureOfPhone(file, ann, bob) {
+  await ann.setViewportSize({ width: 375, height: 340 });
+  await say(bob, 'Bring the big basket, there are plums.');
+  await hears(ann, 'Bring the big basket, there are plums.');
+  await ann.locator('#text').pressSequentially('On my way!');
+  await ann.screenshot({ path: file });
+}
+
+// What was written waits for the connection.
+async function pictureOffline(file, ann) {
+  await join(ann, 'allotment');
+  await ann.context().setOffline(true);
+  await ann.locator('#state').getByText('You are offline').waitFor();
+  await say(ann, 'I am in the tunnel, back in ten minutes.');
+  await ann.locator('.pending').waitFor();
+  await ann.screenshot({ path: file });
+  await ann.context().setOffline(false);
+  await state(ann, 'open');
+}
+
+// As many channels as one session may be in, and a few.
+async function pictureOfMany(file, bob) {
+  const rooms = Array.from({ length: 125 }, (_, n) => (n === 0 ? 'allotment' : `plot ${n}`));
+  for (const room of ['plot 3', 'plot 7', 'plot 40', 'plot 90', 'plot 91']) {
+    await join(bob, room);
+    await say(bob, 'Somebody here?');
+    await hears(bob, 'Somebody here?');
+  }
+  const own = await context({ viewport: { width: 1000, height: 640 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'Europe/Berlin' });
+  await own.addInitScript((rooms) => {
+    localStorage.setItem('chat.name', '"Dan"');
+    localStorage.setItem('chat.channels', JSON.stringify(rooms));
+  }, rooms);
+  const dan = await tab(own, 'allotment');
+  await dan.waitForFunction(() => channels.size === 125 && [...channels.values()].every(({ gaps, epoch }) => epoch && ![...gaps].some(({ fresh }) => fresh)));
+  await dan.locator('#after').getByText('unread').waitFor();
+  await dan.screenshot({ path: file });
 }

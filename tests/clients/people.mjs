@@ -30,24 +30,37 @@ function freePort() {
 }
 
 export async function start() {
+  server = await run(port);
+}
+
+/// Another server, with these flags besides.
+export async function another(...flags) {
+  const port = await freePort();
+  const child = await run(port, flags);
+  return { at: `http://127.0.0.1:${port}/`, stop: () => ended(child) };
+}
+
+async function run(port, flags = []) {
   const [command, ...rest] = values.server.replaceAll('{port}', port).split(' ');
-  const child = spawn(command, rest, { stdio: 'ignore' });
+  const child = spawn(command, [...rest, ...flags], { stdio: 'ignore' });
   const failed = new Promise((_, reject) => {
     child.on('error', reject);
     child.on('exit', () => reject(new Error('the server ended')));
   });
   failed.catch(() => {});
   const healthy = async () => {
-    while (!(await fetch(`${base}health`).catch(() => null))?.ok) await new Promise((next) => setTimeout(next, 20));
+    while (!(await fetch(`http://127.0.0.1:${port}/health`).catch(() => null))?.ok) await new Promise((next) => setTimeout(next, 20));
   };
   await Promise.race([healthy(), failed]);
-  server = child;
+  return child;
 }
 
-export async function stop() {
-  const ended = new Promise((resolve) => server.on('exit', resolve));
-  server.kill('SIGKILL');
-  await ended;
+export const stop = () => ended(server);
+
+async function ended(child) {
+  const over = new Promise((resolve) => child.on('exit', resolve));
+  child.kill('SIGKILL');
+  await over;
 }
 
 // ---- people ----

@@ -79,7 +79,7 @@ class Channel {
     this.entries.clear();
     this.changes.clear();
     this.read = this.toldRead = 0;
-    if (this.epoch !== undefined) this.append(element('li', 'notice', 'Reconnected: messages may be missing here'));
+    if (shown) this.append(element('li', 'notice', 'Reconnected: messages may be missing here'));
     this.epoch = epoch;
     this.offset = 0;
     for (const entry of [...this.waiting]) if (entry.place) entry.settle();
@@ -99,6 +99,13 @@ class Channel {
       forget(this);
       complain(frame);
     }
+  }
+
+  // Without a connection nothing is known of what others do.
+  cut() {
+    this.joined = false;
+    this.typing.clear();
+    if (this === current) showTyping();
   }
 
   lost({ from, to, presence }) {
@@ -278,7 +285,7 @@ function subscribe(channel) {
     answered: (frame) => channel.subscribed(frame),
     refused(error) {
       complain(error);
-      if (![100, 108, 111].includes(error.code)) return forget(channel);
+      if (!isTemporary(error)) return forget(channel);
       setTimeout(() => { if (channels.get(channel.name) === channel && !channel.joined) subscribe(channel); }, JOIN_AGAIN_MS);
     },
   });

@@ -48,8 +48,7 @@ class Gap {
 
   refused(error) {
     this.fresh = false;
-    // Not now; else never.
-    if ([100, 108, 111].includes(error.code)) complain(error);
+    if (isTemporary(error)) complain(error);
     else this.close();
   }
 

@@ -37,8 +37,9 @@ function connect() {
     request({ type: 'connect', name }, {
       answered: welcome,
       refused(error) {
+        if (isTemporary(error)) return lost(1006, '');
         abandon();
-        askName(reasonOf(error));
+        return askName(reasonOf(error));
       },
     });
     for (const channel of channels.values()) subscribe(channel);
@@ -69,7 +70,7 @@ function abandon() {
     socket.close();
     socket = null;
   }
-  for (const channel of channels.values()) channel.joined = false;
+  for (const channel of channels.values()) channel.cut();
   for (const handler of cut) handler.lost?.();
 }
 
@@ -154,6 +155,11 @@ function hear(frame) {
   // The server may put somebody into a channel that was not asked for.
   else if (frame.type === 'subscribed') add(frame.channelId).subscribed(frame);
   else channels.get(frame.channelId)?.told(frame);
+}
+
+// Not now; else never.
+function isTemporary({ code }) {
+  return [100, 108, 111].includes(code);
 }
 
 function reasonOf({ reason, message }) {

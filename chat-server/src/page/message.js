@@ -64,7 +64,7 @@ function linked(text) {
   for (const { 0: found, index } of text.matchAll(/\b(?:https?:\/\/|www\.)[^\s<>"\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gi)) {
     const shown = ended(found);
     const to = /^www\./i.test(shown) ? 'https://' + shown : shown;
-    if (!URL.canParse(to) || !new URL(to).hostname.replaceAll('.', '')) continue;
+    if (!isAddress(to)) continue;
     const link = element('a', '', shown);
     link.href = to;
     link.target = '_blank';
@@ -74,6 +74,10 @@ function linked(text) {
   }
   parts.push(text.slice(at));
   return parts;
+}
+
+function isAddress(text) {
+  try { return new URL(text).hostname.replaceAll('.', '') !== ''; } catch { return false; }
 }
 
 // Without the sentence's own signs behind it; a bracket stays if it was opened within.

@@ -17,6 +17,7 @@ function say(text) {
 
 function open(channel) {
   if (current) {
+    current.tellRead();
     current.log.hidden = true;
     current.button.removeAttribute('aria-current');
   }
