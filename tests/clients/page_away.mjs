@@ -27,7 +27,6 @@ export const away = {
     for (const page of [ann, bob]) equal(await texts(page), 'first,hello,last', 'what is shown');
     equal(await ann.locator('.failed').count(), 0, 'failures');
     equal(await ann.evaluate(() => sessionStorage.getItem('chat.outbox')), null, 'what waits');
-    wire.close();
   },
 
   async 'what waits is kept over a reload of its tab, and then goes by itself, once'() {
@@ -59,7 +58,6 @@ export const away = {
     equal(await count(bob, 'once?'), 1, 'copies at the other');
     await ann.locator('.failed').getByText('Discard').click();
     equal(await count(ann, 'once?'), 0, 'copies after it was discarded');
-    wire.close();
   },
 
   async 'a message in doubt for longer than its key is known is found among what was missed'() {
@@ -76,17 +74,14 @@ export const away = {
     await hears(bob, 'surely');
     for (const page of [ann, bob]) equal(await texts(page), 'slowly,surely', 'what is shown');
     equal(await ann.locator('.failed').count(), 0, 'failures');
-    wire.close();
   },
 
   async 'a message that closes the line, since the server takes less, is not said again, and all others go on'() {
-    const small = await another('--message-bytes', '2000');
-    const ann = await person('ann', 'small', { at: small.at });
+    const ann = await person('ann', 'small', { at: await another('--message-bytes', '2000') });
     await say(ann, 'word '.repeat(600));
     await ann.locator('.failed .trouble').getByText('too long for this server').waitFor();
     await say(ann, 'short');
     await hears(ann, 'short');
-    await small.stop();
   },
 
   async 'more cannot wait than there is room for, and what has none stays in the box'() {
@@ -187,6 +182,8 @@ export const away = {
     await channelOf(two, 'a').click();
     await say(two, 'mine');
     await hears(bob, 'mine');
+    await one.waitForFunction(() => [...channels.get('a').entries.values()].some(({ author }) => author === 'ann'));
+    equal(await badge.isVisible(), false, 'a badge for what one said oneself');
     await channelOf(two, 'b').click();
     await say(bob, 'yours');
     await badge.getByText('1', { exact: true }).waitFor();
@@ -262,7 +259,6 @@ export const away = {
     wire.deaf = false;
     await hears(ann, 'line 1');
     equal(await texts(ann), numbered(90).join(), 'all, in order');
-    wire.close();
   },
 
   async 'a first history that was cut comes when the line is back'() {
@@ -294,7 +290,6 @@ export const away = {
     await ann.clock.runFor(15000);
     await ann.clock.runFor(1000);
     await state(ann, 'open');
-    wire.close();
   },
 
   async 'what was said in a channel’s new life before one is back is shown'() {

@@ -2,7 +2,7 @@
 
 import http from 'node:http';
 import { connect } from 'node:net';
-import { base, channelOf, equal, hears, join, numbered, person, port, say, sayLines, state } from './people.mjs';
+import { base, channelOf, closers, equal, hears, join, numbered, person, port, say, sayLines, state } from './people.mjs';
 
 const PHONE = { viewport: { width: 375, height: 667 }, isMobile: true, hasTouch: true };
 
@@ -81,13 +81,15 @@ export const life = {
       for (const each of [inner, socket]) each.on('error', () => {});
       return undefined;
     });
+    closers.push(() => {
+      front.closeAllConnections();
+      front.close();
+    });
     await new Promise((ready) => front.listen(0, '127.0.0.1', ready));
     const ann = await person('ann', 'path', { at: `http://127.0.0.1:${front.address().port}/chat/` });
     await say(ann, 'through');
     await hears(ann, 'through');
     await person('bob', 'path', { at: `http://127.0.0.1:${front.address().port}/chat` });
-    front.closeAllConnections();
-    front.close();
   },
 
   async 'a browser that is offline says so at once, and comes back at once'() {

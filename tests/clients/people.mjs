@@ -37,7 +37,8 @@ export async function start() {
 export async function another(...flags) {
   const port = await freePort();
   const child = await run(port, flags);
-  return { at: `http://127.0.0.1:${port}/`, stop: () => ended(child) };
+  closers.push(() => ended(child));
+  return `http://127.0.0.1:${port}/`;
 }
 
 async function run(port, flags = []) {
@@ -67,6 +68,7 @@ async function ended(child) {
 
 export const browser = await launch();
 const contexts = [];
+export const closers = [];
 
 export async function context(options = {}) {
   const made = await browser.newContext({ permissions: ['local-network-access'], ...options });
@@ -76,6 +78,7 @@ export async function context(options = {}) {
 
 export async function everybodyGoes() {
   for (const each of contexts.splice(0)) await each.close();
+  for (const close of closers.splice(0)) await close();
 }
 
 export async function tab(own, channel, at = base) {
@@ -145,10 +148,10 @@ export async function line() {
     }
   });
   state.cut = () => pairs.forEach((pair) => pair.forEach((socket) => socket.destroy()));
-  state.close = () => {
+  closers.push(() => {
     state.cut();
     server.close();
-  };
+  });
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
   state.at = `http://127.0.0.1:${server.address().port}/`;
   return state;
