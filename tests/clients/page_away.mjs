@@ -146,6 +146,27 @@ export const away = {
     equal(await ann.inputValue('#text'), 'only for a', 'the box back in a');
   },
 
+  async 'what was said of one channel, and that one types there, is not of the next'() {
+    const [ann, bob] = [await person('ann', 'one'), await person('bob', 'other')];
+    await join(ann, 'other');
+    await channelOf(ann, 'one').click();
+    await ann.evaluate(() => complain({ reason: 'bad request', message: 'this one' }));
+    await ann.locator('#text').pressSequentially('to one');
+    await channelOf(ann, 'other').click();
+    equal(await ann.textContent('#said'), '', 'what is said in the other');
+    await ann.locator('#text').pressSequentially('to the other');
+    await bob.locator('#typing').getByText('ann is typing…').waitFor();
+  },
+
+  async 'what was taken back before one saw it is not unread'() {
+    const [ann, bob] = [await person('ann', 'oops'), await person('bob', 'oops')];
+    await join(ann, 'beside oops');
+    await say(bob, 'oops');
+    await channelOf(ann, 'oops').locator('.unread').waitFor();
+    await bob.evaluate(() => transmit({ type: 'publish', channelId: 'oops', deletes: 1 }));
+    await channelOf(ann, 'oops').locator('.unread').waitFor({ state: 'hidden' });
+  },
+
   async 'a channel that the server takes away leaves nobody writing in another'() {
     const ann = await person('ann', 'gone');
     await ann.fill('#text', 'for them al');

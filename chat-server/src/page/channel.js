@@ -18,6 +18,7 @@ class Channel {
     this.here = new Map();
     this.unlisted = 0;
     this.typing = new Map();
+    this.typed = 0; // when others were last told that this person types
     // How far this person has read, and what the server was told of it.
     this.read = this.toldRead = this.unread = 0;
     this.draft = tabMemory.read('draft.' + channelName) ?? '';
@@ -126,7 +127,7 @@ class Channel {
       this.unlisted = Math.max(0, users - present.length);
     }
     for (const each of present ?? joined) {
-      this.here.set(each.user, each.name);
+      this.here.set(each.user, each.name ?? each.user);
       if (each.user === user) this.haveRead(each.read ?? 0);
     }
     for (const each of left) this.here.delete(each);
@@ -171,6 +172,7 @@ class Channel {
     if (this.changes.get(about)?.offset > change.offset) return;
     this.changes.set(about, change);
     this.entries.get(about)?.change(change);
+    if (this.unread && change.deleted) this.recount();
     if (this.changes.size > CHANGES) this.changes.delete(this.changes.keys().next().value);
   }
 
@@ -284,8 +286,9 @@ function subscribe(channel) {
   request({ type: 'subscribe', channelId: channel.name, presence: true, overflow: 'resync', since }, {
     answered: (frame) => channel.subscribed(frame),
     refused(error) {
+      if (!isTemporary(error)) forget(channel);
       complain(error);
-      if (!isTemporary(error)) return forget(channel);
+      if (!channels.has(channel.name)) return;
       setTimeout(() => { if (channels.get(channel.name) === channel && !channel.joined) subscribe(channel); }, JOIN_AGAIN_MS);
     },
   });

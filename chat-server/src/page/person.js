@@ -4,7 +4,7 @@ const TYPING_PAUSE_MS = 2500;
 
 // This tab's name, and the one that was used last for those that have none yet. `user` is how the server knows who that is.
 let name = tidy(tabMemory.read('name') ?? memory.read('name'));
-let accepted = '', user = name, typed = 0;
+let accepted = '', user = name;
 
 function askName(why) {
   $('refused').textContent = why;
@@ -86,8 +86,8 @@ function sayExcess(text) {
 
 // Others see that a person types; nobody keeps it.
 function type() {
-  if (!current?.joined || !$('text').value || Date.now() - typed < TYPING_PAUSE_MS) return;
-  typed = Date.now();
+  if (!current?.joined || !$('text').value || Date.now() - current.typed < TYPING_PAUSE_MS) return;
+  current.typed = Date.now();
   request({ type: 'publish', channelId: current.name, content: { typing: true }, ephemeral: true }, { refused: quiet });
 }
 
@@ -152,7 +152,7 @@ $('writing').onsubmit = (event) => {
   const text = $('text').value;
   if (!current || !text.trim()) return;
   say('');
-  typed = 0;
+  current.typed = 0;
   if (sendText(current, text)) writeInBox('');
   $('text').focus();
 };
@@ -178,6 +178,7 @@ $('send').onmousedown = (event) => event.preventDefault();
 $('again').onclick = () => {
   attempt = 0;
   connect();
+  if (current) $('text').focus();
 };
 $('newer').onclick = toEnd;
 $('logs').onscroll = scrolled;

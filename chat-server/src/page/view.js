@@ -16,6 +16,8 @@ function say(text) {
 }
 
 function open(channel) {
+  // What was said of one channel is not of the next.
+  if (channel !== current) say('');
   if (current) {
     current.tellRead();
     current.log.hidden = true;
@@ -172,7 +174,10 @@ function scrolled() {
 
 // Something has another size: the view, a message, the box that one writes in.
 const sizes = new ResizeObserver(() => {
-  if (current?.stuck && !$('app').hidden) scrollToEnd();
+  if (current && !$('app').hidden) {
+    if (current.stuck) scrollToEnd();
+    else if (isAtEnd()) toEnd();
+  }
   note();
   showEdges();
   fillInView();
