@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod claims;
 mod metrics;
+mod page;
 mod routes;
 mod settings;
 mod tokens;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -20,12 +20,7 @@ use chat_protocol::serverpod::{Legacy, MethodStreams};
 use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, upgrade};
 
 use crate::metrics;
-
-const PAGE: &str = include_str!("page.html");
-
-/// Nothing foreign, and nothing that a person writes, is ever run.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use crate::page::page;
 
 pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
     let sockets = Sockets { hub, origins };
@@ -103,16 +98,6 @@ impl Sockets<'_> {
     fn gate(&self, protocol: impl Protocol) -> Gate {
         Gate::new(self.hub.clone(), protocol).origins(self.origins.clone())
     }
-}
-
-async fn page() -> impl IntoResponse {
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, PAGE)
 }
 
 async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
