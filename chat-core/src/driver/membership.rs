@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::admission::{Admission, Reading};
 use super::dialog::Dialog;
 use super::hooks::Asking;
 use super::subscription::Subscription;
@@ -22,6 +23,7 @@ impl Dialog {
         channel: ChannelId,
         mut options: SubscribeOptions,
         kept: ChannelOptions,
+        reading: Reading,
     ) -> Subscribed {
         if !self.outbox.encoding.tells_losses() {
             options.overflow = Overflow::Disconnect;
@@ -29,7 +31,8 @@ impl Dialog {
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
         let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
-        let joining = Joining { who, observes, since, latest, most, options: kept, now };
+        let recovers = reading.most;
+        let joining = Joining { who, observes, since, latest, most, recovers, options: kept, now };
         let mut made = None;
         let mut joined = hub.join(&channel, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
@@ -47,6 +50,7 @@ impl Dialog {
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
+        let recovery = if reading.denied { Some(Recovery::NotAllowed) } else { recovery };
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
@@ -56,11 +60,15 @@ impl Dialog {
         &mut self,
         id: Option<RequestId>,
         channel: ChannelId,
-        options: SubscribeOptions,
+        admission: Admission,
         kept: ChannelOptions,
     ) {
+        let Admission { options, reading } = admission;
+        if let Err(refusal) = self.session.may_join_another(self.seat.hub().limits()) {
+            return self.answer(id, Answer::Error(refusal));
+        }
         let whole = options.whole;
-        let subscribed = self.join(channel, options, kept);
+        let subscribed = self.join(channel, options, kept, reading);
         let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
         let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
         self.leave(&subscribed.channel);
@@ -110,9 +118,14 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::SubscribeNow(wish, kept) => self.put_in_unasked(wish, kept),
+            Order::SubscribeNow(wish, kept, number) => {
+                if self.coming.get(&wish.channel) == Some(&number) {
+                    self.put_in_unasked(wish, kept);
+                }
+            }
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
+                self.coming.remove(&channel);
                 self.refuse_pending(&channel, &why);
                 if self.session.is_in(&channel) {
                     self.remove(channel, why);
@@ -121,7 +134,7 @@ impl Dialog {
         }
     }
 
-    /// A channel that is stored is taken up first, beside this session.
+    /// A channel that is stored is taken up first, beside this session: until then it can be called off.
     fn put_in_once_there(&mut self, wish: Subscribe) {
         let hub = self.hub().clone();
         let asking = || hub.0.endpoint.channel(&wish.channel, hub.0.channel);
@@ -132,24 +145,37 @@ impl Dialog {
         if !hub.is_elsewhere(&wish.channel, &kept) {
             return self.put_in_unasked(wish, kept);
         }
+        if self.coming.contains_key(&wish.channel) || self.coming.len() >= hub.limits().session_channels {
+            return;
+        }
+        self.orders += 1;
+        let number = self.orders;
+        self.coming.insert(wish.channel.clone(), number);
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
             hub.load(&wish.channel, kept).await;
-            outbox.order(Order::SubscribeNow(wish, kept));
+            outbox.order(Order::SubscribeNow(wish, kept, number));
         }));
     }
 
     fn put_in_unasked(&mut self, wish: Subscribe, kept: ChannelOptions) {
-        if let Some(subscribed) = self.put_in(wish, kept) {
+        self.coming.remove(&wish.channel);
+        let reading = Reading::all(self.hub().limits().answer_entries);
+        if let Some(subscribed) = self.put_in(wish, kept, reading) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
     }
 
     /// None if it is there already, or in as many channels as may be.
-    pub(super) fn put_in(&mut self, wish: Subscribe, kept: ChannelOptions) -> Option<Subscribed> {
+    pub(super) fn put_in(
+        &mut self,
+        wish: Subscribe,
+        kept: ChannelOptions,
+        reading: Reading,
+    ) -> Option<Subscribed> {
         let (options, channel) = (SubscribeOptions::of(&wish), wish.channel.clone());
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
-        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(channel, options, kept))
+        matches!(verdict, Verdict::Ask { .. }).then(|| self.join(channel, options, kept, reading))
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.

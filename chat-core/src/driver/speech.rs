@@ -5,7 +5,8 @@ use futures::channel::oneshot;
 use super::dialog::Dialog;
 use super::hooks::{Asking, Guarded, Hook, LookBack, Pending};
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Refusal, RequestId, Storage,
+    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Refusal, RequestId, SessionInfo,
+    Storage,
 };
 
 impl Dialog {
@@ -56,6 +57,9 @@ impl Dialog {
 
     pub(super) fn publish(&mut self, id: Option<RequestId>, publish: Publish, kept: ChannelOptions) {
         let info = self.session.info().expect("only an open session publishes").clone();
+        if let Err(refusal) = self.hub().may_refer(&publish, &info) {
+            return self.answer_unsaid(id, &publish, &info, refusal);
+        }
         let channel = publish.channel.clone();
         let waits = id.is_some() && kept.storage == Storage::Durable && !publish.ephemeral;
         let (receipt, stored) = waits.then(oneshot::channel).unzip();
@@ -75,11 +79,29 @@ impl Dialog {
         }
     }
 
+    /// What may not be said any more may have been said before: under its key it is answered as then.
+    fn answer_unsaid(
+        &mut self,
+        id: Option<RequestId>,
+        publish: &Publish,
+        by: &SessionInfo,
+        refusal: Refusal,
+    ) {
+        match self.hub().published_before(publish, by) {
+            Some(_) if id.is_none() => {}
+            Some(offset) => {
+                let channel = publish.channel.clone();
+                self.answer(id, Answer::Published { channel, offset, already: true });
+            }
+            None => self.answer(id, Answer::Error(refusal)),
+        }
+    }
+
     /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
     fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
         let arrival = self.hub().arrival(stored);
         let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });
-        self.pending =
-            Some(Box::new(Pending { id, announced: true, asking: Asking::Stored(Guarded::new(hook)) }));
+        let asking = Asking::Stored(Guarded::new(hook));
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times: 0 }));
     }
 }

@@ -23,8 +23,8 @@ pub(crate) enum Manner {
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
-    /// The same, once the store was asked for the channel.
-    SubscribeNow(Subscribe, ChannelOptions),
+    /// The same, once the store was asked for the channel, and the number under which it was waited for.
+    SubscribeNow(Subscribe, ChannelOptions, u64),
     Unsubscribe(ChannelId, Refusal),
     /// Says something to its client that was not asked for.
     Tell(Answer),

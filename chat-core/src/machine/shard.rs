@@ -57,8 +57,10 @@ pub(crate) struct Joining {
     pub(crate) observes: bool,
     pub(crate) since: Option<Since>,
     pub(crate) latest: bool,
-    /// The most that is recovered.
+    /// The most users that it is told of.
     pub(crate) most: usize,
+    /// The most publications that it recovers.
+    pub(crate) recovers: usize,
     /// How the channel is kept if it is made.
     pub(crate) options: ChannelOptions,
     pub(crate) now: Instant,
@@ -206,6 +208,22 @@ impl<S: Clone> Shard<S> {
         self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
     }
 
+    /// Where this user published something under this key, if that is remembered.
+    pub(crate) fn published_before(
+        &mut self,
+        name: &ChannelId,
+        user: &UserId,
+        key: &str,
+        now: Instant,
+    ) -> Option<Offset> {
+        let channel = self.look_up(name)?;
+        let before = channel.weight();
+        channel.keys.forget_old(now);
+        let (after, place) = (channel.weight(), channel.keys.find(Some(user), key));
+        self.budget.change(before, after);
+        place
+    }
+
     /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
     pub(crate) fn history(
         &mut self,
@@ -308,7 +326,16 @@ mod tests {
     fn joining(session: u64) -> Joining {
         let ann = Identity::named("ann".parse().expect("a name"));
         let (who, options) = (SessionInfo::of(SessionId(session), ann).into(), ChannelOptions::default());
-        Joining { who, observes: false, since: None, latest: false, most: 300, options, now: now().instant }
+        Joining {
+            who,
+            observes: false,
+            since: None,
+            latest: false,
+            most: 300,
+            recovers: 300,
+            options,
+            now: now().instant,
+        }
     }
 
     fn publish(shard: &mut Shard<u64>, from: u64) -> bool {
