@@ -367,7 +367,8 @@ fn a_channel_that_nobody_is_in_goes_when_what_it_keeps_is_too_old_though_another
 
 #[test]
 fn bounds_with_which_nothing_works_are_refused_when_the_hub_is_built() {
-    let zero: [(&str, fn(&mut Limits)); 5] = [
+    type Set = fn(&mut Limits);
+    let zero: [(&str, Set); 5] = [
         ("message_bytes", |limits| limits.message_bytes = 0),
         ("outbox_bytes", |limits| limits.outbox_bytes = 0),
         ("outbox_frames", |limits| limits.outbox_frames = 0),

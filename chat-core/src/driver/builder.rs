@@ -63,7 +63,8 @@ impl HubBuilder {
         self
     }
 
-    /// The name under which the server itself publishes: `server` unless told.
+    /// The name under which the server itself publishes: `server` unless told. No session speaks under it: one that would is refused with 103 and closed
+    /// with 3507. Names are compared byte by byte.
     pub fn name(mut self, name: SenderName) -> Self {
         self.name = name;
         self

@@ -1,6 +1,6 @@
 //! A session's requests and answers, without its transport.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,19 +10,20 @@ use futures::FutureExt;
 use super::catchup::CatchUps;
 use super::caught::caught;
 use super::fanout;
-use super::hooks::{Allowed, Asking, Guarded, Outcome, Pending};
+use super::hooks::{AGAIN, Allowed, Asked, Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::seats::Seat;
 use super::subscription::Subscription;
 use super::summons::Manner;
 use super::trace;
-use crate::machine::{Phase, Session, Verdict, Whose};
+use super::users::Opening;
+use crate::machine::{Phase, Session, Stay, Verdict, Whose};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Publish, Request, RequestId, Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Publish, Refusal, Request, RequestId, Subscribe,
     Subscribed,
 };
-use crate::port::{Cost, Pushed, Standing, Talk};
+use crate::port::{Pushed, Standing, Talk};
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +46,12 @@ pub(crate) struct Dialog {
     pub(super) session: Session<Arc<Subscription>>,
     pub(super) inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
+    /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
+    pub(super) opening: Option<Opening>,
+    /// Channels that the server puts it into once they are taken up from the store, each with the number of that order.
+    pub(super) coming: HashMap<ChannelId, u64>,
+    /// How many such orders there were.
+    pub(super) orders: u64,
     /// Channels that this turn published to, and is to flush.
     pub(super) dirty: Vec<ChannelId>,
     /// Subscriptions that are behind.
@@ -69,6 +76,9 @@ impl Dialog {
             session,
             inbox: VecDeque::new(),
             pending: None,
+            opening: None,
+            coming: HashMap::new(),
+            orders: 0,
             dirty: Vec::new(),
             catch_ups: CatchUps::default(),
             close: None,
@@ -96,7 +106,7 @@ impl Dialog {
 
     /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
     pub(crate) fn open(&mut self, connect: Connect) {
-        self.ask_to_open(None, false, connect);
+        self.ask_to_open(None, false, connect, 0);
     }
 
     /// Goes on with the hook that is under way, or with the next request.
@@ -105,12 +115,15 @@ impl Dialog {
             let Poll::Ready(outcome) = pending.asking.poll(cx) else { return Step::Idle };
             let pending = self.pending.take().expect("it was just polled");
             return match outcome {
-                Ok(outcome) => self.conclude(pending.id, pending.announced, outcome),
+                Ok(outcome) if outcome.counts_for_a_stay() && self.has_moved(&pending) => {
+                    self.ask_again(*pending)
+                }
+                Ok(outcome) => self.conclude(*pending, outcome),
                 Err(_) => Step::End(Close::SERVER_ERROR),
             };
         }
         match self.inbox.pop_front() {
-            Some(request) => self.begin(request),
+            Some(request) => self.begin(request, 0),
             None => {
                 self.inbox.shrink_to(0);
                 Step::Idle
@@ -118,12 +131,12 @@ impl Dialog {
         }
     }
 
-    fn begin(&mut self, request: Request) -> Step {
+    fn begin(&mut self, request: Request, times: u8) -> Step {
         match self.session.weigh(&request.command, &self.seat.hub().0.limits) {
             Verdict::Ignore => {}
             Verdict::OpenFirst(connect) => {
                 self.inbox.push_front(request);
-                self.ask_to_open(None, false, connect);
+                self.open(connect);
             }
             Verdict::Refuse(refusal) if refusal.code == 107 => {
                 let bad = BadRequest::new(request.id, refusal);
@@ -131,36 +144,41 @@ impl Dialog {
             }
             Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
             Verdict::Already => self.answer_already(request),
-            Verdict::Ask { member } => self.ask(request, member),
+            Verdict::Ask { stay } => self.ask(request, stay, times),
             Verdict::Do => return self.carry_out(request),
         }
         Step::Done
     }
 
-    fn ask(&mut self, request: Request, member: bool) {
+    fn ask(&mut self, request: Request, stay: Option<Stay>, times: u8) {
         let Request { id, command } = request;
+        let asked = command.counts_for_a_stay().then(|| Asked { command: command.clone(), stay });
+        let member = stay.is_some();
         let endpoint = self.hub().0.endpoint.clone();
         let info = || self.session.info().expect("only an open session asks").clone();
         let asking = match command {
-            Command::Connect(connect) => return self.ask_to_open(id, true, connect),
+            Command::Connect(connect) => return self.ask_to_open(id, true, connect, times),
             Command::Refresh(token) => {
-                let channels = self.session.channels().cloned().collect();
-                Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, channels)))
+                let stays = self.session.stays().map(|(channel, stay)| (channel.clone(), stay)).collect();
+                Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, stays)))
             }
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
-                let hook = endpoint.subscribe(info(), wish, self.hub().0.channel);
+                let most = self.hub().0.limits.answer_entries;
+                let hook = endpoint.subscribe(info(), wish, self.hub().0.channel, most);
                 Asking::Subscribe(channel, Guarded::new(hook))
             }
             Command::RefreshSubscription(channel, token) => {
                 let hook = endpoint.refresh_subscription(info(), channel.clone(), token);
                 Asking::RefreshSubscription(channel, Guarded::new(hook))
             }
-            Command::Publish(wish) => {
+            Command::Publish(mut wish) => {
+                wish.moderates = false;
                 let standing = self.standing(&wish, member);
                 Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, self.hub().0.channel)))
             }
-            Command::Event(wish) => {
+            Command::Event(mut wish) => {
+                wish.moderates = false;
                 let standing = self.standing(&wish, member);
                 Asking::Event(Guarded::new(endpoint.event(info(), wish, standing, self.hub().0.channel)))
             }
@@ -176,7 +194,25 @@ impl Dialog {
                 unreachable!("nobody is asked about these")
             }
         };
-        self.pending = Some(Box::new(Pending { id, announced: true, asking }));
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked, times }));
+    }
+
+    /// Whether the session has joined or left the channel since the hook was asked about it.
+    fn has_moved(&self, pending: &Pending) -> bool {
+        let stay_in = |command: &Command| command.channel().and_then(|channel| self.session.stay(channel));
+        pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
+    }
+
+    /// What was allowed was allowed to one who stood otherwise.
+    fn ask_again(&mut self, pending: Pending) -> Step {
+        let Pending { id, asked, times, .. } = pending;
+        let Asked { command, .. } = asked.expect("only what is kept can be asked again");
+        if times == AGAIN {
+            let refusal = Refusal::not_available("the session came and went too often meanwhile");
+            self.answer(id, Answer::Error(refusal));
+            return Step::Done;
+        }
+        self.begin(Request { id, command }, times + 1)
     }
 
     fn standing(&self, wish: &Publish, member: bool) -> Standing {
@@ -185,43 +221,47 @@ impl Dialog {
         Standing { member, author }
     }
 
-    fn ask_to_open(&mut self, id: Option<RequestId>, announced: bool, mut connect: Connect) {
+    pub(super) fn ask_to_open(
+        &mut self,
+        id: Option<RequestId>,
+        announced: bool,
+        mut connect: Connect,
+        times: u8,
+    ) {
+        self.opening = Some(Opening::begin(self.hub()));
+        let asked = Some(Asked { command: Command::Connect(connect.clone()), stay: None });
         let since = std::mem::take(&mut connect.since);
         let hook = self.hub().0.endpoint.clone().stream_opened(self.seat.id(), connect);
         let asking = Asking::Open(Guarded::new(self.taken_up(since, hook)));
-        self.pending = Some(Box::new(Pending { id, announced, asking }));
+        self.pending = Some(Box::new(Pending { id, announced, asking, asked, times }));
     }
 
-    fn conclude(&mut self, id: Option<RequestId>, announced: bool, outcome: Outcome) -> Step {
+    fn conclude(&mut self, pending: Pending, outcome: Outcome) -> Step {
         match outcome {
-            Outcome::Open(Ok(opened)) => return self.opened(id, announced, opened),
-            Outcome::Open(Err(refusal)) => {
-                let close = match refusal.code {
-                    101 => Close::INVALID_TOKEN,
-                    109 => Close::EXPIRED,
-                    _ => Close::PERMISSION_DENIED,
-                };
-                return self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End);
-            }
-            Outcome::Refresh(Ok((identity, lost))) => self.refreshed(id, identity, lost),
+            Outcome::Open(Ok(opened)) => return self.opened(pending, opened),
+            Outcome::Open(Err(refusal)) => return self.turn_away(pending.id, refusal),
+            Outcome::Refresh(Ok(refreshed)) => self.refreshed(pending.id, pending.times, refreshed),
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
-                self.answer_already(Request { id, command: Command::Subscribe(Subscribe::to(channel)) });
+                self.answer_already(Request {
+                    id: pending.id,
+                    command: Command::Subscribe(Subscribe::to(channel)),
+                });
             }
-            Outcome::Subscribe(channel, Ok((options, kept))) => {
-                self.go_on(id, &channel, kept, Allowed::Subscribe(options));
+            Outcome::Subscribe(channel, Ok((admission, kept))) => {
+                self.go_on(pending, &channel, kept, Allowed::Subscribe(admission));
             }
             Outcome::RefreshSubscription(channel, Ok(expires)) => {
-                self.subscription_refreshed(id, channel, expires);
+                self.subscription_refreshed(pending.id, channel, expires);
             }
             Outcome::Publish(Ok((publish, kept))) | Outcome::Event(Ok((Pushed::Publish(publish), kept))) => {
-                self.go_on(id, &publish.channel.clone(), kept, Allowed::Publish(publish));
+                self.go_on(pending, &publish.channel.clone(), kept, Allowed::Publish(publish));
             }
-            Outcome::Enter(Ok((entry, allowed))) => self.carry_on(id, entry, allowed),
-            Outcome::Event(Ok((Pushed::Answer(data), _))) => self.answer(id, Answer::Result(data)),
-            Outcome::History(Ok((request, page))) => self.tell_history(id, request, page),
-            Outcome::Stored(Ok(answer)) => self.answer(id, answer),
-            Outcome::Presence(Ok(channel)) => self.tell_presence(id, channel),
-            Outcome::Call(Ok(data)) if id.is_some() => self.answer(id, Answer::Result(data)),
+            Outcome::Enter(Ok((entry, allowed))) => self.carry_on(pending.id, entry, allowed),
+            Outcome::Event(Ok((Pushed::Answer(data), _))) => self.answer(pending.id, Answer::Result(data)),
+            Outcome::History(Ok((request, page))) => self.tell_history(pending.id, request, page),
+            Outcome::Stored(Ok(answer)) => self.answer(pending.id, answer),
+            Outcome::Presence(Ok(channel)) => self.tell_presence(pending.id, channel),
+            Outcome::Call(Ok(data)) if pending.id.is_some() => self.answer(pending.id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
             Outcome::Refresh(Err(refusal))
             | Outcome::Subscribe(_, Err(refusal))
@@ -232,7 +272,7 @@ impl Dialog {
             | Outcome::Enter(Err(refusal))
             | Outcome::Stored(Err(refusal))
             | Outcome::Presence(Err(refusal))
-            | Outcome::Call(Err(refusal)) => self.answer(id, Answer::Error(refusal)),
+            | Outcome::Call(Err(refusal)) => self.answer(pending.id, Answer::Error(refusal)),
         }
         Step::Done
     }
@@ -256,7 +296,10 @@ impl Dialog {
                     data: None,
                 })
             }
-            Command::Unsubscribe(channel) => Answer::Unsubscribed { channel, already: true, why: None },
+            Command::Unsubscribe(channel) => {
+                self.coming.remove(&channel);
+                Answer::Unsubscribed { channel, already: true, why: None }
+            }
             _ => unreachable!("only a subscription can be there or not be there already"),
         };
         self.answer(request.id, answer);
@@ -290,7 +333,7 @@ impl Dialog {
 
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
-        let Some(subscriptions) = self.session.drain() else { return false };
+        let Some(channels) = self.session.drain() else { return false };
         self.close = Some(close);
         if let Some(info) = self.session.info() {
             self.hub().0.users.remove(&info.user, info.id);
@@ -303,12 +346,14 @@ impl Dialog {
             let dropped = self.outbox.shut(manner);
             self.hub().0.metrics.dropped("closed", dropped);
         }
-        for channel in subscriptions.into_keys() {
+        for channel in channels {
             self.hub().leave(&channel, self.seat.id());
         }
         self.outbox.shut(manner);
         // The future that is dropped here is the endpoint's.
         let _ = caught(|| self.pending = None);
+        self.opening = None;
+        self.coming = HashMap::new();
         self.inbox = VecDeque::new();
         self.catch_ups.clear();
         self.catch_ups.book(&self.outbox);

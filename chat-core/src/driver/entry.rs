@@ -206,7 +206,6 @@ impl Archive {
         let since = hub.0.runtime.now().utc - TimeDelta::from_std(KEY_AGE).unwrap_or_default();
         let most = Recall { keys: KEYS, marks: if options.presence { MARKS } else { 0 } };
         let Recalled { keys, read } = self.call(|store| store.recall(channel, since, most)).await?;
-        let keys = keys.into_iter().map(|one| (one.author, one.key, one.offset, one.at)).collect();
         let publications = unbroken(publications, &stored.last);
         Ok(Restored { epoch: stored.epoch, place, publications, keys, read, unopened: None })
     }

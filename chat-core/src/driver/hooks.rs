@@ -9,24 +9,28 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
+use super::admission::{Admission, Reading, admit};
 use super::caught::Panicked;
 use super::entry::Entry;
+use crate::machine::Stay;
 use crate::model::{
-    Answer, Call, ChannelId, ChannelOptions, Close, Connect, HistoryPage, HistoryRequest, Identity, Payload,
-    Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
+    Answer, Call, ChannelId, ChannelOptions, Close, Command, Connect, HistoryPage, HistoryRequest, Identity,
+    Payload, Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
-use crate::port::{Endpoint, Pushed, Standing, SubscribeOptions};
+use crate::port::{Endpoint, Pushed, Standing};
 
 /// One hook that a session waits for, and what its outcome is for.
 pub(crate) enum Asking {
     Open(Guarded<Opened>),
     Refresh(Guarded<Refreshed>),
-    Subscribe(ChannelId, Guarded<(SubscribeOptions, ChannelOptions)>),
+    Subscribe(ChannelId, Guarded<(Admission, ChannelOptions)>),
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     Event(Guarded<(Pushed, ChannelOptions)>),
     /// The store is asked for a channel.
-    Enter(Guarded<Ready>),
+    ///
+    /// With its name, if the session is to join it.
+    Enter(Option<ChannelId>, Guarded<Ready>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),
     Presence(Guarded<ChannelId>),
@@ -37,7 +41,7 @@ pub(crate) enum Asking {
 pub(crate) enum Outcome {
     Open(Result<Opened, Refusal>),
     Refresh(Result<Refreshed, Refusal>),
-    Subscribe(ChannelId, Result<(SubscribeOptions, ChannelOptions), Refusal>),
+    Subscribe(ChannelId, Result<(Admission, ChannelOptions), Refusal>),
     RefreshSubscription(ChannelId, Result<Option<DateTime<Utc>>, Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
     Event(Result<(Pushed, ChannelOptions), Refusal>),
@@ -49,19 +53,19 @@ pub(crate) enum Outcome {
 }
 
 /// Who the session is, and the channels that it is put into.
-pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry)>);
+pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry, Reading)>);
 
 /// What the endpoint allowed, and the channel for it.
 pub(crate) type Ready = (Entry, Allowed);
 
 /// What the endpoint allowed.
 pub(crate) enum Allowed {
-    Subscribe(SubscribeOptions),
+    Subscribe(Admission),
     Publish(Publish),
 }
 
-/// Who the session is from now on, and the channels that it may not stay in.
-pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Refusal)>);
+/// Who the session is from now on, and for each stay in a channel whether it goes on.
+pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Stay, Result<(), Refusal>)>);
 
 /// What was asked for, and what the channel kept of it.
 pub(crate) type LookBack = (HistoryRequest, Option<HistoryPage>);
@@ -74,7 +78,20 @@ pub(crate) struct Pending {
     pub(crate) id: Option<RequestId>,
     pub(crate) announced: bool,
     pub(crate) asking: Asking,
+    /// What to ask again if what it was asked under is so no more.
+    pub(crate) asked: Option<Asked>,
+    /// How often it was asked before.
+    pub(crate) times: u8,
 }
+
+/// What was asked, and in which stay in the channel that it is about.
+pub(crate) struct Asked {
+    pub(crate) command: Command,
+    pub(crate) stay: Option<Stay>,
+}
+
+/// So often one request is asked about again; then it is refused.
+pub(crate) const AGAIN: u8 = 3;
 
 impl<T> Guarded<T> {
     pub(crate) fn new(hook: Hook<T>) -> Self {
@@ -97,12 +114,27 @@ impl Asking {
             }
             Self::Event(hook) => Outcome::Event(ready!(hook.poll(cx))?),
             Self::Publish(hook) => Outcome::Publish(ready!(hook.poll(cx))?),
-            Self::Enter(hook) => Outcome::Enter(ready!(hook.poll(cx))?),
+            Self::Enter(_, hook) => Outcome::Enter(ready!(hook.poll(cx))?),
             Self::Stored(hook) => Outcome::Stored(ready!(hook.poll(cx))?),
             Self::History(hook) => Outcome::History(ready!(hook.poll(cx))?),
             Self::Presence(hook) => Outcome::Presence(ready!(hook.poll(cx))?),
             Self::Call(hook) => Outcome::Call(ready!(hook.poll(cx))?),
         }))
+    }
+}
+
+impl Outcome {
+    /// Whether the session now does something that it may do only in the stay in which it asked. What a hook has refused or answered itself is done with.
+    pub(crate) fn counts_for_a_stay(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish(Ok(_))
+                | Self::Event(Ok((Pushed::Publish(_), _)))
+                | Self::Enter(Ok((_, Allowed::Publish(_))))
+                | Self::History(Ok(_))
+                | Self::Presence(Ok(_))
+                | Self::RefreshSubscription(_, Ok(_))
+        )
     }
 }
 
@@ -113,7 +145,13 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         self: Arc<Self>,
         session: SharedInfo,
         token: Token,
-        channels: Vec<ChannelId>,
+        stays: Vec<(ChannelId, Stay)>,
+    ) -> Hook<Refreshed>;
+    fn stay(
+        self: Arc<Self>,
+        session: SessionId,
+        refreshed: Refreshed,
+        stays: Vec<(ChannelId, Stay)>,
     ) -> Hook<Refreshed>;
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions;
     fn subscribe(
@@ -121,7 +159,8 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         session: SharedInfo,
         request: Subscribe,
         defaults: ChannelOptions,
-    ) -> Hook<(SubscribeOptions, ChannelOptions)>;
+        most: usize,
+    ) -> Hook<(Admission, ChannelOptions)>;
     fn refresh_subscription(
         self: Arc<Self>,
         session: SharedInfo,
@@ -165,17 +204,27 @@ impl<E: Endpoint> AnyEndpoint for E {
         self: Arc<Self>,
         session: SharedInfo,
         token: Token,
-        channels: Vec<ChannelId>,
+        stays: Vec<(ChannelId, Stay)>,
     ) -> Hook<Refreshed> {
         Box::pin(async move {
             let identity = Endpoint::refresh(&*self, &session, token).await?;
-            let (now, mut lost) = (SessionInfo::of(session.id, identity.clone()), Vec::new());
-            for channel in channels {
-                if let Err(refusal) = Endpoint::stay(&*self, &now, &channel).await {
-                    lost.push((channel, refusal));
-                }
+            AnyEndpoint::stay(self, session.id, (identity, Vec::new()), stays).await
+        })
+    }
+
+    fn stay(
+        self: Arc<Self>,
+        session: SessionId,
+        (identity, mut verdicts): Refreshed,
+        stays: Vec<(ChannelId, Stay)>,
+    ) -> Hook<Refreshed> {
+        Box::pin(async move {
+            let now = SessionInfo::of(session, identity.clone());
+            for (channel, stay) in stays {
+                let verdict = Endpoint::stay(&*self, &now, &channel).await;
+                verdicts.push((channel, stay, verdict));
             }
-            Ok((identity, lost))
+            Ok((identity, verdicts))
         })
     }
 
@@ -188,11 +237,12 @@ impl<E: Endpoint> AnyEndpoint for E {
         session: SharedInfo,
         request: Subscribe,
         defaults: ChannelOptions,
-    ) -> Hook<(SubscribeOptions, ChannelOptions)> {
+        most: usize,
+    ) -> Hook<(Admission, ChannelOptions)> {
         Box::pin(async move {
             let channel = request.channel.clone();
-            let options = Endpoint::subscribe(&*self, &session, request).await?;
-            Ok((options, Endpoint::channel(&*self, &channel, defaults)))
+            let admission = admit(&*self, &session, request, most).await?;
+            Ok((admission, Endpoint::channel(&*self, &channel, defaults)))
         })
     }
 

@@ -32,7 +32,7 @@ use crate::model::{
     Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
     Refusal, SenderName, SessionId, SessionInfo, Storage,
 };
-use crate::port::{Endpoint, Runtime};
+use crate::port::{Endpoint, Runtime, Standing};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
 #[derive(Clone)]
@@ -295,6 +295,19 @@ impl Hub {
     /// Who published this, if it is kept.
     pub(crate) fn author(&self, channel: &ChannelId, offset: Offset) -> Option<Author> {
         lock(self.shard(channel)).author(channel, offset)
+    }
+
+    /// Checks that a publication edits or deletes only what its user has written and what is kept, unless the endpoint says otherwise.
+    pub(crate) fn may_refer(&self, publish: &Publish, by: &SessionInfo) -> Result<(), Refusal> {
+        let Some(refers) = publish.refers.filter(|_| !publish.moderates) else { return Ok(()) };
+        let author = self.author(&publish.channel, refers.offset());
+        Standing { author, ..Standing::default() }.may_change(by)
+    }
+
+    /// The place of what this user published before under the same key, if that is remembered.
+    pub(crate) fn published_before(&self, publish: &Publish, by: &SessionInfo) -> Option<Offset> {
+        let (key, now) = (publish.key.as_ref()?, self.0.runtime.now().instant);
+        lock(self.shard(&publish.channel)).published_before(&publish.channel, &by.user, key, now)
     }
 
     pub(crate) fn join(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admission::{Admission, Reading};
 use super::dialog::Dialog;
 use super::entry::Entry;
 use super::hooks::Asking;
@@ -17,17 +18,24 @@ use crate::port::SubscribeOptions;
 impl Dialog {
     /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
     #[must_use = "the answer comes before any publication"]
-    pub(super) fn join(&mut self, entry: &Entry, mut options: SubscribeOptions, room: usize) -> Subscribed {
+    pub(super) fn join(
+        &mut self,
+        entry: &Entry,
+        mut options: SubscribeOptions,
+        reading: Reading,
+        room: usize,
+    ) -> Subscribed {
         let (channel, kept) = (entry.channel.clone(), entry.options);
         if !self.outbox.encoding.tells_losses {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
-        let (most, now) = (hub.limits().answer_entries, hub.runtime().now().instant);
+        let now = hub.runtime().now().instant;
         let mut space = hub.presence_space(self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
-        let joining = Joining { who, observes, since, latest, most, space, options: kept, now };
+        let joining =
+            Joining { who, observes, since, latest, space, recovers: reading.most, options: kept, now };
         let mut made = None;
         let mut joined = hub.join(entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
@@ -46,18 +54,23 @@ impl Dialog {
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
         self.told += presence.as_ref().map_or(0, |page| space.weight(page));
+        let recovery = if reading.denied { Some(Recovery::NotAllowed) } else { recovery };
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
 
     /// Joins and answers; one that wants all or nothing and cannot have all is out again before anybody was told.
-    pub(super) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, options: SubscribeOptions) {
+    pub(super) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, admission: Admission) {
         if self.session.is_in(&entry.channel) {
             let command = Command::Subscribe(Subscribe::to(entry.channel.clone()));
             return self.answer_already(Request { id, command });
         }
+        let Admission { options, reading } = admission;
+        if let Err(refusal) = self.session.may_join_another(self.seat.hub().limits()) {
+            return self.answer(id, Answer::Error(refusal));
+        }
         let whole = options.whole;
-        let subscribed = self.join(&entry, options, usize::MAX);
+        let subscribed = self.join(&entry, options, reading, usize::MAX);
         let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
         let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
         self.leave(&subscribed.channel);
@@ -107,9 +120,14 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::Enter(wish, entry) => self.put_in_unasked(wish, entry),
+            Order::Enter(wish, entry, number) => {
+                if self.coming.get(&wish.channel) == Some(&number) {
+                    self.put_in_unasked(wish, entry);
+                }
+            }
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
+                self.coming.remove(&channel);
                 self.refuse_pending(&channel, &why);
                 if self.session.is_in(&channel) {
                     self.remove(channel, why);
@@ -118,40 +136,48 @@ impl Dialog {
         }
     }
 
-    /// A channel that is stored is taken up first, beside this session.
+    /// A channel that is stored is taken up first, beside this session: until then it can be called off.
     fn put_in_once_there(&mut self, wish: Subscribe) {
         let hub = self.hub().clone();
         let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
         if let Some(entry) = hub.enter_now(&wish.channel, kept) {
             return self.put_in_unasked(wish, entry);
         }
+        if self.coming.contains_key(&wish.channel) || self.coming.len() >= hub.limits().session_channels {
+            return;
+        }
+        self.orders += 1;
+        let number = self.orders;
+        self.coming.insert(wish.channel.clone(), number);
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
             let entry = hub.enter(wish.channel.clone(), kept).await;
-            outbox.order(Order::Enter(wish, entry));
+            outbox.order(Order::Enter(wish, entry, number));
         }));
     }
 
     fn put_in_unasked(&mut self, wish: Subscribe, entry: Entry) {
-        if let Some(subscribed) = self.put_in(wish, entry) {
+        self.coming.remove(&wish.channel);
+        let reading = Reading::all(self.hub().limits().answer_entries);
+        if let Some(subscribed) = self.put_in(wish, entry, reading) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
     }
 
     /// None if it is there already, or in as many channels as may be.
-    pub(super) fn put_in(&mut self, wish: Subscribe, entry: Entry) -> Option<Subscribed> {
+    pub(super) fn put_in(&mut self, wish: Subscribe, entry: Entry, reading: Reading) -> Option<Subscribed> {
         let options = SubscribeOptions::of(&wish);
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
         matches!(verdict, Verdict::Ask { .. }).then(|| {
             // Joins that the client did not ask for share the room of one answer.
             let room = self.outbox.answer_room().saturating_sub(self.told);
-            self.join(&entry, options, room)
+            self.join(&entry, options, reading, room)
         })
     }
 
     /// If the endpoint is just asked whether the session may join, the answer is known now.
     fn refuse_pending(&mut self, channel: &ChannelId, why: &Refusal) {
-        let asked = |asking: &Asking| matches!(asking, Asking::Subscribe(asked, _) if asked == channel);
+        let asked = |asking: &Asking| matches!(asking, Asking::Subscribe(asked, _) | Asking::Enter(Some(asked), _) if asked == channel);
         if let Some(pending) = self.pending.take_if(|pending| asked(&pending.asking)) {
             self.answer(pending.id, Answer::Error(why.clone()));
         }

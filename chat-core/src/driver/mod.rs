@@ -1,5 +1,6 @@
 //! The only layer with locks, wakers and await: it moves the machines, and nothing else does.
 
+mod admission;
 mod alarm;
 mod archive;
 mod builder;

@@ -9,25 +9,27 @@ use super::hub::Waits;
 use super::writer::not_stored;
 use crate::model::{
     Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
+    SessionInfo,
 };
 
 impl Dialog {
     /// Goes on with what the endpoint allowed: at once, or when its channel is restored from the store.
     pub(super) fn go_on(
         &mut self,
-        id: Option<RequestId>,
+        pending: Pending,
         channel: &ChannelId,
         kept: ChannelOptions,
         allowed: Allowed,
     ) {
         match self.hub().enter_now(channel, kept) {
-            Some(entry) => self.carry_on(id, entry, allowed),
+            Some(entry) => self.carry_on(pending.id, entry, allowed),
             None => {
                 let (hub, channel) = (self.hub().clone(), channel.clone());
+                let joins = matches!(allowed, Allowed::Subscribe(_)).then(|| channel.clone());
                 let hook: Hook<Ready> =
                     Box::pin(async move { Ok((hub.enter(channel, kept).await, allowed)) });
-                let asking = Asking::Enter(Guarded::new(hook));
-                self.pending = Some(Box::new(Pending { id, announced: true, asking }));
+                let asking = Asking::Enter(joins, Guarded::new(hook));
+                self.pending = Some(Box::new(Pending { asking, ..pending }));
             }
         }
     }
@@ -35,7 +37,7 @@ impl Dialog {
     /// Does what the endpoint allowed, in a channel that can be used now.
     pub(super) fn carry_on(&mut self, id: Option<RequestId>, entry: Entry, allowed: Allowed) {
         match allowed {
-            Allowed::Subscribe(options) => self.subscribed(id, entry, options),
+            Allowed::Subscribe(admission) => self.subscribed(id, entry, admission),
             Allowed::Publish(publish) => self.publish(id, publish, entry),
         }
     }
@@ -70,6 +72,9 @@ impl Dialog {
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
         let info = self.session.info().expect("only an open session publishes").clone();
+        if let Err(refusal) = self.hub().may_refer(&publish, &info) {
+            return self.answer_unsaid(id, &publish, &info, refusal);
+        }
         let channel = publish.channel.clone();
         let hub = self.seat.hub();
         let appended = hub.append(publish, Some(&info), entry, id.is_some());
@@ -88,11 +93,29 @@ impl Dialog {
         }
     }
 
+    /// What may not be said any more may have been said before: under its key it is answered as then.
+    fn answer_unsaid(
+        &mut self,
+        id: Option<RequestId>,
+        publish: &Publish,
+        by: &SessionInfo,
+        refusal: Refusal,
+    ) {
+        match self.hub().published_before(publish, by) {
+            Some(_) if id.is_none() => {}
+            Some(offset) => {
+                let channel = publish.channel.clone();
+                self.answer(id, Answer::Published { channel, offset, already: true });
+            }
+            None => self.answer(id, Answer::Error(refusal)),
+        }
+    }
+
     /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
     fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
         let arrival = self.hub().arrival(stored);
         let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });
-        self.pending =
-            Some(Box::new(Pending { id, announced: true, asking: Asking::Stored(Guarded::new(hook)) }));
+        let asking = Asking::Stored(Guarded::new(hook));
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times: 0 }));
     }
 }

@@ -24,8 +24,8 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
-    /// The same, once the channel is restored.
-    Enter(Subscribe, Entry),
+    /// The same, once the channel is restored, and the number under which that was waited for.
+    Enter(Subscribe, Entry, u64),
     Unsubscribe(ChannelId, Refusal),
     /// Says something to its client that was not asked for.
     Tell(Answer),

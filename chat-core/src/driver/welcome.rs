@@ -5,24 +5,40 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::admission::{Reading, missed};
 use super::dialog::{Dialog, Step};
-use super::hooks::{Hook, Opened};
+use super::entry::Entry;
+use super::hooks::{AGAIN, Asked, Asking, Guarded, Hook, Opened, Pending, Refreshed};
+use super::summons::Order;
 use super::trace;
-use crate::machine::Whose;
+use super::users::NotIn;
+use crate::machine::{Stay, Whose};
 use crate::model::{
-    Answer, ChannelId, Close, Connected, Expiry, Identity, Refusal, RequestId, SessionInfo, Since,
+    Answer, ChannelId, Close, Command, Connected, Expiry, Identity, Refusal, RequestId, SenderName,
+    SessionInfo, Since, Subscribe,
 };
+use crate::port::Cost;
 
 impl Dialog {
-    pub(super) fn opened(&mut self, id: Option<RequestId>, announced: bool, opened: Opened) -> Step {
-        let (identity, wishes) = opened;
-        let hub = self.seat.hub().clone();
-        if !hub.0.users.add(&identity.user, &self.outbox, hub.0.limits.user_sessions) {
-            let most = hub.0.limits.user_sessions;
-            let refusal = Refusal::limit_exceeded(format!("a user has at most {most} sessions"));
-            self.answer(id, Answer::Error(refusal));
-            return Step::End(Close::TOO_MANY_SESSIONS);
+    pub(super) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
+        let Pending { id, announced, asked, times, .. } = pending;
+        let (identity, mut wishes) = opened;
+        if let Err(refusal) = self.may_be_called(&identity.name) {
+            return self.turn_away(id, refusal);
         }
+        let (hub, opening) = (self.seat.hub().clone(), self.opening.take().expect("it opens"));
+        let most = hub.0.limits.user_sessions;
+        let orders = match hub.0.users.add(&identity.user, &self.outbox, &opening, most) {
+            Ok(orders) => orders,
+            Err(NotIn::Full) => {
+                let refusal = Refusal::limit_exceeded(format!("a user has at most {most} sessions"));
+                self.answer(id, Answer::Error(refusal));
+                return Step::End(Close::TOO_MANY_SESSIONS);
+            }
+            Err(NotIn::Disconnected(close)) => return Step::End(close),
+            Err(NotIn::Forgotten) => return self.ask_to_open_again(id, announced, asked, times),
+        };
+        let orders = settle(&mut wishes, orders);
         let (expires, until) = self.until(identity.expires).unzip();
         let data = identity.welcome.clone();
         let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
@@ -31,7 +47,8 @@ impl Dialog {
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         self.session.open(info, until);
         self.session.go_on_from_user(hub.remembered(&Whose::User(user.clone())));
-        let put_in = wishes.into_iter().filter_map(|(wish, entry)| self.put_in(wish, entry));
+        let put_in =
+            wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();
         if announced {
             let connected = Connected { session, name, user, expires, data, subscriptions };
@@ -39,44 +56,117 @@ impl Dialog {
         } else {
             subscriptions.into_iter().for_each(|one| self.answer(None, Answer::Subscribed(one)));
         }
+        orders.into_iter().for_each(|order| self.carry_out_order(order));
         Step::Done
     }
 
-    /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was.
+    /// The session may not come in.
+    pub(super) fn turn_away(&mut self, id: Option<RequestId>, refusal: Refusal) -> Step {
+        let close = match refusal.code {
+            101 => Close::INVALID_TOKEN,
+            109 => Close::EXPIRED,
+            _ => Close::PERMISSION_DENIED,
+        };
+        self.opening = None;
+        self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End)
+    }
+
+    fn may_be_called(&self, name: &SenderName) -> Result<(), Refusal> {
+        let free = *name != self.hub().0.name;
+        free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
+    }
+
+    /// Too much was done to users meanwhile to know what was done to this one.
+    fn ask_to_open_again(
+        &mut self,
+        id: Option<RequestId>,
+        announced: bool,
+        asked: Option<Asked>,
+        times: u8,
+    ) -> Step {
+        self.hub().0.metrics.cut_short("opening");
+        match asked.map(|asked| asked.command) {
+            Some(Command::Connect(connect)) if times < AGAIN => {
+                self.ask_to_open(id, announced, connect, times + 1);
+                Step::Done
+            }
+            _ => Step::End(Close::SERVER_ERROR),
+        }
+    }
+
+    /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
     pub(super) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Opened> {
-        let hub = self.hub().clone();
+        let (hub, session) = (self.hub().clone(), self.seat.id());
         Box::pin(async move {
             let mut identity = hook.await?;
+            let who = Arc::new(SessionInfo::of(session, identity.clone()));
             let mut wishes = Vec::new();
             for mut wish in std::mem::take(&mut identity.subscriptions) {
                 let was = since.iter().find(|(channel, _)| *channel == wish.channel);
-                wish.since = wish.since.or(was.map(|(_, since)| *since));
+                let was = was.filter(|_| wish.since.is_none()).map(|(_, since)| *since);
+                let mut reading = Reading::all(hub.0.limits.answer_entries);
+                if let Some(since) = was {
+                    let asked = missed(&wish.channel, since, reading.most);
+                    let answer = hub.0.endpoint.clone().history(who.clone(), asked.clone(), true).await;
+                    reading = Reading::of(&asked, answer);
+                    wish.since = was.filter(|_| !reading.denied);
+                }
                 let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
                 let entry = hub.enter(wish.channel.clone(), kept).await;
-                wishes.push((wish, entry));
+                wishes.push((wish, entry, reading));
             }
             Ok((identity, wishes))
         })
     }
 
-    /// Rights that are gone go before the answer.
-    pub(super) fn refreshed(
-        &mut self,
-        id: Option<RequestId>,
-        identity: Identity,
-        lost: Vec<(ChannelId, Refusal)>,
-    ) {
+    /// Rights that are gone go before the answer. Where it has joined meanwhile, the endpoint is asked first whether it may stay.
+    pub(super) fn refreshed(&mut self, id: Option<RequestId>, times: u8, refreshed: Refreshed) {
         let before = self.session.info().expect("only an open session is refreshed");
-        if before.user != identity.user {
-            let refusal = Refusal::unauthorized("that is the token of another user");
+        let (identity, verdicts) = &refreshed;
+        let refusal = match self.may_be_called(&identity.name) {
+            _ if before.user != identity.user => {
+                Some(Refusal::unauthorized("that is the token of another user"))
+            }
+            named => named.err(),
+        };
+        if let Some(refusal) = refusal {
             return self.answer(id, Answer::Error(refusal));
         }
+        let is_asked = |stay| verdicts.iter().any(|(_, asked, _)| *asked == stay);
+        let new: Vec<_> = self.session.stays().filter(|(_, stay)| !is_asked(*stay)).collect();
+        let new: Vec<_> = new.into_iter().map(|(channel, stay)| (channel.clone(), stay)).collect();
+        if !new.is_empty() {
+            return self.ask_to_stay(id, times, refreshed, new);
+        }
+        let (identity, verdicts) = refreshed;
         let (expires, until) = self.until(identity.expires).unzip();
         self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
         let info = self.session.info().expect("it was just set").clone();
         self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
-        lost.into_iter().for_each(|(channel, why)| self.remove(channel, why));
+        for (channel, stay, verdict) in verdicts {
+            if let Err(why) = verdict
+                && self.session.stay(&channel) == Some(stay)
+            {
+                self.remove(channel, why);
+            }
+        }
         self.answer(id, Answer::Refreshed { expires });
+    }
+
+    fn ask_to_stay(
+        &mut self,
+        id: Option<RequestId>,
+        times: u8,
+        refreshed: Refreshed,
+        stays: Vec<(ChannelId, Stay)>,
+    ) {
+        if times == AGAIN {
+            let refusal = Refusal::not_available("the session came and went too often meanwhile");
+            return self.answer(id, Answer::Error(refusal));
+        }
+        let hook = self.hub().0.endpoint.clone().stay(self.seat.id(), refreshed, stays);
+        let (asking, times) = (Asking::Refresh(Guarded::new(hook)), times + 1);
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times }));
     }
 
     /// It stays in a channel for longer.
@@ -130,4 +220,19 @@ impl Dialog {
         self.outbox.uncork();
         true
     }
+}
+
+/// What of the orders that came while the session opened is still to be carried out: where it was taken out, it is not put in first.
+fn settle(wishes: &mut Vec<(Subscribe, Entry, Reading)>, orders: Vec<Order>) -> Vec<Order> {
+    let mut left: Vec<Order> = Vec::new();
+    for order in orders {
+        match order {
+            Order::Unsubscribe(channel, _) => {
+                wishes.retain(|(wish, ..)| wish.channel != channel);
+                left.retain(|order| !matches!(order, Order::Subscribe(wish) if wish.channel == channel));
+            }
+            order => left.push(order),
+        }
+    }
+    left
 }

@@ -235,7 +235,7 @@ impl<S: Clone> Channel<S> {
     /// Where one who joins starts, and what it gets before that.
     pub(super) fn find_start(&mut self, joining: &Joining) -> Joined {
         self.history.forget_old(joining.now);
-        let recovered = joining.since.map(|since| self.recover(since, joining.most));
+        let recovered = joining.since.map(|since| self.recover(since, joining.recovers));
         let (recovery, missed) = match recovered {
             Some(Ok(missed)) => (Some(Recovery::Recovered), missed),
             Some(Err(why)) => (Some(why), Vec::new()),

@@ -1,5 +1,6 @@
 //! Verbs: plain values that are told what happens and say what to do. No lock, no clock, no await.
 
+mod acts;
 mod budget;
 mod channel;
 mod common;
@@ -21,6 +22,7 @@ mod timers;
 mod turn;
 mod waiting;
 
+pub(crate) use acts::{Acts, Forgotten};
 pub(crate) use budget::Budget;
 pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use common::Common;
@@ -32,7 +34,7 @@ pub(crate) use outgoing::{Outgoing, Restored, StoreState, ToStore};
 pub(crate) use presence::{MARKS, PRESENCE_BYTES, Space};
 pub(crate) use queue::Queue;
 pub(crate) use record::{Record, Records, Whose};
-pub(crate) use session::{Phase, Session, Verdict};
+pub(crate) use session::{Phase, Session, Stay, Verdict};
 pub(crate) use shard::{Draft, Joined, Joining, Placed, Shard};
 pub(crate) use timers::{Timer, Timers};
 pub(crate) use turn::Turn;

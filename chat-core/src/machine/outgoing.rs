@@ -8,7 +8,7 @@ use futures::channel::oneshot;
 
 use super::channel::Channel;
 use super::shard::Shard;
-use crate::model::{ChannelId, ChannelOptions, Epoch, Now, Offset, Place, Publication, UserId};
+use crate::model::{ChannelId, ChannelOptions, Epoch, Now, Offset, Place, Publication, RecalledKey, UserId};
 
 /// Hears whether a publication was stored; nothing if it never will be.
 pub(crate) type Receipt = oneshot::Sender<bool>;
@@ -54,7 +54,7 @@ pub(crate) struct Restored {
     pub(crate) place: Place,
     pub(crate) publications: Vec<Publication>,
     /// What was published under which keys, the oldest first.
-    pub(crate) keys: Vec<(Option<UserId>, Arc<str>, Offset, chrono::DateTime<chrono::Utc>)>,
+    pub(crate) keys: Vec<RecalledKey>,
     /// Up to where users have read.
     pub(crate) read: Vec<(UserId, Offset)>,
     /// In which life of the hub it is to be opened in the store, if nothing of it is there.
@@ -242,8 +242,8 @@ impl<S: Clone> Channel<S> {
             let place = Place { seq: publication.offset.0, offset: publication.offset };
             self.history.append(place, Arc::new(publication), at);
         }
-        for (author, key, offset, timestamp) in restored.keys {
-            if let Some(at) = at(timestamp) {
+        for RecalledKey { author, key, offset, at: published } in restored.keys {
+            if let Some(at) = at(published) {
                 self.keys.remember(author, key, offset, None, at);
             }
         }

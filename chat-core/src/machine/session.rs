@@ -7,6 +7,10 @@ use super::meter::Meter;
 use super::record::Record;
 use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
 
+/// One stay of a session in a channel: who leaves and joins again is there for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stay(u64);
+
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -25,7 +29,9 @@ pub(crate) enum Phase {
 pub(crate) struct Session<S> {
     phase: Phase,
     info: Option<SharedInfo>,
-    subscriptions: HashMap<ChannelId, S>,
+    subscriptions: HashMap<ChannelId, (Stay, S)>,
+    /// How many stays there were.
+    stays: u64,
     strikes: u32,
     /// Those that its user had before it.
     inherited: u32,
@@ -43,8 +49,8 @@ pub(crate) struct Session<S> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Verdict {
-    /// Let the endpoint decide on it. `member` tells whether the session is in the channel that it names.
-    Ask { member: bool },
+    /// Let the endpoint decide on it. `stay` is the session's stay in the channel that it names, if it is in it.
+    Ask { stay: Option<Stay> },
     /// Open the session first, then look at it again.
     OpenFirst(Connect),
     /// It is so already.
@@ -65,6 +71,7 @@ impl<S> Session<S> {
             phase: Phase::Opening,
             info: None,
             subscriptions,
+            stays: 0,
             strikes: 0,
             inherited: 0,
             peer: None,
@@ -89,7 +96,7 @@ impl<S> Session<S> {
         match self.phase {
             Phase::Draining | Phase::Closed => Verdict::Ignore,
             Phase::Opening => match command {
-                Command::Connect(_) => Verdict::Ask { member: false },
+                Command::Connect(_) => Verdict::Ask { stay: None },
                 Command::Ping => Verdict::Do,
                 _ => Verdict::OpenFirst(Connect::default()),
             },
@@ -106,31 +113,38 @@ impl<S> Session<S> {
         match command {
             Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
-            Command::Call(_) | Command::Refresh(_) => Verdict::Ask { member: false },
+            Command::Call(_) | Command::Refresh(_) => Verdict::Ask { stay: None },
             Command::Publish(publish) | Command::Event(publish) => {
-                Verdict::Ask { member: self.is_in(&publish.channel) }
+                Verdict::Ask { stay: self.stay(&publish.channel) }
             }
-            Command::RefreshSubscription(channel, _) if self.is_in(channel) => Verdict::Ask { member: true },
-            Command::RefreshSubscription(channel, _) => {
-                Verdict::Refuse(Refusal::permission_denied(format!("the session is not in {channel:?}")))
-            }
-            Command::History(history) => Verdict::Ask { member: self.is_in(&history.channel) },
+            Command::RefreshSubscription(channel, _) => match self.stay(channel) {
+                Some(stay) => Verdict::Ask { stay: Some(stay) },
+                None => {
+                    Verdict::Refuse(Refusal::permission_denied(format!("the session is not in {channel:?}")))
+                }
+            },
+            Command::History(history) => Verdict::Ask { stay: self.stay(&history.channel) },
             Command::Read(channel, _) if self.is_in(channel) => Verdict::Do,
             Command::Read(channel, _) => Verdict::Refuse(Refusal::permission_denied(format!(
                 "only subscribers of {channel:?} may mark what they read"
             ))),
-            Command::Presence(channel) => Verdict::Ask { member: self.is_in(channel) },
+            Command::Presence(channel) => Verdict::Ask { stay: self.stay(channel) },
             Command::Unsubscribe(channel) if self.is_in(channel) => Verdict::Do,
             Command::Unsubscribe(_) => Verdict::Already,
             Command::Subscribe(subscribe) if self.is_in(&subscribe.channel) => Verdict::Already,
-            Command::Subscribe(_) if self.subscriptions.len() >= limits.session_channels => {
-                Verdict::Refuse(Refusal::limit_exceeded(format!(
-                    "a session has at most {} channels",
-                    limits.session_channels
-                )))
-            }
-            Command::Subscribe(_) => Verdict::Ask { member: false },
+            Command::Subscribe(_) => match self.may_join_another(limits) {
+                Ok(()) => Verdict::Ask { stay: None },
+                Err(refusal) => Verdict::Refuse(refusal),
+            },
         }
+    }
+
+    /// Whether it has room for another channel.
+    pub(crate) fn may_join_another(&self, limits: &Limits) -> Result<(), Refusal> {
+        let most = limits.session_channels;
+        let room = self.subscriptions.len() < most;
+        room.then_some(())
+            .ok_or_else(|| Refusal::limit_exceeded(format!("a session has at most {most} channels")))
     }
 
     /// Lets it in, until `expires`.
@@ -168,7 +182,8 @@ impl<S> Session<S> {
 
     /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
     pub(crate) fn join(&mut self, channel: ChannelId, subscription: S) {
-        self.subscriptions.insert(channel, subscription);
+        self.stays += 1;
+        self.subscriptions.insert(channel, (Stay(self.stays), subscription));
     }
 
     /// Forgets a subscription.
@@ -178,11 +193,21 @@ impl<S> Session<S> {
         if self.subscriptions.is_empty() {
             self.subscriptions.shrink_to_fit();
         }
-        left
+        left.map(|(_, subscription)| subscription)
     }
 
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &S> {
-        self.subscriptions.values()
+        self.subscriptions.values().map(|(_, subscription)| subscription)
+    }
+
+    /// The channels that it is in, and for which stay.
+    pub(crate) fn stays(&self) -> impl Iterator<Item = (&ChannelId, Stay)> {
+        self.subscriptions.iter().map(|(channel, (stay, _))| (channel, *stay))
+    }
+
+    /// Its stay in a channel, if it is in it.
+    pub(crate) fn stay(&self, channel: &ChannelId) -> Option<Stay> {
+        self.subscriptions.get(channel).map(|(stay, _)| *stay)
     }
 
     pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelId> {
@@ -245,12 +270,12 @@ impl<S> Session<S> {
     }
 
     /// Begins to close; the subscriptions are given back, to be left. None if that has begun before.
-    pub(crate) fn drain(&mut self) -> Option<HashMap<ChannelId, S>> {
+    pub(crate) fn drain(&mut self) -> Option<impl Iterator<Item = ChannelId> + use<S>> {
         if matches!(self.phase, Phase::Draining | Phase::Closed) {
             return None;
         }
         self.phase = Phase::Draining;
-        Some(std::mem::take(&mut self.subscriptions))
+        Some(std::mem::take(&mut self.subscriptions).into_keys())
     }
 
     /// Ends it.
@@ -290,7 +315,7 @@ mod tests {
     fn subscribing_twice_is_one_subscription_even_at_the_bound() {
         let mut session = open();
         let limits = Limits { session_channels: 1, ..Limits::default() };
-        assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Ask { member: false });
+        assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Ask { stay: None });
         session.join("a".parse().expect("a name"), ());
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Already);
         assert!(matches!(session.weigh(&subscribe("b"), &limits), Verdict::Refuse(r) if r.code == 106));
@@ -300,9 +325,20 @@ mod tests {
     fn a_session_closes_once_and_hears_nothing_after() {
         let mut session = open();
         session.join("a".parse().expect("a name"), ());
-        assert_eq!(session.drain().expect("the first time").len(), 1);
+        assert_eq!(session.drain().expect("the first time").count(), 1);
         assert!(session.drain().is_none());
         assert_eq!(session.weigh(&subscribe("a"), &Limits::default()), Verdict::Ignore);
+    }
+
+    #[test]
+    fn who_leaves_and_joins_again_is_there_for_another_stay() {
+        let (mut session, a) = (open(), "a".parse().expect("a name"));
+        session.join("a".parse().expect("a name"), ());
+        let first = session.stay(&a);
+        session.leave(&a);
+        assert_eq!(session.stay(&a), None);
+        session.join("a".parse().expect("a name"), ());
+        assert!(first.is_some() && session.stay(&a).is_some() && session.stay(&a) != first);
     }
 
     #[test]

@@ -72,10 +72,10 @@ pub(crate) struct Joining {
     pub(crate) observes: bool,
     pub(crate) since: Option<Since>,
     pub(crate) latest: bool,
-    /// The most that is recovered.
-    pub(crate) most: usize,
     /// How much of who is there it is told.
     pub(crate) space: Space,
+    /// The most publications that it recovers.
+    pub(crate) recovers: usize,
     /// How the channel is kept if it is made.
     pub(crate) options: ChannelOptions,
     pub(crate) now: Instant,
@@ -221,6 +221,22 @@ impl<S: Clone> Shard<S> {
         self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
     }
 
+    /// Where this user published something under this key, if that is remembered.
+    pub(crate) fn published_before(
+        &mut self,
+        name: &ChannelId,
+        user: &UserId,
+        key: &str,
+        now: Instant,
+    ) -> Option<Offset> {
+        let channel = self.look_up(name)?;
+        let before = channel.weight();
+        channel.keys.forget_old(now);
+        let (after, place) = (channel.weight(), channel.keys.find(Some(user), key));
+        self.common.histories.change(before, after);
+        place.map(|(offset, _)| offset)
+    }
+
     /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
     pub(crate) fn history(
         &mut self,
@@ -349,8 +365,8 @@ mod tests {
             observes: false,
             since: None,
             latest: false,
-            most: 300,
             space,
+            recovers: 300,
             options,
             now: now().instant,
         }

@@ -61,6 +61,8 @@ pub enum Recovery {
     TooMany,
     /// The channel has not come as far as the client says it was.
     UnknownOffset,
+    /// The session may not read what was missed.
+    NotAllowed,
 }
 
 /// Asks for what a channel kept.
@@ -121,6 +123,7 @@ impl Recovery {
             Self::TooOld => Some("too old"),
             Self::TooMany => Some("too many"),
             Self::UnknownOffset => Some("unknown offset"),
+            Self::NotAllowed => Some("not allowed"),
         }
     }
 }

@@ -132,6 +132,19 @@ pub enum Refers {
     Delete(Offset),
 }
 
+/// A publication that had an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecalledKey {
+    /// Who published it; none for the server itself.
+    pub author: Option<UserId>,
+    /// The key.
+    pub key: Arc<str>,
+    /// The publication's place.
+    pub offset: Offset,
+    /// When it was published.
+    pub at: DateTime<Utc>,
+}
+
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {

@@ -26,7 +26,9 @@ pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
 pub use json::NotJson;
 pub use limits::{Limits, LimitsError};
-pub use message::{Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, Refers};
+pub use message::{
+    Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, RecalledKey, Refers,
+};
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
 pub(crate) use now::{later, or_never};

@@ -121,6 +121,9 @@ pub struct Publish {
     pub refers: Option<Refers>,
     /// It is a signal, such as that somebody types, that is kept nowhere.
     pub ephemeral: bool,
+    /// It may edit or delete what others wrote, and what is not kept any more. The endpoint's word alone: it is unset before the hook is asked, whatever
+    /// a protocol has read.
+    pub moderates: bool,
 }
 
 /// A request that is neither of the above.
@@ -156,6 +159,18 @@ impl Command {
             Self::Publish(publish) | Self::Event(publish) => Some(&publish.channel),
             Self::History(history) => Some(&history.channel),
         }
+    }
+
+    /// Whether what the endpoint allows depends on the session's stay in a channel, so that it counts for that stay alone.
+    pub(crate) fn counts_for_a_stay(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish(_)
+                | Self::Event(_)
+                | Self::History(_)
+                | Self::Presence(_)
+                | Self::RefreshSubscription(..)
+        )
     }
 }
 
@@ -198,9 +213,14 @@ impl Subscribe {
 }
 
 impl Publish {
+    /// As the word of an endpoint that lets its session edit or delete what others wrote.
+    pub fn moderating(self) -> Self {
+        Self { moderates: true, ..self }
+    }
+
     /// To say this there.
     pub fn to(channel: ChannelId, content: Payload) -> Self {
-        Self { channel, content, event: None, key: None, refers: None, ephemeral: false }
+        Self { channel, content, event: None, key: None, refers: None, ephemeral: false, moderates: false }
     }
 }
 

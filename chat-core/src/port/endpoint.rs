@@ -16,7 +16,11 @@ use crate::model::{
 /// No lock is held while it runs, so it may call the hub. If the session ends first, the hook's future is dropped.
 /// A hook that panics closes its session with 3004; the others go on.
 pub trait Endpoint: Send + Sync + 'static {
-    /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507.
+    /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507, as does the
+    /// [name](crate::HubBuilder::name) of the server itself.
+    ///
+    /// What is done to the user meanwhile counts: who is disconnected does not come in. If too much is done to all users meanwhile to be remembered, the
+    /// hook is asked again.
     fn stream_opened(
         &self,
         session: SessionId,
@@ -25,7 +29,7 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Ok(Identity::named(connect.name.unwrap_or_else(|| guest(session)))))
     }
 
-    /// Who is it from now on? It must be the same user. An error leaves all as it was, until the session expires.
+    /// Who is it from now on? It must be the same user, and not under the server's own name. An error leaves all as it was, until the session expires.
     fn refresh(
         &self,
         session: &SessionInfo,
@@ -35,7 +39,8 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Err(Refusal::not_available("nothing expires here")))
     }
 
-    /// May it stay in this channel, now that it was refreshed? An error takes it out, and is told.
+    /// May it stay in this channel, now that it was refreshed? An error takes it out, and is told. Asked for every channel that it is in when the refresh
+    /// is answered.
     fn stay(
         &self,
         session: &SessionInfo,
@@ -46,6 +51,9 @@ pub trait Endpoint: Send + Sync + 'static {
     }
 
     /// May it join this channel, and how? Not asked again while it is in.
+    ///
+    /// Where the client wants to look back or to know who is there, and this lets it, [`history`](Self::history) and [`presence`](Self::presence) are asked
+    /// too. They are not asked about what this hook adds by itself.
     fn subscribe(
         &self,
         session: &SessionInfo,
@@ -68,17 +76,21 @@ pub trait Endpoint: Send + Sync + 'static {
 
     /// May it say this here? What is returned is what is published.
     ///
-    /// By default members may speak, and an author may edit and delete what is still kept.
+    /// By default members may speak. An endpoint with a `publish` of its own has allowed what it returns, also to those who are not in the channel. The hub
+    /// goes on to check one rule beside it, in the channel that is returned: only its author edits or deletes a message, and only while that is kept;
+    /// [`Publish::moderates`] lifts it. If the session joined or left the channel of the request meanwhile, the hook is asked again.
     fn publish(
         &self,
         session: &SessionInfo,
         request: Publish,
         standing: Standing,
     ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
-        ready(may_publish(session, request, &standing, false))
+        let _ = session;
+        ready(may_publish(request, &standing, false))
     }
 
-    /// What comes of an event that a client pushes to a channel? By default it is [published](Self::publish).
+    /// What comes of an event that a client pushes to a channel? By default it is [published](Self::publish). An endpoint with an `event` of its own has
+    /// allowed what it returns: `publish` is not asked then. The rules that the hub checks are those of `publish`.
     fn event(
         &self,
         session: &SessionInfo,
@@ -89,6 +101,10 @@ pub trait Endpoint: Send + Sync + 'static {
     }
 
     /// May it read what this channel kept? What is returned is what is read. By default members may.
+    ///
+    /// One who joins and wants to hear what it missed, or the newest publication, is asked about as a member, once [`subscribe`](Self::subscribe) has let
+    /// it in. Unless all that it wants is allowed, it joins without, and is told so. If the session joined or left the channel meanwhile, the hook is
+    /// asked again.
     fn history(
         &self,
         session: &SessionInfo,
@@ -100,6 +116,9 @@ pub trait Endpoint: Send + Sync + 'static {
     }
 
     /// May it know who is in this channel? By default members may.
+    ///
+    /// One who joins and wants to be told who is there is asked about as a member, once [`subscribe`](Self::subscribe) has let it in; without, it joins and
+    /// is told nothing of that. If the session joined or left the channel meanwhile, the hook is asked again.
     fn presence(
         &self,
         session: &SessionInfo,
@@ -172,6 +191,21 @@ pub struct Standing {
     pub author: Option<Author>,
 }
 
+impl Standing {
+    /// Checks the author's rule: a message that is kept is edited and deleted by its author alone. The hub does so for what an endpoint allows; this is for
+    /// endpoints that want to know before.
+    ///
+    /// # Errors
+    /// 103 if another user is the author, or the server; 108 if the message is not kept, or the publication is about none.
+    pub fn may_change(&self, session: &SessionInfo) -> Result<(), Refusal> {
+        match &self.author {
+            Some(author) if author.is(&session.user) => Ok(()),
+            Some(_) => Err(Refusal::permission_denied("only its author may edit or delete a message")),
+            None => Err(Refusal::not_available("the message is not kept any more")),
+        }
+    }
+}
+
 /// The chat of the original design: everyone may join any channel, and its members may speak in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenChat {
@@ -209,7 +243,8 @@ impl Endpoint for OpenChat {
         request: Publish,
         standing: Standing,
     ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
-        ready(may_publish(session, request, &standing, self.open_publish))
+        let _ = session;
+        ready(may_publish(request, &standing, self.open_publish))
     }
 }
 
@@ -217,21 +252,11 @@ fn guest(session: SessionId) -> SenderName {
     format!("guest-{session}").parse().expect("a number makes a name")
 }
 
-fn may_publish(
-    session: &SessionInfo,
-    request: Publish,
-    standing: &Standing,
-    open: bool,
-) -> Result<Publish, Refusal> {
+fn may_publish(request: Publish, standing: &Standing, open: bool) -> Result<Publish, Refusal> {
     if !standing.member && !open {
         return Err(not_a_member(&request.channel, "publish to it"));
     }
-    let Some(refers) = request.refers else { return Ok(request) };
-    match &standing.author {
-        Some(author) if author.is(&session.user) => Ok(request),
-        Some(_) => Err(Refusal::permission_denied("only its author may edit or delete a message")),
-        None => Err(Refusal::not_available(format!("message {} is not kept any more", refers.offset()))),
-    }
+    Ok(request)
 }
 
 fn not_a_member(channel: &ChannelId, what: &str) -> Refusal {

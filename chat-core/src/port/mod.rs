@@ -13,5 +13,5 @@ pub use frames::Frames;
 pub use framing::{Answers, Framing, Unframed};
 pub use protocol::{Cost, Hello, Opener, Protocol, Talk, Welcome};
 pub use runtime::{Runtime, Sleep};
-pub use store::{HistoryStore, ReadMark, Recall, Recalled, RecalledKey, StoreError, Stored, StoredPage};
+pub use store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
 pub use transport::ByteWriter;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, UserId};
+use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, RecalledKey, UserId};
 
 /// Keeps publications beyond a channel's log, and beyond the process.
 ///
@@ -97,19 +97,6 @@ pub struct Recalled {
     pub keys: Vec<RecalledKey>,
     /// Up to where users have read.
     pub read: Vec<(UserId, Offset)>,
-}
-
-/// A publication that had an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecalledKey {
-    /// Who published it; none for the server itself.
-    pub author: Option<UserId>,
-    /// The key.
-    pub key: Arc<str>,
-    /// The publication's place.
-    pub offset: Offset,
-    /// When it was published.
-    pub at: DateTime<Utc>,
 }
 
 /// Up to where a user has read in a channel.
