@@ -34,6 +34,7 @@ impl Hub {
     ) -> Option<Offset> {
         let now = self.0.runtime.now().instant;
         let mark = lock(self.shard(channel)).mark_read(channel, session, offset, now);
+        self.store_later();
         self.tell_later();
         mark
     }
