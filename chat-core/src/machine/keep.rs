@@ -6,7 +6,7 @@ use super::shard::Shard;
 use crate::model::ChannelId;
 
 /// What a channel costs that nobody is in, beside its name and what it keeps, about: measured with a million of them.
-const CHANNEL_WEIGHT: usize = 640;
+const CHANNEL_WEIGHT: usize = 800;
 
 /// A channel at rest.
 #[derive(Clone, Copy, Debug)]

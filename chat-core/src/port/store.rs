@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
@@ -34,8 +35,7 @@ pub trait HistoryStore: Send + Sync + 'static {
         fresh: Epoch,
         tenure: u64,
     ) -> BoxFuture<'_, Result<Option<Stored>, StoreError>> {
-        let opened = self.open(channel, fresh, tenure);
-        Box::pin(async move { opened.await.map(Some) })
+        self.open(channel, fresh, tenure).map(|opened| opened.map(Some)).boxed()
     }
 
     /// Returns what the hub promised of a channel beside its publications: the keys of those that were published after `since`, the oldest first, and up
