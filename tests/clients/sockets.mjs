@@ -1,7 +1,7 @@
 // The two WebSockets of JavaScript, behind one face.
 //
 // An opener takes the server's URL and gives { open, shut }. `open(query, tell)` gives a socket { send, binary, close, cut }
-// once the handshake is through; `tell` is called with every event: { frame: text }, { binary: true } or { closed: code }.
+// once the handshake is through, from the local address `from` if it can; `tell` is called with every event: { frame: text }, { binary: true } or { closed: code }.
 
 import { existsSync } from 'node:fs';
 import WebSocket from 'ws';
@@ -10,8 +10,8 @@ import { chromium } from 'playwright-core';
 export const openers = { ws: overWs, chromium: overChromium };
 
 async function overWs(url) {
-  const open = (query, tell) => new Promise((resolve, reject) => {
-    const socket = new WebSocket(url + query);
+  const open = (query, tell, from) => new Promise((resolve, reject) => {
+    const socket = new WebSocket(url + query, { localAddress: from });
     socket.on('message', (data, isBinary) => tell(isBinary ? { binary: true } : { frame: data.toString() }));
     socket.on('close', (code) => tell({ closed: code }));
     socket.on('error', reject);

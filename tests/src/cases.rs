@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chat_core::{Hub, HubBuilder, OpenChat};
+use chat_core::{Hub, HubBuilder, Limits, OpenChat};
 use serde_json::Value;
 
 /// A hub as the cases want it: the open chat, whose channels keep their last 100 messages for five minutes.
 pub fn keeping() -> HubBuilder {
-    Hub::builder(OpenChat::default()).history(100, Duration::from_secs(300))
+    // The clients of all cases have the same names, and most of them one address.
+    let limits = Limits { records: 0, ..Limits::default() };
+    Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 
 /// One case: a sentence, and the steps that show it.

@@ -327,8 +327,10 @@ impl Dialog {
 
     /// By whom what it does is remembered.
     fn whose(&self) -> Option<Whose> {
-        let user = self.session.info().map(|info| Whose::User(info.user.clone()));
-        user.or_else(|| self.seat.peer().map(Whose::Peer))
+        match self.session.info() {
+            Some(info) => Whose::of(info, self.seat.peer()),
+            None => self.seat.peer().map(Whose::Peer),
+        }
     }
 
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.

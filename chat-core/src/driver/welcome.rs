@@ -45,8 +45,10 @@ impl Dialog {
         hub.0.metrics.opened.add(1);
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
+        let whose = Whose::of(&info, self.seat.peer());
         self.session.open(info, until);
-        self.session.go_on_from_user(hub.remembered(&Whose::User(user.clone())));
+        let record = whose.map(|whose| hub.remembered(&whose)).unwrap_or_default();
+        self.session.go_on_from_user(record);
         let put_in =
             wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();

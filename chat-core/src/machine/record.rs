@@ -4,17 +4,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::meter::Meter;
-use crate::model::{Peer, UserId};
+use crate::model::{Peer, SessionInfo, UserId};
 
 /// For so long after a session strikes count against the next one.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// Whose it is. A user's holds wherever it comes from. An address stands only for sessions that were never let in, and only until the next one is: whoever
-/// shares it with others (NAT) is somebody by then, and pays for nobody else.
+/// Whose it is. A user's holds where it comes from: nobody else can use up what is another's. An address alone stands only for sessions that were never
+/// let in, and only until the next one is: whoever shares it with others (NAT) is somebody by then, and pays for nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Whose {
-    User(UserId),
+    User(UserId, Option<Peer>),
     Peer(Peer),
+}
+
+impl Whose {
+    /// A session's that was let in. Nobody's, if all that is known of it is a name that anybody may choose.
+    pub(crate) fn of(session: &SessionInfo, peer: Option<Peer>) -> Option<Self> {
+        let is_known = peer.is_some() || session.user.as_str() != session.name.as_str();
+        is_known.then(|| Self::User(session.user.clone(), peer))
+    }
 }
 
 /// How a session stands with its bounds.
@@ -106,7 +114,7 @@ mod tests {
     }
 
     fn user(name: &str) -> Whose {
-        Whose::User(name.parse().expect("a name"))
+        Whose::User(name.parse().expect("a name"), None)
     }
 
     fn strikes(strikes: u32) -> Record {
