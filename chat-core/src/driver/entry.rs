@@ -122,7 +122,7 @@ impl Load {
 
     /// Makes the channel, pinned, unless nobody wants it made.
     fn make(&mut self, waiters: &[Waiter]) -> bool {
-        let makes = waiters.iter().any(|waiter| waiter.makes);
+        let makes = waiters.iter().any(|waiter| waiter.makes && !waiter.tell.is_canceled());
         let now = self.hub.0.runtime.now();
         let mut shard = lock(self.hub.shard(&self.channel));
         match std::mem::replace(&mut self.found, Found::Failure) {
