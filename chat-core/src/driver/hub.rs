@@ -137,7 +137,8 @@ impl Hub {
             None => {
                 let (tell, told) = oneshot::channel();
                 self.defer(publish, options, Some(tell));
-                told.await.map_err(|_| Refusal::internal("it was not published, since the store was given up"))?
+                told.await
+                    .map_err(|_| Refusal::internal("it was not published, since the store was given up"))?
             }
         };
         match appended.stored {
@@ -268,15 +269,21 @@ impl Hub {
         placed
     }
 
-    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is; if none is left, the
-    /// one is cut that has grown.
+    /// While all histories weigh too much, those channels go that nobody is in; if none is left, the one is cut that has grown.
     pub(crate) fn make_room(&self, grown: &ChannelId) {
+        self.let_idle_go();
+        if self.0.common.histories.over() > 0 {
+            lock(self.shard(grown)).lighten(grown);
+        }
+    }
+
+    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is.
+    pub(super) fn let_idle_go(&self) {
         let common = &self.0.common;
-        while common.histories.over() > 0 {
-            match common.order.longest() {
-                Some(longest) => lock(&self.0.shards[longest.shard]).make_room(longest.until),
-                None => return lock(self.shard(grown)).lighten(grown),
-            }
+        while common.histories.over() > 0
+            && let Some(longest) = common.order.longest()
+        {
+            lock(&self.0.shards[longest.shard]).make_room(longest.until);
         }
     }
 
