@@ -73,10 +73,10 @@ pub(crate) fn recall(
     Ok(Recalled { keys, read })
 }
 
-/// Marks of channels that have no row say nothing.
+/// Marks of channels that have no row say nothing, and none says more than is stored.
 pub(crate) fn mark_read(db: &Connection, marks: &[ReadMark]) -> Result<()> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO marks (channel, user, place) SELECT id, ?2, ?3 FROM channels WHERE name = ?1
+        "INSERT INTO marks (channel, user, place) SELECT id, ?2, min(?3, last) FROM channels WHERE name = ?1
          ON CONFLICT (channel, user) DO UPDATE SET place = max(place, excluded.place)",
     )?;
     for ReadMark { channel, user, offset } in marks {

@@ -103,3 +103,25 @@ fn apart<T>(db: &Connection, what: impl FnOnce(&Connection) -> rusqlite::Result<
     let end = if done.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     db.execute_batch(end).and(done)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_answer_holds_up_nobody_for_ever() {
+        let thread = Thread::spawn(Connection::open_in_memory().expect("it opens"));
+        let (answer, disk) = mpsc::channel::<()>();
+        let asked = thread.ask(move |_| Ok(disk.recv().is_ok())).now_or_never();
+        assert!(asked.is_none(), "the disk does not answer");
+        let begin = Instant::now();
+        drop(thread);
+        let took = begin.elapsed();
+        assert!((LONGEST_END..LONGEST_END * 3).contains(&took), "{took:?}");
+        drop(answer);
+    }
+}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_io::block_on;
 use chat_core::{
-    ChannelId, ChatMessage, Epoch, HistoryRequest, HistoryStore, Offset, Payload, Publication, Refers, Stored,
+    ChannelId, ChatMessage, Epoch, HistoryRequest, HistoryStore, Offset, Payload, Publication, ReadMark,
+    Recall, Recalled, Refers, Stored, UserId,
 };
 use chat_store_sqlite::SqliteStore;
 use chrono::DateTime;
@@ -223,3 +224,67 @@ const FIRST: &str = r#"
     INSERT INTO publications VALUES (1, 1, 'ann', NULL, 0, CAST('1' AS BLOB), 0, NULL, NULL);
     PRAGMA user_version = 1;
 "#;
+
+#[test]
+fn a_name_that_was_only_joined_leaves_no_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let store = SqliteStore::open(&path).expect("it opens");
+    for n in 0..100 {
+        let channel: ChannelId = format!("user:{n}").parse().expect("a name");
+        assert_eq!(block_on(store.resume(&channel, Epoch(n), 1)), Ok(None));
+        let mark = ReadMark { channel, user: "ann".parse().expect("a name"), offset: Offset(1) };
+        block_on(store.mark_read(vec![mark])).expect("it does nothing");
+    }
+    opened(&store, 1, 1);
+    assert_eq!(
+        block_on(store.resume(&room(), Epoch(2), 1)),
+        Ok(Some(Stored { epoch: Epoch(1), last: Offset(0) }))
+    );
+    drop(store);
+    let rows = "SELECT (SELECT count(*) FROM channels) + (SELECT count(*) FROM marks)";
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    assert_eq!(file.query_row(rows, [], |row| row.get::<_, i64>(0)), Ok(1));
+}
+
+#[test]
+fn keys_and_marks_come_back_also_from_a_file_of_the_first_version() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("old.db");
+    let old = rusqlite::Connection::open(&path).expect("it opens");
+    old.execute_batch(FIRST).expect("it writes");
+    drop(old);
+    let (ann, bob): (UserId, UserId) = ("ann".parse().expect("a name"), "bob".parse().expect("a name"));
+    let at = |seconds| DateTime::from_timestamp_secs(seconds).expect("a time");
+    {
+        let store = SqliteStore::open(&path).expect("it opens");
+        opened(&store, 8, 1);
+        let keyed = |offset, author: Option<&UserId>, key: &str| {
+            let mut said = Publication::clone(&one(offset));
+            (said.author, said.key) = (author.cloned(), Some(key.into()));
+            said.message.timestamp = at(1000 + offset as i64);
+            Arc::new(said)
+        };
+        let all = vec![keyed(2, Some(&ann), "k"), keyed(3, Some(&bob), "k"), keyed(4, None, "k")];
+        block_on(store.append(all)).expect("it appends");
+        let mark =
+            |user: &UserId, offset| ReadMark { channel: room(), user: user.clone(), offset: Offset(offset) };
+        block_on(store.mark_read(vec![mark(&ann, 3), mark(&bob, 9)])).expect("it marks");
+        block_on(store.mark_read(vec![mark(&ann, 2)])).expect("it does not go back");
+    }
+    let store = SqliteStore::open(&path).expect("it opens");
+    let recalled = |since, keys| {
+        let recalled = block_on(store.recall(&room(), at(since), Recall { keys, marks: 9 }));
+        let Recalled { keys, mut read } = recalled.expect("it reads");
+        read.sort();
+        assert_eq!(
+            read,
+            [(ann.clone(), Offset(3)), (bob.clone(), Offset(4))],
+            "no further than what is stored"
+        );
+        keys.into_iter().map(|key| (key.author, key.offset.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(recalled(0, 9), [(Some(ann.clone()), 2), (Some(bob.clone()), 3), (None, 4)]);
+    assert_eq!(recalled(1002, 9), [(Some(bob.clone()), 3), (None, 4)]);
+    assert_eq!(recalled(0, 1), [(None, 4)], "the newest");
+}

@@ -4,6 +4,7 @@
 //!   cases    what a protocol promises, as data
 //!   memory   runs them without a network, in virtual time
 //!   scene    a hub in a world of its own
+//!   store    a store in memory that fails on demand
 //!   seed     random tests that can be repeated
 //!   clients  runs them with WebSocket clients that others wrote
 //!   host     a hub behind a real socket, on each runtime
@@ -30,4 +31,5 @@ pub mod raw;
 pub mod scene;
 pub mod seed;
 pub mod speakers;
+pub mod store;
 mod streams;

@@ -5,19 +5,21 @@ use std::collections::{HashMap, VecDeque};
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
+use super::entry::Entry;
 use super::fanout;
 use super::hub::{Appended, Hub};
 use crate::lock::lock;
 use crate::model::{ChannelId, ChannelOptions, Publish};
 
-/// So many publications of a server may wait for channels that have to be restored.
+/// So many publications of a server that nobody waits for may wait for channels that have to be restored.
 const DEFERRED: usize = 1024;
 
 /// Publications that wait, by channel. While a channel has some, all that the server publishes there goes behind them.
 #[derive(Default)]
 pub(super) struct Backlog {
     lanes: HashMap<ChannelId, VecDeque<Deferred>>,
-    waiting: usize,
+    /// How many wait that nobody waits for.
+    unasked: usize,
     /// Ready once the newest lane lets others go ahead.
     newest: Option<oneshot::Receiver<()>>,
 }
@@ -35,31 +37,32 @@ impl Backlog {
 
     /// Takes out all that waits.
     pub(super) fn clear(&mut self) -> Vec<Deferred> {
-        self.waiting = 0;
+        self.unasked = 0;
         self.lanes.values_mut().flat_map(|lane| lane.drain(..)).collect()
     }
 }
 
 impl Hub {
-    /// Publishes once the channel is restored and what the server published there before has gone. False if too much waits already: it is dropped and counted.
+    /// Publishes once the channel is restored and what the server published there before has gone. If too much waits already, it is dropped and counted.
     pub(super) fn defer(
         &self,
         publish: Publish,
         options: ChannelOptions,
         tell: Option<oneshot::Sender<Appended>>,
-    ) -> bool {
+    ) {
         let channel = publish.channel.clone();
         let mut backlog = lock(&self.archive().backlog);
-        if backlog.waiting >= DEFERRED {
+        let unasked = usize::from(tell.is_none());
+        if backlog.unasked + unasked > DEFERRED {
             drop(backlog);
             self.0.metrics.undeferred.add(1);
-            return false;
+            return;
         }
-        backlog.waiting += 1;
+        backlog.unasked += unasked;
         let deferred = Deferred { publish, tell };
         if let Some(lane) = backlog.lanes.get_mut(&channel) {
             lane.push_back(deferred);
-            return true;
+            return;
         }
         backlog.lanes.insert(channel.clone(), VecDeque::from([deferred]));
         let (passed, passes) = oneshot::channel();
@@ -67,12 +70,13 @@ impl Hub {
         drop(backlog);
         let lane = Lane { hub: self.clone(), channel, options, ended: false };
         self.0.runtime.spawn(Box::pin(lane.run(before, passed)));
-        true
     }
 
-    /// Whether something that the server published before waits for this channel.
-    pub(super) fn is_behind(&self, channel: &ChannelId) -> bool {
-        self.0.archive.as_ref().is_some_and(|archive| lock(&archive.backlog).lanes.contains_key(channel))
+    /// The way into a channel for what the server publishes next, if nothing that it published there before waits.
+    pub(super) fn enter_next(&self, channel: &ChannelId, options: ChannelOptions) -> Option<Entry> {
+        let archive = self.0.archive.as_ref();
+        let behind = archive.is_some_and(|archive| lock(&archive.backlog).lanes.contains_key(channel));
+        if behind { None } else { self.enter_now(channel, options) }
     }
 }
 
@@ -123,8 +127,8 @@ impl Lane {
     fn take_next(&mut self) -> Option<Deferred> {
         let mut backlog = lock(&self.hub.archive().backlog);
         let next = backlog.lanes.get_mut(&self.channel).and_then(VecDeque::pop_front);
-        match next {
-            Some(_) => backlog.waiting -= 1,
+        match &next {
+            Some(next) => backlog.unasked -= usize::from(next.tell.is_none()),
             None => {
                 backlog.lanes.remove(&self.channel);
                 self.ended = true;
@@ -140,7 +144,7 @@ impl Drop for Lane {
         if !self.ended {
             let mut backlog = lock(&archive.backlog);
             let left = backlog.lanes.remove(&self.channel).unwrap_or_default();
-            backlog.waiting -= left.len();
+            backlog.unasked -= left.iter().filter(|deferred| deferred.tell.is_none()).count();
             drop(backlog);
             self.hub.0.metrics.undeferred.add(left.len() as u64);
         }

@@ -105,11 +105,7 @@ impl Hub {
 
     fn publish_into(&self, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
         let options = self.0.endpoint.channel(&publish.channel, self.0.channel);
-        let entry = match self.is_behind(&publish.channel) {
-            false => self.enter_now(&publish.channel, options),
-            true => None,
-        };
-        let Some(entry) = entry else {
+        let Some(entry) = self.enter_next(&publish.channel, options) else {
             let epoch = lock(self.shard(&publish.channel)).next_epoch();
             self.defer(publish, options, None);
             return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
@@ -130,17 +126,20 @@ impl Hub {
     pub async fn publish_stored(&self, publish: Publish) -> Result<Published, Refusal> {
         let channel = publish.channel.clone();
         let options = self.0.endpoint.channel(&channel, self.0.channel);
-        let appended = if self.is_behind(&channel) {
-            let (tell, told) = oneshot::channel();
-            self.defer(publish, options, Some(tell));
-            told.await.map_err(|_| Refusal::internal("too much waits for the store"))?
-        } else {
-            let entry = self.enter(channel.clone(), options).await;
-            let appended = self.append_own(publish, entry, true);
-            if appended.flush {
-                fanout::flush(self, &channel);
+        let appended = match self.enter_next(&channel, options) {
+            Some(entry) => {
+                let appended = self.append_own(publish, entry, true);
+                if appended.flush {
+                    fanout::flush(self, &channel);
+                }
+                appended
             }
-            appended
+            None => {
+                let (tell, told) = oneshot::channel();
+                self.defer(publish, options, Some(tell));
+                told.await
+                    .map_err(|_| Refusal::internal("it was not published, since the store was given up"))?
+            }
         };
         match appended.stored {
             Waits::No => {}
@@ -270,15 +269,21 @@ impl Hub {
         placed
     }
 
-    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is; if none is left, the
-    /// one is cut that has grown.
+    /// While all histories weigh too much, those channels go that nobody is in; if none is left, the one is cut that has grown.
     pub(crate) fn make_room(&self, grown: &ChannelId) {
+        self.let_idle_go();
+        if self.0.common.histories.over() > 0 {
+            lock(self.shard(grown)).lighten(grown);
+        }
+    }
+
+    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is.
+    pub(super) fn let_idle_go(&self) {
         let common = &self.0.common;
-        while common.histories.over() > 0 {
-            match common.order.longest() {
-                Some(longest) => lock(&self.0.shards[longest.shard]).make_room(longest.until),
-                None => return lock(self.shard(grown)).lighten(grown),
-            }
+        while common.histories.over() > 0
+            && let Some(longest) = common.order.longest()
+        {
+            lock(&self.0.shards[longest.shard]).make_room(longest.until);
         }
     }
 

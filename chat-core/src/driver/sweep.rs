@@ -9,8 +9,9 @@ use crate::lock::lock;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Sees to it that channels without subscribers go in time, now that there are such.
+    /// Sees to it that channels without subscribers go in time, now that there are such, and at once while all weigh too much.
     pub(crate) fn sweep_later(&self) {
+        self.let_idle_go();
         let Some(duty) = self.0.sweeping.take() else { return };
         let (hub, runtime) = (self.downgrade(), self.0.runtime.clone());
         self.0.runtime.spawn(Box::pin(async move {

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use futures::StreamExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use futures::stream::iter;
 
 use super::archive::Archive;
 use super::duty::{Duty, OnDuty};
@@ -16,14 +18,24 @@ use crate::machine::{Outgoing, ToStore};
 use crate::model::{ChannelId, Epoch, Offset, Publication, Refusal, UserId};
 use crate::port::{ReadMark, StoreError};
 
+/// So many channels are opened in the store at a time.
+const TOGETHER: usize = 256;
+
 /// The one task that writes, and who waits for it.
 pub(super) struct Writer {
     duty: Duty,
     wake: (Sender<()>, Receiver<()>),
-    /// What the store was given and has not answered. Whoever takes it out settles it.
-    in_flight: Mutex<Option<ToStore>>,
+    in_flight: Mutex<InFlight>,
     /// Those who want to know when nothing waits any more.
     watchers: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+#[derive(Default)]
+struct InFlight {
+    /// What the store was given and has not answered. Whoever takes it out settles it.
+    batch: Option<ToStore>,
+    /// How many are just settling what they took out.
+    settling: usize,
 }
 
 impl Default for Writer {
@@ -33,13 +45,40 @@ impl Default for Writer {
     }
 }
 
+impl InFlight {
+    fn is_none(&self) -> bool {
+        self.batch.is_none() && self.settling == 0
+    }
+}
+
 impl Writer {
+    /// Takes out what the store was given, to settle it: until that is dropped, it is still in flight.
+    fn take_out(&self) -> Settling<'_> {
+        let mut in_flight = lock(&self.in_flight);
+        in_flight.settling += 1;
+        Settling { writer: self, batch: in_flight.batch.take() }
+    }
+
     /// Lets those look again who wait until nothing is to be stored.
     pub(super) fn wake_watchers(&self) {
         let watchers = std::mem::take(&mut *lock(&self.watchers));
         for watcher in watchers {
             let _ = watcher.send(());
         }
+    }
+}
+
+/// What the store was given, taken out to be settled. What is lost of it ends the hub's life in the store before this is dropped: nobody closes that life
+/// in between.
+struct Settling<'a> {
+    writer: &'a Writer,
+    batch: Option<ToStore>,
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        lock(&self.writer.in_flight).settling -= 1;
+        self.writer.wake_watchers();
     }
 }
 
@@ -85,7 +124,9 @@ impl Hub {
         };
         let sleep = self.0.runtime.sleep_until(self.0.runtime.now().after(patience));
         let failure = match select(std::pin::pin!(closing), sleep).await {
-            Either::Left((Ok(()), _)) => return incarnation.is_whole(),
+            Either::Left((Ok(()), _)) => {
+                return incarnation.is_whole() && self.0.metrics.undeferred.read() == 0;
+            }
             Either::Left((Err(error), _)) => error,
             Either::Right(_) => {
                 self.give_up(archive);
@@ -119,10 +160,9 @@ impl Hub {
         let deferred = lock(&archive.backlog).clear();
         self.0.metrics.undeferred.add(deferred.len() as u64);
         drop(deferred);
-        let in_flight = lock(&archive.writer.in_flight).take().unwrap_or_default();
-        self.settle(in_flight, false);
+        let mut settling = archive.writer.take_out();
+        self.settle(settling.batch.take().unwrap_or_default(), false);
         self.settle(self.take_outgoing(), false);
-        archive.writer.wake_watchers();
     }
 
     fn take_outgoing(&self) -> ToStore {
@@ -158,12 +198,8 @@ struct Role(WeakHub, #[expect(dead_code, reason = "given back when it is dropped
 impl Drop for Role {
     fn drop(&mut self) {
         let Some(hub) = self.0.upgrade() else { return };
-        let archive = hub.archive();
-        let in_flight = lock(&archive.writer.in_flight).take();
-        if let Some(in_flight) = in_flight {
-            hub.settle(in_flight, false);
-            archive.writer.wake_watchers();
-        }
+        let mut settling = hub.archive().writer.take_out();
+        hub.settle(settling.batch.take().unwrap_or_default(), false);
     }
 }
 
@@ -191,7 +227,12 @@ struct Batch {
 impl Batch {
     fn of(to_store: &ToStore) -> Self {
         let all = to_store.publications.iter();
-        let opens = |outgoing: &Outgoing| Some((outgoing.publication.clone(), outgoing.opens?));
+        let mut opened = HashSet::new();
+        let opens = |outgoing: &Outgoing| {
+            let tenure = outgoing.opens?;
+            let first = opened.insert(outgoing.publication.message.channel_id.clone());
+            first.then(|| (outgoing.publication.clone(), tenure))
+        };
         let mark = |((channel, user), offset): (&(ChannelId, UserId), &Offset)| ReadMark {
             channel: channel.clone(),
             user: user.clone(),
@@ -211,7 +252,7 @@ impl Hub {
         let mut in_flight = lock(&archive.writer.in_flight);
         let to_store = self.take_outgoing();
         let batch = (!to_store.is_empty()).then(|| Batch::of(&to_store));
-        *in_flight = batch.as_ref().map(|_| to_store);
+        in_flight.batch = batch.as_ref().map(|_| to_store);
         batch
     }
 
@@ -219,12 +260,16 @@ impl Hub {
     async fn store(&self, archive: &Archive, batch: Batch) -> HashSet<ChannelId> {
         let Batch { opening, mut publications, marks } = batch;
         let mut failed = HashSet::new();
-        for (publication, tenure) in opening {
+        let open = async |(publication, tenure): (Arc<Publication>, u64)| {
             let channel = &publication.message.channel_id;
-            if let Err(error) = self.open(archive, channel, publication.epoch, tenure).await {
-                self.store_failed(&error);
-                failed.insert(channel.clone());
-            }
+            let opened = self.open(archive, channel, publication.epoch, tenure).await;
+            opened.err().map(|error| (channel.clone(), error))
+        };
+        // Together, so that a store commits them together.
+        let opened: Vec<_> = iter(opening).map(open).buffer_unordered(TOGETHER).collect().await;
+        for (channel, error) in opened.into_iter().flatten() {
+            self.store_failed(&error);
+            failed.insert(channel);
         }
         publications.retain(|publication| !failed.contains(&publication.message.channel_id));
         let channels: Vec<_> = publications.iter().map(|one| one.message.channel_id.clone()).collect();
@@ -255,10 +300,11 @@ impl Hub {
     }
 
     fn end_batch(&self, archive: &Archive, failed: &HashSet<ChannelId>) {
-        let in_flight = lock(&archive.writer.in_flight).take().unwrap_or_default();
+        let mut settling = archive.writer.take_out();
+        let ToStore { publications, marks } = settling.batch.take().unwrap_or_default();
         let is_lost = |outgoing: &Outgoing| failed.contains(&outgoing.publication.message.channel_id);
-        let (lost, stored) = in_flight.publications.into_iter().partition(is_lost);
+        let (lost, stored) = publications.into_iter().partition(is_lost);
         self.settle(ToStore { publications: lost, ..ToStore::default() }, false);
-        self.settle(ToStore { publications: stored, marks: in_flight.marks }, true);
+        self.settle(ToStore { publications: stored, marks }, true);
     }
 }

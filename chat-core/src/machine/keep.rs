@@ -38,10 +38,12 @@ impl<S: Clone> Shard<S> {
             return;
         };
         let before = channel.weight();
-        let Some(until) = channel.kept_until(now) else { return self.remove(name) };
+        let until = channel.kept_until(now);
+        self.common.histories.change(before, channel.weight());
+        let Some(until) = until else { return self.remove(name) };
         let number = self.common.order.number();
         channel.idle = Some(Idle { number, until });
-        self.common.histories.change(before, channel.weight() + weight(name));
+        self.common.histories.change(0, weight(name));
         self.idle.insert(number, name.clone());
         self.expiring.insert((until, name.clone()));
         self.note_longest();

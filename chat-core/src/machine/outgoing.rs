@@ -18,7 +18,7 @@ pub(crate) type Receipt = oneshot::Sender<bool>;
 pub(crate) struct Outgoing {
     pub(crate) publication: Arc<Publication>,
     pub(crate) receipt: Option<Receipt>,
-    /// The channel is to be opened in the store first, in this life of the hub: nothing of it was stored before.
+    /// The channel is to be opened in the store first, in this life of the hub: nothing of it was known to be stored.
     pub(crate) opens: Option<u64>,
 }
 
@@ -155,7 +155,7 @@ impl<S: Clone> Shard<S> {
             Storing::Stored { unopened, under_way } if self.common.outgoing.over() == 0 => {
                 *under_way += 1;
                 self.common.outgoing.change(0, weight(&publication));
-                let (receipt, opens) = (receipt.take(), unopened.take());
+                let (receipt, opens) = (receipt.take(), *unopened);
                 self.outgoing.publications.push(Outgoing { publication, receipt, opens });
                 StoreState::UnderWay
             }
@@ -200,11 +200,8 @@ impl<S: Clone> Shard<S> {
         let name = &publication.message.channel_id;
         let channel = self.channels.get_mut(name).expect(STAYS);
         let before = channel.weight();
-        match (&publication.key, &mut channel.storing) {
-            (Some(key), _) if stored => channel.keys.stored(publication.author.clone(), key),
-            // Nothing of it is there still: the next one opens it.
-            (_, Storing::Stored { unopened, .. }) if !stored => *unopened = unopened.or(outgoing.opens),
-            _ => {}
+        if stored {
+            channel.is_stored(publication);
         }
         let after = channel.weight();
         self.common.histories.change(before, after);
@@ -231,6 +228,16 @@ impl<S: Clone> Shard<S> {
 const STAYS: &str = "what is under way keeps its channel";
 
 impl<S: Clone> Channel<S> {
+    /// Notes that this is stored: the channel needs not be opened, nor the publication be given to the store again.
+    fn is_stored(&mut self, publication: &Publication) {
+        if let Storing::Stored { unopened, .. } = &mut self.storing {
+            *unopened = None;
+        }
+        if let Some(key) = &publication.key {
+            self.keys.stored(publication.author.clone(), key);
+        }
+    }
+
     /// Takes in what the store knows.
     fn restore(&mut self, restored: Restored, now: Now) {
         self.last = restored.place;

@@ -52,7 +52,8 @@ pub trait HistoryStore: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Recalled::default())))
     }
 
-    /// Notes up to where users have read. A mark of a channel that was never opened may be dropped. By default all are.
+    /// Notes up to where users have read: no further than the last publication that is stored, since what comes in place of one that is lost was not
+    /// read. A mark of a channel that was never opened may be dropped. By default all are.
     fn mark_read(&self, marks: Vec<ReadMark>) -> BoxFuture<'_, Result<(), StoreError>> {
         let _ = marks;
         Box::pin(std::future::ready(Ok(())))
