@@ -320,7 +320,10 @@ impl<S: Clone> Shard<S> {
         self.epochs = self.epochs.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.epochs ^ (self.epochs >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Epoch(mixed ^ (mixed >> 31))
+        match Epoch(mixed ^ (mixed >> 31)) {
+            Epoch::NONE => self.next_epoch(),
+            epoch => epoch,
+        }
     }
 }
 
