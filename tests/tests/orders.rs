@@ -153,7 +153,7 @@ fn scene(way: Way, storage: Storage) -> (Scene, Thinker) {
 
 fn scene_in(world: World, way: Way, storage: Storage) -> (Scene, Thinker) {
     let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 600 };
-    let options = ChannelOptions { history, storage, presence: true, ..ChannelOptions::default() };
+    let options = ChannelOptions { history, storage, presence: true };
     let thinker = Thinker::new(&world);
     let store = Slow(world.clone(), SqliteStore::open(":memory:").expect("it opens"));
     let hub = Hub::builder(thinker.clone()).channel(options).store(store);
