@@ -180,7 +180,7 @@ async fn history(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) ->
     let clamped = request.clamped(hub.limits().answer_entries);
     let page = hub.read_history(&request).await.ok_or_else(|| unknown(&request.channel))?;
     let epoch = since.map(|since| since.epoch).filter(|epoch| !epoch.is_empty());
-    if epoch.is_some_and(|epoch| epoch.parse::<Epoch>() != Ok(page.epoch)) {
+    if epoch.is_some_and(|epoch| Epoch::kept_by_client(&epoch) != page.epoch) {
         return Err(Refusal::unrecoverable_position("the channel has begun another life").into());
     }
     answer(&result(&Answer::History { channel: request.channel, page, clamped }))

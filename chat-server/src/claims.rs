@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// `sub` is the user; `name` the name to speak under, `sub` without it; `info` what others see of the user.
 ///
-/// `channels` are those that its session is put into at once. `read` and `write` are the channels that may be joined and written to: names, or beginnings of
+/// `channels` are those that its session is put into at once, and may read. `read` and `write` are the channels that may be joined and written to: names, or beginnings of
 /// names with a `*` behind. Without one of them, any channel.
 #[derive(Deserialize)]
 pub(crate) struct Claims {

@@ -26,6 +26,8 @@ pub(crate) struct TokenChat {
 struct Scopes {
     read: Option<Vec<String>>,
     write: Option<Vec<String>>,
+    /// Those that the token puts its session into, which it may then read too.
+    channels: Vec<ChannelId>,
     granted: Granted,
 }
 
@@ -90,8 +92,8 @@ impl TokenChat {
             user: sub,
             data: info.map(|info| Payload::json_unchecked(info.get())),
             expires,
-            subscriptions: channels.into_iter().map(Subscribe::to).collect(),
-            attachment: Attachment::new(Scopes { read, write, granted }),
+            subscriptions: channels.iter().cloned().map(Subscribe::to).collect(),
+            attachment: Attachment::new(Scopes { read, write, channels, granted }),
             ..Identity::named(name)
         })
     }
@@ -196,7 +198,8 @@ fn scopes(session: &SessionInfo) -> Result<&Scopes, Refusal> {
 }
 
 fn may_read(session: &SessionInfo, channel: &ChannelId) -> Result<(), Refusal> {
-    if scopes(session)?.granted.has(channel) {
+    let scopes = scopes(session)?;
+    if scopes.channels.contains(channel) || scopes.granted.has(channel) {
         return Ok(());
     }
     may(session, channel, |scopes| &scopes.read, "read")

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use chat_core::testkit::{Client, Script, Way, World};
 use chat_core::{Connect, Endpoint, Hello, Hub, HubBuilder, Limits, OpenChat, Protocol, Runtime};
 
+use crate::speakers::{Speaker, Tongue};
+
 /// A world, a hub in it, and the way out that its sessions take.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -58,6 +60,19 @@ impl Scene {
     pub fn enter_with(&self, protocol: impl Protocol, token: &str) -> Client {
         let hello = Hello::Now(Connect { token: Some(token.into()), ..Connect::default() });
         self.world.connect(&self.hub, Arc::new(protocol), hello, self.way)
+    }
+
+    /// A session that shows this token and speaks as this one does, and its side of that.
+    pub fn enter_as(&self, tongue: &Tongue, token: &str) -> (Client, Box<dyn Speaker>) {
+        let mut speaker = (tongue.speaker)();
+        let greeting = speaker.greeting();
+        let connect = Connect { token: Some(token.into()), ..Connect::default() };
+        let hello = if greeting.is_some() { Hello::Later } else { Hello::Now(connect) };
+        let client = self.world.connect(&self.hub, (tongue.protocol)(), hello, self.way);
+        if let Some(frame) = greeting {
+            client.say(&frame.replace("{}", &format!("{{\"token\":{token:?}}}")));
+        }
+        (client, speaker)
     }
 
     /// A session that has not said who it is.

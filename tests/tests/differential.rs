@@ -203,3 +203,20 @@ fn clients_that_go_on_where_they_were_recover_the_same_in_each_protocol_that_can
         });
     });
 }
+
+#[test]
+fn a_place_in_no_life_of_the_channel_is_not_recovered_in_any_protocol_whatever_text_it_is() {
+    let long = "x".repeat(1000);
+    each_way(|way| {
+        for tongue in TONGUES.iter().filter(|tongue| tongue.recovers) {
+            for epoch in ["not-the-epoch", "_", "0", "00000000deadbeef", "+000000deadbeef0", &long] {
+                let mut player = Play::new(way, true).enter(tongue);
+                let place = (epoch.to_owned(), 0);
+                let frame = player.speaker.subscribe("a", Some(&place));
+                player.say(&frame);
+                player.listen();
+                assert_eq!(player.told, [Told::In("a".into(), Some(false))], "{}: {epoch:.20}", tongue.name);
+            }
+        }
+    });
+}

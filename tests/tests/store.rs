@@ -372,3 +372,33 @@ fn a_durable_publish_that_could_not_be_stored_says_so_and_may_be_tried_again_wit
         assert_eq!(page.expect("it reads").publications.len(), 1);
     });
 }
+
+#[test]
+fn an_edit_that_waits_for_the_store_is_answered_again_only_with_it_though_what_it_edits_is_kept_no_more() {
+    each_way(|way| {
+        let store = Moody::new();
+        let scene = scene(way, &store, Storage::Durable, 1);
+        let say = |client: &Client, id: u64| {
+            let about = "\"channelId\":\"room\",\"content\":2,\"edits\":1,\"key\":\"k\"";
+            client.say(&format!("{{\"type\":\"publish\",\"id\":{id},{about}}}"));
+        };
+        let [ann, again] = [1, 2].map(|_| scene.enter_in(chat_protocol::json::Json, "ann"));
+        for client in [&ann, &again] {
+            client.say(r#"{"type":"subscribe","channelId":"room","echo":false}"#);
+        }
+        ann.say(r#"{"type":"publish","id":1,"channelId":"room","content":1}"#);
+        store.be(Mood::Hangs);
+        say(&ann, 2);
+        for _ in 0..6 {
+            scene.hub.publish("room", Payload::json("0")).expect("a name");
+        }
+        say(&again, 3);
+        let answers = |client: &Client| -> Vec<_> {
+            client.heard().into_iter().filter(|frame| frame.contains("\"id\":")).collect()
+        };
+        assert!(answers(&again).is_empty(), "nobody knows yet");
+        scene.world.advance(SECOND * 60);
+        let heard = answers(&again);
+        assert!(heard.len() == 1 && heard[0].contains("\"code\":100"), "{heard:?}");
+    });
+}

@@ -97,6 +97,30 @@ fn scopes_say_which_channels_may_be_joined_and_which_written_to() {
 }
 
 #[test]
+fn who_is_put_into_channels_reads_there_also_what_it_missed_and_stays_when_refreshed() {
+    let server = server();
+    let put_in = token(&json!({"sub":"ann","channels":["lobby"],"read":[]}));
+    let connect = |since: Value| {
+        let mut ann = Member::connect_to(server.address, "/ws");
+        asked(&mut ann, &json!({"type":"connect","id":1,"token":put_in,"since":since}));
+        let subscribed = ann.hear();
+        (ann, subscribed)
+    };
+    let (mut ann, subscribed) = connect(json!({}));
+    ann.say(&json!({"type":"publish","channelId":"lobby","content":1}));
+    assert_eq!(ann.hear()["content"], 1);
+    let since = json!({"lobby":{"epoch":subscribed["epoch"],"offset":0}});
+    let (mut again, subscribed) = connect(since);
+    assert_eq!(subscribed["recovered"], true, "{subscribed}");
+    assert_eq!(again.hear()["content"], 1);
+    let kept = asked(&mut again, &json!({"type":"history","id":2,"channelId":"lobby"}));
+    assert_eq!(kept["messages"][0]["content"], 1, "{kept}");
+    assert_eq!(asked(&mut again, &json!({"type":"refresh","id":3,"token":put_in}))["type"], "refreshed");
+    let out = token(&json!({"sub":"ann","read":[]}));
+    assert_eq!(asked(&mut again, &json!({"type":"refresh","id":4,"token":out}))["code"], 103);
+}
+
+#[test]
 fn a_session_is_refreshed_and_loses_what_the_new_token_does_not_allow() {
     let server = server();
     let first = token(&json!({"sub":"ann","exp":in_seconds(60) as f64 + 0.5,"read":["a","b"]}));

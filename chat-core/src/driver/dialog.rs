@@ -308,6 +308,7 @@ impl Dialog {
     fn carry_out(&mut self, request: Request) -> Step {
         match request.command {
             Command::Unsubscribe(channel) => {
+                self.coming.remove(&channel);
                 self.leave(&channel);
                 return Step::Left(request.id, channel);
             }

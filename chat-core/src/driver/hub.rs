@@ -233,25 +233,15 @@ impl Hub {
         let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
         let sender = by.map_or(&self.0.name, |session| &session.name).clone();
         let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
-        let Placed { published, flush, stored: state, receipt } =
-            self.give_place(&mut entry, draft, now.instant);
-        // Dropped here, under no lock: that wakes.
-        drop(receipt);
-        if published.subscribers == 0 {
+        let placed = self.give_place(&mut entry, draft, now.instant);
+        if placed.published.subscribers == 0 {
             self.sweep_later();
         }
-        if state == StoreState::UnderWay {
-            self.store_later();
-        }
+        let appended = self.appended(placed, stored);
         if self.0.common.histories.over() > 0 {
             self.make_room(&entry.channel);
         }
-        let stored = match (state, stored) {
-            (StoreState::UnderWay, Some(stored)) => Waits::For(stored),
-            (StoreState::Never, Some(_)) => Waits::Never,
-            _ => Waits::No,
-        };
-        Appended { published, flush, stored }
+        appended
     }
 
     /// What is entered is let go under the same lock.
@@ -309,10 +299,40 @@ impl Hub {
         Standing { author, ..Standing::default() }.may_change(by)
     }
 
-    /// The place of what this user published before under the same key, if that is remembered.
-    pub(crate) fn published_before(&self, publish: &Publish, by: &SessionInfo) -> Option<Offset> {
+    /// What this user published before under the same key, if that is remembered.
+    pub(crate) fn published_before(
+        &self,
+        publish: &Publish,
+        by: &SessionInfo,
+        entry: &Entry,
+        waits: bool,
+    ) -> Option<Appended> {
         let (key, now) = (publish.key.as_ref()?, self.0.runtime.now().instant);
-        lock(self.shard(&publish.channel)).published_before(&publish.channel, &by.user, key, now)
+        let waits = waits && entry.options.storage == Storage::Durable;
+        let (receipt, stored) = waits.then(oneshot::channel).unzip();
+        let placed = lock(self.shard(&publish.channel)).published_before(
+            &publish.channel,
+            &by.user,
+            key,
+            receipt,
+            now,
+        );
+        placed.map(|placed| self.appended(placed, stored))
+    }
+
+    fn appended(&self, placed: Placed, stored: Option<oneshot::Receiver<bool>>) -> Appended {
+        let Placed { published, flush, stored: state, receipt } = placed;
+        // Dropped here, under no lock: that wakes.
+        drop(receipt);
+        if state == StoreState::UnderWay {
+            self.store_later();
+        }
+        let stored = match (state, stored) {
+            (StoreState::UnderWay, Some(stored)) => Waits::For(stored),
+            (StoreState::Never, Some(_)) => Waits::Never,
+            _ => Waits::No,
+        };
+        Appended { published, flush, stored }
     }
 
     pub(crate) fn join(

@@ -185,6 +185,7 @@ impl Dialog {
 
     /// Takes the session out of a channel because the server says so.
     pub(super) fn remove(&mut self, channel: ChannelId, why: Refusal) {
+        self.coming.remove(&channel);
         self.leave(&channel);
         let dropped = self.outbox.purge(&channel);
         self.hub().0.metrics.dropped("left", dropped);

@@ -9,7 +9,6 @@ use super::hub::Waits;
 use super::writer::not_stored;
 use crate::model::{
     Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
-    SessionInfo,
 };
 
 impl Dialog {
@@ -72,12 +71,15 @@ impl Dialog {
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
         let info = self.session.info().expect("only an open session publishes").clone();
-        if let Err(refusal) = self.hub().may_refer(&publish, &info) {
-            return self.answer_unsaid(id, &publish, &info, refusal);
-        }
-        let channel = publish.channel.clone();
-        let hub = self.seat.hub();
-        let appended = hub.append(publish, Some(&info), entry, id.is_some());
+        let (channel, hub) = (publish.channel.clone(), self.seat.hub());
+        let appended = match hub.may_refer(&publish, &info) {
+            Ok(()) => hub.append(publish, Some(&info), entry, id.is_some()),
+            // What may not be said any more may have been said before: under its key it is answered as then.
+            Err(refusal) => match hub.published_before(&publish, &info, &entry, id.is_some()) {
+                Some(appended) => appended,
+                None => return self.answer(id, Answer::Error(refusal)),
+            },
+        };
         if appended.flush {
             self.dirty.push(channel.clone());
         }
@@ -90,24 +92,6 @@ impl Dialog {
             Waits::No => self.answer(id, answer),
             Waits::Never => self.answer(id, Answer::Error(not_stored())),
             Waits::For(stored) => self.answer_when(id, stored, answer),
-        }
-    }
-
-    /// What may not be said any more may have been said before: under its key it is answered as then.
-    fn answer_unsaid(
-        &mut self,
-        id: Option<RequestId>,
-        publish: &Publish,
-        by: &SessionInfo,
-        refusal: Refusal,
-    ) {
-        match self.hub().published_before(publish, by) {
-            Some(_) if id.is_none() => {}
-            Some(offset) => {
-                let channel = publish.channel.clone();
-                self.answer(id, Answer::Published { channel, offset, already: true });
-            }
-            None => self.answer(id, Answer::Error(refusal)),
         }
     }
 

@@ -221,20 +221,25 @@ impl<S: Clone> Shard<S> {
         self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
     }
 
-    /// Where this user published something under this key, if that is remembered.
+    /// What this user published under this key, if that is remembered; nothing is published by that. What is not stored yet is sent to the store again, as
+    /// when it is published again.
     pub(crate) fn published_before(
         &mut self,
         name: &ChannelId,
         user: &UserId,
         key: &str,
+        mut receipt: Option<Receipt>,
         now: Instant,
-    ) -> Option<Offset> {
+    ) -> Option<Placed> {
         let channel = self.look_up(name)?;
         let before = channel.weight();
         channel.keys.forget_old(now);
-        let (after, place) = (channel.weight(), channel.keys.find(Some(user), key));
+        let (after, epoch, place) = (channel.weight(), channel.epoch, channel.keys.find(Some(user), key));
         self.common.histories.change(before, after);
-        place.map(|(offset, _)| offset)
+        let (offset, unstored) = place?;
+        let stored = self.send_off(name, unstored, &mut receipt);
+        let published = Published { offset, epoch, subscribers: 0, already: true };
+        Some(Placed { published, flush: false, stored, receipt })
     }
 
     /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
@@ -320,7 +325,10 @@ impl<S: Clone> Shard<S> {
         self.epochs = self.epochs.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.epochs ^ (self.epochs >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Epoch(mixed ^ (mixed >> 31))
+        match Epoch(mixed ^ (mixed >> 31)) {
+            Epoch::NONE => self.next_epoch(),
+            epoch => epoch,
+        }
     }
 }
 

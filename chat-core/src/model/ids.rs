@@ -33,6 +33,17 @@ impl Place {
     pub(crate) const PRESENCE: Offset = Offset(u64::MAX);
 }
 
+impl Epoch {
+    /// Stands for whatever is no epoch: no channel ever has this one.
+    pub const NONE: Self = Self(0);
+
+    /// Reads what a client has kept as an epoch. Never fails: an epoch is the client's to keep, not to understand, so any text that is none becomes
+    /// [`NONE`](Self::NONE), as if that life of the channel had ended.
+    pub fn kept_by_client(text: &str) -> Self {
+        text.parse().unwrap_or(Self::NONE)
+    }
+}
+
 impl Offset {
     /// The offset after this one. Nothing is ever published after the last of all; a client may name it.
     pub fn next(self) -> Self {
@@ -70,5 +81,27 @@ impl FromStr for Epoch {
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_has_kept_is_an_epoch_or_stands_for_none() {
+        let epoch = Epoch(0x5f1c_9a02_e7b3_d846);
+        assert_eq!(Epoch::kept_by_client(&epoch.to_string()), epoch);
+        for text in [
+            "",
+            "_",
+            "not-the-epoch",
+            "+f1c9a02e7b3d846",
+            "5f1c9a02e7b3d8460",
+            "é1c9a02e7b3d846",
+            &"0".repeat(1 << 16),
+        ] {
+            assert_eq!(Epoch::kept_by_client(text), Epoch::NONE, "{text:.20}");
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::model::{
-    Answer, BadRequest, Call, ChannelId, Command, Connect, Connected, EventName, HistoryRequest, Limits,
-    Lost, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish, Recovery,
-    Refers, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
+    Answer, BadRequest, Call, ChannelId, Command, Connect, Connected, Epoch, EventName, HistoryRequest,
+    Limits, Lost, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish,
+    Recovery, Refers, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
 };
 use crate::port::{Frames, Protocol, Talk};
 
@@ -120,9 +120,8 @@ fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
             "resync" => wish.overflow = Overflow::Resync,
             "since" => {
                 let epoch = words.next().unwrap_or_default();
-                let epoch = (epoch != "any").then(|| epoch.parse()).transpose().ok();
-                let since = epoch.zip(offset(words.next()));
-                wish.since = since.map(|(epoch, offset)| Since { epoch, offset });
+                let epoch = (epoch != "any").then(|| Epoch::kept_by_client(epoch));
+                wish.since = offset(words.next()).map(|offset| Since { epoch, offset });
             }
             _ => return Err(Refusal::bad_request(format!("no option: {word:?}"))),
         }

@@ -13,9 +13,6 @@ use serde_json::value::RawValue;
 use super::mark::Mark;
 use crate::read::is_object;
 
-/// Stands for an epoch that no channel of ours has ever had; clients send `_` for a place that is to be forgotten.
-const NO_EPOCH: Epoch = Epoch(0);
-
 /// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
 const REJECT_UNRECOVERED: i64 = 2;
 
@@ -97,7 +94,7 @@ fn named(data: &Payload) -> Option<SenderName> {
 impl Place<'_> {
     /// Without an epoch, any will do.
     fn since(&self) -> Since {
-        let epoch = (!self.epoch.is_empty()).then(|| self.epoch.parse().unwrap_or(NO_EPOCH));
+        let epoch = (!self.epoch.is_empty()).then(|| Epoch::kept_by_client(&self.epoch));
         Since { epoch, offset: Offset(self.offset) }
     }
 }

@@ -89,12 +89,12 @@ fn since_each(raw: &RawValue) -> Result<Vec<(ChannelId, Since)>, Refusal> {
 fn since(raw: &RawValue) -> Result<Since, Refusal> {
     let wrong = || of_field("since", "no object with an epoch and an offset");
     let since: SinceFields<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
-    let epoch: Epoch = since.epoch.parse().map_err(|error| of_field("since", error))?;
+    let epoch = Epoch::kept_by_client(&since.epoch);
     Ok(Since { epoch: Some(epoch), offset: chat_core::Offset(since.offset) })
 }
 
 fn epoch(raw: &RawValue) -> Result<Epoch, Refusal> {
-    string("epoch", Some(raw))?.parse().map_err(|error| of_field("epoch", error))
+    Ok(Epoch::kept_by_client(&string("epoch", Some(raw))?))
 }
 
 fn overflow(fields: &Fields<'_>) -> Result<Overflow, Refusal> {
