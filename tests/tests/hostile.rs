@@ -289,3 +289,45 @@ fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
         }
     });
 }
+
+#[test]
+fn what_a_flooder_says_after_its_close_is_not_read_at_its_speed() {
+    let every = [
+        Host::TokioMulti,
+        Host::AsyncStd,
+        Host::Smol,
+        Host::AxumSockets,
+        Host::TokioStreams,
+        Host::AsyncStdStreams,
+    ];
+    let limits = Limits { close_timeout: Duration::from_secs(1), ..Limits::default() };
+    at_once(every.len(), |n| {
+        let host = every[n];
+        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
+        // A rule of the protocol, and one of the transport; both close at once.
+        let strikes = frame(0x81, b"nonsense").repeat(20);
+        for first in [&strikes[..], &[0x81, 2, b'h', b'i']] {
+            for then in [frame(0x81, &[b'x'; 60_000]), frame(0x8A, b"").repeat(10_000), vec![0; 60_000]] {
+                let mut raw = Raw::open(served.address, "/?name=eve");
+                raw.send(first);
+                assert!(raw.close_code().is_some() || host == Host::AxumSockets, "{host:?}");
+                let taken = (0..).take_while(|_| raw.try_send(&then)).count() * then.len();
+                assert!(taken < 24 << 20, "{host:?}: {taken} bytes");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_was_talking_hears_the_close_and_answers_it_behind_what_it_had_said() {
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol, Host::AxumSockets, Host::TokioStreams] {
+        let served = host.serve(Hub::builder(OpenChat::default()));
+        let mut raw = Raw::open(served.address, "/?name=ann");
+        let began = Instant::now();
+        raw.send(&[frame(0x81, b"nonsense").repeat(20), frame(0x81, &[b'x'; 50_000]).repeat(16)].concat());
+        assert_eq!(raw.close_code(), Some(3509), "{host:?}");
+        raw.send(&frame(0x88, &[0x03, 0xE8]));
+        assert_eq!(raw.frame(), None);
+        assert!(began.elapsed() < Duration::from_secs(2), "{host:?}: it is not waited for to the end");
+    }
+}
