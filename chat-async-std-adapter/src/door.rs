@@ -13,9 +13,6 @@ use futures::future::{Either, select};
 
 use crate::socket::{Source, Tcp, TcpReader};
 
-/// How long one that is refused has to hear why.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Why nobody came in.
 enum Failure {
     /// It is told so.
@@ -44,7 +41,7 @@ pub(crate) async fn enter<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Optio
         Ok(entered) => Some(entered),
         Err(Failure::Gone) => None,
         Err(Failure::Refused(rejection)) => {
-            let _ = within(runtime, REFUSAL_TIMEOUT, refuse(socket, rejection)).await;
+            let _ = within(runtime, rejection.linger(), refuse(socket, rejection)).await;
             None
         }
     }

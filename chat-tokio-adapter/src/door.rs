@@ -8,7 +8,7 @@ use chat_core::Hub;
 use chat_websocket::{HeadLimits, HeadScanner, Rejection, to_bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Duration, timeout};
+use tokio::time::timeout;
 
 /// A socket whose first request has come in whole; reads it again before the rest.
 pub(crate) struct Entered {
@@ -59,7 +59,7 @@ async fn read_head(socket: &mut TcpStream, limits: HeadLimits) -> Result<Vec<u8>
 
 /// Says why, then reads on for a moment: closing a socket with unread bytes would reset it, and the answer be lost.
 async fn refuse(mut socket: TcpStream, rejection: Rejection) {
-    let _ = timeout(Duration::from_secs(1), async {
+    let _ = timeout(rejection.linger(), async {
         socket.write_all(&to_bytes(&rejection.response())).await?;
         socket.shutdown().await?;
         let mut scrap = [0; 1024];

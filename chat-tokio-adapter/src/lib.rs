@@ -26,6 +26,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod door;
+mod heads;
 mod listener;
 #[cfg(feature = "longpoll")]
 mod longpoll;

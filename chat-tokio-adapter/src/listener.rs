@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, sleep};
 
 use crate::door::Entered;
+use crate::heads::Heads;
 use crate::upgrade::upgrade;
 
 /// Longer than any handshake takes.
@@ -22,6 +23,9 @@ const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// hyper takes no smaller one.
 const LEAST_BUFFER: usize = 8192;
+
+/// As many headers fit without being told, and without an allocation for each request.
+const HYPERS_HEADERS: usize = 100;
 
 /// Pauses after a failed accept, such as without file descriptors left: doubled from the first to the last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
@@ -63,7 +67,7 @@ where
         loop {
             let socket = accept(&listener, &hub).await;
             let peer = socket.peer_addr().ok().map(|address| Peer::from(address.ip()));
-            let service = FromPeer { service: service.clone(), peer };
+            let service = Heads::new(FromPeer { service: service.clone(), peer }, hub.clone());
             tokio::spawn(serve_socket(socket, hub.clone(), service));
         }
     };
@@ -113,7 +117,11 @@ where
     <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Some(entered) = Entered::wait(socket, &hub).await else { return };
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    if hub.limits().head_headers > HYPERS_HEADERS {
+        builder.max_headers(hub.limits().head_headers);
+    }
+    let connection = builder
         .timer(TokioTimer::new())
         // hyper adds it to an instant: what is beyond the clock must be less.
         .header_read_timeout(hub.limits().handshake_timeout.min(A_YEAR))

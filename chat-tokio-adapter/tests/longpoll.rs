@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
+use chat_core::{Hub, Limits, Now, OpenChat, Payload, Rate, Runtime, Sleep};
 use chat_protocol::phoenix::Phoenix;
 use chat_tokio_adapter::{Gate, LongPoll, Origins, TokioRuntime};
+use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame};
@@ -382,4 +383,33 @@ async fn a_session_lives_through_its_servers_pings() {
         advance(SECOND).await;
     }
     assert_eq!(served.sessions(), 1);
+}
+
+/// A runtime that has no timers.
+struct Timeless(TokioRuntime);
+
+impl Runtime for Timeless {
+    fn now(&self) -> Now {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, _: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+        panic!("no timers here")
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.0.spawn(task);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_task_panics_is_known_no_more_and_who_polls_is_told_so() {
+    let hub = Hub::builder(OpenChat::default()).build(Timeless(TokioRuntime::current()));
+    let poll = LongPoll::new(Gate::new(hub.clone(), Phoenix::only_text()));
+    let served = Served { hub, poll };
+    let (token, begun) = (served.open().await, Instant::now());
+    let said = served.poll(&token).await;
+    assert_eq!((said.status, begun.elapsed()), (410, Duration::ZERO), "a poll that waited already");
+    assert_eq!(served.sessions(), 0);
+    assert_ne!(served.poll(&token).await.token, Some(token), "it is another session's");
 }

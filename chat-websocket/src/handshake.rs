@@ -1,5 +1,7 @@
 //! The opening handshake (RFC 6455 §4.2), on headers that something else has read.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
@@ -146,6 +148,15 @@ impl Rejection {
             | Self::Subprotocol
             | Self::Body
             | Self::Malformed => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// How long the connection is kept for its client to read the answer: a socket that is closed with unread bytes is reset, and the answer lost. One
+    /// that took too long has no more than that.
+    pub fn linger(self) -> Duration {
+        match self {
+            Self::Timeout => Duration::from_millis(100),
+            _ => Duration::from_secs(1),
         }
     }
 

@@ -43,6 +43,11 @@ impl Raw {
         let _ = self.0.write_all(bytes);
     }
 
+    /// Says this; false if the server is gone.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
     /// Says nothing more.
     pub fn end(&mut self) {
         let _ = self.0.shutdown(Shutdown::Write);
@@ -50,15 +55,29 @@ impl Raw {
 
     /// The status of the answer to a request, whose head is read; 0 if there is none.
     pub fn status(&mut self) -> u16 {
+        let head = self.head();
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+
+    /// As [`status`](Self::status); the body of that length is read too.
+    pub fn answer(&mut self) -> u16 {
+        let head = self.head().to_lowercase();
+        let length =
+            head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
+        let _ = self.0.read_exact(&mut vec![0; length.unwrap_or_default()]);
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+
+    /// The head of an answer; nothing if there is none.
+    fn head(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
             match self.0.read(&mut byte) {
                 Ok(1) => head.push(byte[0]),
-                _ => return 0,
+                _ => return String::new(),
             }
         }
-        let head = String::from_utf8_lossy(&head);
-        head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+        String::from_utf8_lossy(&head).into_owned()
     }
 
     /// The next frame of the server: its first byte and its payload; none at the end.

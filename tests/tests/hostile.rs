@@ -1,10 +1,12 @@
 //! What hostile clients get, over every adapter: a status or a close code, and nobody else notices.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::host::{Host, Served};
+use chat_tests::program::Program;
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
 const HOSTS: [Host; 3] = [Host::TokioMulti, Host::AsyncStd, Host::Smol];
@@ -122,6 +124,89 @@ fn a_handshake_that_never_ends_is_over_after_ten_seconds_however_many_there_are(
 }
 
 #[test]
+fn bytes_that_are_no_http_are_told_so_at_the_first_that_cannot_be() {
+    let began = Instant::now();
+    on_each(&Limits::default(), |served| {
+        let noise: [&[u8]; 6] = [
+            b"\x16\x03\x01",
+            b"\0",
+            b"\xff\xfe",
+            b"SSH-2.0-client\r\n",
+            b"PRI * HTTP/2",
+            b"GET / HTTP/1.1\r\n:",
+        ];
+        for noise in noise {
+            assert_eq!(status_of(served.address, noise), 400, "{}", noise.escape_ascii());
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(9), "none waits for more");
+}
+
+#[test]
+fn a_bound_of_the_head_holds_behind_empty_lines() {
+    on_each(&Limits::default(), |served| {
+        for empty in ["\r\n", "\r\n\r\n", "\n\n\n"] {
+            let line = |bytes: usize| {
+                let header = format!("a: {}", "x".repeat(bytes - 3));
+                let whole = request("GET", "/", served.address, &HANDSHAKE);
+                let head = whole.trim_end_matches("\r\n");
+                status_of(served.address, format!("{empty}{head}\r\n{header}\r\n\r\n").as_bytes())
+            };
+            assert_eq!((line(8 * 1024), line(8 * 1024 + 1), line(9005)), (101, 431, 431), "{empty:?}");
+        }
+    });
+}
+
+#[test]
+fn every_request_of_a_connection_is_held_to_the_bounds_of_its_head() {
+    let server = Program::server(&[]);
+    let first = request("GET", "/health", server.address, &[]);
+    let second = |bytes: &[u8]| {
+        let mut raw = Raw::connect(server.address);
+        raw.send(first.as_bytes());
+        assert_eq!(raw.answer(), 200);
+        raw.send(bytes);
+        raw.status()
+    };
+    let headers = |headers: &str| {
+        let head = first.trim_end_matches("\r\n");
+        second(format!("{head}\r\n{headers}\r\n").as_bytes())
+    };
+    let line = |bytes: usize| headers(&format!("a: {}\r\n", "x".repeat(bytes - 3)));
+    assert_eq!((line(8 * 1024), line(8 * 1024 + 1), line(9005)), (200, 431, 431));
+    let many = |count: usize| headers(&"a: b\r\n".repeat(count - 1));
+    assert_eq!((many(100), many(101)), (200, 431));
+    let bytes = |count: usize| {
+        let header = |bytes: usize| format!("a: {}\r\n", "x".repeat(bytes - 5));
+        headers(&(header(4000).repeat(3) + &header(count - first.len() - 3 * 4000)))
+    };
+    assert_eq!((bytes(16 * 1024), bytes(16 * 1024 + 1), bytes(20_000)), (200, 431, 431));
+    let path = |bytes: usize| {
+        second(first.replace("/health", &format!("/health?{}", "x".repeat(bytes - 21))).as_bytes())
+    };
+    assert_eq!((path(8 * 1024), path(8 * 1024 + 1)), (200, 431), "its first line");
+    for noise in [&b"\x16\x03\x01"[..], b"GET / HTTP/1.1\r\n:"] {
+        assert_eq!(second(noise), 400, "{}", noise.escape_ascii());
+    }
+}
+
+#[test]
+fn a_handshake_in_single_bytes_has_the_time_of_any_other_and_no_more() {
+    let handshake_timeout = Duration::from_secs(1);
+    on_each(&Limits { handshake_timeout, ..Limits::default() }, |served| {
+        let mut raw = Raw::connect(served.address);
+        let began = Instant::now();
+        let head = [b"GET / HTTP/1.1\r\nA: ", &[b'x'; 1000][..]].concat();
+        let sent = head.iter().take_while(|byte| {
+            std::thread::sleep(Duration::from_millis(20));
+            raw.try_send(&[**byte])
+        });
+        assert!(sent.count() < head.len(), "it is let go");
+        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn a_frame_that_breaks_a_rule_closes_with_its_code() {
     on_each(&Limits::default(), |served| {
         let code = |bytes: &[u8]| {
@@ -186,7 +271,7 @@ fn a_full_server_says_so_at_the_door() {
 
 #[test]
 fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
-    let close_timeout = std::time::Duration::from_secs(1);
+    let close_timeout = Duration::from_secs(1);
     let limits =
         Limits { outbox_frames: 1000, requests: Rate::UNBOUNDED, close_timeout, ..Limits::default() };
     on_each(&limits, |served| {
@@ -203,4 +288,46 @@ fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
             assert!(said < 10_000, "{:?}", served.hub.stats());
         }
     });
+}
+
+#[test]
+fn what_a_flooder_says_after_its_close_is_not_read_at_its_speed() {
+    let every = [
+        Host::TokioMulti,
+        Host::AsyncStd,
+        Host::Smol,
+        Host::AxumSockets,
+        Host::TokioStreams,
+        Host::AsyncStdStreams,
+    ];
+    let limits = Limits { close_timeout: Duration::from_secs(1), ..Limits::default() };
+    at_once(every.len(), |n| {
+        let host = every[n];
+        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
+        // A rule of the protocol, and one of the transport; both close at once.
+        let strikes = frame(0x81, b"nonsense").repeat(20);
+        for first in [&strikes[..], &[0x81, 2, b'h', b'i']] {
+            for then in [frame(0x81, &[b'x'; 60_000]), frame(0x8A, b"").repeat(10_000), vec![0; 60_000]] {
+                let mut raw = Raw::open(served.address, "/?name=eve");
+                raw.send(first);
+                assert!(raw.close_code().is_some() || host == Host::AxumSockets, "{host:?}");
+                let taken = (0..).take_while(|_| raw.try_send(&then)).count() * then.len();
+                assert!(taken < 24 << 20, "{host:?}: {taken} bytes");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_was_talking_hears_the_close_and_answers_it_behind_what_it_had_said() {
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol, Host::AxumSockets, Host::TokioStreams] {
+        let served = host.serve(Hub::builder(OpenChat::default()));
+        let mut raw = Raw::open(served.address, "/?name=ann");
+        let began = Instant::now();
+        raw.send(&[frame(0x81, b"nonsense").repeat(20), frame(0x81, &[b'x'; 50_000]).repeat(16)].concat());
+        assert_eq!(raw.close_code(), Some(3509), "{host:?}");
+        raw.send(&frame(0x88, &[0x03, 0xE8]));
+        assert_eq!(raw.frame(), None);
+        assert!(began.elapsed() < Duration::from_secs(2), "{host:?}: it is not waited for to the end");
+    }
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::{Sink, Stream};
 
@@ -38,6 +39,8 @@ pub struct Connection<I> {
     answers: Answers,
     /// Nothing is read or begun until the transport has taken what was answered.
     held: bool,
+    /// Bytes that may still be read to hear that the peer closes.
+    farewell: usize,
 }
 
 /// How far the end of the session has come.
@@ -66,6 +69,14 @@ enum Peer {
     /// Nothing more can come.
     Gone,
 }
+
+/// Bytes that a peer may have sent before it heard of the end: they are read as they come, and what comes behind them once in a [`PAUSE`].
+const UNDER_WAY: usize = 1024 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a transport may have read when it gives nothing, and what a message costs at least.
+const POLL: usize = 16 * 1024;
+const LEAST: usize = 64;
 
 /// Requests that may wait for a hook before no more input is read.
 const INBOX: usize = 64;
@@ -134,6 +145,7 @@ where
             stalled: None,
             answers,
             held: false,
+            farewell: UNDER_WAY,
         };
         connection.greet(hello);
         connection
@@ -275,15 +287,24 @@ where
         self.ending = Ending::Over;
     }
 
-    /// Drops what the peer still says, to hear that it closes.
+    /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) {
         let mut turn = Turn::new(self.dialog.hub().limits());
         while matches!(self.peer, Peer::Talks | Peer::Ignored) {
+            if self.farewell == 0 {
+                self.alarm.set_at_most(Timer::Farewell, PAUSE);
+                return;
+            }
             if turn.is_spent() {
                 cx.waker().wake_by_ref();
                 return;
             }
-            match self.read(cx) {
+            let read = self.read(cx);
+            self.farewell = self.farewell.saturating_sub(match &read {
+                Poll::Ready(Some(Ok(incoming))) => incoming.len().max(LEAST),
+                _ => POLL,
+            });
+            match read {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
                 Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),

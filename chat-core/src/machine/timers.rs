@@ -15,11 +15,14 @@ pub(crate) enum Timer {
     Write,
     /// The peer is to answer a close.
     Close,
+    /// More is read of a peer that does not answer a close.
+    Farewell,
     /// The session is to be refreshed.
     Expiry,
 }
 
-const ALL: [Timer; 6] = [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Expiry];
+const ALL: [Timer; 7] =
+    [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Farewell, Timer::Expiry];
 
 /// At most one deadline of each kind.
 #[derive(Clone, Copy, Debug, Default)]

@@ -93,6 +93,10 @@ impl Mail {
     /// Runs its session to the end. One that nobody polls any more is dropped, as one whose transport is lost.
     pub(super) async fn run(&self, session: impl Future<Output = Close>) {
         select(pin!(session), pin!(self.forgotten())).await;
+    }
+
+    /// Its session is over: polls are told so.
+    pub(super) fn end(&self) {
         self.change(|state| state.over = true);
     }
 
@@ -107,7 +111,7 @@ impl Mail {
 
     /// Ends it, as if nobody had polled for too long.
     pub(super) fn forget(&self) {
-        self.change(|state| state.over = true);
+        self.end();
         self.forgot.notify_one();
     }
 

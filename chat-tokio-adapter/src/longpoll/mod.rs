@@ -82,6 +82,20 @@ impl Sessions {
     }
 }
 
+/// A session that polls can find, until its task ends, in whatever way that does.
+struct Known {
+    poll: LongPoll,
+    token: Box<str>,
+    mail: Arc<Mail>,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        self.mail.end();
+        self.poll.sessions().all.remove(&self.token);
+    }
+}
+
 impl LongPoll {
     /// Serves this gate. To be called once for a route: sessions are known to it alone.
     pub fn new(gate: Gate) -> Self {
@@ -160,11 +174,8 @@ impl LongPoll {
         self.sessions().enter(token.clone(), mail.clone());
         let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()))
             .answered(Answers::BOTH);
-        let this = self.clone();
-        tokio::spawn(async move {
-            mail.run(connection).await;
-            this.sessions().all.remove(&token);
-        });
+        let known = Known { poll: self.clone(), token, mail };
+        tokio::spawn(async move { known.mail.run(connection).await });
     }
 
     async fn push<B: Body + Unpin>(&self, head: &Parts, body: B) -> Response<String> {

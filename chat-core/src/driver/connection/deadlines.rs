@@ -2,7 +2,7 @@
 
 use futures::Stream;
 
-use super::{Connection, Ending, INBOX};
+use super::{Connection, Ending, INBOX, POLL};
 use crate::driver::summons::Manner;
 use crate::machine::{Phase, Timer};
 use crate::model::{Close, Incoming, InputError, Kind, or_never};
@@ -70,6 +70,7 @@ where
                 self.dialog.hub().0.metrics.cut_short("close");
                 self.lose();
             }
+            Timer::Farewell => self.farewell = POLL,
             Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
             Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
