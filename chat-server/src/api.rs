@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
@@ -25,6 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 /// How a client is closed that the API ends, unless it says otherwise: not to come back.
 const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
@@ -60,6 +61,7 @@ type Answered = Result<Response, Failure>;
 enum Failure {
     Refused(Refusal),
     Unread(BytesRejection),
+    Late,
 }
 
 impl From<Refusal> for Failure {
@@ -73,6 +75,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Self::Unread(rejection) => rejection.into_response(),
+            Self::Late => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
             Self::Refused(Refusal { code, message, .. }) => {
                 let status = if code == 107 { StatusCode::BAD_REQUEST } else { StatusCode::OK };
                 let error = json!({"error":{"code":code,"message":message}});
@@ -82,13 +85,29 @@ impl IntoResponse for Failure {
     }
 }
 
+/// A body that came within the time of a handshake.
+struct Timely(Bytes);
+
+impl FromRequest<Hub> for Timely {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, hub: &Hub) -> Result<Self, Failure> {
+        match timeout(hub.limits().handshake_timeout, Bytes::from_request(request, hub)).await {
+            Ok(body) => body.map(Self).map_err(Failure::Unread),
+            Err(_) => {
+                hub.count_rejection(StatusCode::REQUEST_TIMEOUT.as_u16());
+                Err(Failure::Late)
+            }
+        }
+    }
+}
+
 fn answer(result: &str) -> Answered {
     Ok(([(CONTENT_TYPE, "application/json")], format!("{{\"result\":{result}}}")).into_response())
 }
 
-fn read<T: DeserializeOwned>(hub: &Hub, body: Result<Bytes, BytesRejection>) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(hub: &Hub, Timely(body): Timely) -> Result<T, Failure> {
     let wrong = |error: &dyn Display| Failure::from(Refusal::bad_request(error.to_string()));
-    let body = body.map_err(Failure::Unread)?;
     let text = std::str::from_utf8(&body).map_err(|error| wrong(&error))?;
     check_depth(text, hub.limits().json_depth)?;
     serde_json::from_str(text).map_err(|error| wrong(&error))
@@ -118,7 +137,7 @@ struct PublishFields {
     idempotency_key: Key,
 }
 
-async fn publish(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn publish(State(hub): State<Hub>, body: Timely) -> Answered {
     let PublishFields { channel, data, idempotency_key: Key(key) } = read(&hub, body)?;
     answer(&say(&hub, channel, &data, key).await?)
 }
@@ -143,7 +162,7 @@ struct BroadcastFields {
     idempotency_key: Key,
 }
 
-async fn broadcast(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn broadcast(State(hub): State<Hub>, body: Timely) -> Answered {
     let BroadcastFields { channels, data, idempotency_key: Key(key) } = read(&hub, body)?;
     let said = channels.into_iter().map(|channel| say(&hub, channel, &data, key.clone()));
     let told = |result| match result {
@@ -171,7 +190,7 @@ struct Since {
     epoch: String,
 }
 
-async fn history(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn history(State(hub): State<Hub>, body: Timely) -> Answered {
     let HistoryFields { channel, limit, since, reverse } = read(&hub, body)?;
     let from = since.as_ref().map(|since| Offset(since.offset));
     let (after, before) = if reverse { (None, from) } else { (from, None) };
@@ -195,7 +214,7 @@ struct ChannelFields {
     channel: ChannelId,
 }
 
-async fn presence(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn presence(State(hub): State<Hub>, body: Timely) -> Answered {
     let ChannelFields { channel } = read(&hub, body)?;
     let page = hub.presence(&channel).ok_or_else(|| unknown(&channel))?;
     answer(&result(&Answer::Presence { channel, page }))
@@ -216,7 +235,7 @@ struct Ending {
 }
 
 /// One session of a user if it is named, else all.
-async fn disconnect(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn disconnect(State(hub): State<Hub>, body: Timely) -> Answered {
     let DisconnectFields { user, client, disconnect } = read(&hub, body)?;
     let close = match disconnect {
         None => FORCED,
@@ -242,7 +261,7 @@ struct UnsubscribeFields {
     channel: ChannelId,
 }
 
-async fn unsubscribe(State(hub): State<Hub>, body: Result<Bytes, BytesRejection>) -> Answered {
+async fn unsubscribe(State(hub): State<Hub>, body: Timely) -> Answered {
     let UnsubscribeFields { user, channel } = read(&hub, body)?;
     hub.unsubscribe_user(&user, &channel, &Refusal::permission_denied("server unsubscribe"));
     answer("{}")

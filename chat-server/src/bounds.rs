@@ -44,9 +44,12 @@ pub(crate) struct Bounds {
     /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
     #[arg(long, env = "CHAT_POLL_SHARE", default_value_t = 50, value_parser = value_parser!(u8).range(1..=100))]
     poll_share: u8,
-    /// Seconds a client may take for its opening handshake; then it gets 408.
+    /// Seconds a client may take for its opening handshake, or for the head or the body of any request; then it gets 408, or is closed within a later head.
     #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
     handshake_seconds: u32,
+    /// Seconds that a connection is kept on which no request is under way; best longer than whatever stands in front waits. 0 lifts the bound.
+    #[arg(long, env = "CHAT_KEEP_ALIVE_SECONDS", default_value_t = 75)]
+    keep_alive_seconds: u32,
     /// Bytes of an opening handshake; more get 431.
     #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 16_384)]
     head_bytes: usize,
@@ -116,7 +119,7 @@ pub(crate) struct Bounds {
     /// Seconds a session may take to open; then it is closed with 3502. 0 lifts the bound.
     #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
     open_seconds: u32,
-    /// Seconds a client may take nothing of what waits for it; then it is closed with 3008. 0 lifts the bound.
+    /// Seconds a client may take nothing of what waits for it, be it of a session or of any answer; then it is closed, a session with 3008. 0 lifts the bound.
     #[arg(long, env = "CHAT_WRITE_SECONDS", default_value_t = 10)]
     write_seconds: u32,
     /// Seconds between two pings; 0 asks nobody whether it is there.
@@ -180,6 +183,7 @@ impl Bounds {
             sessions: self.sessions,
             poll_share: self.poll_share,
             handshake_timeout: seconds(self.handshake_seconds),
+            keep_alive_timeout: seconds(self.keep_alive_seconds),
             head_bytes: self.head_bytes,
             head_line_bytes: self.head_line_bytes,
             head_headers: self.head_headers,

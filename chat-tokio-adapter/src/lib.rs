@@ -35,6 +35,7 @@ mod socket;
 #[cfg(feature = "streams")]
 mod streams;
 mod upgrade;
+mod wire;
 
 pub use chat_websocket::{Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection};
 pub use listener::{serve, serve_http};

@@ -6,20 +6,19 @@ use std::future::{Future, ready};
 
 use chat_core::{Hub, Peer};
 use chat_websocket::Gate;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, sleep};
 
 use crate::door::Entered;
 use crate::heads::Heads;
 use crate::upgrade::upgrade;
-
-/// Longer than any handshake takes.
-const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use crate::wire::{Answer, Ties, Timed};
 
 /// hyper takes no smaller one.
 const LEAST_BUFFER: usize = 8192;
@@ -46,7 +45,8 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 }
 
 /// Serves any hyper service, with the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do before it is anybody: a head of 16 KiB, 8 KiB
-/// a line, 100 headers, 10 s unless told; else 431 or 408. The [`Peer`] is among each request's extensions; behind a proxy, where that is the proxy, the service is to
+/// a line, 100 headers, 10 s unless told; else 431 or 408. A connection on which no request is under way is kept for 75 s, and one whose client takes nothing
+/// of an answer for 10 s is closed. The time that a body takes is the service's to bound. The [`Peer`] is among each request's extensions; behind a proxy, where that is the proxy, the service is to
 /// take it out or to put another in its place.
 pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
 where
@@ -55,7 +55,7 @@ where
         + Clone
         + Send
         + 'static,
-    <S as Service<Request<Incoming>>>::Future: Send,
+    <S as Service<Request<Incoming>>>::Future: Send + 'static,
     <S as Service<Request<Incoming>>>::Error: Into<Box<dyn Error + Send + Sync>>,
     <S as HttpService<Incoming>>::Error: Into<Box<dyn Error + Send + Sync>>,
     <S as HttpService<Incoming>>::Future: Send,
@@ -67,29 +67,39 @@ where
         loop {
             let socket = accept(&listener, &hub).await;
             let peer = socket.peer_addr().ok().map(|address| Peer::from(address.ip()));
-            let service = Heads::new(FromPeer { service: service.clone(), peer }, hub.clone());
+            let service = Heads::new(service.clone(), hub.clone());
+            let service = FromPeer { service, peer, ties: Ties::default() };
             tokio::spawn(serve_socket(socket, hub.clone(), service));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-/// A service of one connection: each request says where it comes from.
+/// A service of one connection: each request says where it comes from, and the connection knows how long it is answered.
 struct FromPeer<S> {
     service: S,
     peer: Option<Peer>,
+    ties: Ties,
 }
 
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for FromPeer<S> {
-    type Response = S::Response;
+impl<S, B> Service<Request<Incoming>> for FromPeer<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    B: Body,
+{
+    type Response = Response<Answer<B>>;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> S::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let serving = self.ties.serve();
+        request.extensions_mut().insert(self.ties.clone());
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
-        self.service.call(request)
+        let answer = self.service.call(request);
+        Box::pin(async { Ok(answer.await?.map(|body| Answer::new(body, serving))) })
     }
 }
 
@@ -107,27 +117,29 @@ async fn accept(listener: &TcpListener, hub: &Hub) -> TcpStream {
     }
 }
 
-async fn serve_socket<S>(socket: TcpStream, hub: Hub, service: S)
+async fn serve_socket<S, B>(socket: TcpStream, hub: Hub, service: FromPeer<S>)
 where
-    S: HttpService<Incoming> + Send,
-    S::Future: Send,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send,
+    S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    S::ResBody: Send + 'static,
-    <S::ResBody as Body>::Data: Send,
-    <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Some(entered) = Entered::wait(socket, &hub).await else { return };
+    let ties = service.ties.clone();
+    let timed = Timed::new(entered, ties.clone(), hub.limits());
     let mut builder = http1::Builder::new();
     if hub.limits().head_headers > HYPERS_HEADERS {
         builder.max_headers(hub.limits().head_headers);
     }
     let connection = builder
-        .timer(TokioTimer::new())
-        // hyper adds it to an instant: what is beyond the clock must be less.
-        .header_read_timeout(hub.limits().handshake_timeout.min(A_YEAR))
+        // The socket has deadlines of its own, which tell a head under way from none.
+        .header_read_timeout(None)
         .max_buf_size(hub.limits().head_bytes.max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(entered), service)
+        .serve_connection(TokioIo::new(timed), service)
         .with_upgrades();
     // A client that breaks off is its own affair.
     let _ = connection.await;
+    ties.release();
 }

@@ -95,10 +95,12 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteWriter for AnyWriter<T> {
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = ready!(Pin::new(&mut *writer).poll_write_vectored(cx, bytes))?;
-        // A stream that buffers, as TLS does, is to send it too; what is pending of that goes with the next write.
-        let _ = Pin::new(&mut *writer).poll_flush(cx)?;
-        Poll::Ready(Ok(written))
+        Pin::new(&mut *writer).poll_write_vectored(cx, bytes)
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *writer).poll_flush(cx)
     }
 
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

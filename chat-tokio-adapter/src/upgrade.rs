@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::door::Entered;
 use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
+use crate::wire::Timed;
 
 /// A gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
@@ -68,9 +69,9 @@ fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
         }
         Err(upgraded) => upgraded,
     };
-    match upgraded.downcast::<TokioIo<Entered>>() {
+    match upgraded.downcast::<TokioIo<Timed<Entered>>>() {
         Ok(Parts { io, read_buf, .. }) => {
-            let (socket, mut early) = io.into_inner().into_parts();
+            let (socket, mut early) = io.into_inner().into_inner().into_parts();
             early.extend_from_slice(&read_buf);
             tokio::spawn(run_tcp(opening, socket, early));
         }

@@ -1,6 +1,6 @@
 //! A client that says what it likes, byte by byte.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -101,6 +101,38 @@ impl Raw {
                 return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
             }
         }
+    }
+
+    /// Whether the server has ended it, with nothing left to read.
+    ///
+    /// # Panics
+    /// If it said something instead.
+    pub fn is_over(&mut self) -> bool {
+        self.0.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
+        let over = match self.0.read(&mut [0]) {
+            Ok(0) => true,
+            Ok(_) => panic!("it said something"),
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        };
+        self.0.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        over
+    }
+
+    /// So many bytes.
+    ///
+    /// # Panics
+    /// If the server ends before.
+    pub fn hear(&mut self, bytes: usize) -> Vec<u8> {
+        let mut heard = vec![0; bytes];
+        self.0.read_exact(&mut heard).expect("it says more");
+        heard
+    }
+
+    /// All that the server says up to its end.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = self.0.read_to_end(&mut rest);
+        rest
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

@@ -41,4 +41,4 @@ pub use builder::HubBuilder;
 pub use connection::Connection;
 pub use hub::{Hub, WeakHub};
 pub use metrics::Stats;
-pub use seats::{Full, Seat};
+pub use seats::{Full, HeldSeat, Seat};

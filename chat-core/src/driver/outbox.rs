@@ -10,7 +10,7 @@ use super::encoding::Encoding;
 use super::ledger::Ledger;
 use super::state::{State, rouse, wake};
 use super::summons::{Manner, Order, Summons};
-use super::write::{write_batch, write_runs};
+use super::write::{write_batch, write_nothing, write_runs};
 use crate::lock::lock;
 use crate::machine::{Load, Next};
 use crate::model::{Batch, ChannelId, Close, Frame, Lost, Run, SessionId};
@@ -187,7 +187,7 @@ impl Outbox {
         Load { frames: answers.frames + publications.frames, bytes: answers.bytes + publications.bytes }
     }
 
-    /// Writes what waits, in the connection's own task. Ready when nothing waits; then, too, the task is woken for more.
+    /// Writes what waits, in the connection's own task. Ready when nothing waits, here or in the transport; then, too, the task is woken for more.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, writer: &dyn ByteWriter) -> Poll<io::Result<()>> {
         let mut runs = VecDeque::new();
         let mut rounds = 0;
@@ -201,7 +201,7 @@ impl Outbox {
                 state.awaited = true;
                 return Poll::Pending;
             }
-            if state.queue.is_empty() {
+            if state.queue.is_empty() && !state.unflushed {
                 state.blocked = false;
                 return Poll::Ready(Ok(()));
             }
@@ -211,16 +211,21 @@ impl Outbox {
                 return Poll::Pending;
             }
             rounds += 1;
-            let told = state.queue.take(&mut runs);
-            drop(state);
-            self.tell(told, &mut runs);
-            let written = write_runs(&mut runs, |bytes| match writer.poll_write(cx, bytes) {
-                Poll::Ready(result) => result,
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            });
+            let flush = state.queue.is_empty();
+            let written = if flush {
+                state.queue.begin_write();
+                drop(state);
+                write_nothing(|| now(writer.poll_flush(cx)).map(|()| 0))
+            } else {
+                let told = state.queue.take(&mut runs);
+                drop(state);
+                self.tell(told, &mut runs);
+                write_runs(&mut runs, |bytes| now(writer.poll_write(cx, bytes)))
+            };
             // A part was taken: the next round asks again, which is what sets the wake-up.
             let blocked = written.blocked && !written.some;
             let mut state = lock(&self.state);
+            state.unflushed = !(flush && written.some);
             state.end_write(&mut runs, written);
             self.book(&mut state);
             drop(state);
@@ -332,6 +337,14 @@ impl Outbox {
         }
         state.end_anothers_write(&mut left.into_iter().collect(), written);
         rouse(self.write_now(state));
+    }
+}
+
+/// What a poll gives, as if it were not to be waited for.
+fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
 

@@ -28,7 +28,18 @@ pub struct Seat {
     hub: Hub,
     id: SessionId,
     peer: Option<Peer>,
+    /// Gives the place back, if somebody else may hold it too.
+    held: Option<HeldSeat>,
 }
+
+/// Keeps a seat taken although its session may be over: for what a transport holds longer than that, such as a socket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HeldSeat {
+    _place: Arc<Place>,
+}
+
+#[derive(Debug)]
+struct Place(Hub);
 
 #[derive(Default)]
 pub(crate) struct Seats {
@@ -55,7 +66,7 @@ impl Seat {
         }
         state.taken += 1;
         drop(state);
-        Ok(Self { hub, id, peer: None })
+        Ok(Self { hub, id, peer: None, held: None })
     }
 
     /// For a client that comes from there: until its session is let in, its rates and strikes go on from those of others that were not. Of no use where
@@ -63,6 +74,12 @@ impl Seat {
     pub fn of_peer(mut self, peer: impl Into<Option<Peer>>) -> Self {
         self.peer = peer.into();
         self
+    }
+
+    /// Returns what keeps it taken, beside the session that it is for.
+    pub fn hold(&mut self) -> HeldSeat {
+        let hub = &self.hub;
+        self.held.get_or_insert_with(|| HeldSeat { _place: Arc::new(Place(hub.clone())) }).clone()
     }
 
     /// Where its client comes from, if that is known.
@@ -96,12 +113,16 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = lock(&self.hub.0.seats.state);
-        let outbox = state.outboxes.remove(&self.id);
-        state.taken -= 1;
-        let last = if state.taken == 0 { std::mem::take(&mut state.last) } else { Vec::new() };
-        drop(state);
-        drop((last, outbox));
+        self.stand_up();
+        if self.held.is_none() {
+            self.hub.0.seats.give_back();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.seats.give_back();
     }
 }
 
@@ -116,6 +137,14 @@ impl Seats {
 
     pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
         lock(&self.state).outboxes.values().cloned().collect()
+    }
+
+    fn give_back(&self) {
+        let mut state = lock(&self.state);
+        state.taken -= 1;
+        let last = if state.taken == 0 { std::mem::take(&mut state.last) } else { Vec::new() };
+        drop(state);
+        drop(last);
     }
 
     /// No more seats; the channel closes when the last one is given back.

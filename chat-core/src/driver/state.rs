@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) corked: bool,
     /// The transport took no more: only the connection's task writes, once it is woken.
     pub(super) blocked: bool,
+    /// The session's task has written, and the transport may keep some of that until it is flushed.
+    pub(super) unflushed: bool,
     /// The transport is lost.
     pub(super) failed: bool,
     /// Nothing more is taken in but the close.

@@ -66,6 +66,11 @@ pub(super) fn write_runs(
     written
 }
 
+/// Flushes: a write that wants to get nothing across.
+pub(super) fn write_nothing(flush: impl FnOnce() -> io::Result<usize>) -> Written {
+    attempt(flush, 0)
+}
+
 /// Writes this frame of a batch and all that follow, alone; gives back what was not written, if anything.
 pub(super) fn write_batch(
     batch: &Arc<Batch>,

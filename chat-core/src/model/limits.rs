@@ -17,8 +17,12 @@ pub struct Limits {
     /// Seats that long polls may take, in a hundred of [`sessions`](Self::sessions): polls hold no connection, so they cost a client nothing. Over them the
     /// oldest goes of those whose client has not shown yet that it polls on; if there is none, the next one gets 503.
     pub poll_share: u8,
-    /// How long a client may take for its opening handshake, in all: then it gets 408. Not 0.
+    /// How long a client may take for its opening handshake, in all: then it gets 408. As long for the head of any later request on its connection, then that
+    /// is closed; and for the body of a request, then it gets 408. Not 0.
     pub handshake_timeout: Duration,
+    /// How long a connection is kept on which no request is under way: then it is closed. Longer than the minute after which those in front of a server let
+    /// theirs go. 0 lifts the bound.
+    pub keep_alive_timeout: Duration,
     /// Bytes of an opening handshake: more get 431. Not 0.
     pub head_bytes: usize,
     /// Bytes of one line of it: more get 431. Not 0.
@@ -63,7 +67,7 @@ pub struct Limits {
     pub store_timeout: Duration,
     /// How long a session may take to open: then it is closed with 3502. 0 lifts the bound.
     pub open_timeout: Duration,
-    /// How long a peer may take nothing of what waits for it: then it is closed with 3008. 0 lifts the bound.
+    /// How long a peer may take nothing of what waits for it: then it is closed with 3008, and an HTTP connection without a word. 0 lifts the bound.
     pub write_timeout: Duration,
     /// The pause between two pings. 0 asks nobody whether it is there.
     pub ping_interval: Duration,
@@ -129,6 +133,7 @@ impl Default for Limits {
             sessions: 100_000,
             poll_share: 50,
             handshake_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
             head_bytes: 16 * 1024,
             head_line_bytes: 8 * 1024,
             head_headers: 100,

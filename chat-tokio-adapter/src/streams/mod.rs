@@ -9,24 +9,28 @@ mod open;
 mod pipe;
 
 use std::error::Error;
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_core::{Connection, Framing, Hello, Hub, Incoming, Peer};
+use chat_core::{Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
 use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
 use chat_websocket::{Hosts, Origins};
 use futures::StreamExt;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
+    VARY,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use tokio::time::timeout;
 
 use open::Open;
 pub use pipe::StreamBody;
+
+use crate::wire::Ties;
 
 /// An answer: a stream, or a few words.
 pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
@@ -72,9 +76,9 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, Method::POST, async |request| {
-            let (most, peer) = (self.hub.limits().message_bytes, request.extensions().get().copied());
+            let (most, caller) = (self.hub.limits().message_bytes, Caller::of(&request));
             let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
-            self.open(commands, Arc::new(HttpStream), "application/json", peer)
+            self.open(commands, Arc::new(HttpStream), "application/json", caller)
         })
         .await
     }
@@ -88,12 +92,7 @@ impl Streams {
             }
             let commands = first_commands(request.uri().query())
                 .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
-            self.open(
-                commands,
-                Arc::new(EventStream),
-                "text/event-stream",
-                request.extensions().get().copied(),
-            )
+            self.open(commands, Arc::new(EventStream), "text/event-stream", Caller::of(&request))
         })
         .await
     }
@@ -180,24 +179,86 @@ impl Streams {
         commands: String,
         framing: Arc<dyn Framing>,
         kind: &'static str,
-        peer: Option<Peer>,
+        caller: Caller,
     ) -> Result<StreamResponse, Refused> {
         let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
         self.hold_to_bound(&commands)?;
-        let seat = self.hub.seat().map_err(|_| full)?.of_peer(peer);
+        let mut seat = self.hub.seat().map_err(|_| full)?.of_peer(caller.peer);
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
         entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
         let protocol =
             Arc::new(Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() }));
         let (writer, body) = pipe::pipe(entry);
+        let caller_closes = caller.closes;
+        let place = Place::of(&mut seat, caller.ties.clone());
         let input = Box::pin(heard.map(Ok));
-        tokio::spawn(Connection::over_bytes(seat, protocol, framing, Hello::Later, input, Arc::new(writer)));
-        let mut response = Response::new(Either::Left(body));
+        let session = Connection::over_bytes(seat, protocol, framing, Hello::Later, input, Arc::new(writer));
+        tokio::spawn(caller.see_to_end(self.hub.clone(), session));
+        let mut response = Response::new(Either::Left(body.keeping(place)));
         let headers = response.headers_mut();
+        if caller_closes {
+            // Its seat is given back with its socket, which is of no use to another session before.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
         headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
         Ok(response)
+    }
+}
+
+/// Who asks, and over which connection.
+struct Caller {
+    peer: Option<Peer>,
+    ties: Option<Ties>,
+    /// The connection can end with its answer, as those that carry several at once do not.
+    closes: bool,
+}
+
+impl Caller {
+    fn of<B>(request: &Request<B>) -> Self {
+        let extensions = request.extensions();
+        Self {
+            peer: extensions.get().copied(),
+            ties: extensions.get().cloned(),
+            closes: request.version() <= Version::HTTP_11,
+        }
+    }
+
+    /// Runs a session. Once it is over, its answer has as long to be taken as the end of a session has, whatever is taken now and then.
+    async fn see_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
+        session.await;
+        let limits = hub.limits();
+        if let Some(ties) = self.ties.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
+            ties.end_within(limits.write_timeout.saturating_add(limits.close_timeout));
+        }
+    }
+}
+
+/// What an open answer holds of its session: the seat, until the socket is gone or, where that is not known, the answer.
+struct Place {
+    hub: Hub,
+    session: SessionId,
+    ties: Option<Ties>,
+    _seat: HeldSeat,
+}
+
+impl Place {
+    fn of(seat: &mut Seat, ties: Option<Ties>) -> Self {
+        let held = seat.hold();
+        if let Some(ties) = &ties {
+            ties.keep(held.clone());
+        }
+        Self { hub: seat.hub().clone(), session: seat.id(), ties, _seat: held }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The answer ends since its client takes nothing: the session is closed for that, not lost.
+        if self.ties.as_ref().is_some_and(Ties::is_overdue) {
+            self.hub.disconnect(self.session, Close::SLOW);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chat_core::ByteWriter;
 use hyper::body::{Body, Frame};
 
+use super::Place;
 use super::open::Entry;
 
 /// As much waits here at most; the rest in the session's outbox.
@@ -21,6 +22,7 @@ pub(super) struct Writer(Arc<Pipe>);
 /// The body of an answer that lasts as long as its session. When it is dropped, the session ends.
 pub struct StreamBody {
     pipe: Arc<Pipe>,
+    place: Option<Place>,
     _entry: Entry,
 }
 
@@ -41,7 +43,16 @@ struct State {
 /// Both ends; the body keeps this entry.
 pub(super) fn pipe(entry: Entry) -> (Writer, StreamBody) {
     let pipe = Arc::new(Pipe::default());
-    (Writer(pipe.clone()), StreamBody { pipe, _entry: entry })
+    (Writer(pipe.clone()), StreamBody { pipe, place: None, _entry: entry })
+}
+
+impl StreamBody {
+    /// Keeps this for as long as it is there.
+    pub(super) fn keeping(self, place: Place) -> Self {
+        let mut body = self;
+        body.place = Some(place);
+        body
+    }
 }
 
 impl Pipe {
@@ -138,6 +149,8 @@ impl Body for StreamBody {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
+        // Why it ends the session is to hear before it hears that nobody reads.
+        drop(self.place.take());
         let mut state = self.pipe.lock();
         state.done = true;
         wake(state, |state| &mut state.writer);
