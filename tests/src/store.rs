@@ -69,11 +69,14 @@ struct State {
     world: Option<World>,
 }
 
+/// Decides on the mood of each call.
+type Teller = Box<dyn FnMut(Call, Option<&ChannelId>) -> Mood + Send>;
+
 #[derive(Default)]
 enum Moods {
     #[default]
     Well,
-    Told(Box<dyn FnMut(Call, Option<&ChannelId>) -> Mood + Send>),
+    Told(Teller),
 }
 
 impl std::fmt::Debug for State {
