@@ -663,3 +663,30 @@ fn what_keys_weigh_comes_to_nothing_with_them() {
         assert_eq!((scene.hub.stats().channels, scene.hub.stats().history_bytes), (0, 0));
     });
 }
+
+#[test]
+fn a_user_is_put_into_a_channel_that_is_stored_however_full_all_histories_are() {
+    each_way(|way| {
+        each_seed(20, |seed, random| {
+            let world = World::seeded(seed);
+            let store = FaultyStore::within(&world);
+            store.be(Mood::Slow(MILLI));
+            let limits = Limits { history_bytes: 2_000, ..Limits::default() };
+            let hub = Hub::builder(But("busy", kept(5).history)).limits(limits).channel(kept(5));
+            let scene = Scene::of(world, way, hub.store(store.clone()));
+            let bob = scene.enter("bob");
+            (0..20).for_each(|n| _ = publish(&scene, &format!("busy{n}"), "1"));
+            scene.hub.subscribe_user(&"bob".parse().expect("a name"), &Subscribe::to(id("room")));
+            for n in 0..20 {
+                (0..random.usize(..4)).for_each(|_| _ = scene.world.turn());
+                publish(&scene, &format!("busy-{n}"), "1");
+                scene.world.advance(MILLI / 4);
+            }
+            scene.world.advance(SECOND);
+            assert_eq!(bob.heard(), ["subscribed room 0"]);
+            bob.say("publish room 1");
+            scene.world.advance(SECOND);
+            assert_eq!((store.offsets("room"), scene.hub.stats().unstored), (vec![1], 0));
+        });
+    });
+}

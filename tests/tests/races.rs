@@ -6,10 +6,14 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_core::{Hub, HubBuilder, Limits, OpenChat, Payload, Publish, Rate};
+use chat_core::{
+    ChannelId, ChannelOptions, Endpoint, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Payload, Publish,
+    Rate, Storage,
+};
 use chat_tests::crowd::at_once;
 use chat_tests::host::{Host, Served};
 use chat_tests::light::{Light, Said, number, word};
+use chat_tests::store::FaultyStore;
 
 const ROUNDS: usize = 10_000;
 const THREADS: usize = 4;
@@ -157,4 +161,55 @@ fn the_same_key_from_eight_threads_at_once_publishes_once() {
     }
     let last = places.iter().flatten().map(|place| place.offset.0).max();
     assert_eq!(last, Some(2000));
+}
+
+/// All is durable, but for channels that are busy.
+struct Durable;
+
+impl Endpoint for Durable {
+    fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
+        let busy = channel.as_str().starts_with("busy");
+        let storage = if busy { Storage::None } else { Storage::Durable };
+        ChannelOptions { storage, ..defaults }
+    }
+}
+
+#[test]
+fn what_was_answered_as_stored_is_stored_while_all_histories_are_full() {
+    let store = FaultyStore::default();
+    let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: Duration::from_secs(600) };
+    let limits = Limits { history_bytes: 20_000, ..Limits::default() };
+    let options = ChannelOptions { history, ..ChannelOptions::default() };
+    let served =
+        Host::TokioMulti.serve(Hub::builder(Durable).limits(limits).channel(options).store(store.clone()));
+    let over = AtomicBool::new(false);
+    let answered: Vec<_> = thread::scope(|scope| {
+        let (hub, over) = (&served.hub, &over);
+        let noise = scope.spawn(move || {
+            for n in 0.. {
+                hub.publish(format!("busy{n}"), Payload::json("1")).expect("a name");
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let publish = |thread: usize, n: usize| {
+            let (channel, content) = (format!("room{}", n % 37), format!("{thread}{n:04}"));
+            let wish = Publish::to(channel.parse().expect("a name"), Payload::json(content.clone()));
+            let said = async_io::block_on(hub.publish_stored(wish)).expect("it is stored");
+            (channel, said.offset.0, content)
+        };
+        let publishers: Vec<_> = (1..=THREADS)
+            .map(|thread| scope.spawn(move || (0..500).map(|n| publish(thread, n)).collect::<Vec<_>>()))
+            .collect();
+        let answered = publishers.into_iter().flat_map(|one| one.join().expect("it publishes")).collect();
+        over.store(true, Ordering::Relaxed);
+        noise.join().expect("it publishes");
+        answered
+    });
+    for (channel, offset, content) in &answered {
+        assert!(store.contents(channel).contains(&(*offset, content.clone())), "{channel} {offset}");
+    }
+    assert_eq!((answered.len(), served.hub.stats().unstored), (THREADS * 500, 0));
+    assert!(async_io::block_on(served.hub.close_store(Duration::from_secs(10))));
 }
