@@ -34,7 +34,8 @@ pub(crate) fn run_source<S: Source>(
 ) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.0.stream().set_nodelay(true);
-    let input = Messages::new(TcpReader::new(socket.clone()), opening.limits, early);
+    let input =
+        Messages::new(TcpReader::new(socket.clone()), opening.limits, early).counted(opening.seat.intake());
     let Opening { seat, protocol, hello, .. } = opening;
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
 }
@@ -45,7 +46,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (read, write) = io.split();
-    let input = Messages::new(Reader(read), opening.limits, early);
+    let input = Messages::new(Reader(read), opening.limits, early).counted(opening.seat.intake());
     let Opening { seat, protocol, hello, .. } = opening;
     let writer = Arc::new(AnyWriter(Mutex::new(write)));
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)

@@ -107,6 +107,9 @@ pub(crate) struct Bounds {
     /// Bytes that wait in all sessions together; over them those close with 3008 for whom the most waits.
     #[arg(long, env = "CHAT_TOTAL_OUTBOX_BYTES", default_value_t = 268_435_456)]
     total_outbox_bytes: usize,
+    /// Bytes of messages that are not whole yet, in all sessions together; over them those close with 1013 whose message was begun first.
+    #[arg(long, env = "CHAT_TOTAL_INPUT_BYTES", default_value_t = 268_435_456)]
+    total_input_bytes: usize,
     /// Bytes that all histories may weigh together; over them those go first that nobody is in.
     #[arg(long, env = "CHAT_TOTAL_HISTORY_BYTES", default_value_t = 268_435_456)]
     total_history_bytes: usize,
@@ -201,6 +204,7 @@ impl Bounds {
             outbox_bytes: self.outbox_bytes,
             outbox_frames: self.outbox_frames,
             total_outbox_bytes: self.total_outbox_bytes,
+            total_input_bytes: self.total_input_bytes,
             history_bytes: self.total_history_bytes,
             store_bytes: self.store_bytes,
             store_timeout: seconds(self.store_seconds),

@@ -43,7 +43,8 @@ pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Futu
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.set_nodelay(true);
     let socket = Arc::new(Tcp(socket));
-    let input = Messages::new(TcpReader(socket.clone()), opening.limits, early);
+    let input =
+        Messages::new(TcpReader(socket.clone()), opening.limits, early).counted(opening.seat.intake());
     let Opening { seat, protocol, hello, .. } = opening;
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
 }
@@ -54,7 +55,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (read, write) = tokio::io::split(io);
-    let input = Messages::new(Reader(read), opening.limits, early);
+    let input = Messages::new(Reader(read), opening.limits, early).counted(opening.seat.intake());
     let Opening { seat, protocol, hello, .. } = opening;
     let writer = Arc::new(AnyWriter(Mutex::new(write)));
     Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)

@@ -413,3 +413,18 @@ async fn a_session_whose_task_panics_is_known_no_more_and_who_polls_is_told_so()
     assert_eq!(served.sessions(), 0);
     assert_ne!(served.poll(&token).await.token, Some(token), "it is another session's");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_for_which_there_is_no_room_is_told_so_and_its_session_goes_on() {
+    let served = served(Limits { total_input_bytes: 1000, ..Limits::default() });
+    let token = served.joined().await;
+    let message = |bytes: usize| {
+        let line = r#"["1","2","room","x",{"a":""}]"#;
+        line.replace(r#""""#, &format!(r#""{}""#, "x".repeat(bytes - line.len())))
+    };
+    assert_eq!(served.post(&token, &[&message(1000)]).await, 200);
+    assert_eq!(served.post(&token, &[&message(1001)]).await, 503);
+    assert_eq!(served.hub.stats().cut_short.get("input"), Some(&1));
+    assert_eq!(served.post(&token, &[&message(1000)]).await, 200, "what was held is given back");
+    assert_eq!(served.sessions(), 1);
+}

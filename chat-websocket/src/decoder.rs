@@ -77,6 +77,16 @@ impl Decoder {
         Self { context: None, scanner: Scanner::default(), config, early, refused: None }
     }
 
+    /// What is held of a message that is not whole yet, or room is made for, in bytes.
+    pub fn holds(&self) -> usize {
+        self.context.as_ref().map_or(0, |_| READ_BYTES + self.scanner.under_way() as usize)
+    }
+
+    /// Drops all that is held.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.config, Vec::new());
+    }
+
     /// The next message; none if `io` has no more bytes for now ([`ErrorKind::WouldBlock`]).
     ///
     /// Reads no more than is needed for one message, and at most as much as `io` gives. After an error nothing more can be read.

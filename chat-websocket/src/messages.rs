@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use chat_core::{Incoming, InputError};
+use chat_core::{Close, Incoming, InputError, Intake};
 use futures::Stream;
 
 use crate::decoder::{Decoder, DecoderConfig, ReadError};
@@ -23,13 +23,26 @@ const POLL_BYTES: usize = 16 * 1024;
 pub struct Messages<R> {
     reader: R,
     decoder: Decoder,
+    intake: Option<Intake>,
     broken: bool,
 }
 
 impl<R: PollRead> Messages<R> {
     /// Over a connection that was just upgraded; `early` came after the request's head.
     pub fn new(reader: R, limits: DecoderConfig, early: Vec<u8>) -> Self {
-        Self { reader, decoder: Decoder::new(limits, early), broken: false }
+        Self { reader, decoder: Decoder::new(limits, early), intake: None, broken: false }
+    }
+
+    /// Counts what it holds of messages that are not whole yet. If that has to go, its peer is refused with 1013.
+    pub fn counted(self, intake: Intake) -> Self {
+        Self { intake: Some(intake), ..self }
+    }
+
+    /// Nothing more is held or heard.
+    fn give_up(&mut self) {
+        self.broken = true;
+        self.decoder.clear();
+        self.intake = None;
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -51,20 +64,25 @@ impl<R: PollRead + Unpin> Stream for Messages<R> {
         if self.broken {
             return self.poll_discard(cx).map(|()| None);
         }
-        let Self { reader, decoder, .. } = &mut *self;
+        if self.intake.as_ref().is_some_and(Intake::is_given_up) {
+            self.give_up();
+            return Poll::Ready(Some(Err(InputError::Refused(Close::TRY_AGAIN))));
+        }
+        let Self { reader, decoder, intake, .. } = &mut *self;
         let mut polled = Polled { reader, cx, left: POLL_BYTES };
         let read = decoder.read(&mut polled);
         let spent = polled.left == 0;
         match read {
             Ok(Some(incoming)) => Poll::Ready(Some(Ok(incoming))),
             Ok(None) => {
-                if spent {
+                let fits = intake.as_mut().is_none_or(|intake| intake.hold(decoder.holds()));
+                if spent || !fits {
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending
             }
             Err(error) => {
-                self.broken = true;
+                self.give_up();
                 Poll::Ready(Some(Err(input_error(&error))))
             }
         }

@@ -9,7 +9,7 @@ pub(crate) struct Scanner {
     filled: u8,
     /// Payload bytes of the present frame still to come.
     payload: u64,
-    /// Fragments of the message that is not whole yet.
+    /// Fragments of the last message.
     fragments: u32,
     /// Bytes of that message so far.
     message: u64,
@@ -27,6 +27,11 @@ impl Scanner {
     /// Whether the bytes so far end with a frame, and that with a message.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.filled == 0 && self.payload == 0 && !self.in_message
+    }
+
+    /// Bytes of the message that is not whole yet, with all that its present frame announces.
+    pub(crate) fn under_way(&self) -> u64 {
+        if self.is_between_messages() { 0 } else { self.message }
     }
 
     /// Follows `bytes`. At what is refused, says how many of them come before it.
@@ -93,6 +98,9 @@ impl Scanner {
         if control {
             return Ok(());
         }
+        if !self.in_message {
+            (self.fragments, self.message) = (0, 0);
+        }
         self.fragments += 1;
         self.message = self.message.saturating_add(length);
         if self.message > bounds.message_bytes {
@@ -102,10 +110,6 @@ impl Scanner {
             return Err(ReadError::TooManyFragments);
         }
         self.in_message = !last;
-        if last {
-            self.fragments = 0;
-            self.message = 0;
-        }
         Ok(())
     }
 }

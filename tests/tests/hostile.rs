@@ -331,3 +331,48 @@ fn a_peer_that_was_talking_hears_the_close_and_answers_it_behind_what_it_had_sai
         assert!(began.elapsed() < Duration::from_secs(2), "{host:?}: it is not waited for to the end");
     }
 }
+
+/// A message of this many bytes, of which but the beginning comes.
+fn begun(bytes: u64) -> Vec<u8> {
+    let mut frame = vec![0x81, 0xFF];
+    frame.extend(bytes.to_be_bytes());
+    frame.extend([1, 2, 3, 4, b'x']);
+    frame
+}
+
+#[test]
+fn messages_that_are_not_whole_are_bounded_in_all_and_the_first_begun_goes_first() {
+    let every = [
+        Host::TokioMulti,
+        Host::AsyncStd,
+        Host::Smol,
+        Host::TokioStreams,
+        Host::AsyncStdStreams,
+        Host::AsyncStdSockets,
+    ];
+    for host in every {
+        // Each holds 40,000 bytes, and the buffer that it is read into.
+        let limits = Limits { total_input_bytes: 10 * (40_000 + 4096), ..Limits::default() };
+        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits));
+        let mut all: Vec<_> = (0..11).map(|_| Raw::open(served.address, "/")).collect();
+        let cut = || served.hub.stats().cut_short.get("input").copied().unwrap_or_default();
+        for (n, raw) in all.iter_mut().enumerate().take(10) {
+            raw.send(&begun(40_000));
+            // Those who begin later are to be read later.
+            std::thread::sleep(Duration::from_millis(10));
+            assert_eq!(cut(), 0, "{host:?}: {n}");
+        }
+        all[10].send(&begun(40_000));
+        assert_eq!(all[0].close_code(), Some(1013), "{host:?}");
+        assert_eq!(all[1].close_code(), Some(1013), "{host:?}: a tenth is free again");
+        assert_eq!(cut(), 2);
+        // One that is whole is held no more: there is room for as many again.
+        all[2].send(&[b'x'; 39_999]);
+        all[2].send(&frame(0x81, br#"{"type":"ping"}"#));
+        assert!(all[2].frame().is_some() && all[2].frame().is_some(), "{host:?}");
+        let mut late: Vec<_> = (0..2).map(|_| Raw::open(served.address, "/")).collect();
+        late.iter_mut().for_each(|raw| raw.send(&begun(30_000)));
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(cut(), 2, "{host:?}");
+    }
+}

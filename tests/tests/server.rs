@@ -76,6 +76,7 @@ fn every_bound_has_a_flag_and_every_flag_an_environment_variable() {
         "channel-name-bytes",
         "answer-entries",
         "total-outbox-bytes",
+        "total-input-bytes",
         "total-history-bytes",
         "history-entries",
         "history-bytes",

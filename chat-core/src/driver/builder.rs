@@ -103,6 +103,7 @@ impl HubBuilder {
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
             ledger: Arc::new(Ledger::new(&self.limits)),
+            intakes: Padded::default(),
             sweeping: Duty::default(),
             telling: Duty::default(),
             limits: self.limits,

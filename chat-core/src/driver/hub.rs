@@ -15,6 +15,7 @@ use super::encoding::Encodings;
 use super::entry::Entry;
 use super::fanout;
 use super::hooks::AnyEndpoint;
+use super::intake::Intakes;
 use super::ledger::Ledger;
 use super::metrics::{Metrics, Stats};
 use super::padded::Padded;
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) channel: ChannelOptions,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) intakes: Padded<Intakes>,
     pub(crate) sweeping: Duty,
     pub(crate) telling: Duty,
     pub(crate) name: SenderName,

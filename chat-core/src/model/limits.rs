@@ -59,6 +59,9 @@ pub struct Limits {
     pub outbox_frames: usize,
     /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free. Not 0.
     pub total_outbox_bytes: usize,
+    /// Bytes of messages, and of bodies, that are not whole yet, in all transports together: over them those sessions close with 1013 whose message was
+    /// begun first, until a tenth is free; a body gets 503. Not 0.
+    pub total_input_bytes: usize,
     /// Bytes that all channels' histories and idempotency keys may weigh together: over them those go first that nobody is in.
     pub history_bytes: usize,
     /// Bytes of content that wait to be stored: more is not stored, which is counted.
@@ -119,6 +122,7 @@ impl Limits {
             ("outbox_bytes", self.outbox_bytes == 0),
             ("outbox_frames", self.outbox_frames == 0),
             ("total_outbox_bytes", self.total_outbox_bytes == 0),
+            ("total_input_bytes", self.total_input_bytes == 0),
         ];
         match needed.into_iter().find(|(_, zero)| *zero) {
             Some((field, _)) => Err(LimitsError::Zero { field }),
@@ -151,6 +155,7 @@ impl Default for Limits {
             outbox_bytes: 1024 * 1024,
             outbox_frames: 4096,
             total_outbox_bytes: 256 * 1024 * 1024,
+            total_input_bytes: 256 * 1024 * 1024,
             history_bytes: 256 * 1024 * 1024,
             store_bytes: 64 * 1024 * 1024,
             store_timeout: Duration::from_secs(5),

@@ -98,6 +98,8 @@ closes! {
     POLICY = 1008 "policy violation";
     /// A message over the bound.
     TOO_BIG = 1009 "message too big";
+    /// Too much is held of messages that are not whole yet, and its own was begun first.
+    TRY_AGAIN = 1013 "try again later";
     /// A hook panicked.
     SERVER_ERROR = 3004 "internal server error";
     /// What let the session in counts no more.

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
+use chat_core::Intake;
 use hyper::body::{Body, Buf};
 
 /// The lines of a body, empty ones too, so that whoever counts them counts all.
@@ -16,6 +17,8 @@ pub(super) struct Lines<B> {
     ended: bool,
     /// Bytes of the longest line.
     most: usize,
+    /// Counts the buffer.
+    intake: Intake,
 }
 
 /// Why there is no next line.
@@ -25,13 +28,15 @@ pub(super) enum BadLine {
     TooLong,
     /// The body broke off.
     Lost,
+    /// There is no room for what came of it.
+    Full,
 }
 
 impl<B: Body + Unpin> Lines<B> {
     /// Lines that hold messages of at most so many bytes, be it in base64.
-    pub(super) fn new(body: B, message_bytes: usize) -> Self {
+    pub(super) fn new(body: B, message_bytes: usize, intake: Intake) -> Self {
         let most = message_bytes.div_ceil(3).saturating_mul(4);
-        Self { body, buffer: Vec::new(), begin: 0, scanned: 0, ended: false, most }
+        Self { body, buffer: Vec::new(), begin: 0, scanned: 0, ended: false, most, intake }
     }
 
     /// # Errors
@@ -90,7 +95,7 @@ impl<B: Body + Unpin> Lines<B> {
                 }
             }
         }
-        Ok(())
+        if self.intake.hold(self.buffer.len()) { Ok(()) } else { Err(BadLine::Full) }
     }
 }
 
@@ -100,6 +105,8 @@ mod tests {
     use std::convert::Infallible;
     use std::task::{Context, Poll};
 
+    use chat_core::testkit::World;
+    use chat_core::{Hub, OpenChat};
     use futures::FutureExt;
     use hyper::body::{Bytes, Frame};
     use proptest::prelude::*;
@@ -126,7 +133,8 @@ mod tests {
         chunks: impl IntoIterator<Item = Vec<u8>>,
         message_bytes: usize,
     ) -> (Vec<Vec<u8>>, Option<BadLine>) {
-        let mut lines = Lines::new(Chunks(chunks.into_iter().collect()), message_bytes);
+        let hub = Hub::builder(OpenChat::default()).build(World::new());
+        let mut lines = Lines::new(Chunks(chunks.into_iter().collect()), message_bytes, hub.intake());
         let mut all = Vec::new();
         loop {
             match lines.next().now_or_never().expect("all is there") {

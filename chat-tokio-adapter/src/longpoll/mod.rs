@@ -183,8 +183,10 @@ impl LongPoll {
         let Some(mail) = token.and_then(|token| self.session(token)) else {
             return said(StatusCode::OK, 410, None, &[]);
         };
-        let limits = self.0.gate.hub().limits();
-        let batch = take_in(&mail, Lines::new(body, limits.message_bytes), limits.message_bytes);
+        let hub = self.0.gate.hub();
+        let limits = hub.limits();
+        let lines = Lines::new(body, limits.message_bytes, hub.intake());
+        let batch = take_in(&mail, lines, limits.message_bytes);
         let status = timeout(limits.handshake_timeout, batch).await.unwrap_or(408);
         said(StatusCode::OK, status, None, &[])
     }
@@ -207,6 +209,7 @@ async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize)
             Ok(None) => return 200,
             Err(BadLine::TooLong) => Err(InputError::Refused(Close::TOO_BIG)),
             Err(BadLine::Lost) => return 400,
+            Err(BadLine::Full) => return 503,
         };
         let refused = match &item {
             Ok(_) => None,
