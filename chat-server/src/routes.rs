@@ -37,15 +37,16 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
         .route("/websocket", sockets.of(Legacy))
         .route("/v1/websocket", sockets.of(MethodStreams::default()))
-        .route("/metrics", get(scrape))
         .with_state(hub.clone())
 }
 
-/// Lets those through who ask under one of these names, whatever they ask for; but who asks only whether the server is there, as balancers do by its address,
-/// is answered: that tells nothing and changes nothing.
+/// Lets requests through that ask under one of these names, whatever they ask for. Balancers and Prometheus, which ask by an address or by a name of their
+/// own, are answered all the same: what they hear are counts, and they change nothing.
 pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
     let state = (Arc::new(hosts), hub.clone());
-    routes.layer(from_fn_with_state(state, check_host)).route("/health", get(|| async { "ok\n" }))
+    let watched = Router::new().route("/metrics", get(scrape)).with_state(hub.clone());
+    let watched = watched.route("/health", get(|| async { "ok\n" }));
+    routes.layer(from_fn_with_state(state, check_host)).merge(watched)
 }
 
 /// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
