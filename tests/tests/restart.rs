@@ -91,7 +91,7 @@ impl Machine {
     fn start(&self) -> Scene {
         let history = HistoryOptions { entries: 3, bytes: 1 << 20, age: MINUTE };
         let storage = self.storage;
-        let options = ChannelOptions { history, storage, presence: true, ..ChannelOptions::default() };
+        let options = ChannelOptions { history, storage, presence: true };
         let store = AtOnce(SqliteStore::open(self.disk.path().join("chat.db")).expect("it opens"));
         let world = World::new();
         world.advance(self.since);
