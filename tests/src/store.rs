@@ -64,20 +64,13 @@ struct Row {
 #[derive(Default)]
 struct State {
     rows: HashMap<ChannelId, Row>,
-    moods: Moods,
+    moods: Option<Moods>,
     calls: Vec<Call>,
     world: Option<World>,
 }
 
-/// Decides on the mood of each call.
-type Teller = Box<dyn FnMut(Call, Option<&ChannelId>) -> Mood + Send>;
-
-#[derive(Default)]
-enum Moods {
-    #[default]
-    Well,
-    Told(Teller),
-}
+/// Decides what becomes of each call, and of which channel it is if it is of one.
+type Moods = Box<dyn FnMut(Call, Option<&ChannelId>) -> Mood + Send>;
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,7 +109,7 @@ impl FaultyStore {
 
     /// From now on this decides what becomes of each call.
     pub fn decide(&self, moods: impl FnMut(Call, Option<&ChannelId>) -> Mood + Send + 'static) {
-        let before = self.with(|state| std::mem::replace(&mut state.moods, Moods::Told(Box::new(moods))));
+        let before = self.with(|state| state.moods.replace(Box::new(moods)));
         drop(before);
     }
 
@@ -160,10 +153,7 @@ impl FaultyStore {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let mood = self.with(|state| {
             state.calls.push(call);
-            match &mut state.moods {
-                Moods::Well => Mood::Well,
-                Moods::Told(moods) => moods(call, channel),
-            }
+            state.moods.as_mut().map_or(Mood::Well, |moods| moods(call, channel))
         });
         let failed = || Err(StoreError("the disk is full".into()));
         async move {
