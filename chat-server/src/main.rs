@@ -44,7 +44,7 @@ fn run() -> Result<(), Failure> {
     checked?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if settings.workers > 0 {
-        runtime.worker_threads(settings.workers);
+        runtime.worker_threads(settings.workers.into());
     }
     // In a task: what this thread accepted itself, a worker would have to be woken for each time.
     let serving = async { tokio::spawn(serve(settings)).await? };

@@ -49,9 +49,9 @@ pub(crate) struct Settings {
     /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
-    /// Threads that serve; 0 for one a core.
-    #[arg(long, env = "CHAT_WORKERS", default_value_t = 0)]
-    pub(crate) workers: usize,
+    /// Threads that serve, at most 1024; 0 for one a core.
+    #[arg(long, env = "CHAT_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
+    pub(crate) workers: u16,
     /// How long a stop waits for sessions to take what is queued for them, in seconds.
     #[arg(long, env = "CHAT_DRAIN_SECONDS", default_value_t = 30)]
     drain_seconds: u32,

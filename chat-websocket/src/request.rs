@@ -42,7 +42,8 @@ impl RequestReader {
 }
 
 fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Rejection> {
-    let mut parsed = vec![httparse::EMPTY_HEADER; headers];
+    let lines = head.iter().filter(|byte| **byte == b'\n').count();
+    let mut parsed = vec![httparse::EMPTY_HEADER; headers.min(lines)];
     let mut request = httparse::Request::new(&mut parsed);
     let status = request.parse(head).map_err(|_| Rejection::Malformed)?;
     if status.is_partial() {
