@@ -44,9 +44,10 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
 /// own, are answered all the same: what they hear are counts, and they change nothing.
 pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
     let state = (Arc::new(hosts), hub.clone());
-    let watched = Router::new().route("/metrics", get(scrape)).with_state(hub.clone());
-    let watched = watched.route("/health", get(|| async { "ok\n" }));
-    routes.layer(from_fn_with_state(state, check_host)).merge(watched)
+    routes
+        .layer(from_fn_with_state(state, check_host))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/metrics", get(scrape).with_state(hub.clone()))
 }
 
 /// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.

@@ -158,6 +158,7 @@ fn a_client_that_asks_and_never_reads_is_closed_as_slow() {
         let ann = scene.enter("ann");
         ann.wire().stall();
         (0..12).for_each(|_| ann.say("ping"));
+        scene.world.advance(scene.hub.limits().write_timeout);
         ann.wire().flow();
         assert_eq!(ann.close(), Some(Close::SLOW));
     });
