@@ -229,6 +229,8 @@ impl State {
             (_, PeerCloses) => 4007,
             (_, PeerBreaksARule) => 1002,
             (_, PeerErrs) => 3509,
+            // Its transport takes no answers, so that its requests are not read.
+            (Self::Stalled, PeerAsksTooFast) => return None,
             (_, PeerAsksTooFast) => 3013,
             (_, PeerPingsTooFast) => 1008,
             (_, ServerDisconnects) => 4002,
