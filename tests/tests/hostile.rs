@@ -195,14 +195,13 @@ fn a_handshake_in_single_bytes_has_the_time_of_any_other_and_no_more() {
     let handshake_timeout = Duration::from_secs(1);
     on_each(&Limits { handshake_timeout, ..Limits::default() }, |served| {
         let mut raw = Raw::connect(served.address);
-        let began = Instant::now();
         let head = [b"GET / HTTP/1.1\r\nA: ", &[b'x'; 1000][..]].concat();
         let sent = head.iter().take_while(|byte| {
             std::thread::sleep(Duration::from_millis(20));
             raw.try_send(&[**byte])
         });
-        assert!(sent.count() < head.len(), "it is let go");
-        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+        // Fifty bytes fill its second; a machine that is slow sends fewer.
+        assert!(sent.count() < 75, "it is let go");
     });
 }
 
@@ -357,9 +356,9 @@ fn messages_that_are_not_whole_are_bounded_in_all_and_the_first_begun_goes_first
         let mut all: Vec<_> = (0..11).map(|_| Raw::open(served.address, "/")).collect();
         let cut = || served.hub.stats().cut_short.get("input").copied().unwrap_or_default();
         for (n, raw) in all.iter_mut().enumerate().take(10) {
-            raw.send(&begun(40_000));
-            // Those who begin later are to be read later.
-            std::thread::sleep(Duration::from_millis(10));
+            // Those who begin later are to be read later: the ping is answered once all that came with it is read.
+            raw.send(&[frame(0x81, br#"{"type":"ping"}"#), begun(40_000)].concat());
+            assert!(raw.frame().is_some(), "{host:?}: {n}");
             assert_eq!(cut(), 0, "{host:?}: {n}");
         }
         all[10].send(&begun(40_000));
@@ -371,8 +370,10 @@ fn messages_that_are_not_whole_are_bounded_in_all_and_the_first_begun_goes_first
         all[2].send(&frame(0x81, br#"{"type":"ping"}"#));
         assert!(all[2].frame().is_some() && all[2].frame().is_some(), "{host:?}");
         let mut late: Vec<_> = (0..2).map(|_| Raw::open(served.address, "/")).collect();
-        late.iter_mut().for_each(|raw| raw.send(&begun(30_000)));
-        std::thread::sleep(Duration::from_millis(20));
+        for raw in &mut late {
+            raw.send(&[frame(0x81, br#"{"type":"ping"}"#), begun(30_000)].concat());
+            assert!(raw.frame().is_some(), "{host:?}");
+        }
         assert_eq!(cut(), 2, "{host:?}");
     }
 }
