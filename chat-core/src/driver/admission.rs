@@ -1,4 +1,4 @@
-//! What of its wishes a session that joins is granted: by the hook `subscribe`, and by those that decide on the same things when they are asked for alone.
+//! Asks the hooks what a session that joins is granted: `subscribe`, and those that decide on the same things when they are asked for alone.
 
 use crate::model::{ChannelId, HistoryRequest, Refusal, SessionInfo, Since, Subscribe};
 use crate::port::{Endpoint, SubscribeOptions};
@@ -9,7 +9,7 @@ pub(crate) struct Admission {
     pub(crate) reading: Reading,
 }
 
-/// What of a channel's past is told to a session that joins.
+/// Bounds what a session that joins is told of the channel's past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// At most so many publications.
@@ -24,7 +24,7 @@ impl Reading {
         Self { most, denied: false }
     }
 
-    /// What comes of the hook's answer: a part of what was asked for is as good as nothing, but for its length.
+    /// Reads the hook's answer: a part of what was asked for counts as a refusal, unless it only has fewer entries.
     pub(crate) fn of(asked: &HistoryRequest, answer: Result<HistoryRequest, Refusal>) -> Self {
         let covers = |allowed: &HistoryRequest| {
             allowed.channel == asked.channel
@@ -39,7 +39,7 @@ impl Reading {
     }
 }
 
-/// What one reads who goes on from there.
+/// Returns the history that a session reads which goes on from there.
 pub(crate) fn missed(channel: &ChannelId, since: Since, most: usize) -> HistoryRequest {
     let Since { epoch, offset } = since;
     HistoryRequest { after: Some(offset), epoch, ..HistoryRequest::of(channel.clone(), most) }

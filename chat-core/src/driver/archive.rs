@@ -18,7 +18,7 @@ use crate::port::{HistoryStore, StoreError};
 pub(crate) struct Archive {
     store: Arc<dyn HistoryStore>,
     pub(super) loads: Loads,
-    /// What the server published to channels that have to be restored first.
+    /// Holds what the server published to channels that have to be restored first.
     pub(super) backlog: Mutex<Backlog>,
     pub(super) writer: Writer,
 }

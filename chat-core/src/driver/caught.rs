@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panicked;
 
-/// What foreign code gives. It is not called again for what it was called for: whatever it left half done is its own.
+/// Calls foreign code, and returns what it gives. It is not called again for what it was called for: whatever it left half done is its own.
 pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
 }

@@ -1,4 +1,4 @@
-//! What a server publishes to channels that have to be restored first: in its order, behind everybody's back.
+//! Defers what a server publishes to channels that have to be restored first, and publishes it in the server's order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +11,7 @@ use super::hub::{Appended, Hub};
 use crate::lock::lock;
 use crate::model::{ChannelId, ChannelOptions, Publish};
 
-/// So many publications of a server that nobody waits for may wait for channels that have to be restored.
+/// Bounds the publications that wait for channels to be restored and that no caller waits for.
 const DEFERRED: usize = 1024;
 
 /// Publications that wait, by channel. While a channel has some, all that the server publishes there goes behind them.
@@ -24,7 +24,7 @@ pub(super) struct Backlog {
     newest: Option<oneshot::Receiver<()>>,
 }
 
-/// What waits, and who waits for what becomes of it.
+/// A publication that waits, and the caller that waits for its place.
 pub(super) struct Deferred {
     pub(super) publish: Publish,
     pub(super) tell: Option<oneshot::Sender<Appended>>,
@@ -80,12 +80,12 @@ impl Hub {
     }
 }
 
-/// What waits for one channel. However it ends, it is off the list, and what it did not publish is counted.
+/// The publications that wait for one channel. However its task ends, the lane is off the list, and what it did not publish is counted.
 struct Lane {
     hub: Hub,
     channel: ChannelId,
     options: ChannelOptions,
-    /// It is off the list.
+    /// The lane is off the list.
     ended: bool,
 }
 
@@ -123,7 +123,7 @@ impl Lane {
         drop(entry);
     }
 
-    /// What comes meanwhile goes behind what waits; once nothing does, the lane is off the list.
+    /// Takes the next publication out. Later ones go behind it; once none waits, the lane is off the list.
     fn take_next(&mut self) -> Option<Deferred> {
         let mut backlog = lock(&self.hub.archive().backlog);
         let next = backlog.lanes.get_mut(&self.channel).and_then(VecDeque::pop_front);

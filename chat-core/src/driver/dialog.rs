@@ -197,13 +197,13 @@ impl Dialog {
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked, times }));
     }
 
-    /// Whether the session has joined or left the channel since the hook was asked about it.
+    /// Returns whether the session has joined or left the channel since the hook was asked about it.
     fn has_moved(&self, pending: &Pending) -> bool {
         let stay_in = |command: &Command| command.channel().and_then(|channel| self.session.stay(channel));
         pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
     }
 
-    /// What was allowed was allowed to one who stood otherwise.
+    /// Asks the hook again, since it answered for a membership that has changed.
     fn ask_again(&mut self, pending: Pending) -> Step {
         let Pending { id, asked, times, .. } = pending;
         let Asked { command, .. } = asked.expect("only what is kept can be asked again");

@@ -32,7 +32,7 @@ pub(super) struct Waiter {
     tell: oneshot::Sender<Option<Entry>>,
 }
 
-/// What the store said of a channel.
+/// The store's answer about a channel.
 enum Found {
     Channel(Restored),
     /// It could not say: the channel goes on without the store.
@@ -183,7 +183,7 @@ impl Drop for Entry {
 }
 
 impl Archive {
-    /// What the store knows of a channel: where it goes on, and as much as its log may hold.
+    /// Reads what the store knows of a channel: where it goes on, and as much as its log may hold.
     async fn read(
         &self,
         hub: &Hub,

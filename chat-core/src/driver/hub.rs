@@ -246,7 +246,7 @@ impl Hub {
         appended
     }
 
-    /// What is entered is let go under the same lock.
+    /// Gives a message its place, and lets the entered channel go under the same lock.
     fn give_place(&self, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
         let Entry { channel, options, pin } = entry;
         let pinned = pin.take();
