@@ -100,7 +100,7 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn of(walk: &'a Walk) -> Self {
-        Self { hub: &walk.hub, fanout: &walk.fanout, shared: Shared::default(), done: 0 }
+        Self { hub: &walk.hub, fanout: &walk.fanout, shared: Shared::of(&walk.fanout.events), done: 0 }
     }
 
     /// Hands the events to at most so many more; true if there are others still.
@@ -117,7 +117,7 @@ impl<'a> Round<'a> {
                 {
                     deliver_to(subscription, events)
                 } else {
-                    subscription.deliver(self.shared.batch(subscription, events))
+                    subscription.deliver(self.shared.batch(subscription))
                 };
                 sum.taken += delivery.taken;
                 sum.dropped += delivery.dropped;
@@ -132,22 +132,29 @@ impl<'a> Round<'a> {
 }
 
 /// The batches of one walk, one per encoding, each made for the first who needs it. Who observes gets another only if somebody came or went.
-#[derive(Default)]
-struct Shared<'a>(Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>);
+struct Shared<'a> {
+    events: &'a [Event],
+    /// Somebody came or went.
+    presence: bool,
+    batches: Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>,
+}
 
 impl<'a> Shared<'a> {
-    fn batch(&mut self, subscription: &'a Subscription, events: &[Event]) -> &Arc<Batch> {
+    fn of(events: &'a [Event]) -> Self {
+        Self { events, presence: events.iter().any(Event::is_presence), batches: Vec::new() }
+    }
+
+    fn batch(&mut self, subscription: &'a Subscription) -> &Arc<Batch> {
         let encoding = &subscription.outbox.encoding;
-        let all = subscription.observes || !events.iter().any(Event::is_presence);
-        let known =
-            self.0.iter().position(|(known, known_all, _)| Arc::ptr_eq(known, encoding) && *known_all == all);
-        let place = known.unwrap_or_else(|| {
-            let heard: Vec<_> = events.iter().filter(|event| all || !event.is_presence()).collect();
+        let all = subscription.observes || !self.presence;
+        let is = |(known, known_all, _): &(&Arc<_>, _, _)| Arc::ptr_eq(known, encoding) && *known_all == all;
+        let place = self.batches.iter().position(is).unwrap_or_else(|| {
+            let heard: Vec<_> = self.events.iter().filter(|event| all || !event.is_presence()).collect();
             let batch = Arc::new(encoding.events(heard.into_iter()));
-            self.0.push((encoding, all, batch));
-            self.0.len() - 1
+            self.batches.push((encoding, all, batch));
+            self.batches.len() - 1
         });
-        &self.0[place].2
+        &self.batches[place].2
     }
 }
 
