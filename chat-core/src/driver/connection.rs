@@ -4,6 +4,7 @@ mod deadlines;
 mod manners;
 
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -35,7 +36,7 @@ pub struct Connection<I> {
     /// What the peer has said of its end.
     peer: Peer,
     /// What the transport had not taken when it was last seen to stand still.
-    stalled: Option<u64>,
+    stalled: Option<NonZeroU64>,
     answers: Answers,
     /// Nothing is read or begun until the transport has taken what was answered.
     held: bool,
@@ -139,7 +140,7 @@ where
             dialog: Dialog::new(Arc::new(seat), outbox, talk),
             input,
             output,
-            alarm: Alarm::new(hub.0.runtime.clone()),
+            alarm: Alarm::new(hub),
             ending: Ending::None,
             peer: Peer::Talks,
             stalled: None,

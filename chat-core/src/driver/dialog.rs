@@ -1,6 +1,6 @@
 //! A session's requests and answers, without its transport.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +9,7 @@ use futures::FutureExt;
 
 use super::catchup::CatchUps;
 use super::caught::caught;
+use super::coming::Coming;
 use super::fanout;
 use super::hooks::{AGAIN, Allowed, Asked, Asking, Guarded, Outcome, Pending};
 use super::hub::Hub;
@@ -47,16 +48,14 @@ pub(crate) struct Dialog {
     pub(super) inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
     /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
-    pub(super) opening: Option<Opening>,
-    /// Channels that the server puts it into once they are taken up from the store, each with the number of that order.
-    pub(super) coming: HashMap<ChannelId, u64>,
-    /// How many such orders there were.
-    pub(super) orders: u64,
+    pub(super) opening: Option<Box<Opening>>,
+    /// Channels that the server puts it into once they are taken up from the store.
+    pub(super) coming: Coming,
     /// Channels that this turn published to, and is to flush.
     pub(super) dirty: Vec<ChannelId>,
     /// Subscriptions that are behind.
     pub(super) catch_ups: CatchUps,
-    pub(super) close: Option<Close>,
+    pub(super) close: Option<Box<Close>>,
     /// Bytes of who is where that joins were told since the last answer.
     pub(super) told: usize,
 }
@@ -77,8 +76,7 @@ impl Dialog {
             inbox: VecDeque::new(),
             pending: None,
             opening: None,
-            coming: HashMap::new(),
-            orders: 0,
+            coming: Coming::default(),
             dirty: Vec::new(),
             catch_ups: CatchUps::default(),
             close: None,
@@ -96,7 +94,7 @@ impl Dialog {
 
     /// How the session ends, if it does.
     pub(crate) fn close(&self) -> Option<&Close> {
-        self.close.as_ref()
+        self.close.as_deref()
     }
 
     /// Requests that wait for those before them.
@@ -228,7 +226,7 @@ impl Dialog {
         mut connect: Connect,
         times: u8,
     ) {
-        self.opening = Some(Opening::begin(self.hub()));
+        self.opening = Some(Box::new(Opening::begin(self.hub())));
         let asked = Some(Asked { command: Command::Connect(connect.clone()), stay: None });
         let since = std::mem::take(&mut connect.since);
         let hook = self.hub().0.endpoint.clone().stream_opened(self.seat.id(), connect);
@@ -337,7 +335,7 @@ impl Dialog {
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(channels) = self.session.drain() else { return false };
-        self.close = Some(close);
+        self.close = Some(Box::new(close));
         if let Some(info) = self.session.info() {
             self.hub().0.users.remove(&info.user, info.id);
         }
@@ -356,7 +354,7 @@ impl Dialog {
         // The future that is dropped here is the endpoint's.
         let _ = caught(|| self.pending = None);
         self.opening = None;
-        self.coming = HashMap::new();
+        self.coming.clear();
         self.inbox = VecDeque::new();
         self.catch_ups.clear();
         self.catch_ups.book(&self.outbox);
@@ -370,7 +368,7 @@ impl Drop for Dialog {
         self.drain(Close::LOST, Manner::AtOnce);
         self.session.close();
         self.seat.stand_up();
-        let close = self.close.take().unwrap_or(Close::LOST);
+        let close = self.close.take().map_or(Close::LOST, |close| *close);
         self.hub().0.metrics.closed(&close);
         trace::closed(self.seat.id(), &close);
         if let Some(info) = self.session.info() {

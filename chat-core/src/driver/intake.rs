@@ -16,7 +16,7 @@ use crate::model::{Close, SessionId};
 pub struct Intake {
     hub: Hub,
     session: Option<SessionId>,
-    holding: Option<Holding>,
+    holding: Option<Box<Holding>>,
 }
 
 struct Holding {
@@ -99,7 +99,7 @@ impl Hub {
 }
 
 impl State {
-    fn set(&mut self, session: Option<SessionId>, holding: &mut Option<Holding>, bytes: usize) {
+    fn set(&mut self, session: Option<SessionId>, holding: &mut Option<Box<Holding>>, bytes: usize) {
         if bytes == 0 {
             if let Some(gone) = holding.take().and_then(|holding| self.held.remove(&holding.turn)) {
                 self.bytes -= gone.bytes;
@@ -111,7 +111,7 @@ impl State {
             self.next += 1;
             let given_up = Arc::new(AtomicBool::new(false));
             self.held.insert(turn, Held { session, bytes: 0, given_up: given_up.clone() });
-            Holding { turn, bytes: 0, given_up }
+            Box::new(Holding { turn, bytes: 0, given_up })
         });
         holding.bytes = bytes;
         // One that was given up is counted no more.

@@ -36,9 +36,10 @@ impl Dialog {
         space.bytes = space.bytes.min(room);
         let joining =
             Joining { who, observes, since, latest, space, recovers: reading.most, options: kept, now };
+        let stay = self.session.next_stay();
         let mut made = None;
         let mut joined = hub.join(entry, joining, |joined| {
-            let new = Subscription::new(self.outbox.clone(), channel.clone(), &options, joined.place);
+            let new = Subscription::new(self.outbox.clone(), channel.clone(), stay, &options, joined.place);
             let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
             made = Some(subscription.clone());
             subscription
@@ -121,7 +122,7 @@ impl Dialog {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
             Order::Enter(wish, entry, number) => {
-                if self.coming.get(&wish.channel) == Some(&number) {
+                if self.coming.is(&wish.channel, number) {
                     self.put_in_unasked(wish, entry);
                 }
             }
@@ -143,12 +144,7 @@ impl Dialog {
         if let Some(entry) = hub.enter_now(&wish.channel, kept) {
             return self.put_in_unasked(wish, entry);
         }
-        if self.coming.contains_key(&wish.channel) || self.coming.len() >= hub.limits().session_channels {
-            return;
-        }
-        self.orders += 1;
-        let number = self.orders;
-        self.coming.insert(wish.channel.clone(), number);
+        let Some(number) = self.coming.add(&wish.channel, hub.limits().session_channels) else { return };
         let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
         runtime.spawn(Box::pin(async move {
             let entry = hub.enter(wish.channel.clone(), kept).await;

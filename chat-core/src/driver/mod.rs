@@ -6,6 +6,7 @@ mod archive;
 mod builder;
 mod catchup;
 mod caught;
+mod coming;
 mod connection;
 mod deferred;
 mod dialog;

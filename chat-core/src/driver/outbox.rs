@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -175,9 +176,9 @@ impl Outbox {
     }
 
     /// Whether the transport has been taking nothing, for as long as this number stays the same.
-    pub(crate) fn stalled(&self) -> Option<u64> {
+    pub(crate) fn stalled(&self) -> Option<NonZeroU64> {
         let state = lock(&self.state);
-        state.blocked.then_some(state.progress)
+        NonZeroU64::new(state.progress + 1).filter(|_| state.blocked)
     }
 
     /// How much waits.

@@ -8,7 +8,7 @@ use super::outbox::Outbox;
 use super::state::State;
 use super::summons::Manner;
 use crate::lock::lock;
-use crate::machine::Loss;
+use crate::machine::{Loss, Stay, Staying};
 use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
 use crate::port::SubscribeOptions;
 
@@ -26,6 +26,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Subscription {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) channel: ChannelId,
+    stay: Stay,
     pub(crate) echo: bool,
     /// It is told who joins and leaves.
     pub(crate) observes: bool,
@@ -44,18 +45,25 @@ const BEHIND: u64 = u64::MAX - 1;
 /// Stands in the cursor of one that is out.
 const ENDED: u64 = u64::MAX;
 
+impl Staying for Arc<Subscription> {
+    fn stay(&self) -> Stay {
+        self.stay
+    }
+}
+
 impl Subscription {
     /// One that hears what comes after `cursor`.
     pub(crate) fn new(
         outbox: Arc<Outbox>,
         channel: ChannelId,
+        stay: Stay,
         options: &SubscribeOptions,
         cursor: Place,
     ) -> Self {
         let &SubscribeOptions { echo, presence: observes, overflow, .. } = options;
         let (seen, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
         let cursor = AtomicU64::new(cursor.seq);
-        Self { outbox, channel, echo, observes, overflow, cursor, resume, seen }
+        Self { outbox, channel, stay, echo, observes, overflow, cursor, resume, seen }
     }
 
     /// One that has something to catch up with first.

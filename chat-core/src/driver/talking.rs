@@ -135,7 +135,7 @@ impl Dialog {
 
     /// Queues the frame that says so to the peer: the last one.
     pub(crate) fn say_close(&mut self) {
-        let close = self.close.as_ref().expect("a session says that it closes after it drained");
+        let close = self.close.as_deref().expect("a session says that it closes after it drained");
         if let Ok(Some(frame)) = self.outbox.encoding.control(Kind::Close, &close.payload()) {
             self.outbox.push_last(frame);
         }

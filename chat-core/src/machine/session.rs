@@ -3,13 +3,19 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::hashing::OneSecret;
 use super::meter::Meter;
 use super::record::Record;
 use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
 
 /// One stay of a session in a channel: who leaves and joins again is there for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stay(u64);
+pub(crate) struct Stay(u32);
+
+/// What a session holds for one stay in a channel.
+pub(crate) trait Staying {
+    fn stay(&self) -> Stay;
+}
 
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +35,9 @@ pub(crate) enum Phase {
 pub(crate) struct Session<S> {
     phase: Phase,
     info: Option<SharedInfo>,
-    subscriptions: HashMap<ChannelId, (Stay, S)>,
+    subscriptions: HashMap<ChannelId, S, OneSecret>,
     /// How many stays there were.
-    stays: u64,
+    stays: u32,
     strikes: u32,
     /// Those that its user had before it.
     inherited: u32,
@@ -63,10 +69,10 @@ pub(crate) enum Verdict {
     Ignore,
 }
 
-impl<S> Session<S> {
+impl<S: Staying> Session<S> {
     pub(crate) fn new() -> Self {
         let (requests, controls) = (Meter::default(), Meter::default());
-        let subscriptions = HashMap::new();
+        let subscriptions = HashMap::default();
         Self {
             phase: Phase::Opening,
             info: None,
@@ -180,10 +186,15 @@ impl<S> Session<S> {
         self.leaves.iter().find(|(at, _)| *at <= now).map(|(_, channel)| channel.clone())
     }
 
+    /// Begins another stay, for [`join`](Self::join).
+    pub(crate) fn next_stay(&mut self) -> Stay {
+        self.stays = self.stays.wrapping_add(1);
+        Stay(self.stays)
+    }
+
     /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
     pub(crate) fn join(&mut self, channel: ChannelId, subscription: S) {
-        self.stays += 1;
-        self.subscriptions.insert(channel, (Stay(self.stays), subscription));
+        self.subscriptions.insert(channel, subscription);
     }
 
     /// Forgets a subscription.
@@ -193,21 +204,21 @@ impl<S> Session<S> {
         if self.subscriptions.is_empty() {
             self.subscriptions.shrink_to_fit();
         }
-        left.map(|(_, subscription)| subscription)
+        left
     }
 
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &S> {
-        self.subscriptions.values().map(|(_, subscription)| subscription)
+        self.subscriptions.values()
     }
 
     /// The channels that it is in, and for which stay.
     pub(crate) fn stays(&self) -> impl Iterator<Item = (&ChannelId, Stay)> {
-        self.subscriptions.iter().map(|(channel, (stay, _))| (channel, *stay))
+        self.subscriptions.iter().map(|(channel, subscription)| (channel, subscription.stay()))
     }
 
     /// Its stay in a channel, if it is in it.
     pub(crate) fn stay(&self, channel: &ChannelId) -> Option<Stay> {
-        self.subscriptions.get(channel).map(|(stay, _)| *stay)
+        self.subscriptions.get(channel).map(Staying::stay)
     }
 
     pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelId> {
@@ -292,11 +303,22 @@ mod tests {
     use super::*;
     use crate::model::{Identity, SessionId, SessionInfo, Subscribe};
 
-    fn open() -> Session<()> {
+    fn open() -> Session<Stay> {
         let mut session = Session::new();
         let ann = Identity::named("ann".parse().expect("a name"));
         session.open(Arc::new(SessionInfo::of(SessionId(1), ann)), None);
         session
+    }
+
+    impl Staying for Stay {
+        fn stay(&self) -> Stay {
+            *self
+        }
+    }
+
+    fn join_a(session: &mut Session<Stay>) {
+        let stay = session.next_stay();
+        session.join("a".parse().expect("a name"), stay);
     }
 
     fn subscribe(channel: &str) -> Command {
@@ -305,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_first_request_opens_a_session_that_did_not_connect() {
-        let session: Session<()> = Session::new();
+        let session: Session<Stay> = Session::new();
         let limits = Limits::default();
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::OpenFirst(Connect::default()));
         assert_eq!(session.weigh(&Command::Ping, &limits), Verdict::Do);
@@ -316,7 +338,7 @@ mod tests {
         let mut session = open();
         let limits = Limits { session_channels: 1, ..Limits::default() };
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Ask { stay: None });
-        session.join("a".parse().expect("a name"), ());
+        join_a(&mut session);
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Already);
         assert!(matches!(session.weigh(&subscribe("b"), &limits), Verdict::Refuse(r) if r.code == 106));
     }
@@ -324,7 +346,7 @@ mod tests {
     #[test]
     fn a_session_closes_once_and_hears_nothing_after() {
         let mut session = open();
-        session.join("a".parse().expect("a name"), ());
+        join_a(&mut session);
         assert_eq!(session.drain().expect("the first time").count(), 1);
         assert!(session.drain().is_none());
         assert_eq!(session.weigh(&subscribe("a"), &Limits::default()), Verdict::Ignore);
@@ -333,11 +355,11 @@ mod tests {
     #[test]
     fn who_leaves_and_joins_again_is_there_for_another_stay() {
         let (mut session, a) = (open(), "a".parse().expect("a name"));
-        session.join("a".parse().expect("a name"), ());
+        join_a(&mut session);
         let first = session.stay(&a);
         session.leave(&a);
         assert_eq!(session.stay(&a), None);
-        session.join("a".parse().expect("a name"), ());
+        join_a(&mut session);
         assert!(first.is_some() && session.stay(&a).is_some() && session.stay(&a) != first);
     }
 

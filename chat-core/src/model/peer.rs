@@ -1,17 +1,20 @@
 //! Where a client comes from, as far as bounds go by it.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 /// The address of a client, before it is anybody: of IPv4 the whole, of IPv6 the first 64 bits, since a household has all behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer(u128);
+pub struct Peer(NonZeroU64);
 
 impl From<IpAddr> for Peer {
     fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u32::from(address).into()),
-            IpAddr::V6(address) => Self(u128::from(address) >> 64 << 64 | 1 << 63),
-        }
+        let number = match address.to_canonical() {
+            // Beside all of IPv6: 0:1::/32 is reserved (RFC 4291, section 2.4 and 4).
+            IpAddr::V4(address) => 1 << 32 | u64::from(u32::from(address)),
+            IpAddr::V6(address) => (u128::from(address) >> 64) as u64,
+        };
+        Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 }
 
