@@ -4,6 +4,7 @@
 //!   cases    what a protocol promises, as data
 //!   memory   runs them without a network, in virtual time
 //!   scene    a hub in a world of its own
+//!   keeping  hubs over such a store, and what is asked of them
 //!   store    a store in memory that fails on demand
 //!   seed     random tests that can be repeated
 //!   clients  runs them with WebSocket clients that others wrote
@@ -22,6 +23,7 @@ pub mod clients;
 pub mod crowd;
 pub mod dart;
 pub mod host;
+pub mod keeping;
 pub mod layers;
 pub mod light;
 pub mod memory;
