@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Connect, Endpoint, Epoch, HistoryOptions, HistoryRequest, HistoryStore,
-    Hub, Identity, Offset, Payload, Publication, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing,
-    Storage, StoreError, Stored, StoredPage, Subscribe, SubscribeOptions, Token, UserId,
+    ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity,
+    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Storage, Subscribe,
+    SubscribeOptions, Token, UserId,
 };
-use chat_store_sqlite::SqliteStore;
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::speakers::TONGUES;
+use chat_tests::store::{FaultyStore, Mood};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -108,45 +106,6 @@ impl Endpoint for Thinker {
     }
 }
 
-/// A store that takes a second for everything.
-struct Slow(World, SqliteStore);
-
-impl Slow {
-    fn later<'a, T: Send + 'a>(
-        &'a self,
-        what: BoxFuture<'a, Result<T, StoreError>>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        async move {
-            self.0.sleep_until(self.0.now().instant + SECOND).await;
-            async_io::block_on(what)
-        }
-        .boxed()
-    }
-}
-
-impl HistoryStore for Slow {
-    fn open(
-        &self,
-        channel: &ChannelId,
-        fresh: Epoch,
-        tenure: u64,
-    ) -> BoxFuture<'_, Result<Stored, StoreError>> {
-        self.later(self.1.open(channel, fresh, tenure))
-    }
-    fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.later(self.1.append(publications))
-    }
-    fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
-        self.later(self.1.read(request, bytes))
-    }
-    fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.later(self.1.trim(channel, before))
-    }
-    fn close(&self, tenure: u64) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.later(self.1.close(tenure))
-    }
-}
-
 fn scene(way: Way, storage: Storage) -> (Scene, Thinker) {
     scene_in(World::new(), way, storage)
 }
@@ -155,7 +114,9 @@ fn scene_in(world: World, way: Way, storage: Storage) -> (Scene, Thinker) {
     let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 600 };
     let options = ChannelOptions { history, storage, presence: true };
     let thinker = Thinker::new(&world);
-    let store = Slow(world.clone(), SqliteStore::open(":memory:").expect("it opens"));
+    let store = FaultyStore::default();
+    store.move_to(&world);
+    store.be(Mood::Slow(SECOND));
     let hub = Hub::builder(thinker.clone()).channel(options).store(store);
     (Scene::of(world, way, hub), thinker)
 }
