@@ -7,7 +7,8 @@ use futures::future::{Either, select};
 
 use super::entry::Entry;
 use super::fanout;
-use super::hub::{Appended, Hub};
+use super::hub::Hub;
+use super::placing::Appended;
 use crate::lock::lock;
 use crate::model::{ChannelId, ChannelOptions, Publish};
 

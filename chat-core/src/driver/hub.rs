@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
 
 use futures::channel::oneshot;
 
@@ -19,6 +18,7 @@ use super::intake::Intakes;
 use super::ledger::Ledger;
 use super::metrics::{Metrics, Stats};
 use super::padded::Padded;
+use super::placing::Waits;
 use super::seats::{Full, Seat, Seats};
 use super::subscription::Subscription;
 use super::summons::Manner;
@@ -26,14 +26,12 @@ use super::trace;
 use super::users::Users;
 use super::writer::not_stored;
 use crate::lock::lock;
-use crate::machine::{
-    Common, Draft, Incarnation, Joined, Joining, Placed, Record, Records, Shard, StoreState, Whose,
-};
+use crate::machine::{Common, Incarnation, Joined, Joining, Record, Records, Shard, Whose};
 use crate::model::{
-    Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
-    Refusal, SenderName, SessionId, SessionInfo, Storage,
+    ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published, Refusal,
+    SenderName, SessionId,
 };
-use crate::port::{Endpoint, Runtime, Standing};
+use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
 #[derive(Clone)]
@@ -214,71 +212,6 @@ impl Hub {
         WeakHub(Arc::downgrade(&self.0))
     }
 
-    /// Gives a message of the server itself its place.
-    pub(super) fn append_own(&self, publish: Publish, entry: Entry, waits: bool) -> Appended {
-        self.append(publish, None, entry, waits)
-    }
-
-    /// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its publisher may wait until it is stored.
-    pub(crate) fn append(
-        &self,
-        publish: Publish,
-        by: Option<&SessionInfo>,
-        mut entry: Entry,
-        waits: bool,
-    ) -> Appended {
-        self.0.metrics.publications.add(1);
-        let Publish { content, event, key, refers, ephemeral, .. } = publish;
-        let (now, key) = (self.0.runtime.now(), key.map(Arc::from));
-        let waits = waits && entry.options.storage == Storage::Durable && !ephemeral;
-        let (receipt, stored) = waits.then(oneshot::channel).unzip();
-        let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
-        let sender = by.map_or(&self.0.name, |session| &session.name).clone();
-        let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
-        let placed = self.give_place(&mut entry, draft, now.instant);
-        if placed.published.subscribers == 0 {
-            self.sweep_later();
-        }
-        let appended = self.appended(placed, stored);
-        if self.0.common.histories.over() > 0 {
-            self.make_room(&entry.channel);
-        }
-        appended
-    }
-
-    /// Gives a message its place, and lets the entered channel go under the same lock.
-    fn give_place(&self, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
-        let Entry { channel, options, pin } = entry;
-        let pinned = pin.take();
-        let mut shard = lock(self.shard(channel));
-        let placed = match shard.publish(channel, draft) {
-            Ok(placed) => placed,
-            Err(draft) => shard.publish_anew(channel, draft, *options),
-        };
-        if pinned.is_some() {
-            shard.unpin(channel, now);
-        }
-        placed
-    }
-
-    /// While all histories weigh too much, those channels go that nobody is in; if none is left, the one is cut that has grown.
-    pub(crate) fn make_room(&self, grown: &ChannelId) {
-        self.let_idle_go();
-        if self.0.common.histories.over() > 0 {
-            lock(self.shard(grown)).lighten(grown);
-        }
-    }
-
-    /// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is.
-    pub(super) fn let_idle_go(&self) {
-        let common = &self.0.common;
-        while common.histories.over() > 0
-            && let Some(longest) = common.order.longest()
-        {
-            lock(&self.0.shards[longest.shard]).make_room(longest.until);
-        }
-    }
-
     /// How the endpoint wants a channel kept, asked in a session's own task.
     pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
         caught(|| self.0.endpoint.channel(channel, self.0.channel))
@@ -287,54 +220,6 @@ impl Hub {
     /// Where the channel stands, if it is there.
     pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
         lock(self.shard(channel)).place(channel)
-    }
-
-    /// Who published this, if it is kept.
-    pub(crate) fn author(&self, channel: &ChannelId, offset: Offset) -> Option<Author> {
-        lock(self.shard(channel)).author(channel, offset)
-    }
-
-    /// Checks that a publication edits or deletes only what its user has written and what is kept, unless the endpoint says otherwise.
-    pub(crate) fn may_refer(&self, publish: &Publish, by: &SessionInfo) -> Result<(), Refusal> {
-        let Some(refers) = publish.refers.filter(|_| !publish.moderates) else { return Ok(()) };
-        let author = self.author(&publish.channel, refers.offset());
-        Standing { author, ..Standing::default() }.may_change(by)
-    }
-
-    /// What this user published before under the same key, if that is remembered.
-    pub(crate) fn published_before(
-        &self,
-        publish: &Publish,
-        by: &SessionInfo,
-        entry: &Entry,
-        waits: bool,
-    ) -> Option<Appended> {
-        let (key, now) = (publish.key.as_ref()?, self.0.runtime.now().instant);
-        let waits = waits && entry.options.storage == Storage::Durable;
-        let (receipt, stored) = waits.then(oneshot::channel).unzip();
-        let placed = lock(self.shard(&publish.channel)).published_before(
-            &publish.channel,
-            &by.user,
-            key,
-            receipt,
-            now,
-        );
-        placed.map(|placed| self.appended(placed, stored))
-    }
-
-    fn appended(&self, placed: Placed, stored: Option<oneshot::Receiver<bool>>) -> Appended {
-        let Placed { published, flush, stored: state, receipt } = placed;
-        // Dropped here, under no lock: that wakes.
-        drop(receipt);
-        if state == StoreState::UnderWay {
-            self.store_later();
-        }
-        let stored = match (state, stored) {
-            (StoreState::UnderWay, Some(stored)) => Waits::For(stored),
-            (StoreState::Never, Some(_)) => Waits::Never,
-            _ => Waits::No,
-        };
-        Appended { published, flush, stored }
     }
 
     pub(crate) fn join(
@@ -402,22 +287,6 @@ impl Hub {
         channel.hash(&mut hasher);
         &self.0.shards[hasher.finish() as usize % self.0.shards.len()]
     }
-}
-
-/// What became of a message.
-pub(crate) struct Appended {
-    pub(super) published: Published,
-    /// The caller is to flush the channel.
-    pub(super) flush: bool,
-    pub(super) stored: Waits,
-}
-
-/// Whether a publisher waits for the store.
-pub(crate) enum Waits {
-    No,
-    For(oneshot::Receiver<bool>),
-    /// It is not stored, and never will be.
-    Never,
 }
 
 /// Channels that were published to. They are flushed whatever happens: nobody else would do it.

@@ -25,6 +25,7 @@ mod metrics;
 mod outbox;
 mod outlet;
 mod padded;
+mod placing;
 mod presence;
 mod seats;
 mod speech;

@@ -5,7 +5,7 @@ use futures::channel::oneshot;
 use super::dialog::Dialog;
 use super::entry::Entry;
 use super::hooks::{Allowed, Asking, Guarded, Hook, LookBack, Pending, Ready};
-use super::hub::Waits;
+use super::placing::Waits;
 use super::writer::not_stored;
 use crate::model::{
     Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
