@@ -40,3 +40,8 @@ pub mod testkit;
 pub use driver::*;
 pub use model::*;
 pub use port::*;
+
+/// Runs the README's examples with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

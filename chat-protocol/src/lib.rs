@@ -27,3 +27,8 @@ mod write;
 
 #[cfg(any(feature = "json", feature = "centrifuge", feature = "phoenix", feature = "serverpod"))]
 pub use read::check_depth;
+
+/// Runs the README's examples with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

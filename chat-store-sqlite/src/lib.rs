@@ -130,3 +130,8 @@ impl HistoryStore for SqliteStore {
         self.thread.ask(move |db| sql::close(db, tenure))
     }
 }
+
+/// Runs the README's examples with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -46,7 +46,12 @@ pub use runtime::TokioRuntime;
 pub use streams::{StreamBody, StreamResponse, Streams};
 pub use upgrade::{gate, run_io, run_tcp, upgrade};
 
-/// The README's code is run with the tests.
+/// Runs the examples of the project's README with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+struct ProjectReadme;
+
+/// Runs the README's examples with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -29,3 +29,8 @@ pub use host::{Host, HostError, Hosts};
 pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
 pub use request::{OpeningRequest, RequestReader, to_bytes};
+
+/// Runs the README's examples with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
