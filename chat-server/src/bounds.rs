@@ -80,10 +80,10 @@ pub(crate) struct Bounds {
     /// Sessions of one user; more close with 3504.
     #[arg(long, env = "CHAT_USER_SESSIONS", default_value_t = 64)]
     user_sessions: usize,
-    /// Requests of one session in a second; more get error 111 and close with 3013. 0 lifts the bound.
+    /// Requests of one session in a second; one that asks faster is not read until there is room again. 0 lifts the bound.
     #[arg(long, env = "CHAT_REQUEST_RATE", default_value_t = 100)]
     request_rate: u32,
-    /// Requests of one session at once, after a pause.
+    /// Requests of one session at once, after a pause; more in one message get error 111 and close with 3013.
     #[arg(long, env = "CHAT_REQUEST_BURST", default_value_t = 200)]
     request_burst: u32,
     /// Pings and pongs of one session in a second; more close with 1008. 0 lifts the bound.

@@ -260,7 +260,7 @@ impl Cause {
                 client.wire().ignore_pings();
                 scene.world.advance(SECOND * 36);
             }
-            Self::PeerAsksTooFast => (0..=200).for_each(|_| client.say("ping")),
+            Self::PeerAsksTooFast => client.say(&vec!["ping"; 201].join("\n")),
             Self::PeerPingsTooFast => (0..=20).for_each(|_| client.put(Ok(Incoming::Ping(vec![])))),
             Self::PeerReadsTooSlowly => {
                 client.wire().stall();

@@ -223,6 +223,13 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if let Some(room) = self.dialog.unread_until() {
+            if !self.alarm.is_set(Timer::Read) {
+                self.dialog.hub().0.metrics.cut_short("requests");
+            }
+            self.alarm.put(Timer::Read, Some(room));
+            return Poll::Pending;
+        }
         self.read(cx).map(|item| self.take_in(item, turn))
     }
 
@@ -293,7 +300,7 @@ where
         let mut turn = Turn::new(self.dialog.hub().limits());
         while matches!(self.peer, Peer::Talks | Peer::Ignored) {
             if self.farewell == 0 {
-                self.alarm.set_at_most(Timer::Farewell, PAUSE);
+                self.alarm.set_at_most(Timer::Read, PAUSE);
                 return;
             }
             if turn.is_spent() {

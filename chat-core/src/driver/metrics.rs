@@ -86,7 +86,8 @@ pub struct Stats {
     pub closes: BTreeMap<u16, u64>,
     /// What met a bound and was cut short there, without a refusal: an `answer` of more entries than may be, a `turn` of more input, a `close` that the
     /// peer did not answer, an `accept` for which the system had nothing left, a `record`
-    /// of a user or an address that was forgotten early, an `input` that was not whole when too much of that was held.
+    /// of a user or an address that was forgotten early, an `input` that was not whole when too much of that was held, `requests` that were not read at once
+    /// since they came faster than they may.
     pub cut_short: BTreeMap<&'static str, u64>,
     /// How often a channel was looked up by name: the work of the shards, counted.
     pub channel_visits: u64,

@@ -1,9 +1,12 @@
 //! What a session hears and says, in the words of its protocol.
 
+use std::time::Instant;
+
 use super::caught::{Panicked, caught};
 use super::dialog::Dialog;
 use super::summons::Manner;
 use super::trace;
+use crate::machine::Burst;
 use crate::model::{
     Answer, BadRequest, Batch, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId,
 };
@@ -14,14 +17,14 @@ impl Dialog {
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
         let mut requests = Vec::new();
         caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
-        let now = self.hub().0.runtime.now().instant;
-        if requests.is_empty() {
-            let counted = self.session.count_request(&self.seat.hub().0.limits, now);
-            return counted.map_err(|_| Close::TOO_MANY_REQUESTS);
-        }
+        let (now, limits) = (self.hub().0.runtime.now().instant, &self.seat.hub().0.limits);
+        (0..requests.len().max(1)).for_each(|_| self.session.count_request(limits, now));
+        let mut burst = Burst::of(limits);
         for request in requests {
-            if let Err(refusal) = self.session.count_request(&self.seat.hub().0.limits, now) {
+            if !burst.has_room_for(&request) {
                 let id = request.map_or_else(|bad| bad.id, |request| request.id);
+                let refusal =
+                    Refusal::too_many_requests("one message has more requests than may come at once");
                 self.answer(id, Answer::Error(refusal));
                 return Err(Close::TOO_MANY_REQUESTS);
             }
@@ -31,6 +34,12 @@ impl Dialog {
             }
         }
         Ok(())
+    }
+
+    /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
+    pub(crate) fn unread_until(&self) -> Option<Instant> {
+        let hub = &self.seat.hub().0;
+        self.session.unread_until(&hub.limits, hub.runtime.now().instant)
     }
 
     /// Takes in a ping of the peer's transport.

@@ -1,5 +1,6 @@
 //! Whether something comes more often than it may.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::model::Rate;
@@ -12,22 +13,31 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Counts one more; false if that is too many.
+    /// Counts one more, unless that is too many: then false.
     pub(crate) fn count(&mut self, rate: Rate, now: Instant) -> bool {
-        if rate.per_second == 0 {
-            return true;
+        let room = self.room_at(rate, now).is_none();
+        if room {
+            self.spend(rate, now);
         }
-        let step = Duration::from_secs(1) / rate.per_second;
-        let even = self.even.map_or(now, |even| even.max(now));
-        if even.duration_since(now) > step * (rate.burst.max(1) - 1) {
-            return false;
-        }
-        self.even = Some(even + step);
-        true
+        room
     }
-}
 
-impl Meter {
+    /// Counts one more, whether there is room or not.
+    pub(crate) fn spend(&mut self, rate: Rate, now: Instant) {
+        if rate.per_second > 0 {
+            let even = self.even.map_or(now, |even| even.max(now));
+            self.even = Some(even + Duration::from_secs(1) / rate.per_second);
+        }
+    }
+
+    /// When there is room for one more, if there is none now.
+    pub(crate) fn room_at(&self, rate: Rate, now: Instant) -> Option<Instant> {
+        let (even, per_second) = self.even.zip(NonZeroU32::new(rate.per_second))?;
+        let burst = Duration::from_secs(1) / per_second.get() * (rate.burst.max(1) - 1);
+        let excess = even.saturating_duration_since(now).saturating_sub(burst);
+        (!excess.is_zero()).then(|| now + excess)
+    }
+
     /// Of two that counted the same one, the one that has less room.
     pub(crate) fn later(self, other: Self) -> Self {
         Self { even: self.even.max(other.even) }
@@ -66,6 +76,16 @@ mod tests {
         assert!(!meter.count(rate, start + Duration::from_micros(9_999)));
         assert!(meter.count(rate, start + Duration::from_millis(10)));
         assert!(!meter.count(rate, start + Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn what_is_spent_without_room_is_waited_for() {
+        let (start, rate) = (start(), Rate { per_second: 100, burst: 200 });
+        let mut meter = Meter::default();
+        (0..400).for_each(|_| meter.spend(rate, start));
+        assert_eq!(meter.room_at(rate, start), Some(start + Duration::from_millis(2010)));
+        assert_eq!(meter.room_at(rate, start + Duration::from_millis(2010)), None);
+        assert_eq!(meter.room_at(Rate::UNBOUNDED, start), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod acts;
 mod budget;
+mod burst;
 mod channel;
 mod common;
 mod hashing;
@@ -25,6 +26,7 @@ mod waiting;
 
 pub(crate) use acts::{Acts, Forgotten};
 pub(crate) use budget::Budget;
+pub(crate) use burst::Burst;
 pub(crate) use channel::{Event, Fanout, Told};
 pub(crate) use common::Common;
 pub(crate) use incarnation::Incarnation;

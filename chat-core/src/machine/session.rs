@@ -229,15 +229,18 @@ impl<S: Staying> Session<S> {
         self.subscriptions.contains_key(channel)
     }
 
-    /// Counts a request.
-    ///
-    /// # Errors
-    /// If that is more than may be.
-    pub(crate) fn count_request(&mut self, limits: &Limits, now: Instant) -> Result<(), Refusal> {
-        let (rate, message) = (limits.requests, "requests come faster than they may");
-        let held = self.peer.as_mut().is_none_or(|peer| peer.requests.count(rate, now));
-        let counted = self.requests.count(rate, now) && held;
-        counted.then_some(()).ok_or_else(|| Refusal::too_many_requests(message))
+    /// Counts a request, whether there was room for it or not.
+    pub(crate) fn count_request(&mut self, limits: &Limits, now: Instant) {
+        self.requests.spend(limits.requests, now);
+        if let Some(peer) = &mut self.peer {
+            peer.requests.spend(limits.requests, now);
+        }
+    }
+
+    /// Until when nothing more is to be read of it, if it has asked faster than it may.
+    pub(crate) fn unread_until(&self, limits: &Limits, now: Instant) -> Option<Instant> {
+        let of_peer = self.peer.as_ref().and_then(|peer| peer.requests.room_at(limits.requests, now));
+        self.requests.room_at(limits.requests, now).max(of_peer)
     }
 
     /// Counts a control frame.

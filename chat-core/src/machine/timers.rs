@@ -15,14 +15,14 @@ pub(crate) enum Timer {
     Write,
     /// The peer is to answer a close.
     Close,
-    /// More is read of a peer that does not answer a close.
-    Farewell,
+    /// More is read: of a peer that asks faster than it may, or of one that does not answer a close.
+    Read,
     /// The session is to be refreshed.
     Expiry,
 }
 
 const ALL: [Timer; 7] =
-    [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Farewell, Timer::Expiry];
+    [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Read, Timer::Expiry];
 
 /// At most one deadline of each kind.
 #[derive(Clone, Copy, Debug, Default)]

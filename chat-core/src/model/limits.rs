@@ -43,7 +43,9 @@ pub struct Limits {
     pub answer_entries: usize,
     /// Sessions of one user: the next one is closed with 3504.
     pub user_sessions: usize,
-    /// Requests of one session: one too many is refused with 111 and closes with 3013.
+    /// Requests of one session. One that asks faster is not read until there is room again; its answers, what it is told and the server's pings go on, and
+    /// its silence is not taken for an end. One message has at most a burst of requests, and beside it as many subscribes as
+    /// [`session_channels`](Self::session_channels): the next is refused with 111 and closes with 3013.
     pub requests: Rate,
     /// Control frames of one session, pings and pongs: one too many closes with 1008.
     pub controls: Rate,

@@ -24,16 +24,11 @@ pub struct Script;
 
 impl Talk for Script {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        let line = match message {
-            Message::Text(line) => line,
+        let text = match message {
+            Message::Text(text) => text,
             Message::Binary(_) => "",
         };
-        let (id, line) = split_id(line);
-        let command = parse(line);
-        requests.push(match command {
-            Ok(command) => Ok(Request { id, command }),
-            Err(refusal) => Err(BadRequest::new(id, refusal)),
-        });
+        requests.extend(text.split('\n').map(request));
     }
 
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
@@ -172,6 +167,14 @@ fn split_id(line: &str) -> (Option<RequestId>, &str) {
     match line.strip_prefix('#').and_then(|line| line.split_once(' ')) {
         Some((id, rest)) => (Some(RequestId(id.into())), rest),
         None => (None, line),
+    }
+}
+
+fn request(line: &str) -> Result<Request, BadRequest> {
+    let (id, line) = split_id(line);
+    match parse(line) {
+        Ok(command) => Ok(Request { id, command }),
+        Err(refusal) => Err(BadRequest::new(id, refusal)),
     }
 }
 

@@ -42,6 +42,11 @@ where
         asked || self.answers.pings
     }
 
+    /// Whether it is not read since requests wait for a hook, or answers for the transport, or since it asks faster than it may.
+    fn is_unread(&self) -> bool {
+        self.held || self.dialog.waiting() >= INBOX || self.alarm.is_set(Timer::Read)
+    }
+
     pub(super) fn ring(&mut self, timer: Timer) {
         let (ping, pong) = {
             let limits = self.dialog.hub().limits();
@@ -56,8 +61,8 @@ where
                     self.alarm.set(Timer::Pong, pong);
                 }
             }
-            // Its pong may stand behind requests that wait for a hook, or for the transport: then it is not the peer who is silent.
-            Timer::Pong if self.held || self.dialog.waiting() >= INBOX => self.alarm.set(Timer::Pong, pong),
+            // Its pong may stand behind what is not read yet: then it is not the peer who is silent.
+            Timer::Pong if self.is_unread() => self.alarm.set(Timer::Pong, pong),
             Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
             Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
                 match self.ending {
@@ -70,7 +75,7 @@ where
                 self.dialog.hub().0.metrics.cut_short("close");
                 self.lose();
             }
-            Timer::Farewell => self.farewell = POLL,
+            Timer::Read => self.farewell = self.farewell.max(POLL),
             Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
             Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
