@@ -78,6 +78,7 @@ export const away = {
 
   async 'a message that closes the line, since the server takes less, is not said again, and all others go on'() {
     const ann = await person('ann', 'small', { at: await another('--message-bytes', '2000') });
+    await ann.evaluate(() => { messageBytes = MESSAGE_BYTES; });
     await say(ann, 'word '.repeat(600));
     await ann.locator('.failed .trouble').getByText('too long for this server').waitFor();
     await say(ann, 'short');
@@ -203,7 +204,7 @@ export const away = {
     await channelOf(two, 'a').click();
     await say(two, 'mine');
     await hears(bob, 'mine');
-    await one.waitForFunction(() => [...channels.get('a').entries.values()].some(({ author }) => author === 'ann'));
+    await one.waitForFunction(() => [...channels.get('a').entries.values()].some(({ author }) => author.user === 'ann'));
     equal(await badge.isVisible(), false, 'a badge for what one said oneself');
     await channelOf(two, 'b').click();
     await say(bob, 'yours');

@@ -134,17 +134,18 @@ class Channel {
     if (this === current) showHere();
   }
 
-  showTyping({ senderName, content }) {
-    if (senderName === name || !content?.typing) return;
-    this.typing.set(senderName, Date.now() + TYPING_MS);
+  showTyping(signal) {
+    const author = authorOf(signal);
+    if (author.user === user || !signal.content?.typing) return;
+    this.typing.set(author.user, { name: author.name, until: Date.now() + TYPING_MS });
     if (this === current) showTyping();
   }
 
   hear(message) {
-    const { offset, senderName } = message;
+    const { offset } = message;
     if (offset <= this.offset) return;
     this.offset = offset;
-    this.typing.delete(senderName);
+    this.typing.delete(authorOf(message).user);
     const entry = this.apply(message);
     if (this === current) {
       showTyping();
@@ -157,12 +158,14 @@ class Channel {
   }
 
   // A message, or what one says of an earlier one; `gap` is where it was missing, if it was.
-  apply({ offset, senderName, content, timestamp, edits, deletes }, gap) {
+  apply(message, gap) {
+    const { offset, content, timestamp, edits, deletes } = message;
     const about = edits ?? deletes;
     if (about !== undefined) return this.change(about, { offset, content, deleted: deletes !== undefined });
-    const entry = this.entries.get(offset) ?? this.inDoubt(offset, senderName, content) ?? new Entry(this, content);
+    const author = authorOf(message);
+    const entry = this.entries.get(offset) ?? this.inDoubt(offset, author, content) ?? new Entry(this, content);
     if (entry.offset !== undefined) return null;
-    entry.confirm(offset, senderName, timestamp, gap);
+    entry.confirm(offset, author, timestamp, gap);
     if (this.changes.has(offset)) entry.change(this.changes.get(offset));
     return entry;
   }
@@ -177,8 +180,8 @@ class Channel {
   }
 
   // One's own message whose answer was lost, which this is the copy of.
-  inDoubt(offset, senderName, content) {
-    if (senderName !== name) return undefined;
+  inDoubt(offset, author, content) {
+    if (author.user !== user) return undefined;
     return this.waiting.find((each) => !each.place && each.isInDoubt() && each.record.text === content && offset > each.record.after);
   }
 
@@ -219,7 +222,7 @@ class Channel {
   // ---- what was read ----
 
   counts(entry) {
-    return entry.offset > this.read && entry.author !== name && !entry.deleted;
+    return entry.offset > this.read && entry.author.user !== user && !entry.deleted;
   }
 
   isNew() {

@@ -23,9 +23,9 @@ class Entry {
   show(author, date) {
     this.author = author;
     this.date = date;
-    this.sender.textContent = author;
-    this.item.style.setProperty('--hue', hue(author));
-    this.item.classList.toggle('mine', author === name);
+    this.sender.textContent = author.name;
+    this.item.style.setProperty('--hue', hue(author.user));
+    this.item.classList.toggle('mine', author.user === user);
     this.time.textContent = date?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) ?? '';
     this.time.dateTime = date?.toISOString() ?? '';
     this.time.title = date?.toLocaleString() ?? '';
@@ -102,13 +102,22 @@ function follow(item) {
   const { date, author } = item.entry;
   const sameDay = before?.entry.date?.toDateString() === date.toDateString();
   if (!sameDay) item.before(dayOf(date));
-  const grouped = sameDay && item.previousElementSibling === before && before.entry.author === author && date - before.entry.date < GROUP_MS;
+  const grouped = sameDay && item.previousElementSibling === before && isSame(before.entry.author, author) && date - before.entry.date < GROUP_MS;
   item.classList.toggle('grouped', grouped);
 }
 
 function arrange(log) {
   for (const day of log.querySelectorAll('.day')) day.remove();
   for (const item of log.querySelectorAll('.message[data-offset]')) follow(item);
+}
+
+// Who said it: the server names the user where that is another word than the name that is shown.
+function authorOf({ senderName, user = senderName }) {
+  return { name: senderName, user };
+}
+
+function isSame(one, other) {
+  return one.user === other.user && one.name === other.name;
 }
 
 // Names that differ in one letter are far from each other: the golden angle apart.

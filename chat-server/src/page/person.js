@@ -5,15 +5,37 @@ const TYPING_PAUSE_MS = 2500;
 // This tab's name, and the one that was used last for those that have none yet. `user` is how the server knows who that is.
 let name = tidy(tabMemory.read('name') ?? memory.read('name'));
 let accepted = '', user = name;
+// What says who this is, where a name is not enough. It is no other tab's.
+let token = tabMemory.read('token') ?? '';
 
-function askName(why) {
-  $('refused').textContent = why;
+// Asks for a name, or for a token where that is what says who one is.
+function askWho(error) {
+  const byToken = Boolean(token) || Boolean(error && wantsToken(error));
+  const field = byToken ? $('token') : $('name');
+  $('refused').textContent = error ? reasonOf(error) : '';
   $('app').hidden = true;
   $('who').hidden = false;
   $('cancel').hidden = !accepted;
+  $('by-name').hidden = $('name').disabled = byToken;
+  $('by-token').hidden = $('token').disabled = !byToken;
   $('name').value = name;
-  $('name').focus();
-  $('name').select();
+  $('token').value = '';
+  field.focus();
+  field.select();
+}
+
+// A link may bring it: `#token=…`, or `#token=…&channel=…`. It stays neither in the address nor in the history.
+function takeToken() {
+  const brought = new URLSearchParams(location.hash.startsWith('#token=') ? location.hash.slice(1) : '');
+  if (!brought.get('token')) return false;
+  keepToken(brought.get('token'));
+  showAddress(brought.get('channel') ?? current?.name);
+  return true;
+}
+
+function keepToken(text) {
+  token = text;
+  tabMemory.write('token', text);
 }
 
 // The name as the server has it.
@@ -132,14 +154,15 @@ function walk(event) {
 
 $('who').querySelector('form').onsubmit = (event) => {
   event.preventDefault();
-  const wished = tidy($('name').value);
-  if (!wished) return;
-  name = wished;
+  const [wished, shown] = [tidy($('name').value), $('token').value.trim()];
+  if ($('name').disabled ? !shown : !wished) return;
+  if ($('name').disabled) keepToken(shown);
+  else name = wished;
   say('');
   begin();
 };
 $('cancel').onclick = cancelName;
-$('me').onclick = () => askName('');
+$('me').onclick = () => askWho();
 $('joining').onsubmit = (event) => {
   event.preventDefault();
   say('');
@@ -196,6 +219,7 @@ addEventListener('pageshow', ({ persisted }) => { if (persisted) hurry(); });
 addEventListener('pagehide', tellRead);
 addEventListener('storage', ({ key }) => { if (key === 'chat.channels' && accepted) followTabs(); });
 addEventListener('hashchange', () => {
+  if (takeToken()) return begin();
   const wished = hashChannel();
   if (wished && accepted) join(wished);
 });
@@ -208,5 +232,6 @@ visualViewport?.addEventListener('resize', fitKeyboard);
 sizes.observe($('logs'));
 sizes.observe($('channels'));
 
-if (name) begin();
-else askName('');
+takeToken();
+if (name || token) begin();
+else askWho();

@@ -32,7 +32,7 @@ function open(channel) {
   $('text').disabled = $('send').disabled = channel === null;
   writeInBox(channel?.draft ?? '');
   tabMemory.write('current', channel?.name ?? null);
-  showAddress();
+  showAddress(channel?.name);
   showUnread();
   if (!channel) return;
   channel.log.hidden = false;
@@ -46,10 +46,10 @@ function open(channel) {
   fillNext();
 }
 
-function showAddress() {
+function showAddress(channelName) {
   const { pathname, search } = location;
   // Some browsers refuse it to those who do it often.
-  try { history.replaceState(null, '', current ? '#' + encodeURIComponent(current.name) : pathname + search); } catch { /* the address stays */ }
+  try { history.replaceState(null, '', channelName ? '#' + encodeURIComponent(channelName) : pathname + search); } catch { /* the address stays */ }
 }
 
 function names(list) {
@@ -57,14 +57,14 @@ function names(list) {
 }
 
 function hereList() {
-  return current ? [...current.here.values()].sort((a, b) => a.localeCompare(b)) : [];
+  return current ? [...current.here].map(([each, shown]) => ({ user: each, name: shown })).sort((a, b) => a.name.localeCompare(b.name)) : [];
 }
 
 function showHere() {
   const list = hereList();
   const all = list.length + (current?.unlisted ?? 0);
   const shown = element('span', 'names');
-  shown.append(': ', ...names(list.slice(0, LISTED_NAMES)), all > LISTED_NAMES ? ', …' : '');
+  shown.append(': ', ...names(list.slice(0, LISTED_NAMES).map((each) => each.name)), all > LISTED_NAMES ? ', …' : '');
   $('here').hidden = all === 0;
   $('here').replaceChildren(...(all ? [element('b', '', `${all.toLocaleString()} here`), shown] : []));
   if (!$('people').hidden) showPeople();
@@ -73,8 +73,8 @@ function showHere() {
 function showPeople() {
   const list = hereList().map((each) => {
     const item = element('li');
-    item.append(element('bdi', '', each));
-    item.style.setProperty('--hue', hue(each));
+    item.append(element('bdi', '', each.name));
+    item.style.setProperty('--hue', hue(each.user));
     return item;
   });
   if (current?.unlisted) list.push(element('li', 'others', `and ${current.unlisted.toLocaleString()} more`));
@@ -96,7 +96,7 @@ function closePeople() {
 function showTyping() {
   clearTimeout(typingTimer);
   const now = Date.now();
-  const list = current ? [...current.typing].filter(([, until]) => until > now).map(([each]) => each) : [];
+  const list = current ? [...current.typing.values()].filter(({ until }) => until > now).map((each) => each.name) : [];
   if (list.length > 3) $('typing').replaceChildren(`${list.length} people are typing…`);
   else $('typing').replaceChildren(...(list.length ? [...names(list), ` ${list.length === 1 ? 'is' : 'are'} typing…`] : []));
   if (list.length) typingTimer = setTimeout(showTyping, 500);
