@@ -9,6 +9,7 @@ class Channel {
   constructor(channelName) {
     this.name = channelName;
     this.joined = false;
+    this.remembered = false; // by all tabs
     this.offset = 0;
     this.entries = new Map(); // of this epoch, by offset
     this.waiting = []; // those without a place yet, the last in the log
@@ -41,7 +42,7 @@ class Channel {
     this.badge.hidden = true;
     this.button.append(element('bdi', '', this.name), this.badge);
     this.button.onclick = (event) => {
-      open(this);
+      visit(this);
       // With a mouse one goes on by writing; a keyboard stays where it is.
       if (event.detail && matchMedia('(hover: hover)').matches) $('text').focus();
     };
@@ -306,15 +307,17 @@ function add(channelName) {
   return channel;
 }
 
-function join(wished) {
+// `how` it is opened: as a step that leads back, or in the place of the one before.
+function join(wished, how = visit) {
   const channelName = tidy(wished);
   if (!channelName) return say('That is no name of a channel.');
   if (bytes(channelName) > NAME_BYTES) return say(`The name of a channel has at most ${NAME_BYTES} bytes.`);
   const known = channels.has(channelName);
   const channel = add(channelName);
+  channel.remembered = true;
   remembered.add(channelName);
   if (!known) subscribe(channel);
-  open(channel);
+  how(channel);
 }
 
 // Goes to the neighbour, since that is what the person asked for.

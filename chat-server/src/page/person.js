@@ -73,11 +73,11 @@ function begin() {
   enter();
   connect();
   if (first) {
-    for (const each of remembered.all()) add(each);
+    for (const each of remembered.all()) addRemembered(each);
     outbox.restore();
   }
   const wished = hashChannel();
-  if (wished) join(wished);
+  if (wished) join(wished, open);
   else open(current ?? channels.get(tabMemory.read('current')) ?? channels.values().next().value ?? null);
   $(current ? 'text' : 'channel').focus();
 }
@@ -113,18 +113,25 @@ function type() {
   request({ type: 'publish', channelId: current.name, content: { typing: true }, ephemeral: true }, { refused: quiet });
 }
 
-// Another tab has joined a channel, or left one.
+function addRemembered(channelName) {
+  const channel = add(channelName);
+  channel.remembered = true;
+  return channel;
+}
+
+// Another tab has joined channels.
 function followTabs() {
-  const all = remembered.all();
-  for (const each of all) {
-    if (channels.has(each)) continue;
-    subscribe(add(each));
-  }
-  for (const channel of [...channels.values()]) {
-    if (all.includes(channel.name) || channel === current || channel.draft || channel.waiting.length) continue;
-    request({ type: 'unsubscribe', channelId: channel.name }, { refused: quiet });
-    drop(channel);
-  }
+  for (const each of remembered.all()) if (!channels.has(each)) subscribe(addRemembered(each));
+  remembered.add(...[...channels.values()].filter((each) => each.remembered).map((each) => each.name));
+}
+
+// Another tab has left a channel. This one stays where somebody reads or writes.
+function followLeaving(channel) {
+  if (!channel) return;
+  channel.remembered = false;
+  if (channel === current || channel.draft || channel.waiting.length) return;
+  request({ type: 'unsubscribe', channelId: channel.name }, { refused: quiet });
+  drop(channel);
 }
 
 // The Enter that ends a composition (Japanese, Chinese, Korean) is the composition's; Safari tells it only by its code.
@@ -155,7 +162,10 @@ function walk(event) {
 $('who').querySelector('form').onsubmit = (event) => {
   event.preventDefault();
   const [wished, shown] = [tidy($('name').value), $('token').value.trim()];
-  if ($('name').disabled ? !shown : !wished) return;
+  if ($('name').disabled ? !shown : !wished) {
+    $('refused').textContent = 'That is no name.';
+    return;
+  }
   if ($('name').disabled) keepToken(shown);
   else name = wished;
   say('');
@@ -217,11 +227,22 @@ addEventListener('online', hurry);
 addEventListener('offline', offline);
 addEventListener('pageshow', ({ persisted }) => { if (persisted) hurry(); });
 addEventListener('pagehide', tellRead);
-addEventListener('storage', ({ key }) => { if (key === 'chat.channels' && accepted) followTabs(); });
+addEventListener('storage', ({ key }) => {
+  if (!accepted) return;
+  if (key === 'chat.channels') followTabs();
+  if (key === 'chat.left') followLeaving(channels.get(memory.read('left')?.name));
+});
+// Back and forward lead to channels that one is still in; an address that somebody wrote leads to any.
+addEventListener('popstate', ({ state }) => {
+  const channel = channels.get(state?.channel);
+  if (channel) open(channel);
+  else if (state) showAddress(current?.name);
+});
 addEventListener('hashchange', () => {
+  if (history.state) return;
   if (takeToken()) return begin();
   const wished = hashChannel();
-  if (wished && accepted) join(wished);
+  if (wished && accepted) join(wished, open);
 });
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return tellRead();

@@ -46,10 +46,20 @@ function open(channel) {
   fillNext();
 }
 
+// Opens it, so that the browser's way back leads here again.
+function visit(channel) {
+  if (current && current !== channel) tryAddress('pushState', current.name);
+  open(channel);
+}
+
 function showAddress(channelName) {
+  tryAddress('replaceState', channelName);
+}
+
+// Some browsers refuse it to those who do it often: then the address stays.
+function tryAddress(how, channelName) {
   const { pathname, search } = location;
-  // Some browsers refuse it to those who do it often.
-  try { history.replaceState(null, '', channelName ? '#' + encodeURIComponent(channelName) : pathname + search); } catch { /* the address stays */ }
+  try { history[how]({ channel: channelName }, '', channelName ? '#' + encodeURIComponent(channelName) : pathname + search); } catch { /* it stays */ }
 }
 
 function names(list) {
