@@ -58,6 +58,7 @@ export const away = {
     equal(await count(bob, 'once?'), 1, 'copies at the other');
     await ann.locator('.failed').getByText('Discard').click();
     equal(await count(ann, 'once?'), 0, 'copies after it was discarded');
+    equal(await ann.evaluate(() => document.activeElement.id), 'text', 'where one writes then');
   },
 
   async 'a message in doubt for longer than its key is known is found among what was missed'() {

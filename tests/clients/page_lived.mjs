@@ -1,6 +1,6 @@
 // What one would complain of who lives in the page: on paper, zoomed, in two tabs at once, going back, in colours of one's own.
 
-import { channelOf, context, equal, hears, join, numbered, person, say, sayLines, state, tab } from './people.mjs';
+import { channelOf, context, count, equal, hears, join, numbered, person, say, sayLines, start, state, stop, tab } from './people.mjs';
 
 const seen = (page, selector) => page.locator(selector).isVisible();
 
@@ -123,6 +123,26 @@ export const lived = {
     await ann.keyboard.press('Escape');
     await join(ann, '\u00a0 ');
     await ann.locator('#said').getByText('That is no name of a channel.').waitFor();
+  },
+
+  async 'a server that stops in order says when to come back, and one does'() {
+    const [ann, bob] = [await person('ann', 'in order'), await person('bob', 'in order')];
+    await say(bob, 'before');
+    await hears(ann, 'before');
+    await ann.evaluate(() => {
+      const { hear } = globalThis;
+      globalThis.hear = (frame) => {
+        if (frame.type === 'goodbye') globalThis.told = frame.comeBack;
+        hear(frame);
+      };
+    });
+    await stop('SIGTERM');
+    await state(ann, 'waiting');
+    equal(await ann.evaluate(() => globalThis.told > 0), true, 'whether it was told when');
+    await say(ann, 'meanwhile');
+    await start();
+    await hears(bob, 'meanwhile');
+    equal(await count(bob, 'meanwhile'), 1, 'copies');
   },
 
   async 'who is away for an hour with the machine closed is there again at once'() {

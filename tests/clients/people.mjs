@@ -56,11 +56,11 @@ async function run(port, flags = []) {
   return child;
 }
 
-export const stop = () => ended(server);
+export const stop = (signal) => ended(server, signal);
 
-async function ended(child) {
+async function ended(child, signal = 'SIGKILL') {
   const over = new Promise((resolve) => child.on('exit', resolve));
-  child.kill('SIGKILL');
+  child.kill(signal);
   await over;
 }
 

@@ -28,6 +28,7 @@ class Channel {
     this.top = 0;
     this.log = element('ol');
     this.log.setAttribute('role', 'log');
+    this.log.setAttribute('aria-label', channelName);
     this.log.hidden = true;
     $('logs').append(this.log);
     sizes.observe(this.log);

@@ -6,6 +6,7 @@ class Entry {
   constructor(channel, content) {
     this.channel = channel;
     this.item = element('li', 'message');
+    this.item.setAttribute('role', 'article'); // a log is no list, and has no items
     this.item.entry = this;
     this.sender = element('bdi', 'sender');
     this.time = element('time');

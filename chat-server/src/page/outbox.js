@@ -130,7 +130,7 @@ class Unsent extends Entry {
     this.item.querySelector('.trouble')?.remove();
     const trouble = element('div', 'trouble', why + ' ');
     if (retry) trouble.append(action('Send again', () => this.again(), 'retry'));
-    trouble.append(action('Edit', () => this.edit(), 'edit'), action('Discard', () => this.remove(), 'discard'));
+    trouble.append(action('Edit', () => this.edit(), 'edit'), action('Discard', () => this.discard(), 'discard'));
     this.item.append(trouble);
   }
 
@@ -140,6 +140,11 @@ class Unsent extends Entry {
     this.remove();
     new Unsent(channel, kept).send();
     toEnd();
+    $('text').focus();
+  }
+
+  discard() {
+    this.remove();
     $('text').focus();
   }
 
