@@ -18,25 +18,6 @@ const contrast = (page, one, other) => page.evaluate(([one, other]) => {
 }, [one, other]);
 
 export const lived = {
-  async 'tabs that join at the same moment forget nothing, and what one leaves stays left'() {
-    const own = await context();
-    const one = await tab(own, 'a');
-    await one.fill('#name', 'ann');
-    await one.click('#start');
-    await state(one, 'open');
-    const two = await tab(own, 'a');
-    await state(two, 'open');
-    await Promise.all([one, two].map((page, at) => page.evaluate((at) => { for (let n = 0; n < 15; n += 1) globalThis.join(`${at} ${n}`); }, at)));
-    for (const page of [one, two]) await page.waitForFunction(() => channels.size === 32 && remembered.all().length === 32);
-    await channelOf(one, '0 3').click();
-    await one.getByLabel('Leave 1 7', { exact: true }).click();
-    await two.getByLabel('Leave 0 3', { exact: true }).click();
-    await two.waitForFunction(() => channels.size === 30);
-    await one.waitForFunction(() => channels.size === 31 && remembered.all().length === 30);
-    await join(one, 'later');
-    await two.waitForFunction(() => channels.has('later') && channels.size === 31 && remembered.all().length === 31);
-  },
-
   async 'the browser’s way back leads through the channels, and into none that was left'() {
     const ann = await person('ann', 'a');
     await join(ann, 'b');
