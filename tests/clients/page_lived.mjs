@@ -167,6 +167,40 @@ export const lived = {
     }
   },
 
+  async 'a burst of messages is laid out once, and not once for each'() {
+    const ann = await person('ann', 'burst');
+    await join(ann, 'beside burst');
+    const drawn = await ann.evaluate(async () => {
+      const counts = { drawEdges: 0, scrollToEnd: 0 };
+      for (const each of Object.keys(counts)) {
+        const before = globalThis[each];
+        globalThis[each] = () => {
+          counts[each] += 1;
+          before();
+        };
+      }
+      for (const channel of channels.values()) {
+        for (let offset = 1; offset <= 100; offset += 1) channel.hear({ offset, senderName: 'bob', content: `line ${offset}`, timestamp: new Date().toISOString() });
+      }
+      for (let frames = 0; frames < 3; frames += 1) await new Promise((next) => requestAnimationFrame(next));
+      return counts;
+    });
+    if (drawn.drawEdges > 4 || drawn.scrollToEnd > 4) throw new Error(`${JSON.stringify(drawn)} for 300 messages`);
+    await ann.waitForFunction(() => isAtEnd() && current.entries.size === 100);
+    await channelOf(ann, 'burst').locator('.unread').getByText('99+').waitFor();
+  },
+
+  async 'no message is so written that the page stands still over it'() {
+    const ann = await person('ann', 'still');
+    const spent = await ann.evaluate(() => {
+      const begun = performance.now();
+      const hostile = ['['.repeat(30000) + 'www.x' + ')'.repeat(30000), 'https://' + '.'.repeat(60000), 'http://a'.repeat(8000), 'www.' + '(a)'.repeat(20000) + '.)'.repeat(5)];
+      for (const each of hostile) linked(each);
+      return performance.now() - begun;
+    });
+    if (spent > 2000) throw new Error(`${spent} ms`);
+  },
+
   async 'several lines are pasted, sent, and copied as they were'() {
     const ann = await person('ann', 'lines', { permissions: ['local-network-access', 'clipboard-read', 'clipboard-write'] });
     const text = '  one\ntwo\n\nthree\t👩‍👩‍👧‍👦';

@@ -191,7 +191,6 @@ class Channel {
   append(item) {
     this.log.insertBefore(item, this.waiting[0]?.item ?? null);
     this.trim();
-    if (this === current && this.stuck) scrollToEnd();
   }
 
   // Who has scrolled up keeps more, but not all there ever was.
@@ -242,14 +241,14 @@ class Channel {
     this.toldRead = Math.max(this.toldRead, offset);
     if (offset <= this.read) return;
     this.read = offset;
-    this.recount();
+    if (this.unread) this.recount();
   }
 
   // All that is here has been seen.
   see() {
     if (this.read >= this.offset) return;
     this.read = this.offset;
-    this.recount();
+    if (this.unread) this.recount();
     // The more are here, the more hear of it: the later it is told.
     readTimer ??= setTimeout(tellRead, READ_MS + READ_MS_EACH * (this.here.size + this.unlisted));
   }

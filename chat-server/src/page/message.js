@@ -46,7 +46,6 @@ class Entry {
     if (gap) return gap.item.after(item);
     channel.append(item);
     follow(item);
-    if (channel === current && channel.stuck) scrollToEnd();
   }
 
   // What its author made of it later.
@@ -83,12 +82,16 @@ function isAddress(text) {
 
 // Without the sentence's own signs behind it; a bracket stays if it was opened within.
 function ended(address) {
-  for (;;) {
-    const last = address.at(-1);
+  const counts = {};
+  for (const each of address) if ('()[]{}'.includes(each)) counts[each] = (counts[each] ?? 0) + 1;
+  let end = address.length;
+  for (; end > 0; end -= 1) {
+    const last = address[end - 1];
     const opener = { ')': '(', ']': '[', '}': '{' }[last];
-    if (opener ? address.split(opener).length >= address.split(last).length : !/[.,;:!?'*_~…”’»。，、！？）」]/.test(last)) return address;
-    address = address.slice(0, -1);
+    if (opener ? (counts[opener] ?? 0) >= counts[last] : !/[.,;:!?'*_~…”’»。，、！？）」]/.test(last)) break;
+    if (opener) counts[last] -= 1;
   }
+  return address.slice(0, end);
 }
 
 function dayOf(date) {

@@ -1,7 +1,7 @@
 // ---- what is seen of it ----
 
 const LISTED_NAMES = 30;
-let typingTimer;
+let typingTimer, edgesFrame;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -119,8 +119,14 @@ function showUnread() {
   showEdges();
 }
 
-// Unread channels that the list's edges hide.
+// Once for all that changes it before it is drawn: it looks at each channel's place.
 function showEdges() {
+  edgesFrame ??= requestAnimationFrame(drawEdges);
+}
+
+// Unread channels that the list's edges hide.
+function drawEdges() {
+  edgesFrame = undefined;
   const view = $('channels').getBoundingClientRect();
   const hidden = { before: [], after: [] };
   for (const channel of channels.values()) {
