@@ -96,6 +96,7 @@ export const life = {
     const ann = await person('ann', 'net');
     await ann.context().setOffline(true);
     await ann.locator('#state').getByText('You are offline').waitFor();
+    equal(await ann.evaluate(() => getComputedStyle(document.querySelector('#here')).opacity), '1', 'how much is left to read of who was here');
     await say(ann, 'when I am back');
     await ann.locator('.pending').waitFor();
     await ann.context().setOffline(false);
