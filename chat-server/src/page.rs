@@ -16,6 +16,7 @@ const SCRIPT: &str = concat!(
     include_str!("page/message.js"),
     include_str!("page/outbox.js"),
     include_str!("page/view.js"),
+    include_str!("page/who.js"),
     include_str!("page/person.js"),
 );
 

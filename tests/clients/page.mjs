@@ -9,9 +9,12 @@ import { browser, everybodyGoes, stop, values } from './people.mjs';
 import { pictures } from './page_pictures.mjs';
 import { away } from './page_away.mjs';
 import { life } from './page_life.mjs';
+import { lived } from './page_lived.mjs';
+import { tabs } from './page_tabs.mjs';
 import { talk } from './page_talk.mjs';
+import { who } from './page_who.mjs';
 
-const cases = { ...talk, ...away, ...life };
+const cases = { ...talk, ...away, ...life, ...lived, ...tabs, ...who };
 const wanted = Object.entries(cases).filter(([sentence]) => sentence.includes(values.only ?? ''));
 let failed = 0;
 try {

@@ -96,6 +96,7 @@ export const life = {
     const ann = await person('ann', 'net');
     await ann.context().setOffline(true);
     await ann.locator('#state').getByText('You are offline').waitFor();
+    equal(await ann.evaluate(() => getComputedStyle(document.querySelector('#here')).opacity), '1', 'how much is left to read of who was here');
     await say(ann, 'when I am back');
     await ann.locator('.pending').waitFor();
     await ann.context().setOffline(false);
@@ -159,11 +160,12 @@ export const life = {
     const tree = await (await ann.context().newCDPSession(ann)).send('Accessibility.getFullAXTree');
     const told = tree.nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value ?? ''}`);
     equal(told.filter((each) => each === 'StaticText ann').length >= 3, true, 'names of who wrote, and one’s own');
-    const wanted = ['button ear', 'button Leave ear', 'button You are ann: change your name', 'textbox Message', 'log ', 'navigation Channels', 'region Messages'];
+    const wanted = ['button ear', 'button Leave ear', 'button You are ann: change your name', 'textbox Message', 'log ear', 'navigation Channels', 'region Messages'];
     for (const each of wanted) {
       if (!told.some((one) => one.toLowerCase().trim() === each.toLowerCase().trim())) throw new Error(`it hears no “${each}”: ${told.join('; ')}`);
     }
     equal(told.filter((each) => /^(button|textbox|link) ?$/.test(each)).length, 0, 'controls without a name');
+    equal(told.filter((each) => each.startsWith('article')).length, 2, 'messages, each by itself');
   },
 
   async 'with many channels the arrows walk the list, and Escape goes back to writing'() {

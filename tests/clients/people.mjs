@@ -56,11 +56,11 @@ async function run(port, flags = []) {
   return child;
 }
 
-export const stop = () => ended(server);
+export const stop = (signal) => ended(server, signal);
 
-async function ended(child) {
+async function ended(child, signal = 'SIGKILL') {
   const over = new Promise((resolve) => child.on('exit', resolve));
-  child.kill('SIGKILL');
+  child.kill(signal);
   await over;
 }
 
@@ -81,14 +81,16 @@ export async function everybodyGoes() {
   for (const close of closers.splice(0)) await close();
 }
 
-export async function tab(own, channel, at = base) {
+export const tab = (own, channel, at = base) => visit(own, `${at}#${encodeURIComponent(channel)}`);
+
+export async function visit(own, address) {
   const page = await own.newPage();
   page.setDefaultTimeout(WAIT_MS);
   page.dialogs = 0;
   page.on('dialog', (dialog) => { page.dialogs += 1; dialog.dismiss(); });
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(String(error)));
-  await page.goto(`${at}#${encodeURIComponent(channel)}`);
+  await page.goto(address);
   return page;
 }
 

@@ -67,6 +67,27 @@ fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
 }
 
 #[test]
+fn a_message_says_which_user_wrote_it_if_another_word_is_shown() {
+    let server = server();
+    let mut ann = Member::connect_to(
+        server.address,
+        &format!("/ws?token={}", token(&json!({"sub":"u-7","name":"Ann"}))),
+    );
+    let mut bob = Member::connect_to(server.address, &format!("/ws?token={}", token(&json!({"sub":"bob"}))));
+    for (member, name, user) in [(&mut ann, "Ann", json!("u-7")), (&mut bob, "bob", Value::Null)] {
+        member.subscribe("room");
+        for ephemeral in [false, true] {
+            member.say(&json!({"type":"publish","channelId":"room","content":1,"ephemeral":ephemeral}));
+            let said = member.hear();
+            assert_eq!((&said["senderName"], &said["user"]), (&json!(name), &user), "{said}");
+        }
+        member.say(&json!({"type":"history","channelId":"room","reverse":true,"limit":1}));
+        let kept = member.hear()["messages"][0].clone();
+        assert_eq!((&kept["senderName"], &kept["user"]), (&json!(name), &user), "{kept}");
+    }
+}
+
+#[test]
 fn an_empty_secret_is_none_and_the_server_does_not_start_with_it() {
     let started = std::process::Command::new(chat_tests::program::server())
         .args(["--listen", "127.0.0.1:0", "--store", "none", "--jwt-secret", ""])

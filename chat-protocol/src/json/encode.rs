@@ -21,6 +21,7 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
         place(publication, out);
     }
     said(publication, out);
+    author(publication, out);
     out.push(b'}');
 }
 
@@ -88,7 +89,18 @@ fn kept(publication: &Publication, out: &mut Vec<u8>) {
     out.push(b'{');
     place(publication, out);
     said(publication, out);
+    author(publication, out);
     out.push(b'}');
+}
+
+/// The user who said it, as presence names it, unless that is the name that is shown.
+fn author(publication: &Publication, out: &mut Vec<u8>) {
+    let name = publication.message.sender_name.as_str();
+    publication
+        .author
+        .iter()
+        .filter(|user| user.as_str() != name)
+        .for_each(|user| field("user", user.as_str(), out));
 }
 
 fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
@@ -101,7 +113,8 @@ fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
+/// `message_bytes` is told to who comes in.
+pub(super) fn reply(reply: &Reply, message_bytes: Option<usize>, out: &mut Vec<u8>) {
     let id = reply.id.as_ref();
     match &reply.answer {
         Answer::Connected(Connected { session, name, user, expires, data, .. }) => {
@@ -114,6 +127,7 @@ pub(super) fn reply(reply: &Reply, out: &mut Vec<u8>) {
                 field("user", user.as_str(), out);
             }
             expiry(*expires, out);
+            message_bytes.iter().for_each(|bytes| number_field("messageBytes", *bytes as u64, out));
             extra(data, out);
         }
         Answer::Refreshed { expires } => {
@@ -232,7 +246,7 @@ mod tests {
 
     fn text(answer: Answer) -> String {
         let mut out = Vec::new();
-        reply(&Reply { id: Some(RequestId("3".into())), answer }, &mut out);
+        reply(&Reply { id: Some(RequestId("3".into())), answer }, None, &mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 
@@ -247,7 +261,7 @@ mod tests {
             channel_id: channel.clone(),
         };
         let mut out = Vec::new();
-        let said = Publication {
+        let mut said = Publication {
             offset: Offset(58),
             previous: Offset(57),
             epoch: Epoch(1),
@@ -264,6 +278,13 @@ mod tests {
             String::from_utf8_lossy(&out),
             r#"{"type":"message","channelId":"room-1","offset":58,"senderName":"ann","content":"hi","timestamp":"2026-11-23T18:00:00.123Z"}"#
         );
+        for (user, told) in [("ann", ""), ("u-1", r#","user":"u-1""#)] {
+            said.author = Some(user.parse().expect("a name"));
+            let mut out = Vec::new();
+            kept(&said, &mut out);
+            let end = format!(r#""timestamp":"2026-11-23T18:00:00.123Z"{told}}}"#);
+            assert!(String::from_utf8_lossy(&out).ends_with(&end), "its author, unless it is the name");
+        }
         let (epoch, offset) = (Epoch(0x5f1c_9a02_e7b3_d846), Offset(57));
         let pairs = [
             (

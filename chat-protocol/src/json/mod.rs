@@ -13,6 +13,9 @@ use chat_core::{
 };
 use serde::Serialize;
 
+/// What a client may take a message's bytes to be at most, unless it is told another bound.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
 /// The plain protocol, as `docs/protocol.md` specifies it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
@@ -27,7 +30,11 @@ impl Protocol for Json {
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(Spoken { depth: limits.json_depth })
+        let bound = limits.message_bytes;
+        Box::new(Spoken {
+            depth: limits.json_depth,
+            message_bytes: (bound != MESSAGE_BYTES).then_some(bound),
+        })
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -53,6 +60,8 @@ impl Protocol for Json {
 /// One session's side.
 struct Spoken {
     depth: usize,
+    /// The bound of a message, if clients have to be told.
+    message_bytes: Option<usize>,
 }
 
 impl Talk for Spoken {
@@ -61,7 +70,7 @@ impl Talk for Spoken {
     }
 
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
-        out.text(|out| encode::reply(reply, out));
+        out.text(|out| encode::reply(reply, self.message_bytes, out));
         if let Answer::Connected(connected) = &reply.answer {
             connected.subscriptions.iter().for_each(|one| out.text(|out| encode::subscribed(None, one, out)));
         }

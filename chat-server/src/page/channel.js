@@ -9,6 +9,7 @@ class Channel {
   constructor(channelName) {
     this.name = channelName;
     this.joined = false;
+    this.remembered = false; // by all tabs
     this.offset = 0;
     this.entries = new Map(); // of this epoch, by offset
     this.waiting = []; // those without a place yet, the last in the log
@@ -27,6 +28,7 @@ class Channel {
     this.top = 0;
     this.log = element('ol');
     this.log.setAttribute('role', 'log');
+    this.log.setAttribute('aria-label', channelName);
     this.log.hidden = true;
     $('logs').append(this.log);
     sizes.observe(this.log);
@@ -41,7 +43,7 @@ class Channel {
     this.badge.hidden = true;
     this.button.append(element('bdi', '', this.name), this.badge);
     this.button.onclick = (event) => {
-      open(this);
+      visit(this);
       // With a mouse one goes on by writing; a keyboard stays where it is.
       if (event.detail && matchMedia('(hover: hover)').matches) $('text').focus();
     };
@@ -134,17 +136,18 @@ class Channel {
     if (this === current) showHere();
   }
 
-  showTyping({ senderName, content }) {
-    if (senderName === name || !content?.typing) return;
-    this.typing.set(senderName, Date.now() + TYPING_MS);
+  showTyping(signal) {
+    const author = authorOf(signal);
+    if (author.user === user || !signal.content?.typing) return;
+    this.typing.set(author.user, { name: author.name, until: Date.now() + TYPING_MS });
     if (this === current) showTyping();
   }
 
   hear(message) {
-    const { offset, senderName } = message;
+    const { offset } = message;
     if (offset <= this.offset) return;
     this.offset = offset;
-    this.typing.delete(senderName);
+    this.typing.delete(authorOf(message).user);
     const entry = this.apply(message);
     if (this === current) {
       showTyping();
@@ -157,12 +160,14 @@ class Channel {
   }
 
   // A message, or what one says of an earlier one; `gap` is where it was missing, if it was.
-  apply({ offset, senderName, content, timestamp, edits, deletes }, gap) {
+  apply(message, gap) {
+    const { offset, content, timestamp, edits, deletes } = message;
     const about = edits ?? deletes;
     if (about !== undefined) return this.change(about, { offset, content, deleted: deletes !== undefined });
-    const entry = this.entries.get(offset) ?? this.inDoubt(offset, senderName, content) ?? new Entry(this, content);
+    const author = authorOf(message);
+    const entry = this.entries.get(offset) ?? this.inDoubt(offset, author, content) ?? new Entry(this, content);
     if (entry.offset !== undefined) return null;
-    entry.confirm(offset, senderName, timestamp, gap);
+    entry.confirm(offset, author, timestamp, gap);
     if (this.changes.has(offset)) entry.change(this.changes.get(offset));
     return entry;
   }
@@ -177,8 +182,8 @@ class Channel {
   }
 
   // One's own message whose answer was lost, which this is the copy of.
-  inDoubt(offset, senderName, content) {
-    if (senderName !== name) return undefined;
+  inDoubt(offset, author, content) {
+    if (author.user !== user) return undefined;
     return this.waiting.find((each) => !each.place && each.isInDoubt() && each.record.text === content && offset > each.record.after);
   }
 
@@ -186,7 +191,6 @@ class Channel {
   append(item) {
     this.log.insertBefore(item, this.waiting[0]?.item ?? null);
     this.trim();
-    if (this === current && this.stuck) scrollToEnd();
   }
 
   // Who has scrolled up keeps more, but not all there ever was.
@@ -219,7 +223,7 @@ class Channel {
   // ---- what was read ----
 
   counts(entry) {
-    return entry.offset > this.read && entry.author !== name && !entry.deleted;
+    return entry.offset > this.read && entry.author.user !== user && !entry.deleted;
   }
 
   isNew() {
@@ -237,14 +241,14 @@ class Channel {
     this.toldRead = Math.max(this.toldRead, offset);
     if (offset <= this.read) return;
     this.read = offset;
-    this.recount();
+    if (this.unread) this.recount();
   }
 
   // All that is here has been seen.
   see() {
     if (this.read >= this.offset) return;
     this.read = this.offset;
-    this.recount();
+    if (this.unread) this.recount();
     // The more are here, the more hear of it: the later it is told.
     readTimer ??= setTimeout(tellRead, READ_MS + READ_MS_EACH * (this.here.size + this.unlisted));
   }
@@ -303,15 +307,17 @@ function add(channelName) {
   return channel;
 }
 
-function join(wished) {
+// `how` it is opened: as a step that leads back, or in the place of the one before.
+function join(wished, how = visit) {
   const channelName = tidy(wished);
   if (!channelName) return say('That is no name of a channel.');
   if (bytes(channelName) > NAME_BYTES) return say(`The name of a channel has at most ${NAME_BYTES} bytes.`);
   const known = channels.has(channelName);
   const channel = add(channelName);
+  channel.remembered = true;
   remembered.add(channelName);
   if (!known) subscribe(channel);
-  open(channel);
+  how(channel);
 }
 
 // Goes to the neighbour, since that is what the person asked for.

@@ -3,11 +3,13 @@
 const PING_MS = 20000, OPEN_MS = 15000, SILENCE_MS = 10000, FIRST_PAUSE_MS = 500, LAST_PAUSE_MS = 15000;
 // A line that is slower than this, in bytes of a millisecond, is given up.
 const SLOWEST = 4;
+// How many bytes a message may have, unless the server says another bound.
+const MESSAGE_BYTES = 65536;
 
 const requests = new Map();
 let socket = null, lastId = 0, attempt = 0, comeBack = 0, retryTimer, pingTimer, silenceTimer;
 // Since when nothing was heard though something was asked, and how many bytes were sent since.
-let silentSince = 0, unheard = 0;
+let silentSince = 0, unheard = 0, messageBytes = MESSAGE_BYTES;
 
 function setState(state, text) {
   document.body.dataset.state = state;
@@ -34,12 +36,12 @@ function connect() {
   silenceTimer = setTimeout(() => lost(1006, ''), OPEN_MS);
   socket.onopen = () => {
     heardSomething();
-    request({ type: 'connect', name }, {
+    request({ type: 'connect', name: name || undefined, token: token || undefined }, {
       answered: welcome,
       refused(error) {
         if (isTemporary(error)) return lost(1006, '');
         abandon();
-        return askName(reasonOf(error));
+        return askWho(error);
       },
     });
     for (const channel of channels.values()) subscribe(channel);
@@ -56,6 +58,7 @@ function welcome(frame) {
   attempt = 0;
   setState('open', 'Connected');
   user = frame.user ?? frame.name;
+  messageBytes = frame.messageBytes ?? MESSAGE_BYTES;
   accept(frame.name);
 }
 
@@ -160,6 +163,11 @@ function hear(frame) {
 // Not now; else never.
 function isTemporary({ code }) {
   return [100, 108, 111].includes(code);
+}
+
+// The server does not know who this is: it wants a token, or another.
+function wantsToken({ code }) {
+  return [101, 109].includes(code);
 }
 
 function reasonOf({ reason, message }) {

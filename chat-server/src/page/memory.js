@@ -35,18 +35,20 @@ function bytes(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// The channels that one is in. Each tab adds and takes away its own: it does not know what the others have done.
+// The channels that one is in. Two tabs that write at the same moment overwrite each other: what is not in the list is put there again by the tab that
+// joined it, and what was left is said beside it.
 const remembered = {
   all() {
     const list = memory.read('channels');
     if (!Array.isArray(list)) return ['lobby'];
     return [...new Set(list.map(tidy))].filter((each) => each && bytes(each) <= NAME_BYTES);
   },
-  add(name) {
+  add(...names) {
     const all = this.all();
-    if (!all.includes(name) || !memory.read('channels')) memory.write('channels', [...new Set([...all, name])]);
+    if (names.some((each) => !all.includes(each)) || !memory.read('channels')) memory.write('channels', [...new Set([...all, ...names])]);
   },
   remove(name) {
+    memory.write('left', { name, key: newKey() });
     memory.write('channels', this.all().filter((each) => each !== name));
   },
 };

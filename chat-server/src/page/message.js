@@ -6,6 +6,7 @@ class Entry {
   constructor(channel, content) {
     this.channel = channel;
     this.item = element('li', 'message');
+    this.item.setAttribute('role', 'article'); // a log is no list, and has no items
     this.item.entry = this;
     this.sender = element('bdi', 'sender');
     this.time = element('time');
@@ -23,9 +24,9 @@ class Entry {
   show(author, date) {
     this.author = author;
     this.date = date;
-    this.sender.textContent = author;
-    this.item.style.setProperty('--hue', hue(author));
-    this.item.classList.toggle('mine', author === name);
+    this.sender.textContent = author.name;
+    this.item.style.setProperty('--hue', hue(author.user));
+    this.item.classList.toggle('mine', author.user === user);
     this.time.textContent = date?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) ?? '';
     this.time.dateTime = date?.toISOString() ?? '';
     this.time.title = date?.toLocaleString() ?? '';
@@ -45,7 +46,6 @@ class Entry {
     if (gap) return gap.item.after(item);
     channel.append(item);
     follow(item);
-    if (channel === current && channel.stuck) scrollToEnd();
   }
 
   // What its author made of it later.
@@ -82,12 +82,16 @@ function isAddress(text) {
 
 // Without the sentence's own signs behind it; a bracket stays if it was opened within.
 function ended(address) {
-  for (;;) {
-    const last = address.at(-1);
+  const counts = {};
+  for (const each of address) if ('()[]{}'.includes(each)) counts[each] = (counts[each] ?? 0) + 1;
+  let end = address.length;
+  for (; end > 0; end -= 1) {
+    const last = address[end - 1];
     const opener = { ')': '(', ']': '[', '}': '{' }[last];
-    if (opener ? address.split(opener).length >= address.split(last).length : !/[.,;:!?'*_~…”’»。，、！？）」]/.test(last)) return address;
-    address = address.slice(0, -1);
+    if (opener ? (counts[opener] ?? 0) >= counts[last] : !/[.,;:!?'*_~…”’»。，、！？）」]/.test(last)) break;
+    if (opener) counts[last] -= 1;
   }
+  return address.slice(0, end);
 }
 
 function dayOf(date) {
@@ -102,13 +106,22 @@ function follow(item) {
   const { date, author } = item.entry;
   const sameDay = before?.entry.date?.toDateString() === date.toDateString();
   if (!sameDay) item.before(dayOf(date));
-  const grouped = sameDay && item.previousElementSibling === before && before.entry.author === author && date - before.entry.date < GROUP_MS;
+  const grouped = sameDay && item.previousElementSibling === before && isSame(before.entry.author, author) && date - before.entry.date < GROUP_MS;
   item.classList.toggle('grouped', grouped);
 }
 
 function arrange(log) {
   for (const day of log.querySelectorAll('.day')) day.remove();
   for (const item of log.querySelectorAll('.message[data-offset]')) follow(item);
+}
+
+// Who said it: the server names the user where that is another word than the name that is shown.
+function authorOf({ senderName, user = senderName }) {
+  return { name: senderName, user };
+}
+
+function isSame(one, other) {
+  return one.user === other.user && one.name === other.name;
 }
 
 // Names that differ in one letter are far from each other: the golden angle apart.

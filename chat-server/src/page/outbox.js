@@ -1,7 +1,7 @@
 // ---- what was written and has no place yet ----
 
 // The server knows a key for five minutes; the first frame with it may have been on its way for a while.
-const FRAME_BYTES = 65536, FRAME_ROOM = 256, KEY_MS = 240000, WAITING = 100, WAITING_LENGTH = 1000000;
+const FRAME_ROOM = 256, KEY_MS = 240000, WAITING = 100, WAITING_LENGTH = 1000000;
 
 // All channels' messages that wait, kept over a reload of this tab.
 const outbox = {
@@ -46,8 +46,8 @@ function newKey() {
 
 // How many bytes more than may go at once.
 function excess(channel, text) {
-  if (text.length < FRAME_BYTES / 12) return 0;
-  return bytes(JSON.stringify({ channelId: channel.name, content: whole(text) })) + FRAME_ROOM - FRAME_BYTES;
+  if (text.length < messageBytes / 12) return 0;
+  return bytes(JSON.stringify({ channelId: channel.name, content: whole(text) })) + FRAME_ROOM - messageBytes;
 }
 
 // One's own message. It is sent when its channel is joined, again with its key as long as no answer came, and so is said once.
@@ -56,7 +56,7 @@ class Unsent extends Entry {
     super(channel, record.text);
     this.record = record;
     this.item.classList.add('pending');
-    this.show(name);
+    this.show({ name, user });
     channel.log.append(this.item);
     outbox.add(this);
   }
@@ -130,7 +130,7 @@ class Unsent extends Entry {
     this.item.querySelector('.trouble')?.remove();
     const trouble = element('div', 'trouble', why + ' ');
     if (retry) trouble.append(action('Send again', () => this.again(), 'retry'));
-    trouble.append(action('Edit', () => this.edit(), 'edit'), action('Discard', () => this.remove(), 'discard'));
+    trouble.append(action('Edit', () => this.edit(), 'edit'), action('Discard', () => this.discard(), 'discard'));
     this.item.append(trouble);
   }
 
@@ -140,6 +140,11 @@ class Unsent extends Entry {
     this.remove();
     new Unsent(channel, kept).send();
     toEnd();
+    $('text').focus();
+  }
+
+  discard() {
+    this.remove();
     $('text').focus();
   }
 

@@ -2,41 +2,6 @@
 
 const TYPING_PAUSE_MS = 2500;
 
-// This tab's name, and the one that was used last for those that have none yet. `user` is how the server knows who that is.
-let name = tidy(tabMemory.read('name') ?? memory.read('name'));
-let accepted = '', user = name;
-
-function askName(why) {
-  $('refused').textContent = why;
-  $('app').hidden = true;
-  $('who').hidden = false;
-  $('cancel').hidden = !accepted;
-  $('name').value = name;
-  $('name').focus();
-  $('name').select();
-}
-
-// The name as the server has it.
-function accept(shown) {
-  name = accepted = shown;
-  tabMemory.write('name', shown);
-  memory.write('name', shown);
-  showName();
-}
-
-function showName() {
-  $('me').querySelector('bdi').textContent = name;
-  $('me').setAttribute('aria-label', `You are ${name}: change your name`);
-}
-
-function cancelName() {
-  if (!accepted || $('who').hidden) return;
-  name = accepted;
-  enter();
-  if (!socket) connect();
-  $('me').focus();
-}
-
 function enter() {
   $('who').hidden = true;
   $('app').hidden = false;
@@ -51,11 +16,11 @@ function begin() {
   enter();
   connect();
   if (first) {
-    for (const each of remembered.all()) add(each);
+    for (const each of remembered.all()) addRemembered(each);
     outbox.restore();
   }
   const wished = hashChannel();
-  if (wished) join(wished);
+  if (wished) join(wished, open);
   else open(current ?? channels.get(tabMemory.read('current')) ?? channels.values().next().value ?? null);
   $(current ? 'text' : 'channel').focus();
 }
@@ -91,18 +56,25 @@ function type() {
   request({ type: 'publish', channelId: current.name, content: { typing: true }, ephemeral: true }, { refused: quiet });
 }
 
-// Another tab has joined a channel, or left one.
+function addRemembered(channelName) {
+  const channel = add(channelName);
+  channel.remembered = true;
+  return channel;
+}
+
+// Another tab has joined channels.
 function followTabs() {
-  const all = remembered.all();
-  for (const each of all) {
-    if (channels.has(each)) continue;
-    subscribe(add(each));
-  }
-  for (const channel of [...channels.values()]) {
-    if (all.includes(channel.name) || channel === current || channel.draft || channel.waiting.length) continue;
-    request({ type: 'unsubscribe', channelId: channel.name }, { refused: quiet });
-    drop(channel);
-  }
+  for (const each of remembered.all()) if (!channels.has(each)) subscribe(addRemembered(each));
+  remembered.add(...[...channels.values()].filter((each) => each.remembered).map((each) => each.name));
+}
+
+// Another tab has left a channel. This one stays where somebody reads or writes.
+function followLeaving(channel) {
+  if (!channel) return;
+  channel.remembered = false;
+  if (channel === current || channel.draft || channel.waiting.length) return;
+  request({ type: 'unsubscribe', channelId: channel.name }, { refused: quiet });
+  drop(channel);
 }
 
 // The Enter that ends a composition (Japanese, Chinese, Korean) is the composition's; Safari tells it only by its code.
@@ -132,14 +104,10 @@ function walk(event) {
 
 $('who').querySelector('form').onsubmit = (event) => {
   event.preventDefault();
-  const wished = tidy($('name').value);
-  if (!wished) return;
-  name = wished;
-  say('');
-  begin();
+  answerWho();
 };
 $('cancel').onclick = cancelName;
-$('me').onclick = () => askName('');
+$('me').onclick = () => askWho();
 $('joining').onsubmit = (event) => {
   event.preventDefault();
   say('');
@@ -194,10 +162,22 @@ addEventListener('online', hurry);
 addEventListener('offline', offline);
 addEventListener('pageshow', ({ persisted }) => { if (persisted) hurry(); });
 addEventListener('pagehide', tellRead);
-addEventListener('storage', ({ key }) => { if (key === 'chat.channels' && accepted) followTabs(); });
+addEventListener('storage', ({ key }) => {
+  if (!accepted) return;
+  if (key === 'chat.channels') followTabs();
+  if (key === 'chat.left') followLeaving(channels.get(memory.read('left')?.name));
+});
+// Back and forward lead to channels that one is still in; an address that somebody wrote leads to any.
+addEventListener('popstate', ({ state }) => {
+  const channel = channels.get(state?.channel);
+  if (channel) open(channel);
+  else if (state) showAddress(current?.name);
+});
 addEventListener('hashchange', () => {
+  if (history.state) return;
+  if (takeToken()) return begin();
   const wished = hashChannel();
-  if (wished && accepted) join(wished);
+  if (wished && accepted) join(wished, open);
 });
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return tellRead();
@@ -208,5 +188,6 @@ visualViewport?.addEventListener('resize', fitKeyboard);
 sizes.observe($('logs'));
 sizes.observe($('channels'));
 
-if (name) begin();
-else askName('');
+takeToken();
+if (name || token) begin();
+else askWho();

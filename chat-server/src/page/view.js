@@ -1,7 +1,7 @@
 // ---- what is seen of it ----
 
 const LISTED_NAMES = 30;
-let typingTimer;
+let typingTimer, edgesFrame;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -32,7 +32,7 @@ function open(channel) {
   $('text').disabled = $('send').disabled = channel === null;
   writeInBox(channel?.draft ?? '');
   tabMemory.write('current', channel?.name ?? null);
-  showAddress();
+  showAddress(channel?.name);
   showUnread();
   if (!channel) return;
   channel.log.hidden = false;
@@ -46,10 +46,20 @@ function open(channel) {
   fillNext();
 }
 
-function showAddress() {
+// Opens it, so that the browser's way back leads here again.
+function visit(channel) {
+  if (current && current !== channel) tryAddress('pushState', current.name);
+  open(channel);
+}
+
+function showAddress(channelName) {
+  tryAddress('replaceState', channelName);
+}
+
+// Some browsers refuse it to those who do it often: then the address stays.
+function tryAddress(how, channelName) {
   const { pathname, search } = location;
-  // Some browsers refuse it to those who do it often.
-  try { history.replaceState(null, '', current ? '#' + encodeURIComponent(current.name) : pathname + search); } catch { /* the address stays */ }
+  try { history[how]({ channel: channelName }, '', channelName ? '#' + encodeURIComponent(channelName) : pathname + search); } catch { /* it stays */ }
 }
 
 function names(list) {
@@ -57,14 +67,14 @@ function names(list) {
 }
 
 function hereList() {
-  return current ? [...current.here.values()].sort((a, b) => a.localeCompare(b)) : [];
+  return current ? [...current.here].map(([each, shown]) => ({ user: each, name: shown })).sort((a, b) => a.name.localeCompare(b.name)) : [];
 }
 
 function showHere() {
   const list = hereList();
   const all = list.length + (current?.unlisted ?? 0);
   const shown = element('span', 'names');
-  shown.append(': ', ...names(list.slice(0, LISTED_NAMES)), all > LISTED_NAMES ? ', …' : '');
+  shown.append(': ', ...names(list.slice(0, LISTED_NAMES).map((each) => each.name)), all > LISTED_NAMES ? ', …' : '');
   $('here').hidden = all === 0;
   $('here').replaceChildren(...(all ? [element('b', '', `${all.toLocaleString()} here`), shown] : []));
   if (!$('people').hidden) showPeople();
@@ -73,8 +83,8 @@ function showHere() {
 function showPeople() {
   const list = hereList().map((each) => {
     const item = element('li');
-    item.append(element('bdi', '', each));
-    item.style.setProperty('--hue', hue(each));
+    item.append(element('bdi', '', each.name));
+    item.style.setProperty('--hue', hue(each.user));
     return item;
   });
   if (current?.unlisted) list.push(element('li', 'others', `and ${current.unlisted.toLocaleString()} more`));
@@ -96,7 +106,7 @@ function closePeople() {
 function showTyping() {
   clearTimeout(typingTimer);
   const now = Date.now();
-  const list = current ? [...current.typing].filter(([, until]) => until > now).map(([each]) => each) : [];
+  const list = current ? [...current.typing.values()].filter(({ until }) => until > now).map((each) => each.name) : [];
   if (list.length > 3) $('typing').replaceChildren(`${list.length} people are typing…`);
   else $('typing').replaceChildren(...(list.length ? [...names(list), ` ${list.length === 1 ? 'is' : 'are'} typing…`] : []));
   if (list.length) typingTimer = setTimeout(showTyping, 500);
@@ -109,8 +119,14 @@ function showUnread() {
   showEdges();
 }
 
-// Unread channels that the list's edges hide.
+// Once for all that changes it before it is drawn: it looks at each channel's place.
 function showEdges() {
+  edgesFrame ??= requestAnimationFrame(drawEdges);
+}
+
+// Unread channels that the list's edges hide.
+function drawEdges() {
+  edgesFrame = undefined;
   const view = $('channels').getBoundingClientRect();
   const hidden = { before: [], after: [] };
   for (const channel of channels.values()) {
