@@ -7,6 +7,7 @@ mod metrics;
 mod page;
 mod routes;
 mod settings;
+mod target;
 mod tokens;
 
 use std::error::Error;
@@ -75,7 +76,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         None => all,
         Some(header) => routes::from_header(header, all),
     };
-    let service = TowerToHyperService::new(all);
+    let service = TowerToHyperService::new(target::plainly(all));
     serve_http(listener, hub.clone(), service, stop()).await;
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, options};
 use chat_core::{Hub, Peer, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -46,8 +46,14 @@ pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
     let state = (Arc::new(hosts), hub.clone());
     routes
         .layer(from_fn_with_state(state, check_host))
-        .route("/health", get(|| async { "ok\n" }))
-        .route("/metrics", get(scrape).with_state(hub.clone()))
+        .route("/", options(readable))
+        .route("/health", get(|| async { "ok\n" }).options(readable))
+        .route("/metrics", get(scrape).options(readable).with_state(hub.clone()))
+}
+
+/// What may be done with what can be read: so a balancer asks whether somebody is there.
+async fn readable() -> impl IntoResponse {
+    ([(ALLOW, "GET, HEAD, OPTIONS")], "")
 }
 
 /// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
@@ -87,7 +93,7 @@ impl Sockets<'_> {
     /// For clients that speak this.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let gate = self.gate(protocol);
-        any(move |mut request: Request| async move { upgrade(&gate, &mut request) })
+        any(move |mut request: Request| async move { upgrade(&gate, &mut request) }).options(readable)
     }
 
     /// For clients that speak this and poll.

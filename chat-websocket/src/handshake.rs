@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
@@ -18,6 +19,10 @@ use crate::origin::Origins;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Of the last letter four bits say nothing; that they are none is not asked: clients make up 22 letters.
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -93,6 +98,8 @@ pub fn accept(
     headers: &HeaderMap,
     origins: &Origins,
 ) -> Result<Accepted, Rejection> {
+    // What GET would be told without its headers: nothing is upgraded by it.
+    ensure(method != Method::HEAD, Rejection::NoUpgrade)?;
     ensure(method == Method::GET, Rejection::Method)?;
     ensure(version == Version::HTTP_11, Rejection::HttpVersion)?;
     ensure(!has_body(headers), Rejection::Body)?;
@@ -102,7 +109,7 @@ pub fn accept(
     let version = single(headers, &SEC_WEBSOCKET_VERSION);
     ensure(version.is_some_and(|version| version == "13"), Rejection::WebSocketVersion)?;
     let key = single(headers, &SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).ok_or(Rejection::Key)?;
-    let decoded = STANDARD.decode(key).map_err(|_| Rejection::Key)?;
+    let decoded = KEY.decode(key).map_err(|_| Rejection::Key)?;
     ensure(decoded.len() == 16, Rejection::Key)?;
     let subprotocols = subprotocols(headers)?;
     ensure(origins.admit(headers), Rejection::Origin)?;
@@ -170,7 +177,7 @@ impl Rejection {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         match self {
             Self::Method => {
-                headers.insert(http::header::ALLOW, HeaderValue::from_static("GET"));
+                headers.insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
             Self::NoUpgrade | Self::WebSocketVersion => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -270,7 +277,9 @@ mod tests {
                 assert_eq!(check(&headers), Err(rejection), "{name} twice");
             }
         }
-        assert_eq!(accept(&Method::POST, Version::HTTP_11, &good(), &Origins::Any), Err(Rejection::Method));
+        for (method, rejection) in [(Method::POST, Rejection::Method), (Method::HEAD, Rejection::NoUpgrade)] {
+            assert_eq!(accept(&method, Version::HTTP_11, &good(), &Origins::Any), Err(rejection));
+        }
         assert_eq!(
             accept(&Method::GET, Version::HTTP_10, &good(), &Origins::Any),
             Err(Rejection::HttpVersion)
@@ -283,6 +292,7 @@ mod tests {
         for key in [&b"c2hvcnQ="[..], b"dGhlIHNhbXBsZSBub25jZQ", b"dGhlIHNhbXBsZSBub25jZTE3", b"\x80\xff"] {
             assert_eq!(with("sec-websocket-key", key), Err(Rejection::Key));
         }
+        assert!(with("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZR==").is_ok(), "bits that say nothing");
         for list in [&b"\x80\xff"[..], b"a b", b"a, \xff", b"a;b", b"\"a\""] {
             assert_eq!(with("sec-websocket-protocol", list), Err(Rejection::Subprotocol));
         }
