@@ -23,11 +23,13 @@ pub(crate) struct Settings {
     /// Where to listen.
     #[arg(long, env = "CHAT_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// An origin whose pages may connect, exactly, as `https://example.com`; may stand several times, or `*` for any. Without it: the same host.
+    /// An origin whose pages may connect, exactly, as `https://example.com` or `capacitor://localhost`, and with their cookies; may stand several times, or `*` for any, without cookies. Without it:
+    /// the same host.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
-    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example` or `chat.example:8443`; may stand several times, or `*` for any. All others get 403, but for
-    /// /health. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` with the port. Without it: any, but on a loopback address those alone.
+    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example`, `chat.example:8443` or, at any port, `chat.example:*`; may stand several times, or `*` for any.
+    /// All others get 403, but for /health and /metrics. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. Without it: any, but
+    /// on a loopback address those alone.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
     /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for`; or `off`.
@@ -174,7 +176,7 @@ mod tests {
         let origins = |list: &str| Settings::parse_from(["chat-server", "--allow-origin", list]).origins();
         assert_eq!(origins("*"), Ok(Origins::Any));
         assert!(origins("https://a.example,http://b.example:81").is_ok());
-        assert!(origins("capacitor://localhost,chrome-extension://abc").is_ok());
+        assert!(origins("capacitor://localhost,chrome-extension://abc,app://.,file://").is_ok());
         for odd in
             ["a.example", "https://a.example:+443", "https://a.example:0443", "https://a.example:99999"]
         {
@@ -190,7 +192,7 @@ mod tests {
         };
         let only =
             |names: &[&str]| Hosts::Only(names.iter().map(|name| name.parse().expect("a host")).collect());
-        let own = ["localhost:81", "127.0.0.1:81", "[::1]:81", "127.0.0.1:81"];
+        let own = ["localhost:*", "127.0.0.1:*", "[::1]:*", "127.0.0.1:*"];
         assert_eq!(hosts("0.0.0.0:81", &[]), Ok(Hosts::Any));
         assert_eq!(hosts("127.0.0.1:81", &[]), Ok(only(&own)));
         assert_eq!(hosts("127.0.0.1:81", &["--allow-host", "*"]), Ok(Hosts::Any));

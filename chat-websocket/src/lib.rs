@@ -10,6 +10,7 @@
 //! what clients say and [`Messages`] for the stream of it, [`WebSocket`] for what they are told, [`Gate`] for all that an adapter needs to let one in, [`list`] for
 //! headers that are lists.
 
+mod cors;
 mod decoder;
 mod framing;
 mod gate;
