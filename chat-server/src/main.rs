@@ -3,6 +3,7 @@
 mod api;
 mod bounds;
 mod claims;
+mod listen;
 mod metrics;
 mod page;
 mod routes;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 use chat_core::{Hub, OpenChat};
 use chat_tokio_adapter::{TokioRuntime, serve_http};
 use clap::Parser;
+use futures::FutureExt;
+use futures::future::join_all;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
 use tokens::TokenChat;
@@ -65,9 +68,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let hub = hub.build(TokioRuntime::current());
     let origins = settings.origins()?;
-    let listener = TcpListener::bind(settings.listen).await?;
-    let hosts = settings.hosts(listener.local_addr()?)?;
-    info!("listening on http://{}", listener.local_addr()?);
+    let listeners = listen::bind(&settings.listen).await?;
+    let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    let hosts = settings.hosts(&addresses)?;
+    for address in addresses {
+        info!("listening on http://{address}");
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
@@ -77,7 +83,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         Some(header) => routes::from_header(header, all),
     };
     let service = TowerToHyperService::new(target::plainly(all));
-    serve_http(listener, hub.clone(), service, stop()).await;
+    let stopped = stop().shared();
+    let serve = |listener| serve_http(listener, hub.clone(), service.clone(), stopped.clone());
+    join_all(listeners.into_iter().map(serve)).await;
+    drop(stopped);
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {
         left = hub.drain(settings.drain()) => info!("stopped, {left} sessions left behind"),

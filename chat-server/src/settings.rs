@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Host, Hosts, Origin, Origins};
+use chat_tokio_adapter::{Host, Hosts, Listen, Origin, Origins};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -20,9 +20,9 @@ use crate::claims::Terms;
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
-    /// Where to listen.
+    /// Where to listen: an address (`127.0.0.1:8080`, `[::1]:8080`), a name (`localhost:8080`: all its addresses), or `:8080` for all addresses of the machine; port 0 is a free one.
     #[arg(long, env = "CHAT_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     /// An origin whose pages may connect, exactly, as `https://example.com` or `capacitor://localhost`, and with their cookies; may stand several times, or `*` for any, without cookies. Without it:
     /// the same host.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
@@ -115,12 +115,13 @@ impl Settings {
         parse_all::<Origin>(&self.allow_origin).map(Origins::Only)
     }
 
-    /// The names under which a server may be asked that listens there.
+    /// The names under which a server may be asked that listens there: also by the name that --listen has.
     ///
     /// # Errors
     /// The first text that is no host.
-    pub(crate) fn hosts(&self, listening: SocketAddr) -> Result<Hosts, String> {
-        let own = Hosts::of_listener(listening);
+    pub(crate) fn hosts(&self, listening: &[SocketAddr]) -> Result<Hosts, String> {
+        let own =
+            own_names(listening).and(self.listen.name().and_then(|name| format!("{name}:*").parse().ok()));
         if self.allow_host.iter().any(|host| host == "*") || self.allow_host.is_empty() && own == Hosts::Any {
             return Ok(Hosts::Any);
         }
@@ -135,6 +136,16 @@ impl Settings {
             own => own.and(hosts),
         })
     }
+}
+
+/// Any, if one of the addresses is reached from other machines.
+fn own_names(listening: &[SocketAddr]) -> Hosts {
+    let all = listening.iter().copied().map(Hosts::of_listener);
+    all.reduce(|all, next| match (all, next) {
+        (Hosts::Only(all), Hosts::Only(next)) => Hosts::Only(all).and(next),
+        _ => Hosts::Any,
+    })
+    .unwrap_or_default()
 }
 
 fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
@@ -188,7 +199,8 @@ mod tests {
     fn hosts_are_exact_or_any_and_on_loopback_there_is_a_list_without_a_flag() {
         let hosts = |listening: &str, flags: &[&str]| {
             let settings = Settings::parse_from([&["chat-server"], flags].concat());
-            settings.hosts(listening.parse().expect("an address"))
+            let listening: Vec<_> = listening.split(' ').map(|at| at.parse().expect("an address")).collect();
+            settings.hosts(&listening)
         };
         let only =
             |names: &[&str]| Hosts::Only(names.iter().map(|name| name.parse().expect("a host")).collect());
@@ -203,5 +215,8 @@ mod tests {
             Ok(only(&both))
         );
         assert!(hosts("0.0.0.0:81", &["--allow-host", "a:+80"]).is_err());
+        assert_eq!(hosts("127.0.0.1:81 192.0.2.1:81", &[]), Ok(Hosts::Any));
+        let named = [&own[..], &own[..3], &["[::1]:*", "chat.local:*"]].concat();
+        assert_eq!(hosts("127.0.0.1:81 [::1]:81", &["--listen", "chat.local:81"]), Ok(only(&named)));
     }
 }

@@ -38,7 +38,7 @@ mod upgrade;
 mod wire;
 
 pub use chat_websocket::{
-    Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection, list,
+    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
 };
 pub use listener::{serve, serve_http};
 #[cfg(feature = "longpoll")]

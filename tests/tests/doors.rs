@@ -1,11 +1,12 @@
 //! Who may come in: under which name the server is asked, and what a page of another site can make a browser ask for.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::Member;
 use chat_tests::host::Host;
-use chat_tests::program::Program;
+use chat_tests::program::{self, Program};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
 /// What a browser writes of a picture that a page of another site shows.
@@ -81,6 +82,36 @@ fn a_host_that_is_allowed_is_one_of_the_servers_names_as_is_that_of_an_allowed_o
     assert_eq!(status("evil.example"), 403);
     let any = Program::server(&["--allow-host", "*"]);
     assert_eq!(ask(any.address, "GET", "/", "evil.example", &[]), 200);
+}
+
+#[test]
+fn the_server_and_the_examples_listen_where_people_write_it() {
+    let server = |place: &str| {
+        Program::start(Command::new(program::server()).args(["--store", "none", "--listen", place]))
+    };
+    for place in ["localhost:0", "127.0.0.1:0", ":0", "*:0"] {
+        let server = server(place);
+        let port = server.address.port();
+        let reached = SocketAddr::from(([127, 0, 0, 1], port));
+        let names = [format!("localhost:{port}"), format!("127.0.0.1:{port}"), "127.0.0.1:9000".into()];
+        for name in names {
+            assert_eq!(ask(reached, "GET", "/", &name, &[]), 200, "{name} at {place}");
+        }
+        let foreign = if place.ends_with("t:0") || place.starts_with('1') { 403 } else { 200 };
+        assert_eq!(ask(reached, "GET", "/", "chat.example", &[]), foreign, "{place}");
+    }
+    for example in ["tokio_echo", "tokio_axum", "tokio_lines", "async_std_echo", "async_std_server"] {
+        for place in ["localhost:0", ":0"] {
+            assert_ne!(Program::example_at(example, place).address.port(), 0);
+        }
+    }
+    for wrong in ["localhost", "8080", "::1:8080", "http://localhost:8080", "localhost:http"] {
+        let told = Command::new(program::server()).args(["--listen", wrong]).output().expect("it runs");
+        let text = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(2), "{wrong}: {text}");
+        let named = ["the port is", "an IPv6 address stands in brackets", "neither an address nor a name"];
+        assert!(named.iter().any(|what| text.contains(what)) && text.contains("--listen"), "{wrong}: {text}");
+    }
 }
 
 #[test]
