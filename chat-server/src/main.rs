@@ -3,6 +3,7 @@
 mod api;
 mod bounds;
 mod claims;
+mod jose;
 mod listen;
 mod metrics;
 mod page;

@@ -46,10 +46,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "CHAT_JWT_LEEWAY_SECONDS", default_value_t = 5)]
     jwt_leeway_seconds: u32,
     /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
-    #[arg(long, env = "CHAT_JWT_AUDIENCE")]
+    #[arg(long, env = "CHAT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: Option<String>,
-    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
-    #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
+    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`: printable ASCII without blanks around it. Without the flag there is none.
+    #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
     /// Threads that serve, at most 1024; 0 for one a core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
@@ -138,6 +138,15 @@ impl Settings {
     }
 }
 
+/// A key that can stand in a header as it is: no other can ever be shown.
+fn sayable(key: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if key.is_empty() || key.trim() != key || !key.bytes().all(plain) {
+        return Err("a key is printable ASCII, with no blank at its ends, and not empty");
+    }
+    Ok(key.to_owned())
+}
+
 /// Any, if one of the addresses is reached from other machines.
 fn own_names(listening: &[SocketAddr]) -> Hosts {
     let all = listening.iter().copied().map(Hosts::of_listener);
@@ -170,15 +179,33 @@ mod tests {
     #[test]
     fn a_bound_with_which_nothing_works_is_refused_by_the_name_of_its_flag() {
         let check = |flag: &str, value: &str| Settings::parse_from(["chat-server", flag, value]).check();
-        for flag in
-            ["--handshake-seconds", "--head-bytes", "--message-bytes", "--outbox-bytes", "--outbox-frames"]
-        {
+        for flag in [
+            "--handshake-seconds",
+            "--head-bytes",
+            "--message-bytes",
+            "--outbox-bytes",
+            "--outbox-frames",
+            "--sessions",
+            "--user-sessions",
+        ] {
             assert_eq!(check(flag, "0"), Err(format!("{flag} must not be 0")));
             assert_eq!(check(flag, "1"), Ok(()));
         }
         for flag in ["--turn-messages", "--turn-bytes", "--ping-seconds", "--pong-seconds", "--write-seconds"]
         {
             assert_eq!(check(flag, "0"), Ok(()), "0 lifts it");
+        }
+    }
+
+    #[test]
+    fn a_key_or_an_audience_that_nobody_could_show_is_refused() {
+        let given = |flag: &str, value: &str| Settings::try_parse_from(["chat-server", flag, value]).is_ok();
+        for odd in ["", " ", "key ", "\tkey", "k\u{fc}", "a\nb"] {
+            assert!(!given("--api-key", odd), "{odd:?}");
+        }
+        assert!(given("--api-key", "an api key"));
+        for flag in ["--jwt-secret", "--jwt-audience", "--store"] {
+            assert!(!given(flag, "") && given(flag, "x"), "{flag}");
         }
     }
 
