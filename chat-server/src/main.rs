@@ -3,6 +3,7 @@
 mod api;
 mod bounds;
 mod claims;
+mod guard;
 mod jose;
 mod listen;
 mod metrics;
@@ -78,7 +79,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
-    let all = routes::behind(hosts, &hub, all);
+    let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         None => all,
         Some(header) => routes::from_header(header, all),

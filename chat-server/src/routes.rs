@@ -1,7 +1,6 @@
 //! What is served where.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use std::net::IpAddr;
 
@@ -10,14 +9,14 @@ use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any, get, options};
 use chat_core::{Hub, Peer, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, list, upgrade};
+use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, list, upgrade};
 
 use crate::metrics;
 use crate::page::page;
@@ -40,12 +39,9 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .with_state(hub.clone())
 }
 
-/// Lets requests through that ask under one of these names, whatever they ask for. Balancers and Prometheus, which ask by an address or by a name of their
-/// own, are answered all the same: what they hear are counts, and they change nothing.
-pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
-    let state = (Arc::new(hosts), hub.clone());
+/// Balancers and Prometheus, which ask by an address or by a name of their own, are answered whoever they are: what they hear are counts, and they change nothing.
+pub(crate) fn watched(hub: &Hub, routes: Router) -> Router {
     routes
-        .layer(from_fn_with_state(state, check_host))
         .route("/", options(readable))
         .route("/health", get(|| async { "ok\n" }).options(readable))
         .route("/metrics", get(scrape).options(readable).with_state(hub.clone()))
@@ -71,16 +67,6 @@ pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router 
 
 fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
     std::str::from_utf8(list(headers, header).next_back()?).ok()?.parse().ok()
-}
-
-async fn check_host(State((hosts, hub)): State<(Arc<Hosts>, Hub)>, request: Request, next: Next) -> Response {
-    match hosts.check(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(rejection) => {
-            hub.count_rejection(rejection.status().as_u16());
-            rejection.response().into_response()
-        }
-    }
 }
 
 /// Opens sessions to a hub, for pages of these origins.
