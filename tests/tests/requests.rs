@@ -189,12 +189,11 @@ fn a_handshake_is_read_in_whatever_letters_lines_and_blanks_it_is_written_on_any
                 "GET / HTTP/1.1\nHost: {own}\nUpgrade: h2c\nUpgrade: websocket\nConnection: keep-alive\nConnection: upgrade\n\
                  Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\n"
             ),
-            format!(
-                "\r\nGET / HTTP/1.1\r\nHost: LOCALHOST.:1\r\nOrigin: http://localhost.:1\r\nUpgrade: websocket\r\n\
+            "\r\nGET / HTTP/1.1\r\nHost: LOCALHOST.:1\r\nOrigin: http://localhost.:1\r\nUpgrade: websocket\r\n\
                  Connection: Upgrade, Keep-Alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==\r\n\
                  Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b, c\r\n\r\n"
-            ),
+                .to_owned(),
         ] {
             let reply = said(own, &lines);
             assert!([100, 101].contains(&reply.status), "{lines:?} on {host:?}: {}", reply.head);
