@@ -1,8 +1,7 @@
 //! What is served where.
 
 use std::convert::Infallible;
-
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -66,7 +65,17 @@ pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router 
 }
 
 fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
-    std::str::from_utf8(list(headers, header).next_back()?).ok()?.parse().ok()
+    address(str::from_utf8(list(headers, header).next_back()?).ok()?)
+}
+
+/// An address as proxies write them: alone, with a port, in brackets, or as the `for` of RFC 7239.
+fn address(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let value =
+        pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or(element, |(_, value)| value);
+    let text = value.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|at: SocketAddr| at.ip()))
 }
 
 /// Opens sessions to a hub, for pages of these origins.
@@ -95,4 +104,27 @@ impl Sockets<'_> {
 
 async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_proxies_write_it() {
+        for (element, read) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:4711", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("for=192.0.2.7", "192.0.2.7"),
+            ("proto=https; For=\"[2001:db8::7]:4711\";by=10.0.0.1", "2001:db8::7"),
+        ] {
+            assert_eq!(address(element), read.parse().ok(), "{element}");
+        }
+        for none in ["unknown", "for=_hidden", "by=192.0.2.7", "", "192.0.2.7:http", "[192.0.2.7"] {
+            assert_eq!(address(none), None, "{none}");
+        }
+    }
 }

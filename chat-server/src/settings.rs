@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     /// on a loopback address those alone.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
-    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for`; or `off`.
+    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for` or `forwarded`; or `off`.
     #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
     client_address: String,
     /// Lets those publish to a channel who have not joined it.
