@@ -38,7 +38,7 @@ pub(crate) struct History {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct Bounds {
-    /// Sessions at once, 1 at least; more get 503.
+    /// Sessions at once; more get 503. 0 lets nobody in.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
     /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
@@ -77,7 +77,7 @@ pub(crate) struct Bounds {
     /// Publications in one answer; more are clamped, or not recovered.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
-    /// Sessions of one user, 1 at least; more close with 3504.
+    /// Sessions of one user; more close with 3504. 0 lets nobody in.
     #[arg(long, env = "CHAT_USER_SESSIONS", default_value_t = 64)]
     user_sessions: usize,
     /// Requests of one session in a second; more get error 111 and close with 3013. 0 lifts the bound.
@@ -175,15 +175,9 @@ impl Bounds {
     /// # Errors
     /// Which flag stands in the way of a hub that works.
     pub(crate) fn check(&self) -> Result<(), String> {
-        // A hub may well have no sessions; a server to which nobody may come is a mistake.
-        let needed = [("sessions", self.sessions), ("user_sessions", self.user_sessions)];
-        let field = match self.limits().check() {
-            Err(error) => Some(error.field()),
-            Ok(()) => needed.into_iter().find(|(_, bound)| *bound == 0).map(|(field, _)| field),
-        };
-        field.map_or(Ok(()), |field| {
-            let flag = field.replace("_timeout", "_seconds").replace('_', "-");
-            Err(format!("--{flag} must not be 0"))
+        self.limits().check().map_err(|error| {
+            let flag = error.field().replace("_timeout", "_seconds").replace('_', "-");
+            format!("--{flag} must not be 0")
         })
     }
 

@@ -335,3 +335,21 @@ fn a_body_that_waits_to_be_asked_for_is_asked_for() {
         assert_eq!(raw.status(), status, "{path}");
     }
 }
+
+#[test]
+fn a_server_for_no_sessions_lets_nobody_in_by_any_way_and_one_for_none_of_a_user_closes_each() {
+    let server = Program::server(&["--sessions", "0"]);
+    let connect = "%7B%22id%22%3A1%2C%22connect%22%3A%7B%7D%7D";
+    for socket in
+        ["/ws", "/connection/websocket", "/socket/websocket?vsn=2.0.0", "/websocket", "/v1/websocket"]
+    {
+        assert_eq!(upgrade(server.address, socket), 503, "{socket}");
+    }
+    let events = ask(server.address, "GET", &format!("/connection/sse?cf_connect={connect}"), &[]);
+    let lines = ask(server.address, "POST", "/connection/http_stream", &[("Content-Length", "0")]);
+    let poll = ask(server.address, "GET", "/socket/longpoll?vsn=2.0.0", &[]);
+    assert_eq!([events.status, lines.status, poll.status], [503; 3]);
+    assert_eq!(ask(server.address, "GET", "/health", &[]).status, 200);
+    let none = Program::server(&["--user-sessions", "0"]);
+    assert_eq!(Raw::open(none.address, "/ws?name=ann").close_code(), Some(3504));
+}
