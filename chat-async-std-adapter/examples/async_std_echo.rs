@@ -2,9 +2,9 @@
 
 use std::future::pending;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
-use chat_async_std_adapter::{Async, Gate, serve};
+use chat_async_std_adapter::{Async, Gate, Listen, serve};
 use chat_core::{Hub, Limits, Rate};
 use chat_protocol::echo::{Echo, EchoEndpoint};
 
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
         ..Limits::default()
     };
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(Runtime);
-    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
-    let listener = Async::<TcpListener>::bind(address)?;
+    let place: Listen = address.parse().map_err(io::Error::other)?;
+    let listener = Async::new(TcpListener::bind(&*place.addresses()?)?)?;
     println!("listening on {}", listener.get_ref().local_addr()?);
     async_io::block_on(serve(listener, Gate::new(hub, Echo), pending()));
     Ok(())

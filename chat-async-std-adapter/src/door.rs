@@ -10,20 +10,21 @@ use chat_websocket::{
     Gate, HeadLimits, Opening, OpeningRequest, PollRead, Rejection, RequestReader, to_bytes,
 };
 use futures::future::{Either, select};
+use http::Method;
 
 use crate::socket::{Source, Tcp, TcpReader};
 
 /// Why nobody came in.
 enum Failure {
-    /// It is told so.
-    Refused(Rejection),
+    /// It is told so; of the answer to HEAD, the head.
+    Refused(Rejection, Method),
     /// It is gone.
     Gone,
 }
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
-        Self::Refused(rejection)
+        Self::Refused(rejection, Method::GET)
     }
 }
 
@@ -40,8 +41,8 @@ pub(crate) async fn enter<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Optio
     match entered.unwrap_or_else(|| Err(reject(gate, Rejection::Timeout))) {
         Ok(entered) => Some(entered),
         Err(Failure::Gone) => None,
-        Err(Failure::Refused(rejection)) => {
-            let _ = within(runtime, rejection.linger(), refuse(socket, rejection)).await;
+        Err(Failure::Refused(rejection, method)) => {
+            let _ = within(runtime, rejection.linger(), refuse(socket, rejection, &method)).await;
             None
         }
     }
@@ -52,7 +53,9 @@ async fn admit<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<(Opening,
     if let Ok(address) = socket.0.stream().peer_addr() {
         head.extensions_mut().insert(Peer::from(address.ip()));
     }
-    let (response, opening) = gate.open(&head)?;
+    let opened = gate.open(&head);
+    let (response, opening) =
+        opened.map_err(|rejection| Failure::Refused(rejection, head.method().clone()))?;
     write_all(socket, &to_bytes(&response.map(|()| ""))).await?;
     Ok((opening, rest))
 }
@@ -60,7 +63,7 @@ async fn admit<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<(Opening,
 /// Counts one that does not come as far as the gate.
 fn reject(gate: &Gate, rejection: Rejection) -> Failure {
     gate.hub().count_rejection(rejection.status().as_u16());
-    Failure::Refused(rejection)
+    rejection.into()
 }
 
 async fn read_request<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<OpeningRequest, Failure> {
@@ -80,8 +83,11 @@ async fn read_request<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Result<Op
 }
 
 /// Says why, then reads on for a moment: closing a socket with unread bytes would reset it, and the answer be lost.
-async fn refuse<S: Source>(socket: &Arc<Tcp<S>>, rejection: Rejection) -> io::Result<()> {
-    write_all(socket, &to_bytes(&rejection.response())).await?;
+async fn refuse<S: Source>(socket: &Arc<Tcp<S>>, rejection: Rejection, method: &Method) -> io::Result<()> {
+    let response = rejection.response();
+    let answer = to_bytes(&response);
+    let said = if method == Method::HEAD { answer.len() - response.body().len() } else { answer.len() };
+    write_all(socket, &answer[..said]).await?;
     poll_fn(|cx| socket.poll_close(cx)).await?;
     let mut reader = TcpReader::new(socket.clone());
     let mut scrap = [0; 1024];

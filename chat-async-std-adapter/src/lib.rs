@@ -39,7 +39,9 @@ mod sockets;
 mod sockets;
 
 pub use async_io::Async;
-pub use chat_websocket::{Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection};
+pub use chat_websocket::{
+    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection,
+};
 pub use listener::serve;
 pub use run::{gate, run_io, run_tcp};
 #[cfg(feature = "async-std")]

@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use chat_tokio_adapter::Listen;
+
 /// How many connections open at once.
 const BATCH: usize = 64;
 /// How long one step of opening may take.
@@ -40,10 +42,8 @@ impl std::str::FromStr for Target {
             "a target starts with ws://, centrifuge://, phoenix://, raw://, nats://, sio:// or floor://",
         )?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let address: SocketAddr = host.parse().map_err(|error| format!("{host}: {error}"))?;
-        if !address.ip().is_loopback() {
-            return Err(format!("{address} is not a loopback address"));
-        }
+        let place: Listen = host.parse().map_err(|error| format!("{host}: {error}"))?;
+        let address = crate::loopback(&place).map_err(|error| error.to_string())?;
         let path = if path.is_empty() { "/" } else { path };
         Ok(Self { wire, address, path: path.to_owned(), text: text.to_owned() })
     }
@@ -189,6 +189,8 @@ mod tests {
         let target: Target = "floor://127.0.0.1:81".parse().expect("a target");
         assert_eq!((target.wire, target.address.port()), (Wire::Floor, 81));
         assert!("ws://192.0.2.1:80/ws".parse::<Target>().is_err());
+        let target: Target = "ws://localhost:80/ws".parse().expect("a target");
+        assert!(target.address.ip().is_loopback());
         assert!("http://127.0.0.1:80".parse::<Target>().is_err());
     }
 }

@@ -21,6 +21,7 @@ mod table;
 mod wire;
 mod workload;
 
+use chat_tokio_adapter::Listen;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{io, net::SocketAddr};
 
@@ -38,7 +39,7 @@ enum Command {
     Floor {
         /// The loopback address to listen at.
         #[arg(long)]
-        listen: SocketAddr,
+        listen: Listen,
         /// How many messages that were read together go out in one send.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         join: u16,
@@ -64,15 +65,12 @@ fn main() {
 fn run(command: Command) -> io::Result<()> {
     process::allow_descriptors()?;
     match command {
-        Command::Floor { listen, join } => floor::serve(loopback(listen)?, usize::from(join)),
+        Command::Floor { listen, join } => floor::serve(loopback(&listen)?, usize::from(join)),
         Command::Load(options) => {
             show(&load::run(&options)?, options.json);
             Ok(())
         }
-        Command::Serve(options) => {
-            loopback(options.listen)?;
-            peers::serve(&options)
-        }
+        Command::Serve(options) => peers::serve(loopback(&options.listen)?, &options),
         Command::InProcess(options) => {
             show(&in_process::run(&options), options.json);
             Ok(())
@@ -86,10 +84,8 @@ fn show(report: &report::Report, json: bool) {
     println!("{}", if json { report.json() } else { report.text() });
 }
 
-/// Refuses every address that other machines can reach.
-fn loopback(address: SocketAddr) -> io::Result<SocketAddr> {
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err(io::Error::other(format!("{address} is not a loopback address")))
+/// The first address of a place; refuses every one that other machines can reach.
+fn loopback(place: &Listen) -> io::Result<SocketAddr> {
+    let address = place.addresses()?.into_iter().find(|address| address.ip().is_loopback());
+    address.ok_or_else(|| io::Error::other(format!("{place} is not a loopback address")))
 }

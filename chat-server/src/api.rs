@@ -9,10 +9,10 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{any, post};
 use chat_core::{
     Answer, ChannelId, Close, Epoch, HistoryRequest, Hub, KEY_BYTES, Offset, Payload, Publish, Refusal,
     SessionId, UserId,
@@ -41,8 +41,11 @@ pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
         .route("/api/disconnect", post(disconnect))
         .route("/api/unsubscribe", post(unsubscribe))
         .route("/api/info", post(info))
+        .method_not_allowed_fallback(only_posted)
+        .route("/api", any(unknown_method))
+        .route("/api/{*method}", any(unknown_method))
         .layer(DefaultBodyLimit::max(hub.limits().message_bytes))
-        .layer(from_fn_with_state(Arc::<str>::from(key), check))
+        .route_layer(from_fn_with_state(Arc::<str>::from(key), check))
         .with_state(hub.clone())
 }
 
@@ -53,6 +56,17 @@ async fn check(State(key): State<Arc<str>>, request: Request, next: Next) -> Res
         return (StatusCode::UNAUTHORIZED, "X-API-Key is not the server's\n").into_response();
     }
     next.run(request).await
+}
+
+async fn only_posted() -> Response {
+    let said = json!({"error":{"code":107,"message":"the API is asked with POST"}});
+    let headers = [(CONTENT_TYPE, "application/json"), (ALLOW, "POST")];
+    (StatusCode::METHOD_NOT_ALLOWED, headers, said.to_string()).into_response()
+}
+
+async fn unknown_method() -> Response {
+    let said = json!({"error":{"code":104,"message":"the API has no such method"}});
+    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], said.to_string()).into_response()
 }
 
 type Answered = Result<Response, Failure>;

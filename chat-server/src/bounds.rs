@@ -38,7 +38,7 @@ pub(crate) struct History {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct Bounds {
-    /// Sessions at once; more get 503.
+    /// Sessions at once; more get 503. 0 lets nobody in.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
     /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
@@ -77,7 +77,7 @@ pub(crate) struct Bounds {
     /// Publications in one answer; more are clamped, or not recovered.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
-    /// Sessions of one user; more close with 3504.
+    /// Sessions of one user; more close with 3504. 0 lets nobody in.
     #[arg(long, env = "CHAT_USER_SESSIONS", default_value_t = 64)]
     user_sessions: usize,
     /// Requests of one session in a second; one that asks faster is not read until there is room again. 0 lifts the bound.

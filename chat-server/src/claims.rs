@@ -1,10 +1,11 @@
 //! What a token says, read once into types that cannot be wrong: a claim that is there and cannot be read refuses the token.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chat_core::{ChannelId, Refusal, SenderName, UserId};
 use chrono::{DateTime, Utc};
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -55,16 +56,28 @@ pub(crate) struct Times {
 
 /// Claims that say when they hold.
 pub(crate) trait Timed {
+    /// All that are read, the ones first that must be there.
+    const NAMES: &[&str];
+    /// Such as can be read, with no more than what must be there.
+    const LEAST: &[&str];
+
     fn times(&self) -> &Times;
 }
 
 impl Timed for Claims {
+    const NAMES: &[&str] =
+        &["sub", "name", "info", "channels", "read", "write", "channel", "exp", "nbf", "iat", "aud"];
+    const LEAST: &[&str] = &["sub"];
+
     fn times(&self) -> &Times {
         &self.times
     }
 }
 
 impl Timed for ChannelClaims {
+    const NAMES: &[&str] = &["sub", "channel", "exp", "nbf", "iat", "aud"];
+    const LEAST: &[&str] = &["sub", "channel"];
+
     fn times(&self) -> &Times {
         &self.times
     }
@@ -139,8 +152,38 @@ impl Audience {
     }
 }
 
+/// Reads claims.
+///
+/// # Errors
+/// Which claim is missing or cannot be read, in plain words.
+pub(crate) fn read_claims<T: DeserializeOwned + Timed>(text: &RawValue) -> Result<T, String> {
+    serde_json::from_str(text.get()).map_err(|_| unreadable::<T>(text.get()))
+}
+
+/// Each claim is tried beside such as can be read, until one cannot.
+fn unreadable<T: DeserializeOwned + Timed>(text: &str) -> String {
+    let Ok(claims) = serde_json::from_str::<HashMap<String, Box<RawValue>>>(text) else {
+        return "the claims of the token are no object".to_owned();
+    };
+    if let Some(missing) = T::LEAST.iter().find(|name| !claims.contains_key(**name)) {
+        return format!("the token has no claim {missing:?}");
+    }
+    let odd = T::NAMES.iter().find(|name| {
+        let Some(claim) = claims.get(**name) else { return false };
+        let others = T::LEAST.iter().filter(|least| least != name).map(|least| format!("{least:?}:\"a\","));
+        let alone = format!("{{{}{name:?}:{claim}}}", others.collect::<String>());
+        serde_json::from_str::<T>(&alone).is_err()
+    });
+    match odd {
+        Some(name) => format!("the claim {name:?} of the token cannot be read"),
+        None => "a claim of the token stands there twice".to_owned(),
+    }
+}
+
 /// A claim that is there says something: `null` is not as if it were absent.
-fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -221,6 +264,28 @@ mod tests {
         let for_one: Claims = serde_json::from_str(r#"{"sub":"ann","channel":null}"#).expect("it reads");
         assert!(for_one.channel.is_some(), "it is for one channel, whichever that is");
         assert!(serde_json::from_str::<Claims>(r#"{"sub":"ann","exp":1,"exp":2}"#).is_err(), "twice");
+    }
+
+    #[test]
+    fn a_claim_that_cannot_be_read_is_named_in_plain_words() {
+        let told = |text: &str| {
+            let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+            read_claims::<Claims>(&raw).err().expect(text)
+        };
+        let cannot = |name: &str| format!("the claim {name:?} of the token cannot be read");
+        for name in ["sub", "name", "channels", "read", "write", "exp", "nbf", "iat", "aud"] {
+            let mut claims = json!({"sub":"ann","info":{"a":[1]}});
+            claims[name] = json!({"odd":1});
+            assert_eq!(told(&claims.to_string()), cannot(name));
+        }
+        assert_eq!(told(r#"{"sub":"ann","exp":1e999}"#), cannot("exp"));
+        assert_eq!(told(r#"{"name":"Ann"}"#), r#"the token has no claim "sub""#);
+        assert_eq!(told(r#"{"sub":"ann","exp":1,"exp":2}"#), "a claim of the token stands there twice");
+        for none in ["[]", "7", "null", r#""ann""#] {
+            assert_eq!(told(none), "the claims of the token are no object");
+        }
+        let raw: Box<RawValue> = serde_json::from_str(r#"{"sub":"ann","channel":7}"#).expect("JSON");
+        assert_eq!(read_claims::<ChannelClaims>(&raw).err(), Some(cannot("channel")));
     }
 
     #[test]

@@ -3,10 +3,14 @@
 mod api;
 mod bounds;
 mod claims;
+mod guard;
+mod jose;
+mod listen;
 mod metrics;
 mod page;
 mod routes;
 mod settings;
+mod target;
 mod tokens;
 
 use std::error::Error;
@@ -15,6 +19,8 @@ use std::process::ExitCode;
 use chat_core::{Hub, OpenChat};
 use chat_tokio_adapter::{TokioRuntime, serve_http};
 use clap::Parser;
+use futures::FutureExt;
+use futures::future::join_all;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
 use tokens::TokenChat;
@@ -64,19 +70,25 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let hub = hub.build(TokioRuntime::current());
     let origins = settings.origins()?;
-    let listener = TcpListener::bind(settings.listen).await?;
-    let hosts = settings.hosts(listener.local_addr()?)?;
-    info!("listening on http://{}", listener.local_addr()?);
+    let listeners = listen::bind(&settings.listen).await?;
+    let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    let hosts = settings.hosts(&addresses)?;
+    for address in addresses {
+        info!("listening on http://{address}");
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
-    let all = routes::behind(hosts, &hub, all);
+    let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         None => all,
         Some(header) => routes::from_header(header, all),
     };
-    let service = TowerToHyperService::new(all);
-    serve_http(listener, hub.clone(), service, stop()).await;
+    let service = TowerToHyperService::new(target::plainly(all));
+    let stopped = stop().shared();
+    let serve = |listener| serve_http(listener, hub.clone(), service.clone(), stopped.clone());
+    join_all(listeners.into_iter().map(serve)).await;
+    drop(stopped);
     info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
     tokio::select! {
         left = hub.drain(settings.drain()) => info!("stopped, {left} sessions left behind"),

@@ -1,23 +1,21 @@
 //! What is served where.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, any, get, options};
 use chat_core::{Hub, Peer, Protocol};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, upgrade};
+use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, list, upgrade};
 
 use crate::metrics;
 use crate::page::page;
@@ -40,14 +38,17 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .with_state(hub.clone())
 }
 
-/// Lets requests through that ask under one of these names, whatever they ask for. Balancers and Prometheus, which ask by an address or by a name of their
-/// own, are answered all the same: what they hear are counts, and they change nothing.
-pub(crate) fn behind(hosts: Hosts, hub: &Hub, routes: Router) -> Router {
-    let state = (Arc::new(hosts), hub.clone());
+/// Balancers and Prometheus, which ask by an address or by a name of their own, are answered whoever they are: what they hear are counts, and they change nothing.
+pub(crate) fn watched(hub: &Hub, routes: Router) -> Router {
     routes
-        .layer(from_fn_with_state(state, check_host))
-        .route("/health", get(|| async { "ok\n" }))
-        .route("/metrics", get(scrape).with_state(hub.clone()))
+        .route("/", options(readable))
+        .route("/health", get(|| async { "ok\n" }).options(readable))
+        .route("/metrics", get(scrape).options(readable).with_state(hub.clone()))
+}
+
+/// What may be done with what can be read: so a balancer asks whether somebody is there.
+async fn readable() -> impl IntoResponse {
+    ([(ALLOW, "GET, HEAD, OPTIONS")], "")
 }
 
 /// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
@@ -64,18 +65,17 @@ pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router 
 }
 
 fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
-    let last = headers.get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim();
-    last.parse().ok()
+    address(str::from_utf8(list(headers, header).next_back()?).ok()?)
 }
 
-async fn check_host(State((hosts, hub)): State<(Arc<Hosts>, Hub)>, request: Request, next: Next) -> Response {
-    match hosts.check(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(rejection) => {
-            hub.count_rejection(rejection.status().as_u16());
-            rejection.response().into_response()
-        }
-    }
+/// An address as proxies write them: alone, with a port, in brackets, or as the `for` of RFC 7239.
+fn address(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let value =
+        pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or(element, |(_, value)| value);
+    let text = value.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|at: SocketAddr| at.ip()))
 }
 
 /// Opens sessions to a hub, for pages of these origins.
@@ -88,7 +88,7 @@ impl Sockets<'_> {
     /// For clients that speak this.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let gate = self.gate(protocol);
-        any(move |mut request: Request| async move { upgrade(&gate, &mut request) })
+        any(move |mut request: Request| async move { upgrade(&gate, &mut request) }).options(readable)
     }
 
     /// For clients that speak this and poll.
@@ -104,4 +104,27 @@ impl Sockets<'_> {
 
 async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_proxies_write_it() {
+        for (element, read) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:4711", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("for=192.0.2.7", "192.0.2.7"),
+            ("proto=https; For=\"[2001:db8::7]:4711\";by=10.0.0.1", "2001:db8::7"),
+        ] {
+            assert_eq!(address(element), read.parse().ok(), "{element}");
+        }
+        for none in ["unknown", "for=_hidden", "by=192.0.2.7", "", "192.0.2.7:http", "[192.0.2.7"] {
+            assert_eq!(address(none), None, "{none}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Host, Hosts, Origin, Origins};
+use chat_tokio_adapter::{Host, Hosts, Listen, Origin, Origins};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -20,17 +20,19 @@ use crate::claims::Terms;
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
-    /// Where to listen.
+    /// Where to listen: an address (`127.0.0.1:8080`, `[::1]:8080`), a name (`localhost:8080`: all its addresses), or `:8080` for all addresses of the machine; port 0 is a free one.
     #[arg(long, env = "CHAT_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
-    /// An origin whose pages may connect, exactly, as `https://example.com`; may stand several times, or `*` for any. Without it: the same host.
+    pub(crate) listen: Listen,
+    /// An origin whose pages may connect, exactly, as `https://example.com` or `capacitor://localhost`, and with their cookies; may stand several times, or `*` for any, without cookies. Without it:
+    /// the same host.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
-    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example` or `chat.example:8443`; may stand several times, or `*` for any. All others get 403, but for
-    /// /health. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` with the port. Without it: any, but on a loopback address those alone.
+    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example`, `chat.example:8443` or, at any port, `chat.example:*`; may stand several times, or `*` for any.
+    /// All others get 403, but for /health and /metrics. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. Without it: any, but
+    /// on a loopback address those alone.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
-    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for`; or `off`.
+    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for` or `forwarded`; or `off`.
     #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
     client_address: String,
     /// Lets those publish to a channel who have not joined it.
@@ -44,10 +46,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "CHAT_JWT_LEEWAY_SECONDS", default_value_t = 5)]
     jwt_leeway_seconds: u32,
     /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
-    #[arg(long, env = "CHAT_JWT_AUDIENCE")]
+    #[arg(long, env = "CHAT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: Option<String>,
-    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`. Without it there is none.
-    #[arg(long, env = "CHAT_API_KEY", hide_env_values = true)]
+    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`: printable ASCII without blanks around it. Without the flag there is none.
+    #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
     /// Threads that serve, at most 1024; 0 for one a core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
@@ -113,12 +115,13 @@ impl Settings {
         parse_all::<Origin>(&self.allow_origin).map(Origins::Only)
     }
 
-    /// The names under which a server may be asked that listens there.
+    /// The names under which a server may be asked that listens there: also by the name that --listen has.
     ///
     /// # Errors
     /// The first text that is no host.
-    pub(crate) fn hosts(&self, listening: SocketAddr) -> Result<Hosts, String> {
-        let own = Hosts::of_listener(listening);
+    pub(crate) fn hosts(&self, listening: &[SocketAddr]) -> Result<Hosts, String> {
+        let own =
+            own_names(listening).and(self.listen.name().and_then(|name| format!("{name}:*").parse().ok()));
         if self.allow_host.iter().any(|host| host == "*") || self.allow_host.is_empty() && own == Hosts::Any {
             return Ok(Hosts::Any);
         }
@@ -133,6 +136,25 @@ impl Settings {
             own => own.and(hosts),
         })
     }
+}
+
+/// A key that can stand in a header as it is: no other can ever be shown.
+fn sayable(key: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if key.is_empty() || key.trim() != key || !key.bytes().all(plain) {
+        return Err("a key is printable ASCII, with no blank at its ends, and not empty");
+    }
+    Ok(key.to_owned())
+}
+
+/// Any, if one of the addresses is reached from other machines.
+fn own_names(listening: &[SocketAddr]) -> Hosts {
+    let all = listening.iter().copied().map(Hosts::of_listener);
+    all.reduce(|all, next| match (all, next) {
+        (Hosts::Only(all), Hosts::Only(next)) => Hosts::Only(all).and(next),
+        _ => Hosts::Any,
+    })
+    .unwrap_or_default()
 }
 
 fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
@@ -170,11 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_or_an_audience_that_nobody_could_show_is_refused() {
+        let given = |flag: &str, value: &str| Settings::try_parse_from(["chat-server", flag, value]).is_ok();
+        for odd in ["", " ", "key ", "\tkey", "k\u{fc}", "a\nb"] {
+            assert!(!given("--api-key", odd), "{odd:?}");
+        }
+        assert!(given("--api-key", "an api key"));
+        for flag in ["--jwt-secret", "--jwt-audience", "--store"] {
+            assert!(!given(flag, "") && given(flag, "x"), "{flag}");
+        }
+    }
+
+    #[test]
     fn origins_are_exact_or_any() {
         let origins = |list: &str| Settings::parse_from(["chat-server", "--allow-origin", list]).origins();
         assert_eq!(origins("*"), Ok(Origins::Any));
         assert!(origins("https://a.example,http://b.example:81").is_ok());
-        assert!(origins("capacitor://localhost,chrome-extension://abc").is_ok());
+        assert!(origins("capacitor://localhost,chrome-extension://abc,app://.,file://").is_ok());
         for odd in
             ["a.example", "https://a.example:+443", "https://a.example:0443", "https://a.example:99999"]
         {
@@ -186,11 +220,12 @@ mod tests {
     fn hosts_are_exact_or_any_and_on_loopback_there_is_a_list_without_a_flag() {
         let hosts = |listening: &str, flags: &[&str]| {
             let settings = Settings::parse_from([&["chat-server"], flags].concat());
-            settings.hosts(listening.parse().expect("an address"))
+            let listening: Vec<_> = listening.split(' ').map(|at| at.parse().expect("an address")).collect();
+            settings.hosts(&listening)
         };
         let only =
             |names: &[&str]| Hosts::Only(names.iter().map(|name| name.parse().expect("a host")).collect());
-        let own = ["localhost:81", "127.0.0.1:81", "[::1]:81", "127.0.0.1:81"];
+        let own = ["localhost:*", "127.0.0.1:*", "[::1]:*", "127.0.0.1:*"];
         assert_eq!(hosts("0.0.0.0:81", &[]), Ok(Hosts::Any));
         assert_eq!(hosts("127.0.0.1:81", &[]), Ok(only(&own)));
         assert_eq!(hosts("127.0.0.1:81", &["--allow-host", "*"]), Ok(Hosts::Any));
@@ -201,5 +236,8 @@ mod tests {
             Ok(only(&both))
         );
         assert!(hosts("0.0.0.0:81", &["--allow-host", "a:+80"]).is_err());
+        assert_eq!(hosts("127.0.0.1:81 192.0.2.1:81", &[]), Ok(Hosts::Any));
+        let named = [&own[..], &own[..3], &["[::1]:*", "chat.local:*"]].concat();
+        assert_eq!(hosts("127.0.0.1:81 [::1]:81", &["--listen", "chat.local:81"]), Ok(only(&named)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{any, get};
 use chat_core::{Hub, OpenChat};
-use chat_tokio_adapter::{TokioRuntime, axum::upgrade};
+use chat_tokio_adapter::{Listen, TokioRuntime, axum::upgrade};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -19,7 +19,8 @@ async fn main() -> std::io::Result<()> {
         .route("/", get(|| async { "a chat is at /ws" }))
         .route("/ws", any(upgrade))
         .with_state(hub);
-    let listener = TcpListener::bind(address).await?;
+    let place: Listen = address.parse().map_err(std::io::Error::other)?;
+    let listener = TcpListener::bind(&*place.addresses()?).await?;
     println!("listening on {}", listener.local_addr()?);
     axum::serve(listener, app).await
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 
 use chat_core::{Hub, Limits, Rate};
 use chat_protocol::echo::{Echo, EchoEndpoint};
-use chat_tokio_adapter::{Gate, TokioRuntime, serve};
+use chat_tokio_adapter::{Gate, Listen, TokioRuntime, serve};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -21,7 +21,8 @@ async fn main() -> std::io::Result<()> {
         ..Limits::default()
     };
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(TokioRuntime::current());
-    let listener = TcpListener::bind(address).await?;
+    let place: Listen = address.parse().map_err(std::io::Error::other)?;
+    let listener = TcpListener::bind(&*place.addresses()?).await?;
     println!("listening on {}", listener.local_addr()?);
     serve(listener, Gate::new(hub, Echo), pending()).await;
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::{Connection, Frame, Hello, Hub, Incoming, InputError, Kind, OpenChat};
 use chat_protocol::json::Json;
-use chat_tokio_adapter::TokioRuntime;
+use chat_tokio_adapter::{Listen, TokioRuntime};
 use futures::{Sink, Stream, sink, stream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
     let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
-    let listener = TcpListener::bind(address).await?;
+    let place: Listen = address.parse().map_err(std::io::Error::other)?;
+    let listener = TcpListener::bind(&*place.addresses()?).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (socket, _) = listener.accept().await?;

@@ -98,6 +98,11 @@ impl Gate {
         allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
+    /// The origins whose pages it lets in.
+    pub fn allowed(&self) -> &Origins {
+        &self.origins
+    }
+
     /// Takes a seat for a client whose page may speak here, whatever its transport.
     ///
     /// # Errors

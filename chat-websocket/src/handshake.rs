@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
@@ -13,10 +14,15 @@ use sha1::{Digest, Sha1};
 use thiserror::Error;
 
 use crate::host;
+use crate::list::{list, names};
 use crate::origin::Origins;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Of the last letter four bits say nothing; that they are none is not asked: clients make up 22 letters.
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -92,16 +98,18 @@ pub fn accept(
     headers: &HeaderMap,
     origins: &Origins,
 ) -> Result<Accepted, Rejection> {
+    // What GET would be told without its headers: nothing is upgraded by it.
+    ensure(method != Method::HEAD, Rejection::NoUpgrade)?;
     ensure(method == Method::GET, Rejection::Method)?;
     ensure(version == Version::HTTP_11, Rejection::HttpVersion)?;
     ensure(!has_body(headers), Rejection::Body)?;
     ensure(host::host(headers).is_some(), Rejection::Host)?;
-    ensure(names(headers, &UPGRADE, "websocket"), Rejection::NoUpgrade)?;
-    ensure(names(headers, &CONNECTION, "upgrade"), Rejection::Connection)?;
+    ensure(names(headers, UPGRADE, "websocket"), Rejection::NoUpgrade)?;
+    ensure(names(headers, CONNECTION, "upgrade"), Rejection::Connection)?;
     let version = single(headers, &SEC_WEBSOCKET_VERSION);
     ensure(version.is_some_and(|version| version == "13"), Rejection::WebSocketVersion)?;
     let key = single(headers, &SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).ok_or(Rejection::Key)?;
-    let decoded = STANDARD.decode(key).map_err(|_| Rejection::Key)?;
+    let decoded = KEY.decode(key).map_err(|_| Rejection::Key)?;
     ensure(decoded.len() == 16, Rejection::Key)?;
     let subprotocols = subprotocols(headers)?;
     ensure(origins.admit(headers), Rejection::Origin)?;
@@ -169,7 +177,7 @@ impl Rejection {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         match self {
             Self::Method => {
-                headers.insert(http::header::ALLOW, HeaderValue::from_static("GET"));
+                headers.insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
             Self::NoUpgrade | Self::WebSocketVersion => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -201,26 +209,16 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether a list, perhaps over several lines, names a token.
-fn names(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
-}
-
+/// Who offers none, or only nothing between commas, lets the server choose (RFC 9110 §5.6.1.2).
 fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, Rejection> {
-    let mut offered = Vec::new();
-    for line in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
-        let line = line.to_str().map_err(|_| Rejection::Subprotocol)?;
-        for token in line.split(',').map(str::trim) {
-            ensure(is_token(token), Rejection::Subprotocol)?;
-            offered.push(token.to_owned());
-        }
-    }
-    Ok(offered)
+    let token = |element: &[u8]| String::from_utf8(element.to_vec()).ok().filter(|text| is_token(text));
+    list(headers, SEC_WEBSOCKET_PROTOCOL)
+        .map(|element| token(element).ok_or(Rejection::Subprotocol))
+        .collect()
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
 }
@@ -279,7 +277,9 @@ mod tests {
                 assert_eq!(check(&headers), Err(rejection), "{name} twice");
             }
         }
-        assert_eq!(accept(&Method::POST, Version::HTTP_11, &good(), &Origins::Any), Err(Rejection::Method));
+        for (method, rejection) in [(Method::POST, Rejection::Method), (Method::HEAD, Rejection::NoUpgrade)] {
+            assert_eq!(accept(&method, Version::HTTP_11, &good(), &Origins::Any), Err(rejection));
+        }
         assert_eq!(
             accept(&Method::GET, Version::HTTP_10, &good(), &Origins::Any),
             Err(Rejection::HttpVersion)
@@ -292,11 +292,42 @@ mod tests {
         for key in [&b"c2hvcnQ="[..], b"dGhlIHNhbXBsZSBub25jZQ", b"dGhlIHNhbXBsZSBub25jZTE3", b"\x80\xff"] {
             assert_eq!(with("sec-websocket-key", key), Err(Rejection::Key));
         }
-        for list in [&b"\x80\xff"[..], b"a b", b"a,,b", b""] {
+        assert!(with("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZR==").is_ok(), "bits that say nothing");
+        for list in [&b"\x80\xff"[..], b"a b", b"a, \xff", b"a;b", b"\"a\""] {
             assert_eq!(with("sec-websocket-protocol", list), Err(Rejection::Subprotocol));
         }
         assert_eq!(with("sec-websocket-protocol", b"a, b").expect("tokens").subprotocols, ["a", "b"]);
         assert_eq!(with("upgrade", b"\xff"), Err(Rejection::NoUpgrade));
+    }
+
+    #[test]
+    fn empty_elements_of_its_lists_count_for_nothing() {
+        for (offered, read) in [
+            (&b""[..], &[][..]),
+            (b" ", &[]),
+            (b",", &[]),
+            (b"a,,b", &["a", "b"]),
+            (b", a", &["a"]),
+            (b"a,\t", &["a"]),
+        ] {
+            let accepted = with("sec-websocket-protocol", offered).expect("a list");
+            assert_eq!(accepted.subprotocols, read, "{}", offered.escape_ascii());
+        }
+        for (name, list) in [
+            ("upgrade", &b", websocket"[..]),
+            ("upgrade", b"h2c,\tWEBSOCKET,"),
+            ("connection", b",,keep-alive,,upgrade ,"),
+            ("sec-websocket-extensions", b""),
+            ("sec-websocket-extensions", b", permessage-deflate; client_max_window_bits,,"),
+        ] {
+            assert!(with(name, list).is_ok(), "{name}: {}", list.escape_ascii());
+        }
+        let mut headers = good();
+        for name in ["upgrade", "connection", "sec-websocket-protocol"] {
+            headers.append(name, HeaderValue::from_static(""));
+            headers.append(name, HeaderValue::from_static("other"));
+        }
+        assert_eq!(check(&headers).expect("several lines").subprotocols, ["other"]);
     }
 
     #[test]

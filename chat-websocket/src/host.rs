@@ -18,11 +18,19 @@ pub enum Hosts {
     Only(Vec<Host>),
 }
 
-/// A host and perhaps a port, as they stand in `Host` (RFC 9110 §7.2). Without a port it stands for the usual ones: none, 80 and 443.
+/// A host and perhaps a port, as they stand in `Host` (RFC 9110 §7.2). Without a port it stands for the usual ones: none, 80 and 443; with `*` in its place for
+/// whichever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     pub(crate) name: HostName,
-    pub(crate) port: Option<u16>,
+    pub(crate) port: Port,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    Usual,
+    One(u16),
+    Any,
 }
 
 /// A name or an IPv4 address in small letters, or an IPv6 address, however it was written.
@@ -35,21 +43,23 @@ pub(crate) enum HostName {
 /// A text that is no host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "a host is a name or an address, with IPv6 in brackets, and perhaps a port of 1 to 65535 behind a colon"
+    "a host is a name or an address, with IPv6 in brackets, and perhaps a port of 1 to 65535, or *, behind a colon"
 )]
 pub struct HostError;
 
 impl Hosts {
-    /// The names of a listener that only this machine reaches, each with its port: `localhost`, `127.0.0.1`, `[::1]`, and the address itself.
+    /// The names of a listener that only this machine reaches: `localhost`, `127.0.0.1`, `[::1]`, and the address itself. Each with any port: no other machine
+    /// can be given these names, and what is forwarded from here is asked by the port that it is forwarded from.
     ///
     /// [`Any`](Self::Any) for a listener that others reach too: under which names, it cannot know.
     pub fn of_listener(address: SocketAddr) -> Self {
         if !address.ip().to_canonical().is_loopback() {
             return Self::Any;
         }
-        let port = Some(address.port());
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), bare(address)];
-        Self::Only(names.iter().filter_map(|name| Some(Host { name: name_of(name)?, port })).collect())
+        Self::Only(
+            names.iter().filter_map(|name| Some(Host { name: name_of(name)?, port: Port::Any })).collect(),
+        )
     }
 
     /// These as well; [`Any`](Self::Any) stays what it is.
@@ -73,11 +83,45 @@ impl Hosts {
 
 impl Host {
     fn covers(&self, asked: &Self) -> bool {
-        let port = match self.port {
-            Some(port) => asked.port.map_or(port == 80 || port == 443, |asked| asked == port),
-            None => matches!(asked.port, None | Some(80 | 443)),
+        let port = match (self.port, asked.port) {
+            (Port::Any, _) => true,
+            (Port::One(port), Port::One(asked)) => asked == port,
+            (Port::One(port), _) => is_usual(port),
+            (Port::Usual, Port::One(asked)) => is_usual(asked),
+            (Port::Usual, _) => true,
         };
-        self.name == asked.name && port
+        port && self.name.is(&asked.name)
+    }
+
+    /// As a request names one: its port is a number.
+    pub(crate) fn exact(text: &str) -> Result<Self, HostError> {
+        let end = if text.starts_with('[') { text.find(']').map(|end| end + 1) } else { text.find(':') };
+        let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+        let port = match rest.strip_prefix(':') {
+            Some(port) => Port::One(port_of(port).ok_or(HostError)?),
+            None if rest.is_empty() => Port::Usual,
+            None => return Err(HostError),
+        };
+        Ok(Self { name: name_of(name).ok_or(HostError)?, port })
+    }
+}
+
+impl HostName {
+    /// A name may end with a dot: so it stands in the whole of the tree of names, where it is looked up in any case.
+    fn is(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (Self::Named(name), Self::Named(asked)) => {
+                name.strip_suffix('.').unwrap_or(name) == asked.strip_suffix('.').unwrap_or(asked)
+            }
+            (name, asked) => name == asked,
+        }
+    }
+}
+
+impl Port {
+    /// Its number, or that which its scheme has.
+    pub(crate) fn or(self, usual: Option<u16>) -> Option<u16> {
+        if let Self::One(port) = self { Some(port) } else { usual }
     }
 }
 
@@ -85,20 +129,21 @@ impl FromStr for Host {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Self, HostError> {
-        let end = if text.starts_with('[') { text.find(']').map(|end| end + 1) } else { text.find(':') };
-        let (name, rest) = text.split_at(end.unwrap_or(text.len()));
-        let port = match rest.strip_prefix(':') {
-            Some(port) => Some(port_of(port).ok_or(HostError)?),
-            None if rest.is_empty() => None,
-            None => return Err(HostError),
-        };
-        Ok(Self { name: name_of(name).ok_or(HostError)?, port })
+        match text.strip_suffix(":*").map(Self::exact) {
+            Some(Ok(host)) if host.port == Port::Usual => Ok(Self { port: Port::Any, ..host }),
+            Some(_) => Err(HostError),
+            None => Self::exact(text),
+        }
     }
+}
+
+fn is_usual(port: u16) -> bool {
+    port == 80 || port == 443
 }
 
 /// The one host that a request names.
 pub(crate) fn host(headers: &HeaderMap) -> Option<Host> {
-    single(headers, &HOST)?.to_str().ok()?.parse().ok()
+    Host::exact(single(headers, &HOST)?.to_str().ok()?).ok()
 }
 
 /// Digits as a browser writes them: no sign, no zeros before them, and a port that there is.
@@ -138,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_on_loopback_is_asked_by_its_own_names_and_its_port() {
+    fn a_listener_on_loopback_is_asked_by_its_own_names_at_any_port() {
         let hosts = Hosts::of_listener("127.0.0.2:8080".parse().expect("an address"));
         for own in [
             "localhost:8080",
@@ -147,17 +192,20 @@ mod tests {
             "[::1]:8080",
             "[0:0:0::1]:8080",
             "127.0.0.2:8080",
+            "localhost",
+            "localhost.:8080",
+            "localhost:80",
+            "127.0.0.1:9000",
         ] {
             assert_eq!(check(&hosts, &[own]), Ok(()), "{own}");
         }
         for foreign in [
             "evil.example:8080",
             "localhost.evil:8080",
-            "localhost.:8080",
-            "localhost",
-            "localhost:80",
-            "localhost:8081",
+            "localhost..:8080",
+            "sub.localhost",
             "127.1:8080",
+            "127.0.0.3:8080",
         ] {
             assert_eq!(check(&hosts, &[foreign]), Err(Rejection::ForeignHost), "{foreign}");
         }
@@ -165,6 +213,7 @@ mod tests {
             &["localhost:+8080"][..],
             &["localhost:08080"],
             &["localhost:99999"],
+            &["localhost:*"],
             &["a b"],
             &[""],
             &[],
@@ -181,6 +230,12 @@ mod tests {
         for (listed, asked, may) in [
             ("chat.example", "chat.example", true),
             ("chat.example", "chat.example:443", true),
+            ("chat.example", "Chat.Example.:443", true),
+            ("chat.example.", "chat.example", true),
+            ("chat.example:*", "chat.example:8443", true),
+            ("chat.example:*", "chat.example", true),
+            ("chat.example:*", "evil.example:8443", false),
+            ("[::1]:*", "[::1]:8443", true),
             ("chat.example", "chat.example:8443", false),
             ("chat.example:8443", "chat.example:8443", true),
             ("chat.example:8443", "chat.example", false),
@@ -194,7 +249,7 @@ mod tests {
     fn what_is_no_host_is_refused_in_the_list_as_well() {
         for bad in [
             "", ":80", "a:", "a:0", "a:+80", "a:080", "a:65536", "a:80:80", "a/b", "u@a", "[::1", "::1",
-            "[::1]80", "[::1%1]", "é",
+            "[::1]80", "[::1%1]", "é", ":*", "a:*:*", "a:80:*", "a*",
         ] {
             assert_eq!(bad.parse::<Host>(), Err(HostError), "{bad}");
         }

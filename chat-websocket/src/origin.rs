@@ -6,7 +6,7 @@ use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
 use crate::handshake::single;
-use crate::host::{Host, host};
+use crate::host::{Host, HostName, Port, host};
 
 /// Which origins may come in. What no page asks for always may: it has neither an `Origin` nor what browsers say of a request that has none (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,11 +40,21 @@ impl FromStr for Origin {
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         let plain =
             scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(letter);
-        let host: Host = rest.parse().map_err(|_| OriginError)?;
         let scheme = scheme.to_ascii_lowercase();
-        let port = host.port.or(usual_port(&scheme));
-        plain.then_some(Self { scheme, host: Host { port, ..host } }).ok_or(OriginError)
+        let host = host_of(&scheme, rest).ok_or(OriginError)?;
+        plain.then_some(Self { scheme, host }).ok_or(OriginError)
     }
+}
+
+/// Pages of files and of some apps come from no host: `file://`.
+fn host_of(scheme: &str, text: &str) -> Option<Host> {
+    let usual = usual_port(scheme);
+    if text.is_empty() && usual.is_none() {
+        return Some(Host { name: HostName::Named(String::new()), port: Port::Usual });
+    }
+    let host = Host::exact(text).ok()?;
+    let port = host.port.or(usual).map_or(Port::Usual, Port::One);
+    Some(Host { port, ..host })
 }
 
 impl Origin {
@@ -79,7 +89,7 @@ impl Origins {
 impl Origin {
     fn is_of(&self, host: &Host) -> bool {
         let usual = usual_port(&self.scheme);
-        usual.is_some() && self.host.name == host.name && self.host.port == host.port.or(usual)
+        usual.is_some() && self.host.name == host.name && self.host.port.or(None) == host.port.or(usual)
     }
 }
 
@@ -151,8 +161,21 @@ mod tests {
         }
         let app = Origins::Only(vec!["capacitor://localhost".parse().expect("an origin")]);
         assert!(may(&["capacitor://localhost"], "chat.example", &app));
-        for evil in ["capacitor://evil", "http://localhost", "capacitor://localhost:1"] {
+        for evil in ["capacitor://evil", "http://localhost", "capacitor://localhost:1", "capacitor://"] {
             assert!(!may(&[evil], "localhost", &app), "{evil}");
+        }
+        for app in [
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://.",
+            "file://",
+            "vscode-webview://1a2b-3c",
+            "chrome-extension://abcdefghijklmnop",
+            "moz-extension://0f0e0d0c-0b0a-0908-0706-050403020100",
+        ] {
+            let only = Origins::Only(vec![app.parse().expect("an origin")]);
+            assert!(may(&[app], "chat.example", &only), "{app}");
+            assert!(!may(&["https://chat.example"], "chat.example", &only), "{app} and no other");
         }
     }
 

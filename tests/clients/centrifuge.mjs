@@ -70,6 +70,27 @@ function equal(got, wanted, what) {
 
 // ---- clients, their transports in our hand, their code not ----
 
+/// An error of a line that was cut is the network's. An abort would be the client's own wish, from which none comes back.
+async function lost(promise, cut) {
+  try {
+    return await promise;
+  } catch (error) {
+    throw cut.signal.aborted ? new TypeError('terminated') : error;
+  }
+}
+
+function losable(body, cut) {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(taken) {
+      const { done, value } = await lost(reader.read(), cut);
+      if (done) taken.close();
+      else taken.enqueue(value);
+    },
+    cancel: (why) => reader.cancel(why),
+  });
+}
+
 /// Opens connections to one server, cuts them, and says whatever it likes on them.
 class Line {
   constructor(url = base) {
@@ -104,12 +125,13 @@ class Line {
   }
 
   fetch() {
-    return (url, options = {}) => {
-      if (this.mute && options.body?.includes('"data":"{}"')) return Promise.resolve({ ok: true, status: 204 });
+    return async (url, options = {}) => {
+      if (this.mute && options.body?.includes('"data":"{}"')) return { ok: true, status: 204 };
       const cut = new AbortController();
-      this.open.add(() => cut.abort(new Error('cut')));
+      this.open.add(() => cut.abort());
       const signal = options.signal ? AbortSignal.any([options.signal, cut.signal]) : cut.signal;
-      return fetch(this.place(url), { ...options, signal });
+      const answer = await lost(fetch(this.place(url), { ...options, signal }), cut);
+      return new Response(answer.body && losable(answer.body, cut), answer);
     };
   }
 

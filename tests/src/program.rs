@@ -46,7 +46,12 @@ impl Program {
 
     /// An example, on a port of its own choice.
     pub fn example(name: &str) -> Self {
-        Self::start(Command::new(built().join("examples").join(name)).arg("127.0.0.1:0"))
+        Self::example_at(name, "127.0.0.1:0")
+    }
+
+    /// An example that listens at this place.
+    pub fn example_at(name: &str, place: &str) -> Self {
+        Self::start(Command::new(built().join("examples").join(name)).arg(place))
     }
 
     /// An example of the futures-io adapter built for smol, on a port of its own choice.

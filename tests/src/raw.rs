@@ -69,7 +69,7 @@ impl Raw {
     }
 
     /// The head of an answer; nothing if there is none.
-    fn head(&mut self) -> String {
+    pub fn head(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
             match self.0.read(&mut byte) {

@@ -1,11 +1,12 @@
 //! Who may come in: under which name the server is asked, and what a page of another site can make a browser ask for.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use chat_core::{Hub, Limits, OpenChat, Rate};
 use chat_tests::crowd::Member;
 use chat_tests::host::Host;
-use chat_tests::program::Program;
+use chat_tests::program::{self, Program};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
 /// What a browser writes of a picture that a page of another site shows.
@@ -84,6 +85,36 @@ fn a_host_that_is_allowed_is_one_of_the_servers_names_as_is_that_of_an_allowed_o
 }
 
 #[test]
+fn the_server_and_the_examples_listen_where_people_write_it() {
+    let server = |place: &str| {
+        Program::start(Command::new(program::server()).args(["--store", "none", "--listen", place]))
+    };
+    for place in ["localhost:0", "127.0.0.1:0", ":0", "*:0"] {
+        let server = server(place);
+        let port = server.address.port();
+        let reached = SocketAddr::from(([127, 0, 0, 1], port));
+        let names = [format!("localhost:{port}"), format!("127.0.0.1:{port}"), "127.0.0.1:9000".into()];
+        for name in names {
+            assert_eq!(ask(reached, "GET", "/", &name, &[]), 200, "{name} at {place}");
+        }
+        let foreign = if place.ends_with("t:0") || place.starts_with('1') { 403 } else { 200 };
+        assert_eq!(ask(reached, "GET", "/", "chat.example", &[]), foreign, "{place}");
+    }
+    for example in ["tokio_echo", "tokio_axum", "tokio_lines", "async_std_echo", "async_std_server"] {
+        for place in ["localhost:0", ":0"] {
+            assert_ne!(Program::example_at(example, place).address.port(), 0);
+        }
+    }
+    for wrong in ["localhost", "8080", "::1:8080", "http://localhost:8080", "localhost:http"] {
+        let told = Command::new(program::server()).args(["--listen", wrong]).output().expect("it runs");
+        let text = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(2), "{wrong}: {text}");
+        let named = ["the port is", "an IPv6 address stands in brackets", "neither an address nor a name"];
+        assert!(named.iter().any(|what| text.contains(what)) && text.contains("--listen"), "{wrong}: {text}");
+    }
+}
+
+#[test]
 fn a_picture_a_link_or_a_script_of_a_page_says_nothing_and_takes_no_seat() {
     let server = Program::server(&[]);
     let own = server.address.to_string();
@@ -122,6 +153,48 @@ fn an_origin_with_an_odd_port_is_none_on_any_adapter() {
             let headers = [&HANDSHAKE[..], &[("Origin", &origin)]].concat();
             assert_eq!(ask(served.address, "GET", "/", &own, &headers), 403, "{origin}");
         }
+    }
+}
+
+#[test]
+fn empty_elements_of_a_handshakes_lists_count_for_nothing_on_any_adapter() {
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol] {
+        let served = host.serve(Hub::builder(OpenChat::default()));
+        let own = served.address.to_string();
+        let open = |more: &[(&str, &str)]| {
+            let status = ask(served.address, "GET", "/", &own, &[&HANDSHAKE[..], more].concat());
+            assert_eq!(status, 101, "{more:?} on {host:?}");
+        };
+        for offered in ["", " ", ",", "chat,,other", ", chat", "chat,\t"] {
+            open(&[("Sec-WebSocket-Protocol", offered)]);
+            open(&[("sec-websocket-extensions", offered)]);
+        }
+        open(&[("UPGRADE", ","), ("connection", ""), ("Connection", "keep-alive"), ("Accept", "")]);
+        let lists = [
+            ("upgrade", ", WebSocket,"),
+            ("connection", ",keep-alive,,\tUPGRADE"),
+            HANDSHAKE[2],
+            HANDSHAKE[3],
+        ];
+        assert_eq!(ask(served.address, "GET", "/", &own, &lists), 101, "{host:?}");
+        let odd = [&HANDSHAKE[..], &[("Sec-WebSocket-Protocol", "chat, a b")]].concat();
+        assert_eq!(ask(served.address, "GET", "/", &own, &odd), 400, "{host:?}");
+    }
+}
+
+#[test]
+fn empty_elements_of_what_a_client_accepts_count_for_nothing() {
+    let server = Program::server(&[]);
+    let own = server.address.to_string();
+    let events = format!("/connection/sse?cf_connect={COMMANDS}");
+    for (accept, status) in [
+        (",text/event-stream,", 200),
+        ("image/png,,\tText/Event-Stream ;q=0.9", 200),
+        ("", 200),
+        (", ,", 200),
+        (",image/png,", 406),
+    ] {
+        assert_eq!(ask(server.address, "GET", &events, &own, &[("Accept", accept)]), status, "{accept:?}");
     }
 }
 
@@ -207,7 +280,7 @@ fn behind_a_proxy_an_address_is_what_its_header_says_last_or_none() {
     };
     assert_eq!(nonsense("10.0.0.1, 2001:db8:0:1::7", 19), Some(4000));
     assert_eq!(nonsense("10.0.0.2, 2001:db8:0:2::7", 1), Some(4000));
-    assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9", 1), Some(3509), "of one /64");
+    assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9,, ", 1), Some(3509), "of one /64");
     for _ in 0..2 {
         assert_eq!(nonsense("unknown", 19), Some(4000), "who comes from nowhere is like nobody");
     }

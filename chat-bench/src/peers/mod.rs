@@ -8,6 +8,7 @@ mod tungstenite;
 use std::io;
 use std::net::SocketAddr;
 
+use chat_tokio_adapter::Listen;
 use clap::ValueEnum;
 
 /// A server that this program holds itself.
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     peer: Peer,
     /// The loopback address to listen at.
     #[arg(long)]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     /// Threads of a Tokio runtime. async-std and smol take theirs from the environment.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
@@ -43,8 +44,8 @@ pub(crate) struct Options {
 }
 
 /// Serves until the process is ended.
-pub(crate) fn serve(options: &Options) -> io::Result<()> {
-    let listener = std::net::TcpListener::bind(options.listen)?;
+pub(crate) fn serve(listen: SocketAddr, options: &Options) -> io::Result<()> {
+    let listener = std::net::TcpListener::bind(listen)?;
     listener.set_nonblocking(true)?;
     match options.peer {
         Peer::AsyncStd => return own::async_std(listener, options.shards),

@@ -47,7 +47,10 @@ impl<B: Body + Unpin> Lines<B> {
                 Some(line) if line.len() > self.most => return Err(BadLine::TooLong),
                 Some(line) => return Ok(Some(line)),
                 None if self.ended => return Ok(None),
-                None if self.buffer.len() - self.begin > self.most => return Err(BadLine::TooLong),
+                // With one byte of its end.
+                None if self.buffer.len() - self.begin > self.most.saturating_add(1) => {
+                    return Err(BadLine::TooLong);
+                }
                 None => self.read().await?,
             }
         }
@@ -59,7 +62,7 @@ impl<B: Body + Unpin> Lines<B> {
             self.scanned = self.buffer.len();
             return self.take_rest();
         };
-        let line = self.buffer[self.begin..end].to_vec();
+        let line = without_cr(&self.buffer[self.begin..end]);
         self.begin = end + 1;
         self.scanned = self.begin;
         Some(line)
@@ -68,7 +71,7 @@ impl<B: Body + Unpin> Lines<B> {
     /// The last line needs no end of its own.
     fn take_rest(&mut self) -> Option<Vec<u8>> {
         (self.ended && self.begin < self.buffer.len()).then(|| {
-            let line = self.buffer[self.begin..].to_vec();
+            let line = without_cr(&self.buffer[self.begin..]);
             self.begin = self.buffer.len();
             line
         })
@@ -97,6 +100,11 @@ impl<B: Body + Unpin> Lines<B> {
         }
         if self.intake.hold(self.buffer.len()) { Ok(()) } else { Err(BadLine::Full) }
     }
+}
+
+/// Lines may end with both (long_poll.ex).
+fn without_cr(line: &[u8]) -> Vec<u8> {
+    line.strip_suffix(b"\r").unwrap_or(line).to_vec()
 }
 
 #[cfg(test)]
@@ -149,6 +157,9 @@ mod tests {
     fn split(body: &[u8], most: usize) -> (Vec<Vec<u8>>, Option<BadLine>) {
         let mut lines: Vec<_> = body.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         lines.pop_if(|last| last.is_empty());
+        for line in &mut lines {
+            line.pop_if(|last| *last == b'\r');
+        }
         let too_long = lines.iter().position(|line| line.len() > most);
         lines.truncate(too_long.unwrap_or(lines.len()));
         (lines, too_long.map(|_| BadLine::TooLong))
@@ -157,7 +168,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_same_lines_come_out_in_whatever_chunks_a_body_comes(
-            chunks in prop::collection::vec("[a\n]{0,12}".prop_map(String::into_bytes), 0..12),
+            chunks in prop::collection::vec("[a\r\n]{0,12}".prop_map(String::into_bytes), 0..12),
         ) {
             let body = chunks.concat();
             prop_assert_eq!(read(chunks, 6), split(&body, 8));
@@ -170,6 +181,7 @@ mod tests {
         let lines = |body: &str| read([body.into()], 6).0;
         assert_eq!(lines("a\n\nb"), [&b"a"[..], b"", b"b"]);
         assert_eq!(lines("a\n\nb\n"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(lines("a\r\n\r\nb\r"), [&b"a"[..], b"", b"b"]);
         assert_eq!(lines("\n"), [b""]);
         assert_eq!(lines(""), [] as [&[u8]; 0]);
     }

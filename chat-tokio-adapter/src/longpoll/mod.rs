@@ -19,10 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
 use chat_websocket::{Gate, Opening, Rejection};
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Body;
 use tokio::time::{Duration, timeout};
@@ -37,9 +34,9 @@ const BATCH: usize = 100;
 /// seconds, are those that poll. What a seat costs who takes it for nothing is bounded by their share, and not by haste.
 const UNCONFIRMED: Duration = Duration::from_secs(15);
 
-/// What a client may send along that a browser asks about first.
-const HEADERS: &str = "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token";
-const METHODS: &str = "GET, POST, OPTIONS";
+/// What a client sends along that a browser asks about first.
+const HEADERS: [&str; 3] = ["content-type", "x-phoenix-authtoken", "x-phoenix-longpoll-token"];
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Serves a gate to clients that poll. Cheap to clone.
 ///
@@ -105,20 +102,23 @@ impl LongPoll {
     /// Answers a request: a poll, which takes up to ten seconds, or a batch of messages.
     pub async fn answer<B: Body + Unpin>(&self, request: Request<B>) -> Response<String> {
         let (head, body) = request.into_parts();
-        let origin = match self.0.gate.origin(&head.headers) {
-            Ok(origin) => origin.cloned(),
-            Err(_) => return said(StatusCode::FORBIDDEN, 403, None, &[]),
-        };
+        if self.0.gate.origin(&head.headers).is_err() {
+            return said(StatusCode::FORBIDDEN, 403, None, &[]);
+        }
+        let allowed = self.0.gate.allowed();
         let mut response = match head.method {
             Method::GET => self.poll(&head).await,
             Method::POST => self.push(&head, body).await,
-            Method::OPTIONS => preflight(),
-            _ => not_allowed(),
+            // Begins nothing, and takes nothing that waits for a poll.
+            Method::HEAD => said(StatusCode::OK, 200, None, &[]),
+            Method::OPTIONS => {
+                let mut response = without_body(StatusCode::NO_CONTENT);
+                allowed.permit_request(&head.headers, METHODS, &HEADERS, response.headers_mut());
+                return response;
+            }
+            _ => without_body(StatusCode::METHOD_NOT_ALLOWED),
         };
-        if let Some(origin) = origin {
-            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        }
-        response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        allowed.permit(&head.headers, response.headers_mut());
         response
     }
 
@@ -305,19 +305,9 @@ fn text(frame: &Frame) -> String {
     }
 }
 
-fn preflight() -> Response<String> {
+fn without_body(status: StatusCode) -> Response<String> {
     let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
-}
-
-fn not_allowed() -> Response<String> {
-    let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    *response.status_mut() = status;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
     response
 }

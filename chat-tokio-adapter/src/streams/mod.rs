@@ -15,13 +15,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chat_core::{Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
 use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
-use chat_websocket::{Hosts, Origins};
+use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
-    VARY,
-};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body;
@@ -75,7 +71,7 @@ impl Streams {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.admit(request, Method::POST, async |request| {
+        self.admit(request, WRITTEN, async |request| {
             let (most, caller) = (self.hub.limits().message_bytes, Caller::of(&request));
             let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
             self.open(commands, Arc::new(HttpStream), "application/json", caller)
@@ -86,13 +82,16 @@ impl Streams {
     /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refused as [`http_stream`](Self::http_stream), and with 406
     /// if it is a page's picture, script or link that asks: those name no `Origin`, and what they want is no `text/event-stream`.
     pub async fn event_stream<B>(&self, request: Request<B>) -> StreamResponse {
-        self.admit(request, Method::GET, async |request| {
+        self.admit(request, READ, async |request| {
             if !wants_events(request.headers()) {
                 return Err((StatusCode::NOT_ACCEPTABLE, "Accept does not name text/event-stream"));
             }
+            if request.method() == Method::HEAD {
+                return Ok(of_kind(words(StatusCode::OK, ""), EVENTS));
+            }
             let commands = first_commands(request.uri().query())
                 .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
-            self.open(commands, Arc::new(EventStream), "text/event-stream", Caller::of(&request))
+            self.open(commands, Arc::new(EventStream), EVENTS, Caller::of(&request))
         })
         .await
     }
@@ -105,7 +104,7 @@ impl Streams {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.admit(request, Method::POST, async |request| {
+        self.admit(request, WRITTEN, async |request| {
             let body = self.body(request, escaped(self.hub.limits().message_bytes)).await?;
             let said = Beside::read(&body).ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
             self.hold_to_bound(&said.commands)?;
@@ -125,28 +124,38 @@ impl Streams {
     async fn admit<B>(
         &self,
         request: Request<B>,
-        method: Method,
+        methods: &'static str,
         answer: impl AsyncFnOnce(Request<B>) -> Result<StreamResponse, Refused>,
     ) -> StreamResponse {
-        let origin = request.headers().get(ORIGIN).cloned();
-        let answered = if let Err(rejection) = self.hosts.check(request.headers()) {
+        let asked = request.headers().clone();
+        let answered = if let Err(rejection) = self.hosts.check(&asked) {
             Err((rejection.status(), "this server is not asked by that Host"))
-        } else if !self.origins.admit(request.headers()) {
+        } else if !self.origins.admit(&asked) {
             Err((StatusCode::FORBIDDEN, "this origin may not open a stream here"))
         } else if request.method() == Method::OPTIONS {
-            return permit(preflight(&method), origin);
-        } else if request.method() == method {
+            return self.preflight(&asked, methods);
+        } else if methods.split(", ").any(|method| method == request.method()) {
             answer(request).await
         } else {
-            let mut refused = self.refuse((StatusCode::METHOD_NOT_ALLOWED, "another method is meant"));
-            refused.headers_mut().insert(ALLOW, name_of(&method));
-            return refused;
+            Err((StatusCode::METHOD_NOT_ALLOWED, "another method is meant"))
         };
-        match answered {
-            Ok(response) => permit(response, origin),
-            Err(refused @ (StatusCode::FORBIDDEN, _)) => self.refuse(refused),
-            Err(refused) => permit(self.refuse(refused), origin),
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(refused @ (StatusCode::FORBIDDEN, _)) => return self.refuse(refused),
+            Err(refused) => self.refuse(refused),
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
         }
+        self.origins.permit(&asked, response.headers_mut());
+        response
+    }
+
+    fn preflight(&self, asked: &HeaderMap, methods: &'static str) -> StreamResponse {
+        let mut response = words(StatusCode::NO_CONTENT, "");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+        self.origins.permit_request(asked, methods, &["content-type"], response.headers_mut());
+        response
     }
 
     fn refuse(&self, (status, why): Refused) -> StreamResponse {
@@ -200,10 +209,7 @@ impl Streams {
             // Its seat is given back with its socket, which is of no use to another session before.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
-        headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
-        Ok(response)
+        Ok(of_kind(response, kind))
     }
 }
 
@@ -275,35 +281,35 @@ fn escaped(message_bytes: usize) -> usize {
 /// picture or a script from a stream of events. Without one it is no browser.
 fn wants_events(headers: &HeaderMap) -> bool {
     let told = headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest");
-    let mut lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let kind = |item: &str| item.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let named = lines.any(|line| line.split(',').any(|item| kind(item) == "text/event-stream"));
-    told || named || !headers.contains_key(ACCEPT)
+    let named = list(headers, ACCEPT).find_map(|element| {
+        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let kind = parts.next().unwrap_or_default();
+        kind.eq_ignore_ascii_case(EVENTS.as_bytes()).then(|| !parts.any(is_never))
+    });
+    named.unwrap_or_else(|| told || list(headers, ACCEPT).next().is_none())
 }
+
+/// Whether a parameter of `Accept` says that this is not wanted (RFC 9110 §12.4.2).
+fn is_never(parameter: &[u8]) -> bool {
+    let weight = str::from_utf8(parameter).ok().and_then(|text| text.split_once('='));
+    let weight = weight.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    weight.is_some_and(|(_, value)| value.trim().parse() == Ok(0.0))
+}
+
+/// The methods of what is read, and of what is written to. Nothing is opened by HEAD.
+const READ: &str = "GET, HEAD, OPTIONS";
+const WRITTEN: &str = "POST, OPTIONS";
+
+const EVENTS: &str = "text/event-stream";
 
 /// Proxies of nginx's kind pass on what comes, when it comes.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What a browser may do for a page that may come in, for ten minutes (Fetch §3.2).
-fn preflight(method: &Method) -> StreamResponse {
-    let mut response = words(StatusCode::NO_CONTENT, "");
+fn of_kind(mut response: StreamResponse, kind: &'static str) -> StreamResponse {
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, name_of(method));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
-}
-
-fn name_of(method: &Method) -> HeaderValue {
-    HeaderValue::from_str(method.as_str()).expect("a method is a token")
-}
-
-/// The page may read the answer.
-fn permit(mut response: StreamResponse, origin: Option<HeaderValue>) -> StreamResponse {
-    if let Some(origin) = origin {
-        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
-    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
+    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
     response
 }
 

@@ -1,0 +1,67 @@
+//! Whom the server does not answer, and which flag would change that.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use chat_core::Hub;
+use chat_tokio_adapter::{Hosts, Origins, Rejection};
+use tracing::info;
+
+/// So much of a header is traced.
+const TRACED: usize = 200;
+
+const HOST_HINT: &str = "this host is not allowed; for its operator: --allow-host names those that are\n";
+const ORIGIN_HINT: &str =
+    "this origin is not allowed; for the operator: --allow-origin names those that are\n";
+
+#[derive(Clone)]
+struct Guard {
+    hosts: Arc<Hosts>,
+    origins: Arc<Origins>,
+    hub: Hub,
+}
+
+/// Lets requests through that ask under one of these names, whatever they ask for. Who is refused for that, or later for the origin of a page, is told so with
+/// the flag that allows it, and traced.
+pub(crate) fn guarded(hosts: Hosts, origins: &Origins, hub: &Hub, routes: Router) -> Router {
+    let guard = Guard { hosts: Arc::new(hosts), origins: Arc::new(origins.clone()), hub: hub.clone() };
+    routes.layer(from_fn_with_state(guard, check))
+}
+
+async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if let Err(rejection) = guard.hosts.check(request.headers()) {
+        guard.hub.count_rejection(rejection.status().as_u16());
+        let response = rejection.response();
+        if rejection != Rejection::ForeignHost {
+            return response.into_response();
+        }
+        info!(host = ?start(request.headers(), HOST), "a host is refused: --allow-host names those that are allowed");
+        return response.map(|_| HOST_HINT.to_owned()).into_response();
+    }
+    let foreign = !guard.origins.admit(request.headers());
+    let origin = foreign.then(|| start(request.headers(), ORIGIN)).flatten();
+    let response = next.run(request).await;
+    match origin.filter(|_| response.status() == StatusCode::FORBIDDEN) {
+        Some(origin) => refuse_origin(&origin, response),
+        None => response,
+    }
+}
+
+/// An answer in a form of its own stays as it is.
+fn refuse_origin(origin: &str, response: Response) -> Response {
+    info!(?origin, "an origin is refused: --allow-origin names those that are allowed");
+    let own = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if own { response } else { response.map(|_| Body::from(ORIGIN_HINT)) }
+}
+
+/// Of what anybody may write.
+fn start(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let value = headers.get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(&value[..value.len().min(TRACED)]).into_owned())
+}
