@@ -17,7 +17,7 @@ use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, upgrade};
+use chat_tokio_adapter::{Gate, Hosts, LongPoll, Origins, Streams, list, upgrade};
 
 use crate::metrics;
 use crate::page::page;
@@ -64,8 +64,7 @@ pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router 
 }
 
 fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
-    let last = headers.get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim();
-    last.parse().ok()
+    std::str::from_utf8(list(headers, header).next_back()?).ok()?.parse().ok()
 }
 
 async fn check_host(State((hosts, hub)): State<(Arc<Hosts>, Hub)>, request: Request, next: Next) -> Response {

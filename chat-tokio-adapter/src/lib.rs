@@ -37,7 +37,9 @@ mod streams;
 mod upgrade;
 mod wire;
 
-pub use chat_websocket::{Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection};
+pub use chat_websocket::{
+    Gate, Host, HostError, Hosts, Opening, Origin, OriginError, Origins, Rejection, list,
+};
 pub use listener::{serve, serve_http};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;

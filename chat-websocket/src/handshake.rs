@@ -13,6 +13,7 @@ use sha1::{Digest, Sha1};
 use thiserror::Error;
 
 use crate::host;
+use crate::list::{list, names};
 use crate::origin::Origins;
 
 /// RFC 6455 §1.3.
@@ -96,8 +97,8 @@ pub fn accept(
     ensure(version == Version::HTTP_11, Rejection::HttpVersion)?;
     ensure(!has_body(headers), Rejection::Body)?;
     ensure(host::host(headers).is_some(), Rejection::Host)?;
-    ensure(names(headers, &UPGRADE, "websocket"), Rejection::NoUpgrade)?;
-    ensure(names(headers, &CONNECTION, "upgrade"), Rejection::Connection)?;
+    ensure(names(headers, UPGRADE, "websocket"), Rejection::NoUpgrade)?;
+    ensure(names(headers, CONNECTION, "upgrade"), Rejection::Connection)?;
     let version = single(headers, &SEC_WEBSOCKET_VERSION);
     ensure(version.is_some_and(|version| version == "13"), Rejection::WebSocketVersion)?;
     let key = single(headers, &SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).ok_or(Rejection::Key)?;
@@ -201,22 +202,12 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether a list, perhaps over several lines, names a token.
-fn names(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
-}
-
+/// Who offers none, or only nothing between commas, lets the server choose (RFC 9110 §5.6.1.2).
 fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, Rejection> {
-    let mut offered = Vec::new();
-    for line in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
-        let line = line.to_str().map_err(|_| Rejection::Subprotocol)?;
-        for token in line.split(',').map(str::trim) {
-            ensure(is_token(token), Rejection::Subprotocol)?;
-            offered.push(token.to_owned());
-        }
-    }
-    Ok(offered)
+    let token = |element: &[u8]| String::from_utf8(element.to_vec()).ok().filter(|text| is_token(text));
+    list(headers, SEC_WEBSOCKET_PROTOCOL)
+        .map(|element| token(element).ok_or(Rejection::Subprotocol))
+        .collect()
 }
 
 /// RFC 9110 §5.6.2.
@@ -292,11 +283,41 @@ mod tests {
         for key in [&b"c2hvcnQ="[..], b"dGhlIHNhbXBsZSBub25jZQ", b"dGhlIHNhbXBsZSBub25jZTE3", b"\x80\xff"] {
             assert_eq!(with("sec-websocket-key", key), Err(Rejection::Key));
         }
-        for list in [&b"\x80\xff"[..], b"a b", b"a,,b", b""] {
+        for list in [&b"\x80\xff"[..], b"a b", b"a, \xff", b"a;b", b"\"a\""] {
             assert_eq!(with("sec-websocket-protocol", list), Err(Rejection::Subprotocol));
         }
         assert_eq!(with("sec-websocket-protocol", b"a, b").expect("tokens").subprotocols, ["a", "b"]);
         assert_eq!(with("upgrade", b"\xff"), Err(Rejection::NoUpgrade));
+    }
+
+    #[test]
+    fn empty_elements_of_its_lists_count_for_nothing() {
+        for (offered, read) in [
+            (&b""[..], &[][..]),
+            (b" ", &[]),
+            (b",", &[]),
+            (b"a,,b", &["a", "b"]),
+            (b", a", &["a"]),
+            (b"a,\t", &["a"]),
+        ] {
+            let accepted = with("sec-websocket-protocol", offered).expect("a list");
+            assert_eq!(accepted.subprotocols, read, "{}", offered.escape_ascii());
+        }
+        for (name, list) in [
+            ("upgrade", &b", websocket"[..]),
+            ("upgrade", b"h2c,\tWEBSOCKET,"),
+            ("connection", b",,keep-alive,,upgrade ,"),
+            ("sec-websocket-extensions", b""),
+            ("sec-websocket-extensions", b", permessage-deflate; client_max_window_bits,,"),
+        ] {
+            assert!(with(name, list).is_ok(), "{name}: {}", list.escape_ascii());
+        }
+        let mut headers = good();
+        for name in ["upgrade", "connection", "sec-websocket-protocol"] {
+            headers.append(name, HeaderValue::from_static(""));
+            headers.append(name, HeaderValue::from_static("other"));
+        }
+        assert_eq!(check(&headers).expect("several lines").subprotocols, ["other"]);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The public interface is: [`accept`] and [`RequestReader`] for the opening handshake, [`Origins`] and [`Hosts`] for who may open one, [`Decoder`] for
-//! what clients say and [`Messages`] for the stream of it, [`WebSocket`] for what they are told, [`Gate`] for all that an adapter needs to let one in.
+//! what clients say and [`Messages`] for the stream of it, [`WebSocket`] for what they are told, [`Gate`] for all that an adapter needs to let one in, [`list`] for
+//! headers that are lists.
 
 mod decoder;
 mod framing;
@@ -15,6 +16,7 @@ mod gate;
 mod handshake;
 mod head;
 mod host;
+mod list;
 mod messages;
 mod origin;
 mod request;
@@ -26,6 +28,7 @@ pub use gate::{Gate, Opening};
 pub use handshake::{Accepted, Rejection, accept};
 pub use head::{HeadLimits, HeadScanner};
 pub use host::{Host, HostError, Hosts};
+pub use list::list;
 pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
 pub use request::{OpeningRequest, RequestReader, to_bytes};

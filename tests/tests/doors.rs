@@ -125,6 +125,48 @@ fn an_origin_with_an_odd_port_is_none_on_any_adapter() {
     }
 }
 
+#[test]
+fn empty_elements_of_a_handshakes_lists_count_for_nothing_on_any_adapter() {
+    for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol] {
+        let served = host.serve(Hub::builder(OpenChat::default()));
+        let own = served.address.to_string();
+        let open = |more: &[(&str, &str)]| {
+            let status = ask(served.address, "GET", "/", &own, &[&HANDSHAKE[..], more].concat());
+            assert_eq!(status, 101, "{more:?} on {host:?}");
+        };
+        for offered in ["", " ", ",", "chat,,other", ", chat", "chat,\t"] {
+            open(&[("Sec-WebSocket-Protocol", offered)]);
+            open(&[("sec-websocket-extensions", offered)]);
+        }
+        open(&[("UPGRADE", ","), ("connection", ""), ("Connection", "keep-alive"), ("Accept", "")]);
+        let lists = [
+            ("upgrade", ", WebSocket,"),
+            ("connection", ",keep-alive,,\tUPGRADE"),
+            HANDSHAKE[2],
+            HANDSHAKE[3],
+        ];
+        assert_eq!(ask(served.address, "GET", "/", &own, &lists), 101, "{host:?}");
+        let odd = [&HANDSHAKE[..], &[("Sec-WebSocket-Protocol", "chat, a b")]].concat();
+        assert_eq!(ask(served.address, "GET", "/", &own, &odd), 400, "{host:?}");
+    }
+}
+
+#[test]
+fn empty_elements_of_what_a_client_accepts_count_for_nothing() {
+    let server = Program::server(&[]);
+    let own = server.address.to_string();
+    let events = format!("/connection/sse?cf_connect={COMMANDS}");
+    for (accept, status) in [
+        (",text/event-stream,", 200),
+        ("image/png,,\tText/Event-Stream ;q=0.9", 200),
+        ("", 200),
+        (", ,", 200),
+        (",image/png,", 406),
+    ] {
+        assert_eq!(ask(server.address, "GET", &events, &own, &[("Accept", accept)]), status, "{accept:?}");
+    }
+}
+
 /// Says so many lines of nonsense, and gives the code of the close if that was too much.
 fn nonsense(address: SocketAddr, target: &str, lines: usize) -> Option<u16> {
     let mut raw = Raw::open(address, target);
@@ -199,7 +241,7 @@ fn behind_a_proxy_an_address_is_what_its_header_says_last_or_none() {
     };
     assert_eq!(nonsense("10.0.0.1, 2001:db8:0:1::7", 19), Some(4000));
     assert_eq!(nonsense("10.0.0.2, 2001:db8:0:2::7", 1), Some(4000));
-    assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9", 1), Some(3509), "of one /64");
+    assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9,, ", 1), Some(3509), "of one /64");
     for _ in 0..2 {
         assert_eq!(nonsense("unknown", 19), Some(4000), "who comes from nowhere is like nobody");
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chat_core::{Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
 use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
-use chat_websocket::{Hosts, Origins};
+use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -275,10 +275,11 @@ fn escaped(message_bytes: usize) -> usize {
 /// picture or a script from a stream of events. Without one it is no browser.
 fn wants_events(headers: &HeaderMap) -> bool {
     let told = headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest");
-    let mut lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let kind = |item: &str| item.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let named = lines.any(|line| line.split(',').any(|item| kind(item) == "text/event-stream"));
-    told || named || !headers.contains_key(ACCEPT)
+    let kind = |element: &[u8]| {
+        element.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
+    };
+    let named = list(headers, ACCEPT).any(|element| kind(element) == b"text/event-stream");
+    told || named || list(headers, ACCEPT).next().is_none()
 }
 
 /// Proxies of nginx's kind pass on what comes, when it comes.
