@@ -39,6 +39,14 @@ impl Beside {
     }
 }
 
+impl<T> Beside<T> {
+    /// The same, with its commands as what this makes of them.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Beside<U> {
+        let Self { key, node, commands } = self;
+        Beside { key, node, commands: of(commands) }
+    }
+}
+
 impl Beside<Vec<u8>> {
     /// Reads a body of Protobuf; none if it is no such body.
     pub fn read_bytes(body: &[u8]) -> Option<Self> {
