@@ -28,8 +28,8 @@ use chat_core::{
 };
 
 use protobuf::Protobuf;
-pub use reply::result;
 pub use reply::no_history;
+pub use reply::result;
 pub use stream::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.

@@ -94,7 +94,8 @@ struct Named {
 pub(super) fn connect(fields: ConnectFields<'_>) -> Result<Command, Refusal> {
     let ConnectFields { token: proof, data, subs } = fields;
     let subs = subs.into_iter().filter_map(|(channel, place)| Some((channel, place?)));
-    let since = subs.filter(|(_, place)| place.recover).map(|(channel, place)| Ok((name(&channel)?, place.since())));
+    let since =
+        subs.filter(|(_, place)| place.recover).map(|(channel, place)| Ok((name(&channel)?, place.since())));
     Ok(Command::Connect(Connect {
         name: data.as_ref().and_then(named),
         token: token(&proof),
@@ -144,8 +145,18 @@ pub(super) struct SubscribeFields<'a> {
 }
 
 pub(super) fn subscribe(fields: SubscribeFields<'_>) -> Result<Command, Refusal> {
-    let SubscribeFields { channel, token: proof, data, join_leave, kind, recover, epoch, offset, flag, filter } =
-        fields;
+    let SubscribeFields {
+        channel,
+        token: proof,
+        data,
+        join_leave,
+        kind,
+        recover,
+        epoch,
+        offset,
+        flag,
+        filter,
+    } = fields;
     only_streams(kind)?;
     if filter.is_some() {
         return Err(Refusal::not_available("publications are not filtered here"));
