@@ -322,7 +322,7 @@ each.talk = {
   async 'what is not allowed or not there has its code, and the connection stays'(transport, room) {
     const ann = await connected(transport);
     equal(await refused(ann.publish(room, 1)), 103, 'a publish of a stranger');
-    equal(await refused(ann.rpc('dance', {})), 104, 'a method that is not there');
+    equal(await refused(ann.rpc('dance', {})), 108, 'a method of a server without calls');
     equal(await refused(ann.presence(room)), 103, 'presence for a stranger');
     await ann.send({ heard: 'by nobody' });
     const bad = ann.newSubscription('x'.repeat(256));
