@@ -21,7 +21,7 @@ use super::metrics::{Metrics, Stats};
 use super::padded::Padded;
 use super::seats::{Full, Seat, Seats};
 use super::subscription::Subscription;
-use super::summons::Manner;
+use super::summons::{Manner, Order};
 use super::trace;
 use super::users::Users;
 use super::writer::not_stored;
@@ -31,7 +31,7 @@ use crate::machine::{
 };
 use crate::model::{
     Author, ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published,
-    Refusal, SenderName, SessionId, SessionInfo, Storage,
+    Refusal, SenderName, SessionId, SessionInfo, Storage, Subscribe,
 };
 use crate::port::{Endpoint, Runtime, Standing};
 
@@ -174,6 +174,19 @@ impl Hub {
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.seats.outbox(session);
         outbox.map(|outbox| outbox.condemn(close, Manner::Graceful)).is_some()
+    }
+
+    /// Takes one session out of a channel and tells it why, as [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. False if there is
+    /// none of this number.
+    pub fn unsubscribe(&self, session: SessionId, channel: &ChannelId, why: &Refusal) -> bool {
+        let outbox = self.0.seats.outbox(session);
+        outbox.map(|outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone()))).is_some()
+    }
+
+    /// Puts one session into a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a user's. False if there is none of this number.
+    pub fn subscribe(&self, session: SessionId, wish: &Subscribe) -> bool {
+        let outbox = self.0.seats.outbox(session);
+        outbox.map(|outbox| outbox.order(Order::Subscribe(wish.clone()))).is_some()
     }
 
     /// What there is and what was counted. Looks at every session: for a scrape, not for every message.

@@ -142,6 +142,7 @@ class Channel {
 
   hear(message) {
     const { offset, senderName } = message;
+    if (offset === undefined) return this.pass(message);
     if (offset <= this.offset) return;
     this.offset = offset;
     this.typing.delete(senderName);
@@ -154,6 +155,14 @@ class Channel {
       this.unread += 1;
       this.showUnread();
     }
+  }
+
+  // What is kept nowhere has no place: it is shown once, at the end.
+  pass({ senderName, content, timestamp }) {
+    const { item } = new Entry(this, content);
+    item.entry.show(senderName, new Date(timestamp));
+    this.append(item);
+    follow(item);
   }
 
   // A message, or what one says of an earlier one; `gap` is where it was missing, if it was.
