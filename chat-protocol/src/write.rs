@@ -17,7 +17,7 @@ pub(crate) fn said(publication: &Publication, out: &mut Vec<u8>) {
     out.extend(br#","timestamp":""#);
     timestamp(&message.timestamp, out);
     out.push(b'"');
-    publication.event.iter().for_each(|event| field("event", event.as_str(), out));
+    publication.told_event().into_iter().for_each(|event| field("event", event.as_str(), out));
     match publication.refers {
         None => {}
         Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::decoder::DecoderConfig;
 use crate::handshake::{Rejection, accept};
@@ -76,11 +76,13 @@ impl Gate {
     /// # Errors
     /// Why it may not come in; 503 if the hub is full or drains.
     ///
-    /// What its client did before goes by the [`Peer`] among the request's extensions, if there is one: both adapters' listeners put it there.
+    /// What its client did before goes by the [`Peer`] among the request's extensions, if there is one: both adapters' listeners put it there. Who it is
+    /// goes by a [`Hello`] there, in place of what the URL says: a server puts it there that has let the client in by a cookie or a header.
     pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_parts(request.method(), request.uri(), request.version(), request.headers());
-        let peer = request.extensions().get::<Peer>().copied();
-        let opened = opened.map(|(response, opening)| (response, opening.of_peer(peer)));
+        let extensions = request.extensions();
+        let peer = extensions.get::<Peer>().copied();
+        let opened = opened.map(|(response, opening)| (response, opening.of_peer(peer).known_as(extensions)));
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
@@ -146,6 +148,12 @@ impl Opening {
     /// For a client that comes from there: see [`Seat::of_peer`].
     pub fn of_peer(self, peer: Option<Peer>) -> Self {
         Self { seat: self.seat.of_peer(peer), ..self }
+    }
+
+    /// For a client that was let in before: with the [`Hello`] among these extensions of its request, if there is one.
+    pub fn known_as(self, extensions: &Extensions) -> Self {
+        let hello = extensions.get::<Hello>().cloned();
+        Self { hello: hello.unwrap_or(self.hello), ..self }
     }
 }
 

@@ -146,14 +146,17 @@ class Line {
 }
 
 const transports = ['websocket', 'http_stream', 'sse'];
+/// What the clients of Protobuf go over.
+const PROTOBUF = { protobuf: 'websocket', protobuf_stream: 'http_stream' };
 const clients = [];
 const url = (path) => `${base}${path}`;
 
 function client(transport, options = {}, line = new Line()) {
-  const endpoint = transport === 'websocket' || transport === 'protobuf'
+  const over = PROTOBUF[transport] ?? transport;
+  const endpoint = over === 'websocket'
     ? url('/connection/websocket').replace('http:', 'ws:')
-    : [{ transport, endpoint: url(`/connection/${transport}`) }];
-  const made = new (transport === 'protobuf' ? Protobuf : Centrifuge)(endpoint, {
+    : [{ transport: over, endpoint: url(`/connection/${over}`) }];
+  const made = new (transport in PROTOBUF ? Protobuf : Centrifuge)(endpoint, {
     websocket: line.websocket(),
     fetch: line.fetch(),
     eventsource: line.eventsource(),
@@ -231,9 +234,10 @@ function raw(method, path, headers = {}, body) {
   }), path);
 }
 
-// ---- the cases, by suite; each of a transport runs over all three ----
+// ---- the cases, by suite; each of a transport runs over all three, and those of Protobuf over both of its own ----
 
 const each = {};
+const protobuf = {};
 const once = {};
 
 each.talk = {
@@ -344,7 +348,7 @@ each.talk = {
   async 'what is not allowed or not there has its code, and the connection stays'(transport, room) {
     const ann = await connected(transport);
     equal(await refused(ann.publish(room, 1)), 103, 'a publish of a stranger');
-    equal(await refused(ann.rpc('dance', {})), 104, 'a method that is not there');
+    equal(await refused(ann.rpc('dance', {})), 108, 'a method of a server without calls');
     equal(await refused(ann.presence(room)), 103, 'presence for a stranger');
     await ann.send({ heard: 'by nobody' });
     const bad = ann.newSubscription('x'.repeat(256));
@@ -384,7 +388,7 @@ each.tokens = {
     await came;
     equal(asked, 1, 'tokens asked for');
     while (asked < 2) await within(new Promise((later) => { setTimeout(later, 20); }), 'a refresh');
-    await ann.rpc('nothing', {}).catch(({ code }) => equal(code, 104, 'it is still open'));
+    await ann.rpc('nothing', {}).catch(({ code }) => equal(code, 108, 'it is still open'));
     equal(connects, 1, 'connects');
   },
 
@@ -486,7 +490,7 @@ each.tokens = {
     equal(await heard, [[{ a: 1 }, 'server'], [2, 'server']], 'what is heard');
     const history = await api('history', { channel: room, limit: 1, reverse: true });
     equal([history.result.publications.map(({ data }) => data), history.result.offset], [[2], 2], 'the history');
-    equal((await api('history', { channel: 'nowhere', limit: 1 })).error.code, 102, 'no channel');
+    equal((await api('history', { channel: 'nowhere', limit: 1 })).result, { publications: [], epoch: '', offset: 0 }, 'no channel');
     const { presence } = (await api('presence', { channel: room })).result;
     equal(presence, { [ann.context.client]: { user, client: ann.context.client, conn_info: { color: 'red' } } }, 'who is there');
     equal((await api('info', {})).result.nodes[0].num_clients > 0, true, 'the node');
@@ -505,32 +509,35 @@ each.tokens = {
   },
 };
 
-once.tokens = {
-  async 'a client of Protobuf comes in by tokens, and the server puts it into channels'() {
-    const ann = client('protobuf', { token: token({ sub: 'proto', channels: ['given'], read: [], exp: seconds(60) }) });
-    const [given, came] = [next(ann, 'subscribed'), next(ann, 'connected')];
+protobuf.tokens = {
+  async 'a client of Protobuf comes in by tokens, and the server puts it into channels'(transport, room) {
+    const [given, asks] = [`${room}-given`, `${room}-asked`];
+    const ann = client(transport, { token: token({ sub: room, channels: [given], read: [], exp: seconds(60) }) });
+    const [put, came] = [next(ann, 'subscribed'), next(ann, 'connected')];
     ann.connect();
     await came;
-    equal([(await given).channel, (await given).recoverable], ['given', true], 'where it is');
+    equal([(await put).channel, (await put).recoverable], [given, true], 'where it is');
     const heard = next(ann, 'publication');
-    await api('publish', { channel: 'given', data: [1] });
+    await api('publish', { channel: given, data: [1] });
     equal(value((await heard).data), [1], 'what it hears there');
     let asked = 0;
     const getToken = async () => {
       asked += 1;
-      return token({ sub: 'proto', channel: 'asked', exp: seconds(asked === 1 ? 3 : 60) });
+      return token({ sub: room, channel: asks, exp: seconds(asked === 1 ? 3 : 60) });
     };
-    const sub = await joined(ann, 'asked', { getToken });
+    const sub = await joined(ann, asks, { getToken });
     while (asked < 2) await within(new Promise((later) => { setTimeout(later, 20); }), 'a refresh');
     const out = next(sub, 'unsubscribed');
-    await api('unsubscribe', { user: 'proto', channel: 'asked' });
+    await api('unsubscribe', { user: room, channel: asks });
     equal((await out).code, 2000, 'taken out');
-    const bad = client('protobuf', { token: 'nonsense' });
+    const bad = client(transport, { token: 'nonsense' });
     const end = next(bad, 'disconnected');
     bad.connect();
     equal((await end).code, 3500, 'a bad token');
   },
+};
 
+once.tokens = {
   async 'the API wants its key, a body within the bound, and JSON'() {
     equal([await api('info', {}, 'another'), await api('info', {}, '')], [401, 401], 'another key');
     equal(await api('publish', { channel: 'room', data: 'x'.repeat(70_000) }), 413, 'too large');
@@ -578,7 +585,7 @@ each.ends = {
     ann.on('connecting', () => { cuts += 1; });
     const codes = new Set();
     await Promise.all(Array.from({ length: 60 }, () => ann.rpc('x', {}).catch(({ code }) => codes.add(code))));
-    equal([[...codes], cuts], [[104], 0], 'what it heard, and cuts');
+    equal([[...codes], cuts], [[108], 0], 'what it heard, and cuts');
   },
 
   async 'one who asks too much in one message hears 111 and is closed with 3013, and comes back'(transport) {
@@ -648,11 +655,12 @@ once.slow = {
   },
 };
 
-once.talk = {
-  async 'a client of Protobuf shares a channel with one of JSON, and recovers'() {
-    const ann = await leavable('protobuf');
+protobuf.talk = {
+  async 'a client of Protobuf shares a channel with one of JSON, and recovers'(transport, room) {
+    const ann = await leavable(transport);
     const bob = await connected('websocket', { data: { name: 'bob' } });
-    const [sub, bobs] = [await joined(ann, 'both'), await joined(bob, 'both', { joinLeave: true })];
+    equal(ann.context.transport, PROTOBUF[transport], 'what it goes over');
+    const [sub, bobs] = [await joined(ann, room), await joined(bob, room, { joinLeave: true })];
     const first = [sub, bobs].map((one) => collect(one, 'publication', 2));
     await sub.publish(bytes({ a: [1, 'é'] }));
     await bobs.publish('two');
@@ -673,12 +681,21 @@ once.talk = {
     equal(Object.keys((await sub.presence()).clients).length, 2, 'who is there');
     const page = await sub.history({ limit: 2, reverse: true });
     equal([page.publications.map(({ data }) => value(data)), page.offset], [[3, 'two'], 3], 'the history');
-    equal(await refused(ann.rpc('dance', bytes({}))), 104, 'a method that is not there');
+    equal(await refused(ann.rpc('dance', bytes({}))), 108, 'a method of a server without calls');
     const leave = next(bobs, 'leave');
     sub.unsubscribe();
     await leave;
   },
 
+  async 'a stream of Protobuf says how it ends'(transport) {
+    const ann = await connected(transport);
+    const end = next(ann, 'disconnected');
+    ann._transport.send(new Uint8Array([2, 8, 9]), ann._session, ann._node);
+    equal((await end).code, 3501, 'how it ends');
+  },
+};
+
+once.talk = {
   async 'a foreign page gets no stream, and an allowed one may read it'() {
     const path = '/connection/http_stream';
     const connect = '{"id":1,"connect":{}}';
@@ -736,6 +753,42 @@ each.drain = {
   },
 };
 
+// ---- a server that knows its clients by a header ----
+
+const known = { 'X-User': 'ann' };
+const ask = (at, options = {}) => fetch(at, { ...options, headers: { ...options.headers, ...known } });
+const loggedIn = {
+  websocket: class extends WebSocket {
+    constructor(at, protocols) { super(at, protocols, { headers: known }); }
+  },
+  fetch: ask,
+  eventsource: class extends EventSource {
+    constructor(at) { super(at, { fetch: ask }); }
+  },
+};
+
+const logins = {
+  async 'who is let in by a header is told so, and goes on where it was'(transport) {
+    const ann = client(transport, loggedIn);
+    const [came, own] = [next(ann, 'connected'), next(ann, 'subscribed')];
+    ann.connect();
+    equal([(await own).channel, (await came).client.length > 0], ['own-ann', true], 'where it is');
+    const sub = await joined(ann, 'room');
+    const heard = next(sub, 'publication');
+    await sub.publish(transport in PROTOBUF ? bytes(1) : 1);
+    equal((await heard).info.user, 'ann', 'who it is');
+  },
+
+  async 'who shows a token of its own besides is refused'(transport) {
+    const ann = client(transport, { ...loggedIn, token: 'its own' });
+    const end = next(ann, 'disconnected');
+    ann.connect();
+    equal((await end).code, 107, 'how it ends');
+  },
+};
+each.login = logins;
+protobuf.login = logins;
+
 // ---- a server that fails at first ----
 
 once.fails = {
@@ -755,8 +808,13 @@ once.fails = {
 
 // ---- running them ----
 
+function over(all, cases = {}) {
+  return all.flatMap((transport) => Object.entries(cases).map(([name, run]) => [`${name} (${transport})`, (room) => run(transport, room)]));
+}
+
 const wanted = [
-  ...transports.flatMap((transport) => Object.entries(each[suite] ?? {}).map(([name, run]) => [`${name} (${transport})`, (room) => run(transport, room)])),
+  ...over(transports, each[suite]),
+  ...over(Object.keys(PROTOBUF), protobuf[suite]),
   ...Object.entries(once[suite] ?? {}),
 ];
 if (wanted.length === 0) throw new Error(`no suite ${suite}`);

@@ -51,9 +51,9 @@ function centrifuge(transport, options) {
 }
 
 /// The client of another language, in a process of its own: see room.py.
-async function python(hear) {
+const python = (form) => async (hear) => {
   const script = fileURLToPath(new URL('room.py', import.meta.url));
-  const child = spawn(process.env.PYTHON ?? 'python3', [script, `${sockets}/connection/websocket`, CHANNEL], {
+  const child = spawn(process.env.PYTHON ?? 'python3', [script, `${sockets}/connection/websocket`, CHANNEL, form], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const waiting = [];
@@ -68,7 +68,7 @@ async function python(hear) {
   await entered;
   const say = (text) => new Promise((resolve) => { waiting.push(resolve); child.stdin.write(`${text}\n`); });
   return { say, end: () => child.stdin.end() };
-}
+};
 
 function phoenix(options, wrap) {
   return async (hear) => {
@@ -169,7 +169,8 @@ const kinds = {
   'centrifuge-socket': centrifuge('websocket', { websocket: WebSocket }),
   'centrifuge-stream': centrifuge('http_stream', { fetch, readableStream: ReadableStream }),
   'centrifuge-sse': centrifuge('sse', { fetch, eventsource: EventSource }),
-  'centrifuge-python': python,
+  'centrifuge-python-json': python('json'),
+  'centrifuge-python-protobuf': python('protobuf'),
   'phoenix-text': phoenix({ transport: WebSocket }, (text) => ({ text })),
   'phoenix-binary': phoenix({ transport: WebSocket }, (text) => new TextEncoder().encode(text).buffer),
   'phoenix-poll': phoenix({ transport: LongPoll }, (text) => ({ text })),

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Centrifuge's client for Python, in Protobuf, for a room of others.
+"""Centrifuge's client for Python, in JSON or in Protobuf, for a room of others.
 
-    python room.py ws://127.0.0.1:8080/connection/websocket CHANNEL
+    python room.py ws://127.0.0.1:8080/connection/websocket CHANNEL json|protobuf
 
 Says `in` once it is in the channel. Each line that it reads is published, and answered by `said`; each publication is a line `heard TEXT`.
 It ends with its input.
 """
 
 import asyncio
+import json
 import sys
 
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
@@ -20,11 +21,12 @@ def tell(line: str) -> None:
 
 class Hears(SubscriptionEventHandler):
     async def on_publication(self, ctx: PublicationContext) -> None:
-        tell("heard " + ctx.pub.data.decode())
+        data = ctx.pub.data
+        tell("heard " + (data.decode() if isinstance(data, bytes) else json.dumps(data)))
 
 
-async def main(url: str, channel: str) -> None:
-    client = Client(url, use_protobuf=True)
+async def main(url: str, channel: str, form: str) -> None:
+    client = Client(url, use_protobuf=form == "protobuf")
     subscription = client.new_subscription(channel, events=Hears())
     await client.connect()
     await subscription.subscribe()
@@ -34,7 +36,8 @@ async def main(url: str, channel: str) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
 
     async def say(line: bytes) -> None:
-        await subscription.publish(line.rstrip(b"\n"))
+        text = line.rstrip(b"\n")
+        await subscription.publish(text if form == "protobuf" else text.decode())
         tell("said")
 
     saying = set()

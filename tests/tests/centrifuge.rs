@@ -2,13 +2,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::any;
 use chat_core::{
-    Connect, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions,
+    Connect, Endpoint, Hello, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::clients::script_says;
 use chat_tests::program::Program;
-use chat_tokio_adapter::{Gate, TokioRuntime, serve};
+use chat_tokio_adapter::{Gate, Streams, TokioRuntime, serve, upgrade};
 use tokio::net::TcpListener;
 
 /// The key of the script's API calls.
@@ -73,6 +78,54 @@ fn what_the_server_fails_at_for_a_moment_the_client_tries_again() {
         address
     });
     let said = script_says("centrifuge.mjs", &["fails", &format!("http://{address}")]);
+    assert!(said.ends_with(" passed, 0 failed"), "{said}");
+}
+
+/// Puts everybody into a channel of its own.
+struct OwnChannels;
+
+impl Endpoint for OwnChannels {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let name = connect.name.ok_or_else(|| Refusal::unauthorized("nobody"))?;
+        let subscriptions = vec![Subscribe::to(format!("own-{name}").parse()?)];
+        Ok(Identity { subscriptions, ..Identity::named(name) })
+    }
+}
+
+/// Lets in by a header, as others do by a cookie.
+async fn log_in(mut request: Request, next: Next) -> Response {
+    let user = request.headers().get("x-user").and_then(|user| user.to_str().ok()?.parse().ok());
+    if user.is_some() {
+        request.extensions_mut().insert(Hello::Now(Connect::named(user)));
+    }
+    next.run(request).await
+}
+
+#[test]
+fn who_a_server_has_let_in_before_is_told_so_over_every_transport() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let address = runtime.block_on(async {
+        let hub = Hub::builder(OwnChannels).build(TokioRuntime::current());
+        let (gate, streams) = (Gate::new(hub.clone(), Centrifuge::default()), Streams::new(hub));
+        let (lines, events, beside) = (streams.clone(), streams.clone(), streams);
+        let app = Router::new()
+            .route(
+                "/connection/websocket",
+                any(async move |mut request: Request| upgrade(&gate, &mut request)),
+            )
+            .route(
+                "/connection/http_stream",
+                any(async move |request: Request| lines.http_stream(request).await),
+            )
+            .route("/connection/sse", any(async move |request: Request| events.event_stream(request).await))
+            .route("/emulation", any(async move |request: Request| beside.emulation(request).await))
+            .layer(from_fn(log_in));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a port");
+        tokio::spawn(axum::serve(listener, app).into_future());
+        address
+    });
+    let said = script_says("centrifuge.mjs", &["login", &format!("http://{address}")]);
     assert!(said.ends_with(" passed, 0 failed"), "{said}");
 }
 

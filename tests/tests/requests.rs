@@ -274,7 +274,7 @@ fn the_api_says_in_its_own_form_what_it_has_not() {
         ("GET", "/api/publish", 405, 107),
         ("PUT", "/api/info", 405, 107),
         ("POST", "/api/nothing", 404, 104),
-        ("GET", "/api/nothing", 404, 104),
+        ("GET", "/api/nothing", 405, 107),
         ("GET", "/api", 404, 104),
         ("POST", "/api/a/b", 404, 104),
     ] {

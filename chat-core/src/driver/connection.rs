@@ -159,6 +159,9 @@ where
         self.alarm.set(Timer::Ping, or_never(ping));
         match hello {
             Hello::Later => {}
+            Hello::Now(connect) if self.dialog.outbox.encoding.greets => {
+                self.dialog.open_when_greeted(connect);
+            }
             Hello::Now(connect) => self.dialog.open(connect),
             Hello::Wrong(refusal) => {
                 let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));

@@ -47,6 +47,8 @@ pub(crate) struct Dialog {
     pub(super) session: Session<Arc<Subscription>>,
     pub(super) inbox: VecDeque<Request>,
     pub(super) pending: Option<Box<Pending>>,
+    /// What the transport knew of a client that is still to say its own connect.
+    pub(super) known: Option<Box<Connect>>,
     /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
     pub(super) opening: Option<Box<Opening>>,
     /// Channels that the server puts it into once they are taken up from the store.
@@ -75,6 +77,7 @@ impl Dialog {
             session,
             inbox: VecDeque::new(),
             pending: None,
+            known: None,
             opening: None,
             coming: Coming::default(),
             dirty: Vec::new(),
@@ -107,6 +110,29 @@ impl Dialog {
         self.ask_to_open(None, false, connect, 0);
     }
 
+    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
+    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
+        self.known = (connect != Connect::default()).then(|| Box::new(connect));
+    }
+
+    /// A connect that opens the session: who it is says the transport, where that knew.
+    fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
+        let connect = match self.known.take() {
+            None => connect,
+            Some(known) if connect.token.is_none() => {
+                let (data, since) = (known.data.or(connect.data), connect.since);
+                Connect { data, since, ..*known }
+            }
+            Some(known) => {
+                self.known = Some(known);
+                let refusal = Refusal::bad_request("the session was let in as somebody already");
+                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
+            }
+        };
+        self.ask_to_open(id, true, connect, times);
+        Step::Done
+    }
+
     /// Goes on with the hook that is under way, or with the next request.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(pending) = &mut self.pending {
@@ -134,7 +160,8 @@ impl Dialog {
             Verdict::Ignore => {}
             Verdict::OpenFirst(connect) => {
                 self.inbox.push_front(request);
-                self.open(connect);
+                let known = self.known.take();
+                self.open(known.map_or(connect, |known| *known));
             }
             Verdict::Refuse(refusal) if refusal.code == 107 => {
                 let bad = BadRequest::new(request.id, refusal);
@@ -142,20 +169,20 @@ impl Dialog {
             }
             Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
             Verdict::Already => self.answer_already(request),
-            Verdict::Ask { stay } => self.ask(request, stay, times),
+            Verdict::Ask { stay } => return self.ask(request, stay, times),
             Verdict::Do => return self.carry_out(request),
         }
         Step::Done
     }
 
-    fn ask(&mut self, request: Request, stay: Option<Stay>, times: u8) {
+    fn ask(&mut self, request: Request, stay: Option<Stay>, times: u8) -> Step {
         let Request { id, command } = request;
         let asked = command.counts_for_a_stay().then(|| Asked { command: command.clone(), stay });
         let member = stay.is_some();
         let endpoint = self.hub().0.endpoint.clone();
         let info = || self.session.info().expect("only an open session asks").clone();
         let asking = match command {
-            Command::Connect(connect) => return self.ask_to_open(id, true, connect, times),
+            Command::Connect(connect) => return self.greeted(id, connect, times),
             Command::Refresh(token) => {
                 let stays = self.session.stays().map(|(channel, stay)| (channel.clone(), stay)).collect();
                 Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, stays)))
@@ -193,6 +220,7 @@ impl Dialog {
             }
         };
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked, times }));
+        Step::Done
     }
 
     /// Returns whether the session has joined or left the channel since the hook was asked about it.

@@ -21,7 +21,7 @@ use super::padded::Padded;
 use super::placing::Waits;
 use super::seats::{Full, Seat, Seats};
 use super::subscription::Subscription;
-use super::summons::Manner;
+use super::summons::{Manner, Order};
 use super::trace;
 use super::users::Users;
 use super::writer::not_stored;
@@ -29,7 +29,7 @@ use crate::lock::lock;
 use crate::machine::{Common, Incarnation, Joined, Joining, Record, Records, Shard, Whose};
 use crate::model::{
     ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published, Refusal,
-    SenderName, SessionId,
+    SenderName, SessionId, Subscribe,
 };
 use crate::port::{Endpoint, Runtime};
 
@@ -172,6 +172,19 @@ impl Hub {
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.seats.outbox(session);
         outbox.map(|outbox| outbox.condemn(close, Manner::Graceful)).is_some()
+    }
+
+    /// Takes one session out of a channel and tells it why, as [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. False if there is
+    /// none of this number.
+    pub fn unsubscribe(&self, session: SessionId, channel: &ChannelId, why: &Refusal) -> bool {
+        let outbox = self.0.seats.outbox(session);
+        outbox.map(|outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone()))).is_some()
+    }
+
+    /// Puts one session into a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a user's. False if there is none of this number.
+    pub fn subscribe(&self, session: SessionId, wish: &Subscribe) -> bool {
+        let outbox = self.0.seats.outbox(session);
+        outbox.map(|outbox| outbox.order(Order::Subscribe(wish.clone()))).is_some()
     }
 
     /// What there is and what was counted. Looks at every session: for a scrape, not for every message.

@@ -102,7 +102,9 @@ impl Dialog {
 
     /// Answers who is in a channel.
     pub(super) fn tell_presence(&mut self, id: Option<RequestId>, channel: ChannelId) {
-        let answer = match self.hub().present(&channel, self.outbox.encoding.by_session) {
+        let Ok(kept) = self.hub().kept(&channel) else { return self.fail() };
+        let present = self.hub().present(&channel, self.outbox.encoding.by_session);
+        let answer = match present.or_else(|| self.hub().nobody(&channel, kept)) {
             Some(page) => Answer::Presence { channel, page },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };

@@ -6,15 +6,22 @@ use super::fanout;
 use super::hub::{Hub, WeakHub};
 use crate::lock::lock;
 use crate::machine::{PRESENCE_BYTES, Space};
-use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
+use crate::model::{ChannelId, ChannelOptions, Offset, PresencePage, SessionId, SharedInfo};
 
 impl Hub {
-    /// Who is in a channel; none if there is no such channel, or it does not know ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
+    /// Who is in a channel: nobody, if there is no such channel; none if it does not know
+    /// ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
-        self.present(channel, false)
+        let options = || self.0.endpoint.channel(channel, self.0.channel);
+        self.present(channel, false).or_else(|| self.nobody(channel, options()))
     }
 
-    /// The same, of which what others see of a user is told once for each of its sessions, or once.
+    /// That nobody is in a channel that is not there, if it would know.
+    pub(crate) fn nobody(&self, channel: &ChannelId, options: ChannelOptions) -> Option<PresencePage> {
+        (options.presence && self.place(channel).is_none()).then(PresencePage::default)
+    }
+
+    /// The same of a channel that is there, of which what others see of a user is told once for each of its sessions, or once.
     pub(crate) fn present(&self, channel: &ChannelId, by_session: bool) -> Option<PresencePage> {
         lock(self.shard(channel)).present(channel, self.presence_space(by_session))
     }

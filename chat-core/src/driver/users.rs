@@ -117,6 +117,11 @@ impl Users {
 /// What is done to a user: to each of its open sessions, and but for what is [sent](Self::send_to_user) to each that is just opening and turns out to be
 /// the user's. Every one of these says how many are open.
 impl Hub {
+    /// How many users have an open session.
+    pub fn users(&self) -> usize {
+        self.0.users.state().sessions.len()
+    }
+
     /// The open sessions of a user.
     pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
         self.0.users.of(user).iter().map(|outbox| outbox.session).collect()

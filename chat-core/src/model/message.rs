@@ -114,6 +114,27 @@ pub struct Publication {
     pub message: ChatMessage,
 }
 
+impl Publication {
+    /// Returns whether it is a signal to those who hear it. What the server has published as [`kept_nowhere`](super::Publish::kept_nowhere) has no place
+    /// either, and is a message like any other.
+    pub fn is_signal(&self) -> bool {
+        self.ephemeral && !self.is_unkept_message()
+    }
+
+    /// What kind of event it is, for those who hear it.
+    pub fn told_event(&self) -> Option<&EventName> {
+        self.event.as_ref().filter(|_| !self.is_unkept_message())
+    }
+
+    fn is_unkept_message(&self) -> bool {
+        let by_server = self.from.is_none() && self.author.is_none();
+        self.ephemeral && by_server && self.event.as_ref().is_some_and(|event| event.as_str() == MESSAGE)
+    }
+}
+
+/// The event of a message that the server wants kept nowhere.
+pub(super) const MESSAGE: &str = "message";
+
 /// The author of a publication. A user's name has no part in it: two users may have one name, and one user several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Author {

@@ -56,6 +56,21 @@ refusals! {
     unrecoverable_position = 112 "unrecoverable position";
 }
 
+/// How the refusal of an endpoint begins that offers nothing to call.
+const NO_CALLS: &str = "there is no method ";
+
+impl Refusal {
+    /// 104, from an endpoint that offers nothing to call.
+    pub fn no_calls(method: &str) -> Self {
+        Self::method_not_found(format!("{NO_CALLS}{method:?}"))
+    }
+
+    /// Returns whether it is [`no_calls`](Self::no_calls): some protocols have another word for that than for a method that is not there.
+    pub fn is_no_calls(&self) -> bool {
+        self.code == 104 && self.message.starts_with(NO_CALLS)
+    }
+}
+
 impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
         Self::bad_request(error.to_string())

@@ -1,5 +1,6 @@
 //! What a client asks for.
 
+use super::message::MESSAGE;
 use super::{
     ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Refers, Refusal,
     SenderName, Since,
@@ -216,6 +217,13 @@ impl Publish {
     /// As the word of an endpoint that lets its session edit or delete what others wrote.
     pub fn moderating(self) -> Self {
         Self { moderates: true, ..self }
+    }
+
+    /// As a message of the server that has no place and is kept nowhere, as a signal is, and that clients are told as any other message. In a session's
+    /// own publish it is a signal.
+    pub fn kept_nowhere(self) -> Self {
+        let event = MESSAGE.parse().expect("it is a name");
+        Self { ephemeral: true, event: Some(event), ..self }
     }
 
     /// To say this there.

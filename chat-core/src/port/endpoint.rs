@@ -135,14 +135,15 @@ pub trait Endpoint: Send + Sync + 'static {
         defaults
     }
 
-    /// Answers any other request.
+    /// Answers any other request. By default nothing is offered: [`Refusal::no_calls`]. One that offers something refuses what it does not know with
+    /// [`Refusal::method_not_found`], in its own words.
     fn call(
         &self,
         session: &SessionInfo,
         request: Call,
     ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
         let _ = session;
-        ready(Err(Refusal::method_not_found(format!("there is no method {:?}", request.method))))
+        ready(Err(Refusal::no_calls(&request.method)))
     }
 
     /// The session is over, and has left all its channels. Called exactly once for every session that was let in.

@@ -22,6 +22,14 @@ pub trait Protocol: Send + Sync + 'static {
         Some(Welcome::default())
     }
 
+    /// Returns whether every client says who it is in a message of its own, and is to hear nothing before that is answered.
+    ///
+    /// Then who a transport has let in already ([`Hello::Now`]) opens with that message too. It is answered with who the transport says it is: the client
+    /// adds where it was, and the data that it has to say if the transport has none. One that shows a token of its own is refused with 107.
+    fn greets(&self) -> bool {
+        false
+    }
+
     /// Begins to talk with one session.
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk>;
 
@@ -122,7 +130,7 @@ pub enum Hello {
     /// Nothing: it will say.
     #[default]
     Later,
-    /// Who it says it is. Its session is opened by that, without an answer.
+    /// Who it is. Its session is opened by that, without an answer; but where clients [greet](Protocol::greets), once they do.
     Now(Connect),
     /// It says who it is, but that is none. It is told so, and closed.
     Wrong(Refusal),

@@ -59,7 +59,7 @@ impl Protocol for Script {
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
         let message = &publication.message;
         let word = match publication.refers {
-            _ if publication.ephemeral => "signal".to_owned(),
+            _ if publication.is_signal() => "signal".to_owned(),
             None if publication.event.is_some() => {
                 format!("event/{}", publication.event.as_ref().map_or("", EventName::as_str))
             }

@@ -12,7 +12,7 @@ use crate::read::{check_depth, is_object};
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(default)]
-    id: u32,
+    id: Option<u32>,
     #[serde(borrow)]
     connect: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -45,15 +45,16 @@ pub(super) fn read(line: &str, depth: usize) -> Result<Heard, BadRequest> {
     }
     let line: Line<'_> =
         serde_json::from_str(line).map_err(|error| malformed(format!("no JSON: {error}")))?;
+    let id = line.id.unwrap_or_default();
     match line.method() {
         Some(("send", raw)) => {
             let asked = fields(raw).map(wish::send).map_err(|refusal| BadRequest::new(None, refusal))?;
             Ok(Heard::Request(Request::new(asked)))
         }
-        None if line.id == 0 => Ok(Heard::Pong),
+        None if id == 0 => Ok(Heard::Pong),
         None => Err(malformed("no method that is known")),
-        Some(_) if line.id == 0 => Err(malformed("a command has an id")),
-        Some((method, raw)) => command(Mark::new(line.id, method), raw).map(Heard::Request),
+        Some(_) if id == 0 => Err(malformed("a command has an id")),
+        Some((method, raw)) => command(Mark::new(id, method), raw).map(Heard::Request),
     }
 }
 

@@ -28,8 +28,9 @@ use chat_core::{
 };
 
 use protobuf::Protobuf;
+pub use reply::no_history;
 pub use reply::result;
-pub use stream::{Beside, EventStream, HttpStream, first_commands};
+pub use stream::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.
 ///
@@ -37,6 +38,8 @@ pub use stream::{Beside, EventStream, HttpStream, first_commands};
 #[derive(Clone, Debug, Default)]
 pub struct Centrifuge {
     stream: Option<Stream>,
+    /// WebSocket's own pings ask whether a client is there that does not know the protocol's.
+    frame_pings: bool,
 }
 
 /// How a client that reads a stream says what it says beside it.
@@ -51,7 +54,12 @@ pub struct Stream {
 impl Centrifuge {
     /// For a session whose client sends its commands beside the stream that it reads, as it is told when it connects.
     pub fn beside(stream: Stream) -> Self {
-        Self { stream: Some(stream) }
+        Self { stream: Some(stream), frame_pings: false }
+    }
+
+    /// The same in Protobuf.
+    pub fn in_protobuf(self) -> Arc<dyn Protocol> {
+        Arc::new(Protobuf(self))
     }
 }
 
@@ -60,7 +68,7 @@ impl Protocol for Centrifuge {
         "centrifuge"
     }
 
-    /// Who wants Protobuf, by subprotocol or by query, gets it.
+    /// Who wants Protobuf, by subprotocol or by query, gets it. Tools that answer no pings but WebSocket's own say `cf_ws_frame_ping_pong=true`.
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
         let offers = |name: &str| opening.subprotocols.iter().any(|offered| offered == name);
         let query = opening.query.unwrap_or_default();
@@ -69,12 +77,20 @@ impl Protocol for Centrifuge {
         let bytes = chosen == Some("centrifuge-protobuf")
             || wants("format=protobuf")
             || wants("cf_protocol=protobuf");
-        let protocol = bytes.then(|| Arc::new(Protobuf) as Arc<dyn Protocol>);
+        let spoken = Self { frame_pings: wants("cf_ws_frame_ping_pong=true"), ..self.clone() };
+        let protocol = match bytes {
+            true => Some(spoken.in_protobuf()),
+            false => spoken.frame_pings.then(|| Arc::new(spoken) as Arc<dyn Protocol>),
+        };
         Some(Welcome { subprotocol: chosen, protocol, ..Welcome::default() })
     }
 
+    fn greets(&self) -> bool {
+        true
+    }
+
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(Conversation::new(session, self.stream.clone(), limits))
+        Box::new(Conversation::new(session, self.clone(), limits))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -96,7 +112,7 @@ impl Protocol for Centrifuge {
 struct Conversation {
     session: SessionId,
     stream: Option<Stream>,
-    /// Seconds from one ping to the next.
+    /// Seconds from one of the protocol's pings to the next; 0 if there are none.
     ping: u64,
     /// How deep its JSON may be.
     depth: usize,
@@ -115,8 +131,10 @@ enum Heard {
 }
 
 impl Conversation {
-    fn new(session: SessionId, stream: Option<Stream>, limits: &Limits) -> Self {
-        let ping = limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+    fn new(session: SessionId, spoken: Centrifuge, limits: &Limits) -> Self {
+        let Centrifuge { stream, frame_pings } = spoken;
+        let seconds = limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+        let ping = if frame_pings { 0 } else { seconds };
         let depth = limits.json_depth;
         Self { session, stream, ping, depth, greeted: false, since: Vec::new() }
     }
@@ -149,9 +167,11 @@ fn take(heard: Result<Option<Request>, BadRequest>, requests: &mut Vec<Result<Re
 
 impl Talk for Conversation {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        let Message::Text(text) = message else {
-            return requests.push(Err(malformed("only text frames are read")));
+        let text = match message {
+            Message::Text(text) => Ok(text),
+            Message::Binary(bytes) => std::str::from_utf8(bytes),
         };
+        let Ok(text) = text else { return requests.push(Err(malformed("commands are text"))) };
         let mut lines = text.split('\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
         if lines.peek().is_none() {
             return requests.push(Err(malformed("a frame has a command")));
@@ -179,7 +199,9 @@ impl Talk for Conversation {
     }
 
     fn encode_ping(&mut self, out: &mut Frames<'_>) {
-        out.text(|out| out.extend(b"{}"));
+        if self.ping > 0 {
+            out.text(|out| out.extend(b"{}"));
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
 
 /// A publication as it stands in pushes and in histories.
 ///
-/// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name alone. `info.client` is the session, if one
-/// said it and that is still known. What the protocol has no field for stands in `tags`: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no place.
+/// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name alone. `info.client` is the session, empty unless
+/// one said it and that is still known. What the protocol has no field for stands in `tags`: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no place.
 pub(super) fn said(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.extend(br#"{"data":"#);
@@ -25,11 +25,9 @@ pub(super) fn said(publication: &Publication, out: &mut Vec<u8>) {
     let name = message.sender_name.as_str();
     let user = publication.author.as_ref().map_or(name, UserId::as_str);
     string(user, out);
-    if let Some(session) = publication.from {
-        out.extend(br#","client":""#);
-        number(session.0, out);
-        out.push(b'"');
-    }
+    out.extend(br#","client":""#);
+    publication.from.iter().for_each(|session| number(session.0, out));
+    out.push(b'"');
     if user != name {
         out.extend(br#","conn_info":{"name":"#);
         string(name, out);
@@ -48,7 +46,7 @@ pub(super) fn said(publication: &Publication, out: &mut Vec<u8>) {
 }
 
 fn tags(publication: &Publication, out: &mut Vec<u8>) {
-    if let Some(event) = &publication.event {
+    if let Some(event) = publication.told_event() {
         out.extend(br#","event":"#);
         string(event.as_str(), out);
     }
@@ -60,7 +58,7 @@ fn tags(publication: &Publication, out: &mut Vec<u8>) {
         number(refers.offset().0, out);
         out.push(b'"');
     }
-    if publication.ephemeral {
+    if publication.is_signal() {
         out.extend(br#","signal":"true""#);
     }
 }

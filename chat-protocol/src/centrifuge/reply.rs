@@ -1,5 +1,6 @@
-//! What clients are answered. A field that holds nothing is left out, as everywhere in this protocol.
+//! What clients are answered. A field that holds nothing is left out, but where the protocol never leaves it out.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chat_core::{
@@ -44,7 +45,10 @@ pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer, out: &m
     let Some(mark) = Mark::of(id) else { return };
     let mut reply = begin(mark, out);
     match answer {
-        Answer::Error(refusal) => error(refusal, reply.field("error")),
+        Answer::Error(refusal) if is_no_history(mark, refusal) => {
+            reply.field(mark.method).extend(no_history().as_bytes());
+        }
+        Answer::Error(refusal) => error(&as_told(refusal), reply.field("error")),
         Answer::Subscribed(answer) => subscribed(answer, mark.since, reply.field(mark.method)),
         Answer::Refreshed { expires } => {
             let mut result = Object::begin(reply.field(mark.method));
@@ -60,8 +64,8 @@ pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer, out: &m
         }
         Answer::Presence { page, .. } if mark.method == "presence_stats" => {
             let mut result = Object::begin(reply.field(mark.method));
-            result.number("num_clients", page.sessions as u64);
-            result.number("num_users", page.users as u64);
+            result.any_number("num_clients", page.sessions as u64);
+            result.any_number("num_users", page.users as u64);
             result.end();
         }
         answer => write_result(answer, reply.field(mark.method)),
@@ -74,6 +78,24 @@ pub fn result(answer: &Answer) -> String {
     let mut out = Vec::new();
     write_result(answer, &mut out);
     String::from_utf8(out).expect("all of it is text")
+}
+
+/// The history of a channel that is not there.
+pub fn no_history() -> &'static str {
+    r#"{"publications":[],"epoch":"","offset":0}"#
+}
+
+/// Whether a history is refused for no more than that its channel is not there: to clients of this protocol that is empty.
+pub(super) fn is_no_history(mark: Mark<'_>, refusal: &Refusal) -> bool {
+    mark.method == "history" && refusal.code == 102
+}
+
+/// A refusal in the protocol's own words: where nothing is offered to be called, no method is looked for.
+pub(super) fn as_told(refusal: &Refusal) -> Cow<'_, Refusal> {
+    match refusal.is_no_calls() {
+        true => Cow::Owned(Refusal::not_available("there is nothing to call")),
+        false => Cow::Borrowed(refusal),
+    }
 }
 
 fn write_result(answer: &Answer, out: &mut Vec<u8>) {
@@ -136,7 +158,7 @@ fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     list(&page.publications, |publication, out| said(publication, out), result.field("publications"));
     result.text("epoch", &page.epoch.to_string());
-    result.number("offset", page.offset.0);
+    result.any_number("offset", page.offset.0);
     if let Some(limit) = clamped {
         result.number("limit", limit as u64);
     }
@@ -219,6 +241,11 @@ impl<'a> Object<'a> {
         if value > 0 {
             number(value, self.field(name));
         }
+    }
+
+    /// Zero stands there too.
+    pub(super) fn any_number(&mut self, name: &str, value: u64) {
+        number(value, self.field(name));
     }
 
     /// False is left out.

@@ -4,19 +4,23 @@ use chat_core::{Close, Framing, Kind};
 
 use serde::Deserialize;
 
-use super::push::disconnect;
+use super::{protobuf, push};
 
 /// One object a line, in the body of an answer that does not end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpStream;
 
+/// One message of Protobuf after the other, each behind its length, in the body of an answer that does not end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByteStream;
+
 /// Server-sent events: each object is the data of one (WHATWG HTML, §9.2.6).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventStream;
 
-/// What a client says beside the stream that it reads, in the body of a request of its own.
+/// What a client says beside the stream that it reads, in the body of a request of its own: text, or bytes of Protobuf.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Beside {
+pub struct Beside<T = String> {
     /// The key of its session.
     #[serde(rename = "session")]
     pub key: String,
@@ -25,13 +29,29 @@ pub struct Beside {
     pub node: String,
     /// A frame of commands.
     #[serde(rename = "data")]
-    pub commands: String,
+    pub commands: T,
 }
 
 impl Beside {
     /// None if it is no such body.
     pub fn read(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
+    }
+}
+
+impl<T> Beside<T> {
+    /// The same, with its commands as what this makes of them.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Beside<U> {
+        let Self { key, node, commands } = self;
+        Beside { key, node, commands: of(commands) }
+    }
+}
+
+impl Beside<Vec<u8>> {
+    /// Reads a body of Protobuf; none if it is no such body.
+    pub fn read_bytes(body: &[u8]) -> Option<Self> {
+        let (key, node, commands) = protobuf::read_beside(body)?;
+        Some(Self { key, node, commands })
     }
 }
 
@@ -48,6 +68,28 @@ impl Framing for HttpStream {
 
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
         frame(kind, payload, ["", "\n"], out);
+    }
+
+    fn answers_pings(&self) -> bool {
+        false
+    }
+
+    fn answers_closes(&self) -> bool {
+        false
+    }
+}
+
+impl Framing for ByteStream {
+    fn name(&self) -> &'static str {
+        "byte_stream"
+    }
+
+    fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+        match kind {
+            Kind::Binary => out.extend_from_slice(payload),
+            Kind::Close => farewell(payload).iter().for_each(|close| protobuf::disconnect(close, out)),
+            Kind::Text | Kind::Ping | Kind::Pong => {}
+        }
     }
 
     fn answers_pings(&self) -> bool {
@@ -90,7 +132,7 @@ fn frame(kind: Kind, payload: &[u8], [before, after]: [&str; 2], out: &mut Vec<u
     out.reserve(payload.len() + 8);
     out.extend(before.as_bytes());
     match close {
-        Some(close) => disconnect(&close, out),
+        Some(close) => push::disconnect(&close, out),
         None => out.extend(payload),
     }
     out.extend(after.as_bytes());

@@ -7,11 +7,12 @@ use chat_core::{
     BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, Offset, Payload, Publish, Refusal,
     Request, SenderName, Since, Subscribe, Token,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::mark::Mark;
-use crate::read::is_object;
+use crate::read::{Text, is_object};
 
 /// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
 const REJECT_UNRECOVERED: i64 = 2;
@@ -41,6 +42,21 @@ fn any_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payl
     Ok(Some(Payload::json_unchecked(raw.get())))
 }
 
+/// A field that is null is as if it were not there, as the protocol's own server reads it.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The same of text, which is borrowed where it has no escapes.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    Option::<Text<'de>>::deserialize(deserializer).map(|text| text.map(|Text(text)| text).unwrap_or_default())
+}
+
+/// Whether there is anything but null.
+fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<()>, D::Error> {
+    Option::<IgnoredAny>::deserialize(deserializer).map(|any| any.map(drop))
+}
+
 /// What is empty is as if it were not there.
 fn token(text: &str) -> Option<Token> {
     (!text.is_empty()).then(|| text.into())
@@ -49,21 +65,23 @@ fn token(text: &str) -> Option<Token> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct ConnectFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) token: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
     pub(super) data: Option<Payload>,
-    #[serde(borrow)]
-    pub(super) subs: HashMap<Cow<'a, str>, Place<'a>>,
+    #[serde(borrow, deserialize_with = "or_none")]
+    pub(super) subs: HashMap<Cow<'a, str>, Option<Place<'a>>>,
 }
 
 /// Where a client was in a channel.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Place<'a> {
+    #[serde(deserialize_with = "or_none")]
     pub(super) recover: bool,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) epoch: Cow<'a, str>,
+    #[serde(deserialize_with = "or_none")]
     pub(super) offset: u64,
 }
 
@@ -75,8 +93,9 @@ struct Named {
 
 pub(super) fn connect(fields: ConnectFields<'_>) -> Result<Command, Refusal> {
     let ConnectFields { token: proof, data, subs } = fields;
-    let since = subs.into_iter().filter(|(_, place)| place.recover);
-    let since = since.map(|(channel, place)| Ok((name(&channel)?, place.since())));
+    let subs = subs.into_iter().filter_map(|(channel, place)| Some((channel, place?)));
+    let since =
+        subs.filter(|(_, place)| place.recover).map(|(channel, place)| Ok((name(&channel)?, place.since())));
     Ok(Command::Connect(Connect {
         name: data.as_ref().and_then(named),
         token: token(&proof),
@@ -102,26 +121,46 @@ impl Place<'_> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct SubscribeFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) channel: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) token: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
     pub(super) data: Option<Payload>,
+    #[serde(deserialize_with = "or_none")]
     pub(super) join_leave: bool,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "or_none")]
     pub(super) kind: i64,
+    #[serde(deserialize_with = "or_none")]
     pub(super) recover: bool,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) epoch: Cow<'a, str>,
+    #[serde(deserialize_with = "or_none")]
     pub(super) offset: u64,
+    #[serde(deserialize_with = "or_none")]
     pub(super) flag: i64,
+    /// A filter by tags: it is looked at no further.
+    #[serde(rename = "tf", deserialize_with = "anything")]
+    pub(super) filter: Option<()>,
 }
 
 pub(super) fn subscribe(fields: SubscribeFields<'_>) -> Result<Command, Refusal> {
-    let SubscribeFields { channel, token: proof, data, join_leave, kind, recover, epoch, offset, flag } =
-        fields;
+    let SubscribeFields {
+        channel,
+        token: proof,
+        data,
+        join_leave,
+        kind,
+        recover,
+        epoch,
+        offset,
+        flag,
+        filter,
+    } = fields;
     only_streams(kind)?;
+    if filter.is_some() {
+        return Err(Refusal::not_available("publications are not filtered here"));
+    }
     Ok(Command::Subscribe(Subscribe {
         since: recover.then(|| Place { recover, epoch, offset }.since()),
         whole: flag & REJECT_UNRECOVERED != 0,
@@ -144,7 +183,7 @@ fn name(channel: &str) -> Result<ChannelId, Refusal> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct ChannelFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) channel: Cow<'a, str>,
 }
 
@@ -159,11 +198,11 @@ pub(super) fn presence(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct PublishFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) channel: Cow<'a, str>,
     #[serde(deserialize_with = "any_content")]
     pub(super) data: Option<Payload>,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "or_none")]
     pub(super) kind: i64,
 }
 
@@ -176,9 +215,11 @@ pub(super) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct HistoryFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) channel: Cow<'a, str>,
+    #[serde(deserialize_with = "or_none")]
     pub(super) limit: i64,
+    #[serde(deserialize_with = "or_none")]
     pub(super) reverse: bool,
     #[serde(borrow)]
     pub(super) since: Option<Place<'a>>,
@@ -203,7 +244,7 @@ pub(super) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct CallFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) method: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
     pub(super) data: Option<Payload>,
@@ -222,9 +263,9 @@ pub(super) fn send(fields: CallFields<'_>) -> Command {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct RefreshFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) channel: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) token: Cow<'a, str>,
 }
 

@@ -10,7 +10,7 @@ use crate::write::{field, list, mark, number, number_field, payload, said, strin
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.reserve(message.content.as_bytes().len() + 160);
-    out.extend(if publication.ephemeral {
+    out.extend(if publication.is_signal() {
         &br#"{"type":"signal","channelId":"#[..]
     } else {
         br#"{"type":"message","channelId":"#

@@ -48,7 +48,7 @@ fn own_event(publication: &Publication) -> Option<&str> {
 /// With its sender and its place, for clients that come to a chat.
 fn enveloped(publication: &Publication, out: &mut Vec<u8>) {
     let topic = publication.message.channel_id.as_str();
-    let event = if publication.ephemeral { "signal" } else { "message" };
+    let event = if publication.is_signal() { "signal" } else { "message" };
     out.reserve(publication.message.content.as_bytes().len() + 192);
     frame([NULL, NULL], topic, event, out, |out| {
         out.push(b'{');

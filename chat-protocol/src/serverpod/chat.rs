@@ -76,7 +76,7 @@ pub(super) fn channel(raw: &RawValue) -> Option<ChannelId> {
 
 /// Whether a publication is one that these clients have words for.
 pub(super) fn is_told(publication: &Publication) -> bool {
-    !publication.ephemeral && !matches!(publication.refers, Some(Refers::Delete(_)))
+    !publication.is_signal() && !matches!(publication.refers, Some(Refers::Delete(_)))
 }
 
 /// Writes a message beside its class.

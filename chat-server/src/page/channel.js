@@ -145,6 +145,7 @@ class Channel {
 
   hear(message) {
     const { offset } = message;
+    if (offset === undefined) return this.pass(message);
     if (offset <= this.offset) return;
     this.offset = offset;
     this.typing.delete(authorOf(message).user);
@@ -157,6 +158,14 @@ class Channel {
       this.unread += 1;
       this.showUnread();
     }
+  }
+
+  // What is kept nowhere has no place: it is shown once, at the end.
+  pass(message) {
+    const { item } = new Entry(this, message.content);
+    item.entry.show(authorOf(message), new Date(message.timestamp));
+    this.append(item);
+    follow(item);
   }
 
   // A message, or what one says of an earlier one; `gap` is where it was missing, if it was.

@@ -125,8 +125,7 @@ impl LongPoll {
     async fn poll(&self, head: &Parts) -> Response<String> {
         let (token, query) = token(head);
         let Some((token, mail)) = token.and_then(|token| Some((token, self.session(token)?))) else {
-            let peer = head.extensions.get::<Peer>().copied();
-            return self.begin(&head.headers, &query, peer);
+            return self.begin(head, &query);
         };
         match mail.next().await {
             Next::Frames(frames) => said(StatusCode::OK, 200, Some(token), &frames),
@@ -139,14 +138,15 @@ impl LongPoll {
     }
 
     /// A new session. Its client polls again at once, with the token that it is told.
-    fn begin(&self, headers: &HeaderMap, query: &str, peer: Option<Peer>) -> Response<String> {
-        let subprotocols = bearer(headers);
+    fn begin(&self, head: &Parts, query: &str) -> Response<String> {
+        let subprotocols = bearer(&head.headers);
         let opener = Opener { query: Some(query), subprotocols: &subprotocols };
         let opened = self.make_room().and_then(|()| self.0.gate.admit(&opener));
         let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
         match opened {
             Ok((opening, token)) => {
-                self.run(opening.of_peer(peer), token.clone());
+                let peer = head.extensions.get::<Peer>().copied();
+                self.run(opening.of_peer(peer).known_as(&head.extensions), token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {

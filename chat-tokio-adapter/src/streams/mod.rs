@@ -13,8 +13,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_core::{Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
-use chat_protocol::centrifuge::{Beside, Centrifuge, EventStream, HttpStream, Stream, first_commands};
+use chat_core::{
+    Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Protocol, Seat, SessionId,
+};
+use chat_protocol::centrifuge::{
+    Beside, ByteStream, Centrifuge, EventStream, HttpStream, Stream, first_commands,
+};
 use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -63,7 +67,9 @@ impl Streams {
         self
     }
 
-    /// Opens a stream of lines: `POST` with the first commands.
+    /// Opens a stream: `POST` with the first commands. Of lines of JSON, or of bytes of Protobuf if the commands are `application/octet-stream`.
+    ///
+    /// Who a client is goes by a [`Hello`] among the request's extensions, if a server puts one there that has let it in by a cookie or a header.
     ///
     /// 413 if these have more than [`Limits::message_bytes`](chat_core::Limits::message_bytes), 403 for a foreign page, 503 if the hub is full or drains.
     pub async fn http_stream<B>(&self, request: Request<B>) -> StreamResponse
@@ -73,8 +79,12 @@ impl Streams {
     {
         self.admit(request, WRITTEN, async |request| {
             let (most, caller) = (self.hub.limits().message_bytes, Caller::of(&request));
-            let commands = String::from_utf8(self.body(request, most).await?.into()).map_err(|_| NO_TEXT)?;
-            self.open(commands, Arc::new(HttpStream), "application/json", caller)
+            let in_bytes = is_bytes(request.headers());
+            let body = self.body(request, most).await?.into();
+            match in_bytes {
+                true => self.open(Incoming::Binary(body), BYTES, caller),
+                false => self.open(text(body)?, LINES, caller),
+            }
         })
         .await
     }
@@ -87,11 +97,11 @@ impl Streams {
                 return Err((StatusCode::NOT_ACCEPTABLE, "Accept does not name text/event-stream"));
             }
             if request.method() == Method::HEAD {
-                return Ok(of_kind(words(StatusCode::OK, ""), EVENTS));
+                return Ok(of_kind(words(StatusCode::OK, ""), EVENT_STREAM));
             }
             let commands = first_commands(request.uri().query())
                 .ok_or((StatusCode::BAD_REQUEST, "cf_connect is missing"))?;
-            self.open(commands, Arc::new(EventStream), EVENTS, Caller::of(&request))
+            self.open(Incoming::Text(commands), EVENTS, Caller::of(&request))
         })
         .await
     }
@@ -105,15 +115,20 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, WRITTEN, async |request| {
+            let in_bytes = is_bytes(request.headers());
             let body = self.body(request, escaped(self.hub.limits().message_bytes)).await?;
-            let said = Beside::read(&body).ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
+            let said = match in_bytes {
+                true => Beside::read_bytes(&body).map(|said| said.map(Incoming::Binary)),
+                false => Beside::read(&body).map(|said| said.map(Incoming::Text)),
+            };
+            let said = said.ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
             self.hold_to_bound(&said.commands)?;
             if *said.node != *self.open.node {
                 return Err((StatusCode::NOT_FOUND, "the session is not one of this server"));
             }
             if let Some(session) = self.open.find(&said.key) {
                 // It may end meanwhile; then its stream says so.
-                let _ = session.send(Incoming::Text(said.commands)).await;
+                let _ = session.send(said.commands).await;
             }
             Ok(words(StatusCode::NO_CONTENT, ""))
         })
@@ -179,29 +194,29 @@ impl Streams {
         }
     }
 
-    fn hold_to_bound(&self, commands: &str) -> Result<(), Refused> {
-        if commands.len() > self.hub.limits().message_bytes { Err(TOO_LARGE) } else { Ok(()) }
+    fn hold_to_bound(&self, commands: &Incoming) -> Result<(), Refused> {
+        let bytes = match commands {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+            Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) => 0,
+        };
+        if bytes > self.hub.limits().message_bytes { Err(TOO_LARGE) } else { Ok(()) }
     }
 
-    fn open(
-        &self,
-        commands: String,
-        framing: Arc<dyn Framing>,
-        kind: &'static str,
-        caller: Caller,
-    ) -> Result<StreamResponse, Refused> {
+    fn open(&self, commands: Incoming, form: Form, caller: Caller) -> Result<StreamResponse, Refused> {
         let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
         self.hold_to_bound(&commands)?;
         let mut seat = self.hub.seat().map_err(|_| full)?.of_peer(caller.peer);
         let (entry, heard) = self.open.enter().map_err(|_| full)?;
-        entry.sender.try_send(Incoming::Text(commands)).expect("a new session has room");
-        let protocol =
-            Arc::new(Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() }));
+        entry.sender.try_send(commands).expect("a new session has room");
+        let spoken = Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() });
+        let (protocol, framing, kind) = form(spoken);
         let (writer, body) = pipe::pipe(entry);
         let caller_closes = caller.closes;
         let place = Place::of(&mut seat, caller.ties.clone());
         let input = Box::pin(heard.map(Ok));
-        let session = Connection::over_bytes(seat, protocol, framing, Hello::Later, input, Arc::new(writer));
+        let hello = caller.hello.clone();
+        let session = Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(writer));
         tokio::spawn(caller.see_to_end(self.hub.clone(), session));
         let mut response = Response::new(Either::Left(body.keeping(place)));
         let headers = response.headers_mut();
@@ -216,6 +231,8 @@ impl Streams {
 /// Who asks, and over which connection.
 struct Caller {
     peer: Option<Peer>,
+    /// Who it is, if that is known.
+    hello: Hello,
     ties: Option<Ties>,
     /// The connection can end with its answer, as those that carry several at once do not.
     closes: bool,
@@ -226,6 +243,7 @@ impl Caller {
         let extensions = request.extensions();
         Self {
             peer: extensions.get().copied(),
+            hello: extensions.get().cloned().unwrap_or_default(),
             ties: extensions.get().cloned(),
             closes: request.version() <= Version::HTTP_11,
         }
@@ -268,6 +286,25 @@ impl Drop for Place {
     }
 }
 
+/// What is spoken over a stream, how it stands there, and the kind of its answer.
+type Form = fn(Centrifuge) -> (Arc<dyn Protocol>, Arc<dyn Framing>, &'static str);
+
+const LINES: Form = |spoken| (Arc::new(spoken), Arc::new(HttpStream), "application/json");
+const BYTES: Form = |spoken| (spoken.in_protobuf(), Arc::new(ByteStream), OCTETS);
+const EVENTS: Form = |spoken| (Arc::new(spoken), Arc::new(EventStream), EVENT_STREAM);
+
+/// The kind of bodies in Protobuf.
+const OCTETS: &str = "application/octet-stream";
+
+fn is_bytes(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(OCTETS))
+}
+
+fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
+    String::from_utf8(body).map(Incoming::Text).map_err(|_| NO_TEXT)
+}
+
 const NO_TEXT: Refused = (StatusCode::BAD_REQUEST, "commands are text");
 const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
 
@@ -284,7 +321,7 @@ fn wants_events(headers: &HeaderMap) -> bool {
     let named = list(headers, ACCEPT).find_map(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let kind = parts.next().unwrap_or_default();
-        kind.eq_ignore_ascii_case(EVENTS.as_bytes()).then(|| !parts.any(is_never))
+        kind.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()).then(|| !parts.any(is_never))
     });
     named.unwrap_or_else(|| told || list(headers, ACCEPT).next().is_none())
 }
@@ -300,7 +337,7 @@ fn is_never(parameter: &[u8]) -> bool {
 const READ: &str = "GET, HEAD, OPTIONS";
 const WRITTEN: &str = "POST, OPTIONS";
 
-const EVENTS: &str = "text/event-stream";
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// Proxies of nginx's kind pass on what comes, when it comes.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");

@@ -30,7 +30,7 @@ pub(super) fn read(bytes: &mut &[u8], depth: usize) -> Result<Heard, BadRequest>
 
 fn request(command: Command, depth: usize) -> Result<Request, BadRequest> {
     let (method, asked) = if let Some(asked) = command.connect {
-        let subs = asked.subs.into_iter().map(|(channel, place)| (Cow::Owned(channel), place.into()));
+        let subs = asked.subs.into_iter().map(|(channel, place)| (Cow::Owned(channel), Some(place.into())));
         let (token, data) = (asked.token.into(), payload(asked.data, depth));
         ("connect", wish::connect(wish::ConnectFields { token, data, subs: subs.collect() }))
     } else if let Some(asked) = command.subscribe {
@@ -78,6 +78,7 @@ fn subscribe(asked: SubscribeRequest, depth: usize) -> Result<chat_core::Command
         epoch: asked.epoch.into(),
         offset: asked.offset,
         flag: asked.flag,
+        filter: asked.filter.map(drop),
     })
 }
 

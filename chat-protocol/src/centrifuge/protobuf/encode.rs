@@ -13,7 +13,7 @@ use super::schema::{
 };
 use crate::centrifuge::mark::Mark;
 use crate::centrifuge::push::unsubscribe_code;
-use crate::centrifuge::reply::{Greeting, VERSION, is_temporary, ttl};
+use crate::centrifuge::reply::{Greeting, VERSION, as_told, is_no_history, is_temporary, ttl};
 use crate::write::timestamp;
 
 pub(super) fn publication(said: &chat_core::Publication) -> Reply {
@@ -54,7 +54,10 @@ pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer) -> Opti
     let mark = Mark::of(id)?;
     let mut reply = Reply { id: mark.id, ..Reply::default() };
     match answer {
-        Answer::Error(refusal) => reply.error = Some(error(refusal)),
+        Answer::Error(refusal) if is_no_history(mark, refusal) => {
+            reply.history = Some(HistoryResult::default());
+        }
+        Answer::Error(refusal) => reply.error = Some(error(&as_told(refusal))),
         Answer::Subscribed(answer) => reply.subscribe = Some(subscribed(answer, mark.since)),
         Answer::Unsubscribed { .. } => reply.unsubscribe = Some(Empty {}),
         Answer::Published { .. } => reply.publish = Some(Empty {}),
@@ -93,6 +96,8 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeti
         subs: subs.collect(),
         ping: u32::try_from(greeting.ping).unwrap_or(u32::MAX),
         pong: greeting.ping > 0,
+        session: greeting.stream.map(|stream| stream.key.to_string()).unwrap_or_default(),
+        node: greeting.stream.map(|stream| stream.node.to_string()).unwrap_or_default(),
     });
     Some(Reply { id: mark.id, connect, ..Reply::default() })
 }
@@ -122,13 +127,13 @@ fn tags(said: &chat_core::Publication) -> HashMap<String, String> {
     timestamp(&said.message.timestamp, &mut time);
     let mut tags = HashMap::from([("time".to_owned(), String::from_utf8_lossy(&time).into_owned())]);
     let mut tag = |name: &str, value: String| tags.insert(name.to_owned(), value);
-    said.event.iter().for_each(|event| drop(tag("event", event.to_string())));
+    said.told_event().into_iter().for_each(|event| drop(tag("event", event.to_string())));
     match said.refers {
         None => {}
         Some(Refers::Edit(offset)) => drop(tag("edits", offset.to_string())),
         Some(Refers::Delete(offset)) => drop(tag("deletes", offset.to_string())),
     }
-    if said.ephemeral {
+    if said.is_signal() {
         tag("signal", "true".to_owned());
     }
     tags

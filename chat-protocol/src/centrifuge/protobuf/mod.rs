@@ -5,6 +5,7 @@
 mod decode;
 mod encode;
 mod schema;
+mod stream;
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Frames, Kind, Limits, Message, PresenceChange, Protocol, Publication,
@@ -12,19 +13,25 @@ use chat_core::{
 };
 use prost::Message as _;
 
-use super::{Conversation, malformed, reply};
+pub(super) use stream::{disconnect, read_beside};
 
-/// The protocol, spoken over WebSockets whose clients want it; [`Centrifuge`](super::Centrifuge) welcomes them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Protobuf;
+use super::{Centrifuge, Conversation, malformed, reply};
+
+/// The protocol for clients that want it so; [`Centrifuge`] welcomes them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Protobuf(pub(super) Centrifuge);
 
 impl Protocol for Protobuf {
     fn name(&self) -> &'static str {
         "centrifuge-protobuf"
     }
 
+    fn greets(&self) -> bool {
+        true
+    }
+
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(Spoken(Conversation::new(session, None, limits)))
+        Box::new(Spoken(Conversation::new(session, self.0.clone(), limits)))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -46,8 +53,9 @@ struct Spoken(Conversation);
 
 impl Talk for Spoken {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        let Message::Binary(mut bytes) = message else {
-            return requests.push(Err(malformed("only binary frames are read")));
+        let mut bytes = match message {
+            Message::Binary(bytes) => bytes,
+            Message::Text(text) => text.as_bytes(),
         };
         if bytes.is_empty() {
             return requests.push(Err(malformed("a frame has a command")));
@@ -78,7 +86,9 @@ impl Talk for Spoken {
 
     /// An empty reply.
     fn encode_ping(&mut self, out: &mut Frames<'_>) {
-        write(Some(schema::Reply::default()), out);
+        if self.0.ping > 0 {
+            write(Some(schema::Reply::default()), out);
+        }
     }
 }
 

@@ -37,6 +37,17 @@ pub(super) struct Command {
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Empty {}
 
+/// What is said beside a stream.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Beside {
+    #[prost(string, tag = "1")]
+    pub(super) node: String,
+    #[prost(string, tag = "2")]
+    pub(super) session: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) data: Vec<u8>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ConnectRequest {
     #[prost(string, tag = "1")]
@@ -63,6 +74,9 @@ pub(super) struct SubscribeRequest {
     pub(super) data: Vec<u8>,
     #[prost(bool, tag = "11")]
     pub(super) join_leave: bool,
+    /// A filter by tags: it is looked at no further.
+    #[prost(message, optional, tag = "13")]
+    pub(super) filter: Option<Empty>,
     #[prost(int64, tag = "14")]
     pub(super) flag: i64,
     #[prost(int32, tag = "15")]
@@ -183,6 +197,16 @@ pub(super) struct Push {
     pub(super) message: Option<Data>,
     #[prost(message, optional, tag = "9")]
     pub(super) subscribe: Option<Subscribe>,
+    #[prost(message, optional, tag = "11")]
+    pub(super) disconnect: Option<Disconnect>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Disconnect {
+    #[prost(uint32, tag = "1")]
+    pub(super) code: u32,
+    #[prost(string, tag = "2")]
+    pub(super) reason: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -259,6 +283,10 @@ pub(super) struct ConnectResult {
     pub(super) ping: u32,
     #[prost(bool, tag = "8")]
     pub(super) pong: bool,
+    #[prost(string, tag = "9")]
+    pub(super) session: String,
+    #[prost(string, tag = "10")]
+    pub(super) node: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,0 +1,244 @@
+//! What can be called, and what comes of it. Each has its parameters and its result as the published API has them.
+
+use std::borrow::Cow;
+
+use chat_core::{
+    Answer, ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload,
+    PresencePage, Publish, Refusal, SessionId, Since, Subscribe, UserId,
+};
+use chat_protocol::centrifuge::{no_history, result};
+use futures::future::join_all;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::fields::{Fields, channel};
+
+/// How a client is closed that the API ends, unless it says otherwise: not to come back.
+const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
+
+/// What is spoken of the published API, in the order in which its commands are looked at.
+pub(super) const METHODS: [&str; 10] = [
+    "publish",
+    "broadcast",
+    "subscribe",
+    "unsubscribe",
+    "disconnect",
+    "history",
+    "presence",
+    "presence_stats",
+    "info",
+    "rpc",
+];
+
+/// A result, as JSON.
+pub(super) type Called = Result<String, Refusal>;
+
+/// Calls one method.
+pub(super) async fn call(hub: &Hub, method: &str, fields: Fields<'_>) -> Called {
+    match method {
+        "publish" => publish(hub, fields).await,
+        "broadcast" => broadcast(hub, fields).await,
+        "subscribe" => subscribe(hub, fields),
+        "unsubscribe" => unsubscribe(hub, fields),
+        "disconnect" => disconnect(hub, fields),
+        "presence" => presence(hub, fields),
+        "presence_stats" => presence_stats(hub, fields),
+        "history" => history(hub, fields).await,
+        "info" => info(hub, fields),
+        "rpc" => Err(Refusal::method_not_found("there is nothing to call")),
+        _ => Err(Refusal::method_not_found(format!("{method} is not spoken here"))),
+    }
+}
+
+/// How something is published: under a key once in five minutes, and perhaps kept nowhere.
+struct Manner {
+    key: Option<Box<str>>,
+    unkept: bool,
+}
+
+impl Manner {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, Refusal> {
+        let (key, unkept) = (fields.take::<Box<str>>("idempotency_key")?, fields.take("skip_history")?);
+        if key.len() > KEY_BYTES {
+            return Err(Refusal::bad_request(format!("an idempotency_key has at most {KEY_BYTES} bytes")));
+        }
+        // Whoever hears deltas hears the whole as well.
+        fields.pass_over("delta");
+        Ok(Self { key: Some(key).filter(|key| !key.is_empty()), unkept })
+    }
+
+    async fn say(&self, hub: &Hub, channel: ChannelId, content: Payload) -> Called {
+        let said = Publish { key: self.key.clone(), ..Publish::to(channel, content) };
+        let said = if self.unkept { said.kept_nowhere() } else { said };
+        let said = hub.publish_stored(said).await?;
+        let place = || json!({"offset":said.offset.0,"epoch":said.epoch.to_string()}).to_string();
+        Ok(if self.unkept { "{}".to_owned() } else { place() })
+    }
+}
+
+async fn publish(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let (channel, content) = (fields.channel()?, fields.content()?);
+    let manner = Manner::read(&mut fields)?;
+    fields.end()?;
+    manner.say(hub, channel, content).await
+}
+
+/// Each channel has an answer of its own.
+async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let (channels, content) = (fields.take::<Vec<String>>("channels")?, fields.content()?);
+    let manner = Manner::read(&mut fields)?;
+    fields.end()?;
+    if channels.is_empty() {
+        return Err(Refusal::bad_request("channels: missing"));
+    }
+    let said = channels.iter().map(async |name| manner.say(hub, channel(name)?, content.clone()).await);
+    let told =
+        |said: Called| said.map_or_else(|refusal| error(&refusal), |place| format!("{{\"result\":{place}}}"));
+    let responses: Vec<_> = join_all(said).await.into_iter().map(told).collect();
+    Ok(format!("{{\"responses\":[{}]}}", responses.join(",")))
+}
+
+/// What is said of a refusal.
+pub(super) fn error(Refusal { code, message, .. }: &Refusal) -> String {
+    json!({"error":{"code":code,"message":message}}).to_string()
+}
+
+/// A place in a channel, as the published API has it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Place {
+    offset: Option<u64>,
+    epoch: Option<String>,
+}
+
+impl Place {
+    fn since(self) -> Since {
+        let epoch = self.epoch.filter(|epoch| !epoch.is_empty());
+        Since {
+            epoch: epoch.map(|epoch| Epoch::kept_by_client(&epoch)),
+            offset: Offset(self.offset.unwrap_or_default()),
+        }
+    }
+}
+
+async fn history(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let (channel, limit, reverse) =
+        (fields.channel()?, fields.take::<i64>("limit")?, fields.take("reverse")?);
+    let since = fields.take::<Option<Place>>("since")?.map(Place::since);
+    fields.end()?;
+    let from = since.map(|since| since.offset);
+    let (after, before) = if reverse { (None, from) } else { (from, None) };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
+    let clamped = request.clamped(hub.limits().answer_entries);
+    let page = hub.read_history(&request).await;
+    let life = page.as_ref().map(|page: &HistoryPage| page.epoch);
+    if since.and_then(|since| since.epoch).is_some_and(|epoch| life != Some(epoch)) {
+        return Err(Refusal::unrecoverable_position("the channel has begun another life"));
+    }
+    Ok(match page {
+        None => no_history().to_owned(),
+        Some(page) => result(&Answer::History { channel: request.channel, page, clamped }),
+    })
+}
+
+fn present(hub: &Hub, mut fields: Fields<'_>) -> Result<(ChannelId, PresencePage), Refusal> {
+    let channel = fields.channel()?;
+    fields.end()?;
+    let page = hub.presence(&channel);
+    let page = page.ok_or_else(|| Refusal::not_available(format!("nobody knows who is in {channel:?}")))?;
+    Ok((channel, page))
+}
+
+fn presence(hub: &Hub, fields: Fields<'_>) -> Called {
+    present(hub, fields).map(|(channel, page)| result(&Answer::Presence { channel, page }))
+}
+
+fn presence_stats(hub: &Hub, fields: Fields<'_>) -> Called {
+    let (_, page) = present(hub, fields)?;
+    Ok(json!({"num_clients":page.sessions,"num_users":page.users}).to_string())
+}
+
+/// One session of a user if it is named, else all: then it counts for those too that just open.
+enum Whom {
+    All,
+    One(Option<SessionId>),
+}
+
+impl Whom {
+    fn read(hub: &Hub, user: &UserId, fields: &mut Fields<'_>) -> Result<Self, Refusal> {
+        let client: String = fields.take("client")?;
+        if client.is_empty() {
+            return Ok(Self::All);
+        }
+        let mut sessions = hub.sessions_of(user).into_iter();
+        Ok(Self::One(sessions.find(|session| session.to_string() == client)))
+    }
+}
+
+fn subscribe(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let (channel, user) = (fields.channel()?, fields.user()?);
+    let whom = Whom::read(hub, &user, &mut fields)?;
+    let since = fields.take::<Option<Place>>("recover_since")?.map(Place::since);
+    fields.end()?;
+    let wish = Subscribe { since, ..Subscribe::to(channel) };
+    let _anybody = match whom {
+        Whom::All => hub.subscribe_user(&user, &wish) > 0,
+        Whom::One(session) => session.is_some_and(|session| hub.subscribe(session, &wish)),
+    };
+    Ok("{}".to_owned())
+}
+
+fn unsubscribe(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let (channel, user) = (fields.channel()?, fields.user()?);
+    let whom = Whom::read(hub, &user, &mut fields)?;
+    fields.end()?;
+    let why = Refusal::permission_denied("server unsubscribe");
+    let _anybody = match whom {
+        Whom::All => hub.unsubscribe_user(&user, &channel, &why) > 0,
+        Whom::One(session) => session.is_some_and(|session| hub.unsubscribe(session, &channel, &why)),
+    };
+    Ok("{}".to_owned())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Ending {
+    code: u16,
+    reason: Option<String>,
+}
+
+fn disconnect(hub: &Hub, mut fields: Fields<'_>) -> Called {
+    let user = fields.user()?;
+    let whom = Whom::read(hub, &user, &mut fields)?;
+    let spared: Vec<String> = fields.take("whitelist")?;
+    let close = match fields.take::<Option<Ending>>("disconnect")? {
+        None => FORCED,
+        Some(Ending { code: code @ 3000..5000, reason }) => Close::new(code, reason.unwrap_or_default()),
+        Some(_) => return Err(Refusal::bad_request("a disconnect has a code of 3000 to 4999")),
+    };
+    fields.end()?;
+    let ends = |session: &SessionId| !spared.contains(&session.to_string());
+    let ended = |session: &SessionId| hub.disconnect(*session, close.clone());
+    let _anybody = match whom {
+        Whom::All if spared.is_empty() => hub.disconnect_user(&user, &close),
+        Whom::All => hub.sessions_of(&user).iter().filter(|session| ends(session) && ended(session)).count(),
+        Whom::One(session) => session.iter().filter(|session| ends(session) && ended(session)).count(),
+    };
+    Ok("{}".to_owned())
+}
+
+fn info(hub: &Hub, fields: Fields<'_>) -> Called {
+    fields.end()?;
+    let stats = hub.stats();
+    let node = json!({
+        "uid": "1",
+        "name": "chat-server",
+        "version": env!("CARGO_PKG_VERSION"),
+        "num_clients": stats.sessions,
+        "num_users": hub.users(),
+        "num_channels": stats.channels,
+        "num_subs": stats.subscriptions,
+    });
+    Ok(json!({"nodes":[node]}).to_string())
+}
