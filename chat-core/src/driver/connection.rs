@@ -123,7 +123,7 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let Manners { talk, encoding, answers, broken } = Manners::of(&seat, protocol, framing);
+        let Manners { talk, encoding, greets, answers, broken } = Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -147,20 +147,18 @@ where
             held: false,
             farewell: UNDER_WAY,
         };
-        connection.greet(hello);
+        connection.greet(hello, greets);
         connection
     }
 
-    fn greet(&mut self, hello: Hello) {
+    fn greet(&mut self, hello: Hello, greets: bool) {
         let limits = self.dialog.hub().limits();
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
         match hello {
             Hello::Later => {}
-            Hello::Now(connect) if self.dialog.outbox.encoding.greets => {
-                self.dialog.open_when_greeted(connect);
-            }
+            Hello::Now(connect) if greets => self.dialog.open_when_greeted(connect),
             Hello::Now(connect) => self.dialog.open(connect),
             Hello::Wrong(refusal) => {
                 let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));

@@ -37,6 +37,11 @@ impl Protocol for MethodStreams {
         "serverpod"
     }
 
+    /// The first call says who its client is.
+    fn greets(&self) -> bool {
+        true
+    }
+
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
         let streams = Arc::<Streams>::default();
         let calls = Calls::new(streams.clone(), limits);

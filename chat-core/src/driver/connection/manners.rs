@@ -11,6 +11,8 @@ use crate::port::{Answers, Frames, Framing, Protocol, Talk, Unframed};
 pub(super) struct Manners {
     pub(super) talk: Box<dyn Talk>,
     pub(super) encoding: Arc<Encoding>,
+    /// Its clients say who they are before all else.
+    pub(super) greets: bool,
     pub(super) answers: Answers,
     /// The protocol or the framing panicked: there is nothing that the session could say.
     pub(super) broken: bool,
@@ -24,17 +26,17 @@ impl Manners {
     fn ask(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
         let hub = seat.hub();
         let answers = Answers { pings: framing.answers_pings(), closes: framing.answers_closes() };
-        let talk = protocol.talk(seat.id(), hub.limits());
+        let (talk, greets) = (protocol.talk(seat.id(), hub.limits()), protocol.greets());
         let encoding = match talk.voice() {
             Some(voice) => Encoding::of(voice, framing),
             None => hub.0.encodings.intern(protocol, framing),
         };
-        Self { talk, encoding, answers, broken: false }
+        Self { talk, encoding, greets, answers, broken: false }
     }
 
     fn of_nobody() -> Self {
         let encoding = Encoding::of(Arc::new(Mute), Arc::new(Unframed));
-        Self { talk: Box::new(Mute), encoding, answers: Answers::default(), broken: true }
+        Self { talk: Box::new(Mute), encoding, greets: false, answers: Answers::default(), broken: true }
     }
 }
 
