@@ -112,29 +112,6 @@ impl Dialog {
         self.ask_to_open(None, false, connect, 0);
     }
 
-    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
-    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
-        self.known = (connect != Connect::default()).then(|| Box::new(connect));
-    }
-
-    /// A connect that opens the session: who it is says the transport, where that knew.
-    fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
-        let connect = match self.known.take() {
-            None => connect,
-            Some(known) if connect.token.is_none() => {
-                let (data, since) = (known.data.or(connect.data), connect.since);
-                Connect { data, since, ..*known }
-            }
-            Some(known) => {
-                self.known = Some(known);
-                let refusal = Refusal::bad_request("the session was let in as somebody already");
-                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
-            }
-        };
-        self.ask_to_open(id, true, connect, times);
-        Step::Done
-    }
-
     /// Goes on with the hook that is under way, or with the next request.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(pending) = &mut self.pending {

@@ -10,6 +10,8 @@
 //!   stream    how frames stand in HTTP streams and in server-sent events
 //! ```
 
+#[cfg(test)]
+mod as_published;
 mod command;
 mod mark;
 mod protobuf;
@@ -28,8 +30,7 @@ use chat_core::{
 };
 
 use protobuf::Protobuf;
-pub use reply::no_history;
-pub use reply::result;
+pub use reply::{no_history, result};
 pub use stream::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.
