@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Connect, Endpoint, Hello, Identity, Incoming, Limits, OpenChat, Payload, Refusal, SessionId, Subscribe,
+    Connect, Endpoint, Hello, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal, SessionId,
+    Since, Subscribe,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -122,6 +123,28 @@ fn it_goes_on_where_it_was_in_the_channels_that_it_is_put_into() {
         let heard = back.heard();
         assert!(heard[0].contains(r#""recovered":true"#), "{heard:?}");
         assert!(heard[1].contains("missed"), "{heard:?}");
+    });
+}
+
+#[test]
+fn where_the_transport_knows_all_it_is_in_at_once_and_told_who_it_is_when_it_asks() {
+    each_way(|way| {
+        let porter = Porter::default();
+        let scene = Scene::new(way, porter.clone(), Limits::default());
+        let since = vec![("own".parse().expect("a name"), Since { epoch: None, offset: Offset(0) })];
+        let client = enter(&scene, way, Connect { since, ..ann() });
+        assert_eq!(scene.hub.sessions_of(&"ann".parse().expect("a name")).len(), 1);
+        scene.hub.publish("own", Payload::json("1")).expect("a name");
+        assert!(client.heard().last().is_some_and(|last| last.contains(r#""pub":{"data":1"#)));
+        client.say(r#"{"id":1,"connect":{"token":"its own"}}"#);
+        assert!(client.heard()[0].contains(r#""id":1,"error":{"code":107"#));
+        client.say(r#"{"id":2,"connect":{}}"#);
+        let heard = client.heard();
+        assert!(heard[0].starts_with(r#"{"id":2,"connect":{"client":""#), "{heard:?}");
+        assert!(heard[0].contains(r#""subs":{"own":{"#) && heard[0].contains(r#""offset":1"#), "{heard:?}");
+        client.say(r#"{"id":3,"connect":{}}"#);
+        assert!(client.heard()[0].contains(r#""id":3,"error":{"code":107"#), "it connects once");
+        assert_eq!(porter.came().len(), 1);
     });
 }
 

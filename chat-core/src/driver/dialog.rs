@@ -48,6 +48,8 @@ pub(crate) struct Dialog {
     pub(super) pending: Option<Box<Pending>>,
     /// What the transport knew of a client that is still to say its own connect.
     pub(super) known: Option<Box<Connect>>,
+    /// It is open, and its client is still to say its own connect.
+    pub(crate) untold: bool,
     /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
     pub(super) opening: Option<Opening>,
     /// Channels that the server puts it into once they are taken up from the store, each with the number of that order.
@@ -79,6 +81,7 @@ impl Dialog {
             inbox: VecDeque::new(),
             pending: None,
             known: None,
+            untold: false,
             opening: None,
             coming: HashMap::new(),
             orders: 0,
@@ -142,6 +145,7 @@ impl Dialog {
                 let known = self.known.take();
                 self.open(known.map_or(connect, |known| *known));
             }
+            Verdict::Refuse(_) if self.is_to_be_told(&request.command) => self.tell_who_it_is(request.id),
             Verdict::Refuse(refusal) if refusal.code == 107 => {
                 let bad = BadRequest::new(request.id, refusal);
                 return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
@@ -284,23 +288,10 @@ impl Dialog {
 
     pub(super) fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
-            Command::Subscribe(wish) => {
-                let (epoch, offset) =
-                    self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
-                let hub = self.hub();
-                let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
-                Answer::Subscribed(Subscribed {
-                    channel: wish.channel,
-                    epoch,
-                    offset,
-                    keeps: !kept.history.is_none(),
-                    already: true,
-                    recovery: None,
-                    presence: None,
-                    expires: None,
-                    data: None,
-                })
-            }
+            Command::Subscribe(wish) => match self.already_in(wish.channel) {
+                Some(subscribed) => Answer::Subscribed(subscribed),
+                None => return self.fail(),
+            },
             Command::Unsubscribe(channel) => {
                 self.coming.remove(&channel);
                 Answer::Unsubscribed { channel, already: true, why: None }
@@ -308,6 +299,23 @@ impl Dialog {
             _ => unreachable!("only a subscription can be there or not be there already"),
         };
         self.answer(request.id, answer);
+    }
+
+    /// A subscription that is there; none if the endpoint panics.
+    pub(super) fn already_in(&self, channel: ChannelId) -> Option<Subscribed> {
+        let (epoch, offset) = self.hub().place(&channel).expect("a channel with a subscriber is there");
+        let keeps = !self.hub().kept(&channel).ok()?.history.is_none();
+        Some(Subscribed {
+            channel,
+            epoch,
+            offset,
+            keeps,
+            already: true,
+            recovery: None,
+            presence: None,
+            expires: None,
+            data: None,
+        })
     }
 
     fn carry_out(&mut self, request: Request) -> Step {

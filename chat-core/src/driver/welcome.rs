@@ -43,6 +43,26 @@ impl Dialog {
         Step::Done
     }
 
+    /// Whether this is the connect of a client whose session its transport has opened.
+    pub(super) fn is_to_be_told(&self, command: &Command) -> bool {
+        self.untold && matches!(command, Command::Connect(connect) if connect.token.is_none())
+    }
+
+    /// Answers who it is, and where.
+    pub(super) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
+        self.untold = false;
+        let info = self.session.info().expect("it is open").clone();
+        let now = self.hub().0.runtime.now();
+        let left = self.session.ends().map(|at| at.saturating_duration_since(now.instant));
+        let expires = left.map(|left| Expiry { at: now.utc + left, left });
+        let channels: Vec<_> = self.session.channels().cloned().collect();
+        let there: Option<Vec<_>> = channels.into_iter().map(|channel| self.already_in(channel)).collect();
+        let Some(subscriptions) = there else { return self.fail() };
+        let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
+        let connected = Connected { session, name, user, expires, data: None, subscriptions };
+        self.answer(id, Answer::Connected(connected));
+    }
+
     pub(super) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
         let Pending { id, announced, asked, times, .. } = pending;
         let (identity, mut wishes) = opened;

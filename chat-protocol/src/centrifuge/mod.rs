@@ -25,8 +25,8 @@ mod wish;
 use std::sync::Arc;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Opener, PresenceChange,
-    Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
+    Answer, BadRequest, ChannelId, Close, Command, Frames, Greeting, Limits, Message, Offset, Opener,
+    PresenceChange, Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
 };
 
 use protobuf::Protobuf;
@@ -86,8 +86,8 @@ impl Protocol for Centrifuge {
         Some(Welcome { subprotocol: chosen, protocol, ..Welcome::default() })
     }
 
-    fn greets(&self) -> bool {
-        true
+    fn greeting(&self) -> Greeting {
+        Greeting::First
     }
 
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
