@@ -5,11 +5,18 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Connect, Endpoint, Hello, Identity, Incoming, Limits, OpenChat, Payload, Refusal, SessionId, Subscribe,
+    Connect, Endpoint, Hello, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal, SessionId,
+    Since, Subscribe,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
+use chat_protocol::serverpod::MethodStreams;
+use chat_tests::dart;
+use chat_tests::raw::HANDSHAKE;
 use chat_tests::scene::{Scene, each_way};
+use chat_websocket::Gate;
+use hyper::Request;
+use hyper::header::{HeaderName, HeaderValue};
 
 /// Lets everybody in, puts everybody into `own`, and remembers as what each came.
 #[derive(Clone, Default)]
@@ -80,6 +87,23 @@ fn the_same_holds_in_protobuf() {
 }
 
 #[test]
+fn the_first_call_of_a_method_stream_is_made_as_who_the_transport_knows() {
+    each_way(|way| {
+        let porter = Porter::default();
+        let scene = Scene::new(way, porter.clone(), Limits::default());
+        let protocol = Arc::new(MethodStreams::default());
+        let client = scene.world.connect(&scene.hub, protocol, Hello::Now(ann()), way);
+        client.say(&dart::subscribe("00000000-0000-4000-8000-000000000001", "room"));
+        assert_eq!(
+            client.heard(),
+            [dart::omsr("00000000-0000-4000-8000-000000000001", "subscribe", "success")]
+        );
+        assert_eq!(porter.came().len(), 1);
+        assert_eq!(porter.came()[0].name, ann().name);
+    });
+}
+
+#[test]
 fn it_goes_on_where_it_was_in_the_channels_that_it_is_put_into() {
     each_way(|way| {
         let limits = Limits::default();
@@ -99,6 +123,28 @@ fn it_goes_on_where_it_was_in_the_channels_that_it_is_put_into() {
         let heard = back.heard();
         assert!(heard[0].contains(r#""recovered":true"#), "{heard:?}");
         assert!(heard[1].contains("missed"), "{heard:?}");
+    });
+}
+
+#[test]
+fn where_the_transport_knows_all_it_is_in_at_once_and_told_who_it_is_when_it_asks() {
+    each_way(|way| {
+        let porter = Porter::default();
+        let scene = Scene::new(way, porter.clone(), Limits::default());
+        let since = vec![("own".parse().expect("a name"), Since { epoch: None, offset: Offset(0) })];
+        let client = enter(&scene, way, Connect { since, ..ann() });
+        assert_eq!(scene.hub.sessions_of(&"ann".parse().expect("a name")).len(), 1);
+        scene.hub.publish("own", Payload::json("1")).expect("a name");
+        assert!(client.heard().last().is_some_and(|last| last.contains(r#""pub":{"data":1"#)));
+        client.say(r#"{"id":1,"connect":{"token":"its own"}}"#);
+        assert!(client.heard()[0].contains(r#""id":1,"error":{"code":107"#));
+        client.say(r#"{"id":2,"connect":{}}"#);
+        let heard = client.heard();
+        assert!(heard[0].starts_with(r#"{"id":2,"connect":{"client":""#), "{heard:?}");
+        assert!(heard[0].contains(r#""subs":{"own":{"#) && heard[0].contains(r#""offset":1"#), "{heard:?}");
+        client.say(r#"{"id":3,"connect":{}}"#);
+        assert!(client.heard()[0].contains(r#""id":3,"error":{"code":107"#), "it connects once");
+        assert_eq!(porter.came().len(), 1);
     });
 }
 
@@ -144,6 +190,21 @@ fn a_transport_that_knows_nothing_leaves_it_to_the_client() {
         let came = porter.came();
         assert_eq!((&came[0].name, came[0].token.is_some()), (&ann().name, true));
     });
+}
+
+#[test]
+fn a_login_among_a_requests_extensions_stands_in_place_of_what_the_url_says() {
+    let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits::default());
+    let gate = Gate::new(scene.hub.clone(), Json);
+    let mut request = Request::get("/ws?name=eve").header("host", "a.example").body(()).expect("a request");
+    for (name, value) in HANDSHAKE {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    let hello = |request: &Request<()>| gate.open(request).expect("it is let in").1.hello;
+    assert_eq!(hello(&request), Hello::Now(Connect::named(Some("eve".parse().expect("a name")))));
+    request.extensions_mut().insert(Hello::Now(ann()));
+    assert_eq!(hello(&request), Hello::Now(ann()));
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! Who is in a channel: asked for, told, and never left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{ChannelOptions, Close, HistoryOptions, Hub, Limits, OpenChat, Rate};
+use chat_core::{
+    ChannelId, ChannelOptions, Close, Endpoint, Hello, HistoryOptions, HistoryRequest, Hub, Limits, OpenChat,
+    Protocol, Rate, Refusal, SessionInfo,
+};
+use chat_protocol::centrifuge::Centrifuge;
+use chat_protocol::json::Json;
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;
 use fastrand::Rng;
@@ -332,5 +338,69 @@ fn thousands_who_leave_at_once_are_told_in_pieces() {
         assert_eq!(told.iter().map(|line| line.matches(" -").count()).sum::<usize>(), 700);
         assert!(told.iter().all(|line| line.len() < 256 * 1024 && line.matches(" -").count() <= 300));
         assert_eq!(ann.close(), None);
+    });
+}
+
+/// Lets strangers look.
+struct Open;
+
+impl Endpoint for Open {
+    async fn presence(&self, _: &SessionInfo, _: &ChannelId, _: bool) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn history(
+        &self,
+        _: &SessionInfo,
+        request: HistoryRequest,
+        _: bool,
+    ) -> Result<HistoryRequest, Refusal> {
+        Ok(request)
+    }
+}
+
+#[test]
+fn nobody_is_in_a_channel_that_is_not_there_to_whom_may_ask() {
+    each_way(|way| {
+        let hub = |presence| {
+            let options = ChannelOptions { presence, ..ChannelOptions::default() };
+            Scene::of(World::new(), way, Hub::builder(Open).channel(options))
+        };
+        let asks = [
+            (
+                Arc::new(Json) as Arc<dyn Protocol>,
+                r#"{"type":"presence","id":2,"channelId":"room"}"#,
+                r#""present":[],"users":0,"sessions":0"#,
+            ),
+            (
+                Arc::new(Centrifuge::default()),
+                r#"{"id":2,"presence":{"channel":"room"}}"#,
+                r#"{"id":2,"presence":{"presence":{}}}"#,
+            ),
+            (
+                Arc::new(Centrifuge::default()),
+                r#"{"id":2,"presence_stats":{"channel":"room"}}"#,
+                r#""num_clients":0,"num_users":0"#,
+            ),
+            (
+                Arc::new(Centrifuge::default()),
+                r#"{"id":2,"history":{"channel":"room","limit":5}}"#,
+                r#"{"publications":[],"epoch":"","offset":0}"#,
+            ),
+        ];
+        for (protocol, asked, answer) in asks {
+            let ask = |scene: &Scene| {
+                let eve = scene.world.connect(&scene.hub, protocol.clone(), Hello::Later, way);
+                eve.say(r#"{"id":1,"type":"connect","connect":{}}"#);
+                eve.heard();
+                eve.say(asked);
+                eve.heard().pop().expect("an answer")
+            };
+            let told = ask(&hub(true));
+            assert!(told.contains(answer), "{asked}: {told}");
+            if !asked.contains("history") {
+                assert!(ask(&hub(false)).contains("108"), "where that is not known");
+            }
+        }
     });
 }

@@ -22,7 +22,7 @@ use super::seats::Seat;
 use super::summons::{Manner, Summons};
 use crate::machine::{Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
-use crate::port::{Answers, ByteWriter, Framing, Hello, Protocol, Unframed};
+use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
@@ -124,7 +124,7 @@ where
         way: Way,
     ) -> Self {
         let hub = seat.hub().clone();
-        let Manners { talk, encoding, answers, broken } = Manners::of(&seat, protocol, framing);
+        let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
@@ -148,21 +148,24 @@ where
             held: false,
             farewell: UNDER_WAY,
         };
-        connection.greet(hello);
+        connection.greet(hello, greeting);
         connection
     }
 
-    fn greet(&mut self, hello: Hello) {
+    fn greet(&mut self, hello: Hello, greeting: Greeting) {
         let limits = self.dialog.hub().limits();
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
         match hello {
             Hello::Later => {}
-            Hello::Now(connect) if self.dialog.outbox.encoding.greets => {
+            Hello::Now(connect) if greeting == Greeting::First && connect.since.is_empty() => {
                 self.dialog.open_when_greeted(connect);
             }
-            Hello::Now(connect) => self.dialog.open(connect),
+            Hello::Now(connect) => {
+                self.dialog.untold = greeting != Greeting::None;
+                self.dialog.open(connect);
+            }
             Hello::Wrong(refusal) => {
                 let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));
                 self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);

@@ -49,6 +49,8 @@ pub(crate) struct Dialog {
     pub(super) pending: Option<Box<Pending>>,
     /// What the transport knew of a client that is still to say its own connect.
     pub(super) known: Option<Box<Connect>>,
+    /// It is open, and its client is still to say its own connect.
+    pub(crate) untold: bool,
     /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
     pub(super) opening: Option<Box<Opening>>,
     /// Channels that the server puts it into once they are taken up from the store.
@@ -78,6 +80,7 @@ impl Dialog {
             inbox: VecDeque::new(),
             pending: None,
             known: None,
+            untold: false,
             opening: None,
             coming: Coming::default(),
             dirty: Vec::new(),
@@ -110,29 +113,6 @@ impl Dialog {
         self.ask_to_open(None, false, connect, 0);
     }
 
-    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
-    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
-        self.known = (connect != Connect::default()).then(|| Box::new(connect));
-    }
-
-    /// A connect that opens the session: who it is says the transport, where that knew.
-    fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
-        let connect = match self.known.take() {
-            None => connect,
-            Some(known) if connect.token.is_none() => {
-                let (data, since) = (known.data.or(connect.data), connect.since);
-                Connect { data, since, ..*known }
-            }
-            Some(known) => {
-                self.known = Some(known);
-                let refusal = Refusal::bad_request("the session was let in as somebody already");
-                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
-            }
-        };
-        self.ask_to_open(id, true, connect, times);
-        Step::Done
-    }
-
     /// Goes on with the hook that is under way, or with the next request.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(pending) = &mut self.pending {
@@ -163,6 +143,7 @@ impl Dialog {
                 let known = self.known.take();
                 self.open(known.map_or(connect, |known| *known));
             }
+            Verdict::Refuse(_) if self.is_to_be_told(&request.command) => self.tell_who_it_is(request.id),
             Verdict::Refuse(refusal) if refusal.code == 107 => {
                 let bad = BadRequest::new(request.id, refusal);
                 return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
@@ -305,23 +286,10 @@ impl Dialog {
 
     pub(super) fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
-            Command::Subscribe(wish) => {
-                let (epoch, offset) =
-                    self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
-                let hub = self.hub();
-                let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
-                Answer::Subscribed(Subscribed {
-                    channel: wish.channel,
-                    epoch,
-                    offset,
-                    keeps: !kept.history.is_none(),
-                    already: true,
-                    recovery: None,
-                    presence: None,
-                    expires: None,
-                    data: None,
-                })
-            }
+            Command::Subscribe(wish) => match self.already_in(wish.channel) {
+                Some(subscribed) => Answer::Subscribed(subscribed),
+                None => return self.fail(),
+            },
             Command::Unsubscribe(channel) => {
                 self.coming.remove(&channel);
                 Answer::Unsubscribed { channel, already: true, why: None }
@@ -329,6 +297,23 @@ impl Dialog {
             _ => unreachable!("only a subscription can be there or not be there already"),
         };
         self.answer(request.id, answer);
+    }
+
+    /// A subscription that is there; none if the endpoint panics.
+    pub(super) fn already_in(&self, channel: ChannelId) -> Option<Subscribed> {
+        let (epoch, offset) = self.hub().place(&channel).expect("a channel with a subscriber is there");
+        let keeps = !self.hub().kept(&channel).ok()?.history.is_none();
+        Some(Subscribed {
+            channel,
+            epoch,
+            offset,
+            keeps,
+            already: true,
+            recovery: None,
+            presence: None,
+            expires: None,
+            data: None,
+        })
     }
 
     fn carry_out(&mut self, request: Request) -> Step {

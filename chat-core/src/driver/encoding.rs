@@ -16,8 +16,6 @@ pub(crate) struct Encoding {
     pub(crate) tells_losses: bool,
     /// What others see of a user is written once for each of its sessions.
     pub(crate) by_session: bool,
-    /// Its clients say who they are before all else.
-    pub(crate) greets: bool,
     /// It is one session's alone.
     pub(crate) own: bool,
 }
@@ -49,8 +47,8 @@ impl Encoding {
 
     fn new(protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>, own: bool) -> Self {
         let (names, tells_losses) = ((protocol.name(), framing.name()), protocol.tells_losses());
-        let (by_session, greets) = (protocol.presence_by_session(), protocol.greets());
-        Self { protocol, framing, names, tells_losses, by_session, greets, own }
+        let by_session = protocol.presence_by_session();
+        Self { protocol, framing, names, tells_losses, by_session, own }
     }
 
     /// Events of one channel as one run of bytes.

@@ -14,12 +14,55 @@ use super::trace;
 use super::users::NotIn;
 use crate::machine::{Stay, Whose};
 use crate::model::{
-    Answer, ChannelId, Close, Command, Connected, Expiry, Identity, Refusal, RequestId, SenderName,
-    SessionInfo, Since, Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Identity, Refusal, RequestId,
+    SenderName, SessionInfo, Since, Subscribe,
 };
 use crate::port::Cost;
 
 impl Dialog {
+    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
+    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
+        self.known = (connect != Connect::default()).then(|| Box::new(connect));
+    }
+
+    /// A connect that opens the session: who it is says the transport, where that knew.
+    pub(super) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
+        let connect = match self.known.take() {
+            None => connect,
+            Some(known) if connect.token.is_none() => {
+                let (data, since) = (known.data.or(connect.data), connect.since);
+                Connect { data, since, ..*known }
+            }
+            Some(known) => {
+                self.known = Some(known);
+                let refusal = Refusal::bad_request("the session was let in as somebody already");
+                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
+            }
+        };
+        self.ask_to_open(id, true, connect, times);
+        Step::Done
+    }
+
+    /// Whether this is the connect of a client whose session its transport has opened.
+    pub(super) fn is_to_be_told(&self, command: &Command) -> bool {
+        self.untold && matches!(command, Command::Connect(connect) if connect.token.is_none())
+    }
+
+    /// Answers who it is, and where.
+    pub(super) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
+        self.untold = false;
+        let info = self.session.info().expect("it is open").clone();
+        let now = self.hub().0.runtime.now();
+        let left = self.session.ends().map(|at| at.saturating_duration_since(now.instant));
+        let expires = left.map(|left| Expiry { at: now.utc + left, left });
+        let channels: Vec<_> = self.session.channels().cloned().collect();
+        let there: Option<Vec<_>> = channels.into_iter().map(|channel| self.already_in(channel)).collect();
+        let Some(subscriptions) = there else { return self.fail() };
+        let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
+        let connected = Connected { session, name, user, expires, data: None, subscriptions };
+        self.answer(id, Answer::Connected(connected));
+    }
+
     pub(super) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
         let Pending { id, announced, asked, times, .. } = pending;
         let (identity, mut wishes) = opened;

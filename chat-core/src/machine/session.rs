@@ -170,6 +170,11 @@ impl<S: Staying> Session<S> {
         self.leaves.iter().map(|(at, _)| *at).chain(self.expires).min()
     }
 
+    /// When it ends, unless it is refreshed before.
+    pub(crate) fn ends(&self) -> Option<Instant> {
+        self.expires
+    }
+
     /// Whether it has ended by now.
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|at| at <= now)

@@ -11,7 +11,7 @@ mod transport;
 pub use endpoint::{Endpoint, OpenChat, Pushed, Standing, SubscribeOptions};
 pub use frames::Frames;
 pub use framing::{Answers, Framing, Unframed};
-pub use protocol::{Cost, Hello, Opener, Protocol, Talk, Welcome};
+pub use protocol::{Cost, Greeting, Hello, Opener, Protocol, Talk, Welcome};
 pub use runtime::{Runtime, Sleep};
 pub use store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
 pub use transport::ByteWriter;

@@ -22,12 +22,10 @@ pub trait Protocol: Send + Sync + 'static {
         Some(Welcome::default())
     }
 
-    /// Returns whether every client says who it is in a message of its own, and is to hear nothing before that is answered.
-    ///
-    /// Then who a transport has let in already ([`Hello::Now`]) opens with that message too. It is answered with who the transport says it is: the client
-    /// adds where it was, and the data that it has to say if the transport has none. One that shows a token of its own is refused with 107.
-    fn greets(&self) -> bool {
-        false
+    /// Returns whether clients say a connect of their own where a transport has let them in already ([`Hello::Now`]), and what is made of it. One that shows a
+    /// token of its own is refused with 107.
+    fn greeting(&self) -> Greeting {
+        Greeting::None
     }
 
     /// Begins to talk with one session.
@@ -56,6 +54,19 @@ pub trait Protocol: Send + Sync + 'static {
     fn tells_losses(&self) -> bool {
         false
     }
+}
+
+/// What becomes of a client's own connect where its transport has let it in already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Greeting {
+    /// None is needed: it is refused with 107.
+    #[default]
+    None,
+    /// Each client says one: it is answered with who the session is.
+    Answered,
+    /// Each client says one, and is to hear nothing before that is answered: the session opens with it, unless the transport knows where its client was and
+    /// so all there is to know. The client adds where it was, and the data that it has to say if the transport has none.
+    First,
 }
 
 /// One session's side of a protocol: reads requests, writes answers, and may remember what is between them.
@@ -130,7 +141,7 @@ pub enum Hello {
     /// Nothing: it will say.
     #[default]
     Later,
-    /// Who it is. Its session is opened by that, without an answer; but where clients [greet](Protocol::greets), once they do.
+    /// Who it is. Its session is opened by that, without an answer; but where clients are to [greet first](Greeting::First), once they do.
     Now(Connect),
     /// It says who it is, but that is none. It is told so, and closed.
     Wrong(Refusal),

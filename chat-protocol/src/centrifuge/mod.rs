@@ -10,6 +10,8 @@
 //!   stream    how frames stand in HTTP streams and in server-sent events
 //! ```
 
+#[cfg(test)]
+mod as_published;
 mod command;
 mod mark;
 mod protobuf;
@@ -23,13 +25,12 @@ mod wish;
 use std::sync::Arc;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Opener, PresenceChange,
-    Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
+    Answer, BadRequest, ChannelId, Close, Command, Frames, Greeting, Limits, Message, Offset, Opener,
+    PresenceChange, Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
 };
 
 use protobuf::Protobuf;
-pub use reply::no_history;
-pub use reply::result;
+pub use reply::{no_history, result};
 pub use stream::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.
@@ -85,8 +86,8 @@ impl Protocol for Centrifuge {
         Some(Welcome { subprotocol: chosen, protocol, ..Welcome::default() })
     }
 
-    fn greets(&self) -> bool {
-        true
+    fn greeting(&self) -> Greeting {
+        Greeting::First
     }
 
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat_core::{
-    Answer, BadRequest, Cost, Frames, Limits, Message, Protocol, Publication, Reply, Request, RequestId,
-    SessionId, Talk,
+    Answer, BadRequest, Cost, Frames, Greeting, Limits, Message, Protocol, Publication, Reply, Request,
+    RequestId, SessionId, Talk,
 };
 
 use super::calls::{AUTH, Calls};
@@ -35,6 +35,11 @@ struct Conversation {
 impl Protocol for MethodStreams {
     fn name(&self) -> &'static str {
         "serverpod"
+    }
+
+    /// The first call says who its client is.
+    fn greeting(&self) -> Greeting {
+        Greeting::Answered
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {

@@ -46,7 +46,7 @@ pub(super) async fn call(hub: &Hub, method: &str, fields: Fields<'_>) -> Called 
         "history" => history(hub, fields).await,
         "info" => info(hub, fields),
         "rpc" => Err(Refusal::method_not_found("there is nothing to call")),
-        _ => Err(Refusal::method_not_found(format!("{method} is not spoken here"))),
+        _ => Err(Refusal::method_not_found(format!("{method}: not spoken here"))),
     }
 }
 

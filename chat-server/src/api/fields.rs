@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
         let empty = |raw: &RawValue| matches!(raw.get(), "null" | "false" | "0" | "\"\"" | "[]" | "{}");
         match self.0.iter().find(|(_, raw)| !empty(raw)) {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::not_available(format!("{name} is not spoken here"))),
+            Some((name, _)) => Err(Refusal::not_available(format!("{name}: not spoken here"))),
         }
     }
 }

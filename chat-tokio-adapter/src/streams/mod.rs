@@ -5,6 +5,7 @@
 //!   POST emulation (that key) ──▶ Open ──────────▶ its input
 //! ```
 
+mod form;
 mod open;
 mod pipe;
 
@@ -13,12 +14,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_core::{
-    Close, Connection, Framing, HeldSeat, Hello, Hub, Incoming, Peer, Protocol, Seat, SessionId,
-};
-use chat_protocol::centrifuge::{
-    Beside, ByteStream, Centrifuge, EventStream, HttpStream, Stream, first_commands,
-};
+use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
+use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -27,6 +24,7 @@ use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use tokio::time::timeout;
 
+use form::{BYTES, EVENTS, Form, LINES, is_bytes};
 use open::Open;
 pub use pipe::StreamBody;
 
@@ -284,21 +282,6 @@ impl Drop for Place {
             self.hub.disconnect(self.session, Close::SLOW);
         }
     }
-}
-
-/// What is spoken over a stream, how it stands there, and the kind of its answer.
-type Form = fn(Centrifuge) -> (Arc<dyn Protocol>, Arc<dyn Framing>, &'static str);
-
-const LINES: Form = |spoken| (Arc::new(spoken), Arc::new(HttpStream), "application/json");
-const BYTES: Form = |spoken| (spoken.in_protobuf(), Arc::new(ByteStream), OCTETS);
-const EVENTS: Form = |spoken| (Arc::new(spoken), Arc::new(EventStream), EVENT_STREAM);
-
-/// The kind of bodies in Protobuf.
-const OCTETS: &str = "application/octet-stream";
-
-fn is_bytes(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(OCTETS))
 }
 
 fn text(body: Vec<u8>) -> Result<Incoming, Refused> {

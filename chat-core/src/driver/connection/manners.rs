@@ -6,11 +6,13 @@ use crate::driver::caught::{Panicked, caught};
 use crate::driver::encoding::Encoding;
 use crate::driver::seats::Seat;
 use crate::model::{BadRequest, Limits, Message, Publication, Reply, Request, SessionId};
-use crate::port::{Answers, Frames, Framing, Protocol, Talk, Unframed};
+use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Talk, Unframed};
 
 pub(super) struct Manners {
     pub(super) talk: Box<dyn Talk>,
     pub(super) encoding: Arc<Encoding>,
+    /// What is made of a connect of its client's own.
+    pub(super) greeting: Greeting,
     pub(super) answers: Answers,
     /// The protocol or the framing panicked: there is nothing that the session could say.
     pub(super) broken: bool,
@@ -24,17 +26,23 @@ impl Manners {
     fn ask(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
         let hub = seat.hub();
         let answers = Answers { pings: framing.answers_pings(), closes: framing.answers_closes() };
-        let talk = protocol.talk(seat.id(), hub.limits());
+        let (talk, greeting) = (protocol.talk(seat.id(), hub.limits()), protocol.greeting());
         let encoding = match talk.voice() {
             Some(voice) => Encoding::of(voice, framing),
             None => hub.0.encodings.intern(protocol, framing),
         };
-        Self { talk, encoding, answers, broken: false }
+        Self { talk, encoding, greeting, answers, broken: false }
     }
 
     fn of_nobody() -> Self {
         let encoding = Encoding::of(Arc::new(Mute), Arc::new(Unframed));
-        Self { talk: Box::new(Mute), encoding, answers: Answers::default(), broken: true }
+        Self {
+            talk: Box::new(Mute),
+            encoding,
+            greeting: Greeting::None,
+            answers: Answers::default(),
+            broken: true,
+        }
     }
 }
 

@@ -8,8 +8,8 @@ mod schema;
 mod stream;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Frames, Kind, Limits, Message, PresenceChange, Protocol, Publication,
-    Reply, Request, SessionId, Talk,
+    Answer, BadRequest, ChannelId, Frames, Greeting, Kind, Limits, Message, PresenceChange, Protocol,
+    Publication, Reply, Request, SessionId, Talk,
 };
 use prost::Message as _;
 
@@ -26,8 +26,8 @@ impl Protocol for Protobuf {
         "centrifuge-protobuf"
     }
 
-    fn greets(&self) -> bool {
-        true
+    fn greeting(&self) -> Greeting {
+        Greeting::First
     }
 
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
