@@ -201,6 +201,7 @@ fn refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     number_field("code", u64::from(refusal.code), out);
     field("reason", &refusal.reason, out);
     field("message", &refusal.message, out);
+    extra(&refusal.data, out);
 }
 
 fn expiry(expires: Option<Expiry>, out: &mut Vec<u8>) {
