@@ -16,6 +16,7 @@ use super::outbox::Outbox;
 use super::seats::Seat;
 use super::subscription::Subscription;
 use super::summons::Manner;
+use super::talking::failed;
 use super::trace;
 use super::users::Opening;
 use crate::machine::{Phase, Session, Stay, Verdict, Whose};
@@ -286,7 +287,7 @@ impl Dialog {
                 let (epoch, offset) =
                     self.hub().place(&wish.channel).expect("a channel with a subscriber is there");
                 let hub = self.hub();
-                let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
+                let Ok(kept) = hub.kept(&wish.channel) else { return self.answer(request.id, failed()) };
                 Answer::Subscribed(Subscribed {
                     channel: wish.channel,
                     epoch,

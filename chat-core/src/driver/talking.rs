@@ -116,11 +116,10 @@ impl Dialog {
 
     /// A hook panicked: what it was about goes wrong, and no more than that.
     pub(super) fn conclude_panic(&mut self, pending: Pending) -> Step {
-        let failed = Refusal::internal("a hook of the server failed");
         match &pending.asking {
             Asking::Open(_) | Asking::Refresh(_) | Asking::Call(_) => return Step::End(Close::SERVER_ERROR),
-            Asking::Publish(_) | Asking::Event(_) => self.fail_in_channel(&pending, failed),
-            _ => self.answer(pending.id, Answer::Error(failed)),
+            Asking::Publish(_) | Asking::Event(_) => self.fail_in_channel(&pending, failure()),
+            _ => self.answer(pending.id, failed()),
         }
         Step::Done
     }
@@ -163,4 +162,13 @@ impl Dialog {
             self.outbox.push_last(frame);
         }
     }
+}
+
+/// What a request is answered over which a hook panicked.
+pub(super) fn failed() -> Answer {
+    Answer::Error(failure())
+}
+
+fn failure() -> Refusal {
+    Refusal::internal("a hook of the server failed")
 }
