@@ -20,7 +20,7 @@ pub struct Refusal {
     pub message: String,
     /// What the endpoint says to the client besides, as far as its protocol has room for that: Phoenix sends it in place of the code and the message, the
     /// plain protocol as `data`, the others not at all.
-    pub data: Option<Payload>,
+    pub data: Option<Box<Payload>>,
 }
 
 impl Refusal {
@@ -32,7 +32,7 @@ impl Refusal {
     /// Says this to the client besides.
     #[must_use]
     pub fn with_data(self, data: Payload) -> Self {
-        Self { data: Some(data), ..self }
+        Self { data: Some(Box::new(data)), ..self }
     }
 }
 
