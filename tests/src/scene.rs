@@ -75,6 +75,11 @@ impl Scene {
         (client, speaker)
     }
 
+    /// A session that begins with this and speaks any protocol.
+    pub fn enter_by(&self, protocol: Arc<dyn Protocol>, hello: Hello) -> Client {
+        self.world.connect(&self.hub, protocol, hello, self.way)
+    }
+
     /// A session that has not said who it is.
     pub fn approach(&self) -> Client {
         self.world.connect(&self.hub, Arc::new(Script), Hello::Later, self.way)

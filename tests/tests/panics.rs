@@ -237,15 +237,19 @@ impl Endpoint for Fickle {
 }
 
 #[test]
-fn a_hook_that_says_how_a_channel_is_kept_and_panics_ends_the_session_that_asked() {
-    for line in ["subscribe room", "publish room 1", "history room", "subscribe other"] {
+fn a_hook_that_says_how_a_channel_is_kept_and_panics_ends_that_channel_for_the_session_that_asked() {
+    for (line, members) in
+        [("subscribe room", 2), ("publish room 1", 1), ("history room", 2), ("subscribe other", 2)]
+    {
         each_way(|way| {
             let fickle = Fickle::default();
             let scene = Scene::new(way, fickle.clone(), Limits::default());
             let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
             fickle.0.store(true, Ordering::Relaxed);
             ann.say(line);
-            assert_eq!(ann.close().map(|close| close.code), Some(3004), "{line}");
+            let heard = ann.heard();
+            assert!(heard.last().is_some_and(|said| said.starts_with("error 100 ")), "{line}: {heard:?}");
+            assert_eq!((ann.close(), scene.hub.stats().subscriptions), (None, members), "{line}");
             let done = catch_unwind(AssertUnwindSafe(|| scene.hub.publish("room", Payload::json("1"))));
             assert!(done.is_err(), "who publishes himself hears of it");
             fickle.0.store(false, Ordering::Relaxed);

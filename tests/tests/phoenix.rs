@@ -32,6 +32,14 @@ fn its_own_client_talks_over_websocket_and_long_poll() {
 }
 
 #[test]
+fn its_own_client_as_it_was_before_talks_over_websocket_and_long_poll() {
+    for client in ["phoenix-1.7", "phoenix-1.8.0"] {
+        let server = Program::server(&[]);
+        client_passes(&["open", &url(server.address), "--client", client]);
+    }
+}
+
+#[test]
 fn its_own_client_comes_in_with_a_token() {
     const SECRET: &str = "a secret of some length";
     let server = Program::server(&["--jwt-secret", SECRET]);

@@ -1,11 +1,13 @@
 //! Phoenix Channels: the rules of its server, in virtual time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Endpoint, HistoryOptions, Hub, Limits, OpenChat, Overflow, Payload, Publish,
-    Pushed, Rate, Refusal, Runtime, SessionInfo, Standing, Subscribe, SubscribeOptions, UserId,
+    ChannelId, ChannelOptions, Connect, Endpoint, Hello, HistoryOptions, Hub, Identity, Limits, OpenChat,
+    Overflow, Payload, Publish, Pushed, Rate, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
+    SubscribeOptions, UserId,
 };
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};
@@ -104,6 +106,30 @@ fn a_message_of_an_earlier_join_is_ignored_and_one_without_a_join_ref_is_not() {
         ann.say(r#"[null,"4","room","new_msg",{}]"#);
         let reply = r#"["1","4","room","phx_reply",{"status":"ok","response":{"offset":1}}]"#;
         assert_eq!(ann.heard()[0], reply);
+    });
+}
+
+#[test]
+fn refs_are_any_json_and_come_back_as_they_came() {
+    each_way(|way| {
+        let scene = quiet(way);
+        let ann = enter(&scene, "ann");
+        for (topic, join_ref) in (1..).zip(["1", "null", "true", r#"{"a": [1]}"#, "-0.5e3", r#""x""#]) {
+            ann.say(&format!(r#"[{join_ref},{topic},"{topic}","phx_join",{{}},"more"]"#));
+            assert_eq!(ann.heard(), [ok(&format!(r#"{join_ref},{topic},"{topic}""#))]);
+            ann.say(&format!(r#"[{join_ref},[{topic}],"{topic}","new_msg",{{}},6,7]"#));
+            let reply = format!(r#"[{join_ref},[{topic}],"{topic}","phx_reply",{{"status":"ok""#);
+            assert!(ann.heard()[0].starts_with(&reply), "{reply}");
+            if join_ref != "null" {
+                ann.say(&format!(r#"[7.5,2,"{topic}","new_msg",{{}}]"#));
+                assert!(ann.heard().is_empty(), "it is of an earlier join");
+            }
+        }
+        for n in 0..100 {
+            ann.say(&format!(r#"[9,{n},"phoenix","heartbeat",{{}}]"#));
+            assert_eq!(ann.heard(), [ok(&format!(r#"null,{n},"phoenix""#))]);
+        }
+        assert_eq!(ann.close(), None);
     });
 }
 
@@ -248,7 +274,7 @@ fn who_is_taken_out_comes_back_after_an_error_and_stays_out_after_a_close() {
         ];
         for (n, (why, event)) in (1..).zip(removals) {
             scene.hub.unsubscribe_user(&user("ann"), &channel("room"), &why);
-            let Refusal { reason, code, message } = why;
+            let Refusal { reason, code, message, .. } = why;
             let why = format!(r#"{{"reason":"{reason}","code":{code},"message":"{message}"}}"#);
             assert_eq!(ann.heard(), [format!(r#"["{n}","{n}","room","{event}",{why}]"#)]);
             ann.say(&format!(r#"["{n}","x","room","new_msg",{{}}]"#));
@@ -379,6 +405,48 @@ fn a_user_who_changes_while_another_session_of_hers_comes_is_told_with_all_her_s
     });
 }
 
+/// Lets others see of who comes what it says of itself.
+struct Showing;
+
+impl Endpoint for Showing {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let name = connect.name.expect("these say who they are");
+        let data = Payload::json(connect.token.map_or("null".to_owned(), |token| token.0.to_string()));
+        Ok(Identity { data: Some(data), ..Identity::named(name) })
+    }
+}
+
+#[test]
+fn what_the_endpoint_lets_others_see_stands_at_the_top_of_a_meta() {
+    each_way(|way| {
+        for (data, expected) in [
+            (r#"{ "online_at": "7", "a b": [ 1 ] }"#, r#""name":"ann","a b":[ 1 ],"online_at":"7""#),
+            (r#"{"name":"Ann","phx_ref":"9","read":{}}"#, r#""name":"Ann","read":{}"#),
+            ("{}", r#""name":"ann""#),
+            ("[7]", r#""name":"ann","data":[7]"#),
+            (r#""x""#, r#""name":"ann","data":"x""#),
+        ] {
+            let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
+            let scene = Scene::of(World::new(), way, Hub::builder(Showing).channel(options));
+            let hello =
+                |name: &str| Connect { token: Some(data.into()), ..Connect::named(name.parse().ok()) };
+            let enter = |name| scene.enter_by(Arc::new(Phoenix::default()), Hello::Now(hello(name)));
+            let (bob, ann) = (enter("bob"), enter("ann"));
+            bob.say(r#"["1","1","room","phx_join",{}]"#);
+            scene.world.advance(MOMENT);
+            bob.heard();
+            ann.say(r#"["1","1","room","phx_join",{}]"#);
+            let meta = format!(r#""ann":{{"metas":[{{"phx_ref":"2",{expected}}}]}}"#);
+            assert!(ann.heard()[1].contains(&meta), "{meta}");
+            scene.world.advance(MOMENT);
+            assert!(bob.heard()[0].contains(&format!(r#"{{"joins":{{{meta}}},"leaves":{{}}}}"#)), "{meta}");
+            ann.cut();
+            scene.world.advance(MOMENT);
+            assert!(bob.heard()[0].contains(&format!(r#"{{"joins":{{}},"leaves":{{{meta}}}}}"#)), "{meta}");
+        }
+    });
+}
+
 /// Lets subscribers be slow, and answers the event `sum`.
 struct Forgiving;
 
@@ -390,7 +458,7 @@ impl Endpoint for Forgiving {
     async fn event(&self, _: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
         match said.event.as_ref().map(|event| event.as_str()) {
             Some("sum") => Ok(Pushed::Answer(Payload::json(r#"{"sum":3}"#))),
-            _ => Err(Refusal { code: 400, reason: "mine".into(), message: "no way".into() }),
+            _ => Err(Refusal::new(400, "mine", "no way")),
         }
     }
 }

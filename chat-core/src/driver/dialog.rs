@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 
 use super::catchup::CatchUps;
-use super::caught::caught;
+use super::caught::{Panicked, caught};
 use super::coming::Coming;
 use super::fanout;
 use super::hooks::{AGAIN, Allowed, Asked, Asking, Guarded, Outcome, Pending};
@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::seats::Seat;
 use super::subscription::Subscription;
 use super::summons::Manner;
+use super::talking::failed;
 use super::trace;
 use super::users::Opening;
 use crate::machine::{Phase, Session, Stay, Verdict, Whose};
@@ -123,7 +124,7 @@ impl Dialog {
                     self.ask_again(*pending)
                 }
                 Ok(outcome) => self.conclude(*pending, outcome),
-                Err(_) => Step::End(Close::SERVER_ERROR),
+                Err(Panicked) => self.conclude_panic(*pending),
             };
         }
         match self.inbox.pop_front() {
@@ -205,7 +206,7 @@ impl Dialog {
     }
 
     /// Returns whether the session has joined or left the channel since the hook was asked about it.
-    fn has_moved(&self, pending: &Pending) -> bool {
+    pub(super) fn has_moved(&self, pending: &Pending) -> bool {
         let stay_in = |command: &Command| command.channel().and_then(|channel| self.session.stay(channel));
         pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
     }
@@ -268,6 +269,9 @@ impl Dialog {
             Outcome::History(Ok((request, page))) => self.tell_history(pending.id, request, page),
             Outcome::Stored(Ok(answer)) => self.answer(pending.id, answer),
             Outcome::Presence(Ok(channel)) => self.tell_presence(pending.id, channel),
+            Outcome::Publish(Err(refusal)) | Outcome::Event(Err(refusal)) if refusal.code == 100 => {
+                self.fail_in_channel(&pending, refusal);
+            }
             Outcome::Call(Ok(data)) if pending.id.is_some() => self.answer(pending.id, Answer::Result(data)),
             Outcome::Call(Ok(_)) => {}
             Outcome::Refresh(Err(refusal))
@@ -288,7 +292,7 @@ impl Dialog {
         let answer = match request.command {
             Command::Subscribe(wish) => match self.already_in(wish.channel) {
                 Some(subscribed) => Answer::Subscribed(subscribed),
-                None => return self.fail(),
+                None => failed(),
             },
             Command::Unsubscribe(channel) => {
                 self.coming.remove(&channel);

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::caught::{Panicked, caught};
-use super::dialog::Dialog;
+use super::dialog::{Dialog, Step};
+use super::hooks::{Asking, Pending};
 use super::summons::Manner;
 use super::trace;
 use crate::machine::Burst;
@@ -122,6 +123,27 @@ impl Dialog {
         self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
     }
 
+    /// A hook panicked: what it was about goes wrong, and no more than that.
+    pub(super) fn conclude_panic(&mut self, pending: Pending) -> Step {
+        match &pending.asking {
+            Asking::Open(_) | Asking::Refresh(_) | Asking::Call(_) => return Step::End(Close::SERVER_ERROR),
+            Asking::Publish(_) | Asking::Event(_) => self.fail_in_channel(&pending, failure()),
+            _ => self.answer(pending.id, failed()),
+        }
+        Step::Done
+    }
+
+    /// What the session said in a channel made the endpoint fail: it is out of that, unless it came anew meanwhile, and its other channels go on.
+    pub(super) fn fail_in_channel(&mut self, pending: &Pending, why: Refusal) {
+        let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
+        if let Some(channel) =
+            channel.filter(|channel| self.session.is_in(channel) && !self.has_moved(pending))
+        {
+            self.remove(channel.clone(), why.clone());
+        }
+        self.answer(pending.id.clone(), Answer::Error(why));
+    }
+
     /// A ping is answered though a hook may hold up what came before it.
     fn queue(&mut self, request: Request) {
         match request {
@@ -149,4 +171,13 @@ impl Dialog {
             self.outbox.push_last(frame);
         }
     }
+}
+
+/// What a request is answered over which a hook panicked.
+pub(super) fn failed() -> Answer {
+    Answer::Error(failure())
+}
+
+fn failure() -> Refusal {
+    Refusal::internal("a hook of the server failed")
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::NameError;
+use super::{NameError, Payload};
 
-/// Why a request is refused: a code and a reason for programs, a message for people.
+/// Why a request is refused: a code and a reason for programs, a message for people, and what the endpoint says besides.
 ///
-/// Codes 100–113 mean what they mean in the Centrifuge protocol; 400–1999 are the endpoint's own.
+/// Codes 100–113 mean what they mean in the Centrifuge protocol; 400–1999 are the endpoint's own. A hook that refuses with 100 says that it failed: what
+/// that ends is told at [`Endpoint`](crate::Endpoint).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code}): {message}")]
 pub struct Refusal {
@@ -17,13 +18,29 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// What was wrong, for a person.
     pub message: String,
+    /// What the endpoint says to the client besides, as far as its protocol has room for that: Phoenix sends it in place of the code and the message, the
+    /// plain protocol as `data`, the others not at all.
+    pub data: Option<Box<Payload>>,
+}
+
+impl Refusal {
+    /// A refusal of the endpoint's own: codes 400–1999 are free for that.
+    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), message: message.into(), data: None }
+    }
+
+    /// Says this to the client besides.
+    #[must_use]
+    pub fn with_data(self, data: Payload) -> Self {
+        Self { data: Some(Box::new(data)), ..self }
+    }
 }
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
         impl Refusal {
             $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
-                Self { code: $code, reason: Cow::Borrowed($reason), message: message.into() }
+                Self::new($code, $reason, message)
             })*
         }
     };
@@ -115,7 +132,7 @@ closes! {
     TOO_BIG = 1009 "message too big";
     /// Too much is held of messages that are not whole yet, and its own was begun first.
     TRY_AGAIN = 1013 "try again later";
-    /// A hook panicked.
+    /// A hook panicked that is about the whole session.
     SERVER_ERROR = 3004 "internal server error";
     /// What let the session in counts no more.
     EXPIRED = 3005 "expired";

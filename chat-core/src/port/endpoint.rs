@@ -14,7 +14,11 @@ use crate::model::{
 ///
 /// A hook may take its time: it holds up the requests of its own session, not that session's pings nor what others say to it.
 /// No lock is held while it runs, so it may call the hub. If the session ends first, the hook's future is dropped.
-/// A hook that panics closes its session with 3004; the others go on.
+///
+/// What goes wrong stays where it goes wrong. If [`publish`](Self::publish) or [`event`](Self::event) panics, or refuses with 100, the session is taken out
+/// of that one channel and told so with 100; its other channels go on. If [`subscribe`](Self::subscribe) does, it does not come in, and if
+/// [`history`](Self::history), [`presence`](Self::presence) or [`refresh_subscription`](Self::refresh_subscription) does, that one request is refused with 100.
+/// A panic in the hooks that are about the whole session, which are the others, closes it with 3004.
 pub trait Endpoint: Send + Sync + 'static {
     /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507, as does the
     /// [name](crate::HubBuilder::name) of the server itself.

@@ -70,7 +70,7 @@ fn present(present: &Present, out: &mut Vec<u8>) {
     if present.read.0 > 0 {
         number_field("read", present.read.0, out);
     }
-    extra(&present.data, out);
+    extra(present.data.as_ref(), out);
     out.push(b'}');
 }
 
@@ -128,7 +128,7 @@ pub(super) fn reply(reply: &Reply, message_bytes: Option<usize>, out: &mut Vec<u
             }
             expiry(*expires, out);
             message_bytes.iter().for_each(|bytes| number_field("messageBytes", *bytes as u64, out));
-            extra(data, out);
+            extra(data.as_ref(), out);
         }
         Answer::Refreshed { expires } => {
             begin("refreshed", id, out);
@@ -199,12 +199,12 @@ pub(super) fn subscribed(id: Option<&RequestId>, answer: &Subscribed, out: &mut 
     answer.recovery.iter().for_each(|recovery| recovered(*recovery, out));
     answer.presence.iter().for_each(|presence| page(presence, out));
     expiry(answer.expires, out);
-    extra(&answer.data, out);
+    extra(answer.data.as_ref(), out);
     out.push(b'}');
 }
 
 /// What the endpoint says besides.
-fn extra(data: &Option<Payload>, out: &mut Vec<u8>) {
+fn extra(data: Option<&Payload>, out: &mut Vec<u8>) {
     if let Some(data) = data {
         out.extend(br#","data":"#);
         payload(data, out);
@@ -215,6 +215,7 @@ fn refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     number_field("code", u64::from(refusal.code), out);
     field("reason", &refusal.reason, out);
     field("message", &refusal.message, out);
+    extra(refusal.data.as_deref(), out);
 }
 
 fn expiry(expires: Option<Expiry>, out: &mut Vec<u8>) {

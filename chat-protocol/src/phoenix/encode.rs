@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Refusal};
 
+use super::frame::unquoted;
 use super::mark::Mark;
 use super::{NULL, SOCKET, is_reserved};
 use crate::write::{number, number_field, payload, said, string};
@@ -86,14 +87,20 @@ pub(super) fn reply(mark: &Mark<'_>, status: Status, out: &mut Vec<u8>, response
 }
 
 /// A reply with this response: in binary if it is bytes.
-pub(super) fn response(mark: &Mark<'_>, data: &Payload, only_text: bool, out: &mut Frames<'_>) {
+pub(super) fn response(
+    mark: &Mark<'_>,
+    status: Status,
+    data: &Payload,
+    only_text: bool,
+    out: &mut Frames<'_>,
+) {
     match data {
         Payload::Binary(bytes) if !only_text => {
             let (join_ref, reference) = (unquoted(mark.join_ref), unquoted(mark.reference));
-            let fields = [&*join_ref, &*reference, mark.topic, Status::Ok.word()];
+            let fields = [&*join_ref, &*reference, mark.topic, status.word()];
             out.write(Kind::Binary, |out| binary(REPLY, &fields, bytes, out));
         }
-        data => out.text(|out| reply(mark, Status::Ok, out, |out| value(data, out))),
+        data => out.text(|out| reply(mark, status, out, |out| value(data, out))),
     }
 }
 
@@ -115,7 +122,7 @@ pub(super) fn push(
     frame([join_ref, NULL], topic, event, out, content);
 }
 
-/// The end of a channel; its ref is the join's (socket.ex).
+/// The end of a channel; its ref is the join's (socket.ex). It has no binary form: bytes that the endpoint says with it go as text.
 pub(super) fn end(
     join_ref: &str,
     channel: &ChannelId,
@@ -124,6 +131,7 @@ pub(super) fn end(
     out: &mut Vec<u8>,
 ) {
     frame([join_ref, join_ref], channel.as_str(), event, out, |out| match why {
+        Some(Refusal { data: Some(data), .. }) => value(data, out),
         Some(why) => refusal(&why.reason, why, out),
         None => out.extend(b"{}"),
     });
@@ -185,11 +193,6 @@ fn binary(kind: u8, fields: &[&str], content: &[u8], out: &mut Vec<u8>) {
     out.extend(fields.iter().map(|field| u8::try_from(field.len()).expect("no field is over 255 bytes")));
     fields.iter().for_each(|field| out.extend(field.as_bytes()));
     out.extend(content);
-}
-
-/// As a binary frame holds it: none is empty.
-fn unquoted(reference: &str) -> String {
-    serde_json::from_str::<Option<String>>(reference).ok().flatten().unwrap_or_default()
 }
 
 /// Bytes where only text can go are told from a string that somebody wrote.

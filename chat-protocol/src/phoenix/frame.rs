@@ -1,8 +1,10 @@
 //! What clients say, taken apart.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use chat_core::{Message, Payload, Refusal};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::NULL;
@@ -17,9 +19,9 @@ const PUSH: u8 = 0;
 /// One message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Said<'a> {
-    /// As JSON, a string or null.
+    /// Any JSON: it is given back as it came.
     pub(super) join_ref: Cow<'a, str>,
-    /// As JSON, a string or null.
+    /// Any JSON: it is given back as it came.
     pub(super) reference: Cow<'a, str>,
     pub(super) topic: Cow<'a, str>,
     pub(super) event: Cow<'a, str>,
@@ -53,12 +55,11 @@ pub(super) fn read(message: Message<'_>, depth: usize) -> Result<Said<'_>, Refus
     }
 }
 
-/// `[join_ref, ref, topic, event, payload]`, exactly (v2_json_serializer.ex).
+/// `[join_ref, ref, topic, event, payload]`; what stands behind that is not looked at (v2_json_serializer.ex).
 fn read_text(text: &str, depth: usize) -> Result<Said<'_>, Refusal> {
     check_depth(text, depth)?;
     let wrong = |error| Refusal::bad_request(format!("no array of five: {error}"));
-    let [join_ref, reference, topic, event, payload]: [&RawValue; 5] =
-        serde_json::from_str(text).map_err(wrong)?;
+    let Five([join_ref, reference, topic, event, payload]) = serde_json::from_str(text).map_err(wrong)?;
     Ok(Said {
         join_ref: read_ref("join_ref", join_ref)?,
         reference: read_ref("ref", reference)?,
@@ -68,17 +69,54 @@ fn read_text(text: &str, depth: usize) -> Result<Said<'_>, Refusal> {
     })
 }
 
-/// In its shortest form, so that the same ref is the same text however it was escaped.
+/// The first five elements of an array.
+struct Five<'a>([&'a RawValue; 5]);
+
+impl<'de> Deserialize<'de> for Five<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FirstFive)
+    }
+}
+
+struct FirstFive;
+
+impl<'de> Visitor<'de> for FirstFive {
+    type Value = Five<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of five or more")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Five<'de>, A::Error> {
+        let mut five = [RawValue::NULL; 5];
+        for (n, element) in five.iter_mut().enumerate() {
+            *element = array.next_element()?.ok_or_else(|| A::Error::invalid_length(n, &self))?;
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Five(five))
+    }
+}
+
+/// A string in its shortest form, so that the same ref is the same text however it was escaped; anything else as it stands.
 fn read_ref<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
     let text = raw.get();
-    if text == NULL {
-        return Ok(Cow::Borrowed(text));
-    }
-    let read = string(field, raw)?;
+    let is_string = text.starts_with('"');
+    let read = if is_string { string(field, raw)? } else { Cow::Borrowed(text) };
     if read.len() > REF_BYTES {
         return Err(Refusal::bad_request(format!("{field}: more than {REF_BYTES} bytes")));
     }
-    Ok(if text.contains('\\') { Cow::Owned(quoted(&read)) } else { Cow::Borrowed(text) })
+    Ok(if is_string && text.contains('\\') { Cow::Owned(quoted(&read)) } else { Cow::Borrowed(text) })
+}
+
+/// A ref as a binary frame holds it, where there is no JSON: a string without its quotes, and nothing for null (v2_json_serializer.ex).
+pub(super) fn unquoted(reference: &str) -> Cow<'_, str> {
+    match reference {
+        NULL => Cow::Borrowed(""),
+        string if string.starts_with('"') => {
+            serde_json::from_str::<Text<'_>>(string).map_or_else(|_| Cow::Borrowed(string), |text| text.0)
+        }
+        other => Cow::Borrowed(other),
+    }
 }
 
 fn string<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
@@ -139,15 +177,29 @@ mod tests {
     }
 
     #[test]
+    fn a_ref_is_any_json_and_what_stands_behind_the_payload_is_not_looked_at() {
+        for reference in ["1", "-0.5e3", "null", "true", r#"{"a": [1]}"#, "[]", r#""x""#] {
+            for more in ["", ",6", r#",{"a":[]},null"#] {
+                let frame = format!(r#"[ {reference} , {reference},"t","e",[0]{more}]"#);
+                let said = text(&frame).expect("a message");
+                assert_eq!((&*said.join_ref, &*said.reference), (reference, reference));
+                assert_eq!(said.payload, Content::Json("[0]"));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_message_says_why() {
         let long = format!(r#"["{}",null,"t","e",0]"#, "x".repeat(256));
+        let long_list = format!(r#"[null,[{}0],"t","e",0]"#, "0,".repeat(127));
         let deep = format!(r#"[null,null,"t","e",{}{}]"#, "[".repeat(128), "]".repeat(128));
         for (bad, why) in [
             (r#"[null,null,"t","e"]"#, "no array of five"),
-            (r#"[null,null,"t","e",0,0]"#, "no array of five"),
+            (r#"[null,null,"t","e",0,]"#, "no array of five"),
+            (r#"[null,null,"t","e",0,0"#, "no array of five"),
             (r#"{"topic":"t"}"#, "no array of five"),
-            (r#"[3,null,"t","e",0]"#, "join_ref: no string"),
-            (r#"[null,{},"t","e",0]"#, "ref: no string"),
+            (r#"[null,"\ud800","t","e",0]"#, "ref: no string"),
+            (&*long_list, "ref: more than 255 bytes"),
             (r#"[null,null,null,"e",0]"#, "topic: no string"),
             (r#"[null,null,"t",7,0]"#, "event: no string"),
             (&*long, "join_ref: more than 255 bytes"),

@@ -23,7 +23,7 @@ pub(super) enum Due {
     Wrong,
 }
 
-/// A request's refs and topic. The refs are JSON: a string, or null.
+/// A request's refs and topic. The refs are JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark<'a> {
     pub(super) due: Due,
@@ -42,7 +42,7 @@ const DUES: [(Due, char); 7] = [
     (Due::Wrong, 'w'),
 ];
 
-/// Stands between the parts: no JSON string has one unescaped, and the topic, which may, comes last.
+/// Stands between the parts: no JSON has one unescaped, and the topic, which may, comes last.
 const BETWEEN: char = '\0';
 
 impl<'a> Mark<'a> {

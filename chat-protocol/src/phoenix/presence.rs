@@ -8,6 +8,8 @@ use chat_core::{
     Arrival, ChannelId, Offset, Payload, PresenceChange, PresencePage, Present, SenderName, SessionId,
 };
 
+use serde_json::value::RawValue;
+
 use super::NULL;
 use super::encode::{frame, push};
 use crate::write::{field, list, number_field, payload, string};
@@ -84,16 +86,37 @@ fn keys(metas: &Metas<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// The endpoint's own fields stand beside the others, as a server of this protocol has them (presence.ex), and go before a `name` or a `read` of ours. Data
+/// that has no fields is `data`.
 fn meta(meta: &Meta<'_>, out: &mut Vec<u8>) {
+    let fields = meta.data.and_then(fields);
+    let other = meta.data.filter(|_| fields.is_none());
+    let own = fields.unwrap_or_default();
     out.extend(br#"{"phx_ref":"#);
     string(&meta.session.to_string(), out);
-    field("name", meta.name.as_str(), out);
-    if meta.read.0 > 0 {
+    if !own.contains_key("name") {
+        field("name", meta.name.as_str(), out);
+    }
+    if meta.read.0 > 0 && !own.contains_key("read") {
         number_field("read", meta.read.0, out);
     }
-    if let Some(data) = meta.data {
+    for (name, value) in own.iter().filter(|(name, _)| *name != "phx_ref") {
+        out.push(b',');
+        string(name, out);
+        out.push(b':');
+        out.extend(value.get().as_bytes());
+    }
+    if let Some(data) = other {
         out.extend(br#","data":"#);
         payload(data, out);
     }
     out.push(b'}');
+}
+
+/// None if it is no object.
+fn fields(data: &Payload) -> Option<BTreeMap<String, &RawValue>> {
+    match data {
+        Payload::Json(text) => serde_json::from_str(text).ok(),
+        Payload::Binary(_) => None,
+    }
 }

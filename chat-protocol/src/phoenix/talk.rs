@@ -9,7 +9,7 @@ use chat_core::{
 };
 
 use super::encode::{self, Status};
-use super::frame::{self, Said};
+use super::frame::{self, Said, unquoted};
 use super::mark::{Due, Mark};
 use super::{NULL, SOCKET, is_reserved, presence};
 
@@ -28,7 +28,7 @@ struct Topic {
     live: Live,
 }
 
-/// As JSON: a string, or null.
+/// As JSON.
 type JoinRef = Box<str>;
 
 /// Whether the session is in the channel, by what was answered last.
@@ -50,7 +50,7 @@ impl PhoenixTalk {
 
     fn hear(&mut self, said: &Said<'_>, requests: &mut Requests) {
         match (&*said.topic, &*said.event) {
-            (SOCKET, "heartbeat") => requests.push(at_once(said, Due::Fine)),
+            (SOCKET, "heartbeat") => requests.push(heartbeat(said)),
             (SOCKET, event) if event != "phx_leave" => requests.push(at_once(said, Due::Unmatched)),
             (_, "phx_join") => self.join(said, requests),
             (_, "phx_leave") => self.leave(said, requests),
@@ -136,7 +136,7 @@ impl PhoenixTalk {
         };
         self.change(&answer.channel, |topic| topic.live = Live::Joined(mark.join_ref.into()));
         match &answer.data {
-            Some(data) => encode::response(mark, data, self.only_text, out),
+            Some(data) => encode::response(mark, Status::Ok, data, self.only_text, out),
             None => out.text(|out| encode::reply(mark, Status::Ok, out, nothing)),
         }
         let Some(page) = &answer.presence else { return };
@@ -183,13 +183,24 @@ impl PhoenixTalk {
         let reason = match mark.due {
             Due::Joined => {
                 self.not_joined(mark);
-                // In the words of the server that this protocol is of (socket.ex).
-                if why.code == 106 { "too many channels joined" } else { &why.reason }
+                // In the words of the server that this protocol is of (socket.ex, server.ex).
+                match why.code {
+                    100 => "join crashed",
+                    106 => "too many channels joined",
+                    _ => &why.reason,
+                }
             }
+            // The push is not answered upon which a channel ends: that it ended is all that was said (server.ex).
+            Due::Pushed if why.code == 100 && !self.is_live(mark.topic) => return,
             Due::Pushed if !self.is_live(mark.topic) => return unmatched(mark, out),
             _ => &why.reason,
         };
-        out.text(|out| encode::reply(mark, Status::Error, out, |out| encode::refusal(reason, why, out)));
+        match &why.data {
+            Some(data) => encode::response(mark, Status::Error, data, self.only_text, out),
+            None => out.text(|out| {
+                encode::reply(mark, Status::Error, out, |out| encode::refusal(reason, why, out));
+            }),
+        }
     }
 
     fn not_joined(&mut self, mark: &Mark<'_>) {
@@ -223,7 +234,9 @@ impl Talk for PhoenixTalk {
             (Answer::Published { offset, .. }, Some(mark)) => out.text(|out| {
                 encode::reply(&mark, Status::Ok, out, |out| encode::published(*offset, out));
             }),
-            (Answer::Result(data), Some(mark)) => encode::response(&mark, data, self.only_text, out),
+            (Answer::Result(data), Some(mark)) => {
+                encode::response(&mark, Status::Ok, data, self.only_text, out)
+            }
             (Answer::Pong, Some(mark)) if mark.due == Due::Unmatched => unmatched(&mark, out),
             (Answer::Pong, Some(mark)) => out.text(|out| encode::reply(&mark, Status::Ok, out, nothing)),
             (Answer::Direct(data), _) => out.text(|out| encode::direct(data, out)),
@@ -239,9 +252,11 @@ impl Said<'_> {
     }
 }
 
-/// The topic's join ref; none if the message is of an earlier join, and is to be ignored. One without a join ref is of any (socket.ex).
+/// The topic's join ref; none if the message is of an earlier join, and is to be ignored. One without a join ref is of any (socket.ex). In a binary frame
+/// a ref is text, whatever it was in the join.
 fn current(topic: &Topic, said: &Said<'_>) -> Option<JoinRef> {
-    topic.wanted.clone().filter(|wanted| said.join_ref == NULL || **wanted == *said.join_ref)
+    let joined = unquoted(&said.join_ref);
+    topic.wanted.clone().filter(|wanted| joined.is_empty() || unquoted(wanted) == joined)
 }
 
 fn marked(mark: Mark<'_>, command: Command) -> Result<Request, BadRequest> {
@@ -251,6 +266,11 @@ fn marked(mark: Mark<'_>, command: Command) -> Result<Request, BadRequest> {
 /// What is answered as a ping is: whoever else waits, and without a strike.
 fn at_once(said: &Said<'_>, due: Due) -> Result<Request, BadRequest> {
     marked(said.mark(due), Command::Ping)
+}
+
+/// Its reply has no join ref, whichever it came with (socket.ex).
+fn heartbeat(said: &Said<'_>) -> Result<Request, BadRequest> {
+    marked(Mark { join_ref: NULL, ..said.mark(Due::Fine) }, Command::Ping)
 }
 
 fn wrong(said: &Said<'_>, refusal: Refusal) -> Result<Request, BadRequest> {
