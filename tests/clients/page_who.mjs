@@ -43,7 +43,7 @@ export const who = {
     equal(await ann.isVisible('#name'), false, 'whether a name is asked for too');
     await ann.fill('#token', 'nonsense');
     await ann.press('#token', 'Enter');
-    await ann.locator('#refused').getByText('does not hold').waitFor();
+    await ann.locator('#refused').getByText('this is no token').waitFor();
     await ann.fill('#token', token({ sub: 'u-1', name: 'Ann B.', exp: inSeconds(4) }));
     await ann.press('#token', 'Enter');
     await state(ann, 'open');

@@ -40,7 +40,7 @@ fn collect(root: &Path, folder: &Path, all: &mut Vec<Source>) {
         let path = entry.path();
         if path.is_dir() {
             collect(root, &path, all);
-        } else if path.extension() == Some("rs".as_ref()) {
+        } else if path.extension() == Some("rs".as_ref()) && path.file_name() != Some("tests.rs".as_ref()) {
             let text = fs::read_to_string(&path).expect("a readable file");
             let path = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
             all.push(Source { path, code: code_of(&text) });
