@@ -137,9 +137,9 @@ impl Gate {
         let welcome = self.protocol.welcome(opener).ok_or(Rejection::Unwelcome)?;
         let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
         let bounds = self.hub.limits();
-        let limits =
-            DecoderConfig { message_bytes: bounds.message_bytes, fragments: bounds.message_fragments };
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
+        let message_bytes = protocol.message_bytes(bounds);
+        let limits = DecoderConfig { message_bytes, fragments: bounds.message_fragments };
         Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
     }
 }

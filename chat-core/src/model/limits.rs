@@ -31,7 +31,9 @@ pub struct Limits {
     pub head_headers: usize,
     /// Channels of one session: the next subscribe is refused with 106.
     pub session_channels: usize,
-    /// Bytes of one message: a longer one closes with 1009 before its payload is read. Not 0.
+    /// Bytes of one request: a longer one closes with 1009, and before its payload is read if it is a message of its own. Not 0.
+    ///
+    /// A message that holds several may have [`batch_bytes`](Self::batch_bytes).
     pub message_bytes: usize,
     /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
@@ -108,6 +110,14 @@ impl LimitsError {
 }
 
 impl Limits {
+    /// Returns how many bytes a message may have that holds several requests, each of at most [`message_bytes`](Self::message_bytes): enough for a client
+    /// that comes back to all its channels at once with a token of 2 KiB for each.
+    pub fn batch_bytes(&self) -> usize {
+        const CHANNEL: usize = 2048 + NAME_BYTES;
+        let needed = self.session_channels.saturating_mul(CHANNEL).saturating_add(self.message_bytes);
+        needed.max(256 * 1024).max(self.message_bytes)
+    }
+
     /// Checks that a hub can work with these bounds.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ pub trait Protocol: Send + Sync + 'static {
         Greeting::None
     }
 
+    /// Bytes that a message of a client may have: a request's, or more if one message holds several requests.
+    fn message_bytes(&self, limits: &Limits) -> usize {
+        limits.message_bytes
+    }
+
     /// Begins to talk with one session.
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk>;
 
@@ -73,7 +78,7 @@ pub enum Greeting {
 pub trait Talk: Send {
     /// Reads the requests of one message, in their order, each as itself or as what is wrong with it.
     ///
-    /// Gets any input whatever, at most [`message_bytes`](Limits::message_bytes) of it, and must not panic. A message without a request counts as one.
+    /// Gets any input whatever, at most [`message_bytes`](Protocol::message_bytes) of it, and must not panic. A message without a request counts as one.
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
 
     /// Writes an answer; nothing if the protocol has no words for it.

@@ -90,6 +90,10 @@ impl Protocol for Centrifuge {
         Greeting::First
     }
 
+    fn message_bytes(&self, limits: &Limits) -> usize {
+        limits.batch_bytes()
+    }
+
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
         Box::new(Conversation::new(session, self.clone(), limits))
     }
@@ -117,6 +121,8 @@ struct Conversation {
     ping: u64,
     /// How deep its JSON may be.
     depth: usize,
+    /// Bytes that a command may have.
+    most: usize,
     /// It has said `connect`.
     greeted: bool,
     /// Where it was in channels that the server may put it into.
@@ -136,8 +142,8 @@ impl Conversation {
         let Centrifuge { stream, frame_pings } = spoken;
         let seconds = limits.ping_interval.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
         let ping = if frame_pings { 0 } else { seconds };
-        let depth = limits.json_depth;
-        Self { session, stream, ping, depth, greeted: false, since: Vec::new() }
+        let (depth, most) = (limits.json_depth, limits.message_bytes);
+        Self { session, stream, ping, depth, most, greeted: false, since: Vec::new() }
     }
 
     fn hear(&mut self, heard: Heard) -> Result<Option<Request>, BadRequest> {
@@ -151,6 +157,14 @@ impl Conversation {
             _ => {}
         }
         Ok(Some(request))
+    }
+
+    fn fits(&self, bytes: usize) -> Result<(), BadRequest> {
+        if bytes <= self.most {
+            return Ok(());
+        }
+        let refusal = Refusal::bad_request(format!("a command has at most {} bytes", self.most));
+        Err(BadRequest { close: Some(Close::TOO_BIG), ..BadRequest::new(None, refusal) })
     }
 
     fn greeting(&mut self) -> reply::Greeting<'_> {
@@ -178,7 +192,8 @@ impl Talk for Conversation {
             return requests.push(Err(malformed("a frame has a command")));
         }
         for line in lines {
-            let heard = command::read(line, self.depth).and_then(|heard| self.hear(heard));
+            let read = self.fits(line.len()).and_then(|()| command::read(line, self.depth));
+            let heard = read.and_then(|heard| self.hear(heard));
             if !take(heard, requests) {
                 return;
             }

@@ -69,14 +69,14 @@ impl Streams {
     ///
     /// Who a client is goes by a [`Hello`] among the request's extensions, if a server puts one there that has let it in by a cookie or a header.
     ///
-    /// 413 if these have more than [`Limits::message_bytes`](chat_core::Limits::message_bytes), 403 for a foreign page, 503 if the hub is full or drains.
+    /// 413 if these have more than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes), 403 for a foreign page, 503 if the hub is full or drains.
     pub async fn http_stream<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, WRITTEN, async |request| {
-            let (most, caller) = (self.hub.limits().message_bytes, Caller::of(&request));
+            let (most, caller) = (self.hub.limits().batch_bytes(), Caller::of(&request));
             let in_bytes = is_bytes(request.headers());
             let body = self.body(request, most).await?.into();
             match in_bytes {
@@ -106,7 +106,7 @@ impl Streams {
 
     /// Takes in what a client says beside its stream: `POST` with the session's key. 204 once it has been taken in, which waits while the session has enough
     /// to do, or the session is over, which its stream says; 404 if that was another server's, and the client is to open another stream; 413 if the commands
-    /// have more than [`Limits::message_bytes`](chat_core::Limits::message_bytes).
+    /// have more than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -114,7 +114,7 @@ impl Streams {
     {
         self.admit(request, WRITTEN, async |request| {
             let in_bytes = is_bytes(request.headers());
-            let body = self.body(request, escaped(self.hub.limits().message_bytes)).await?;
+            let body = self.body(request, escaped(self.hub.limits().batch_bytes())).await?;
             let said = match in_bytes {
                 true => Beside::read_bytes(&body).map(|said| said.map(Incoming::Binary)),
                 false => Beside::read(&body).map(|said| said.map(Incoming::Text)),
@@ -198,7 +198,7 @@ impl Streams {
             Incoming::Binary(bytes) => bytes.len(),
             Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) => 0,
         };
-        if bytes > self.hub.limits().message_bytes { Err(TOO_LARGE) } else { Ok(()) }
+        if bytes > self.hub.limits().batch_bytes() { Err(TOO_LARGE) } else { Ok(()) }
     }
 
     fn open(&self, commands: Incoming, form: Form, caller: Caller) -> Result<StreamResponse, Refused> {
@@ -352,10 +352,10 @@ mod tests {
     use super::*;
     use crate::TokioRuntime;
 
-    const BOUND: usize = 4000;
+    const BOUND: usize = 256 * 1024;
 
     fn streams() -> Streams {
-        let limits = Limits { message_bytes: BOUND, ..Limits::default() };
+        let limits = Limits { message_bytes: BOUND, session_channels: 0, ..Limits::default() };
         Streams::new(Hub::builder(OpenChat::default()).limits(limits).build(TokioRuntime::current()))
     }
 

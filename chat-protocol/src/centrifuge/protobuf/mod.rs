@@ -30,6 +30,10 @@ impl Protocol for Protobuf {
         Greeting::First
     }
 
+    fn message_bytes(&self, limits: &Limits) -> usize {
+        limits.batch_bytes()
+    }
+
     fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
         Box::new(Spoken(Conversation::new(session, self.0.clone(), limits)))
     }
@@ -61,7 +65,11 @@ impl Talk for Spoken {
             return requests.push(Err(malformed("a frame has a command")));
         }
         while !bytes.is_empty() {
-            let heard = decode::read(&mut bytes, self.0.depth).and_then(|heard| self.0.hear(heard));
+            let before = bytes.len();
+            let read = decode::read(&mut bytes, self.0.depth);
+            // Its length before it has as many bytes as it takes to say.
+            let read = self.0.fits((before - bytes.len()).saturating_sub(3)).and(read);
+            let heard = read.and_then(|heard| self.0.hear(heard));
             if !super::take(heard, requests) {
                 return;
             }
