@@ -12,6 +12,11 @@ use crate::centrifuge::wish::{self, Place};
 use crate::centrifuge::{Heard, malformed};
 use crate::read::is_deeper;
 
+/// How many bytes the next command says that it has; none if it does not say.
+pub(super) fn length(bytes: &[u8]) -> usize {
+    prost::decode_length_delimiter(bytes).unwrap_or_default()
+}
+
 /// Reads the next command, and goes on to the one after it. Content is taken for JSON down to this depth.
 pub(super) fn read(bytes: &mut &[u8], depth: usize) -> Result<Heard, BadRequest> {
     let command = Command::decode_length_delimited(bytes);

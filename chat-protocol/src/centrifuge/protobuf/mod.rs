@@ -65,10 +65,8 @@ impl Talk for Spoken {
             return requests.push(Err(malformed("a frame has a command")));
         }
         while !bytes.is_empty() {
-            let before = bytes.len();
-            let read = decode::read(&mut bytes, self.0.depth);
-            // Its length before it has as many bytes as it takes to say.
-            let read = self.0.fits((before - bytes.len()).saturating_sub(3)).and(read);
+            let read =
+                self.0.fits(decode::length(bytes)).and_then(|()| decode::read(&mut bytes, self.0.depth));
             let heard = read.and_then(|heard| self.0.hear(heard));
             if !super::take(heard, requests) {
                 return;
