@@ -169,6 +169,7 @@ impl Dialog {
                 let stays = self.session.stays().map(|(channel, stay)| (channel.clone(), stay)).collect();
                 Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, stays)))
             }
+            Command::Rename(name) => Asking::Rename(Guarded::new(endpoint.rename(info(), name))),
             Command::Subscribe(wish) => {
                 let channel = wish.channel.clone();
                 let most = self.hub().0.limits.answer_entries;
@@ -249,6 +250,7 @@ impl Dialog {
             Outcome::Open(Ok(opened)) => return self.opened(pending, opened),
             Outcome::Open(Err(refusal)) => return self.turn_away(pending.id, refusal),
             Outcome::Refresh(Ok(refreshed)) => self.refreshed(pending.id, pending.times, refreshed),
+            Outcome::Rename(name) => self.renamed(pending.id, name),
             Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
                 self.answer_already(Request {
                     id: pending.id,

@@ -15,7 +15,7 @@ use super::entry::Entry;
 use crate::machine::Stay;
 use crate::model::{
     Answer, Call, ChannelId, ChannelOptions, Close, Command, Connect, HistoryPage, HistoryRequest, Identity,
-    Payload, Publish, Refusal, RequestId, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
+    Payload, Publish, Refusal, RequestId, SenderName, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
 use crate::port::{Endpoint, Pushed, Standing};
 
@@ -23,6 +23,7 @@ use crate::port::{Endpoint, Pushed, Standing};
 pub(crate) enum Asking {
     Open(Guarded<Opened>),
     Refresh(Guarded<Refreshed>),
+    Rename(Guarded<SenderName>),
     Subscribe(ChannelId, Guarded<(Admission, ChannelOptions)>),
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
@@ -41,6 +42,7 @@ pub(crate) enum Asking {
 pub(crate) enum Outcome {
     Open(Result<Opened, Refusal>),
     Refresh(Result<Refreshed, Refusal>),
+    Rename(Result<SenderName, Refusal>),
     Subscribe(ChannelId, Result<(Admission, ChannelOptions), Refusal>),
     RefreshSubscription(ChannelId, Result<Option<DateTime<Utc>>, Refusal>),
     Publish(Result<(Publish, ChannelOptions), Refusal>),
@@ -108,6 +110,7 @@ impl Asking {
         Poll::Ready(Ok(match self {
             Self::Open(hook) => Outcome::Open(ready!(hook.poll(cx))?),
             Self::Refresh(hook) => Outcome::Refresh(ready!(hook.poll(cx))?),
+            Self::Rename(hook) => Outcome::Rename(ready!(hook.poll(cx))?),
             Self::Subscribe(channel, hook) => Outcome::Subscribe(channel.clone(), ready!(hook.poll(cx))?),
             Self::RefreshSubscription(channel, hook) => {
                 Outcome::RefreshSubscription(channel.clone(), ready!(hook.poll(cx))?)
@@ -153,6 +156,7 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         refreshed: Refreshed,
         stays: Vec<(ChannelId, Stay)>,
     ) -> Hook<Refreshed>;
+    fn rename(self: Arc<Self>, session: SharedInfo, name: SenderName) -> Hook<SenderName>;
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions;
     fn subscribe(
         self: Arc<Self>,
@@ -226,6 +230,10 @@ impl<E: Endpoint> AnyEndpoint for E {
             }
             Ok((identity, verdicts))
         })
+    }
+
+    fn rename(self: Arc<Self>, session: SharedInfo, name: SenderName) -> Hook<SenderName> {
+        Box::pin(async move { Endpoint::rename(&*self, &session, name).await })
     }
 
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {

@@ -117,7 +117,7 @@ impl Dialog {
     }
 
     fn may_be_called(&self, name: &SenderName) -> Result<(), Refusal> {
-        let free = *name != self.hub().0.name;
+        let free = !name.is_taken_for(&self.hub().0.name);
         free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
     }
 
@@ -196,6 +196,27 @@ impl Dialog {
             }
         }
         self.answer(id, Answer::Refreshed { expires });
+    }
+
+    /// It goes by this name from now on, in presence too; its user stays the same. Whoever asked without waiting for an answer gets none.
+    pub(super) fn renamed(&mut self, id: Option<RequestId>, name: Result<SenderName, Refusal>) {
+        let named = name.and_then(|name| self.may_be_called(&name).map(|()| name));
+        match (named, id) {
+            (Ok(name), id) => {
+                let info = Arc::new(SessionInfo { name, ..self.who().clone() });
+                self.session.refresh(info.clone(), self.session.ends());
+                self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
+                if id.is_some() {
+                    self.tell_who_it_is(id);
+                }
+            }
+            (Err(refusal), Some(id)) => self.answer(Some(id), Answer::Error(refusal)),
+            (Err(_), None) => {}
+        }
+    }
+
+    fn who(&self) -> &SessionInfo {
+        self.session.info().expect("only an open session has a name")
     }
 
     fn ask_to_stay(

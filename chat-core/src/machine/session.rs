@@ -119,7 +119,7 @@ impl<S: Staying> Session<S> {
         match command {
             Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
-            Command::Call(_) | Command::Refresh(_) => Verdict::Ask { stay: None },
+            Command::Call(_) | Command::Refresh(_) | Command::Rename(_) => Verdict::Ask { stay: None },
             Command::Publish(publish) | Command::Event(publish) => {
                 Verdict::Ask { stay: self.stay(&publish.channel) }
             }

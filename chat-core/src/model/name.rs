@@ -131,6 +131,33 @@ name! {
     EventName
 }
 
+impl SenderName {
+    /// Whether people take the two for one: they differ at most in case, in the width of letters, and in what is not seen.
+    pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
+        seen(&self.0) == seen(&other.0)
+    }
+}
+
+fn seen(name: &str) -> String {
+    let narrow = |c| match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    };
+    let seen = name.chars().filter(|c| !is_unseen(*c)).map(narrow).flat_map(char::to_lowercase);
+    seen.collect::<String>().trim().to_owned()
+}
+
+/// Marks without width: joiners, directions, variations.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
+
 /// Where nobody proves who they are, the name is all that is known.
 impl From<SenderName> for UserId {
     fn from(name: SenderName) -> Self {
@@ -152,6 +179,18 @@ mod tests {
         }
         for good in ["*", ">", "{tag}", "\u{202e}abc", " "] {
             assert_eq!(good.parse::<ChannelId>().expect("a name").as_str(), good);
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_another_is_taken_for_it() {
+        let name = |text: &str| text.parse::<SenderName>().expect("a name");
+        for alike in ["server", "Server", " SERVER ", "ser\u{200b}ver", "ｓｅｒｖｅｒ", "\u{202e}server"]
+        {
+            assert!(name(alike).is_taken_for(&name("server")), "{alike:?}");
+        }
+        for other in ["servers", "ser ver", "serve"] {
+            assert!(!name(other).is_taken_for(&name("server")), "{other:?}");
         }
     }
 }

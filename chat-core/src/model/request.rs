@@ -26,6 +26,8 @@ pub enum Command {
     Connect(Connect),
     /// To go on as the same user, with this new proof. Never traced.
     Refresh(Token),
+    /// To go by another name from now on, of which the session knew nothing when it came in.
+    Rename(SenderName),
     /// To stay in a channel, with this new proof. Never traced.
     RefreshSubscription(ChannelId, Token),
     /// To join a channel.
@@ -151,7 +153,7 @@ impl Command {
     /// The channel that it is about, if it is about one.
     pub(crate) fn channel(&self) -> Option<&ChannelId> {
         match self {
-            Self::Connect(_) | Self::Refresh(_) | Self::Call(_) | Self::Ping => None,
+            Self::Connect(_) | Self::Refresh(_) | Self::Rename(_) | Self::Call(_) | Self::Ping => None,
             Self::RefreshSubscription(channel, _)
             | Self::Unsubscribe(channel)
             | Self::Presence(channel)

@@ -30,7 +30,23 @@ pub trait Endpoint: Send + Sync + 'static {
         session: SessionId,
         connect: Connect,
     ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
-        ready(Ok(Identity::named(connect.name.unwrap_or_else(|| guest(session)))))
+        let wished = connect.name.map_or_else(|| Ok(guest(session)), as_nobody_elses);
+        ready(wished.map(Identity::named))
+    }
+
+    /// By what name does it go from now on, since it says this one though it came in under another? Protocols ask whose clients have no other way to say
+    /// theirs. The user stays the same, and the server's own name is not taken. An error leaves all as it was.
+    ///
+    /// Unless overridden, a guest may: one that came in without a name, and goes by the number of its session.
+    fn rename(
+        &self,
+        session: &SessionInfo,
+        name: SenderName,
+    ) -> impl Future<Output = Result<SenderName, Refusal>> + Send {
+        let guest = guest(session.id);
+        let is_guest = session.name == guest && session.user.as_str() == guest.as_str();
+        let nameless = is_guest.then_some(name).ok_or_else(|| Refusal::not_available("it has a name"));
+        ready(nameless.and_then(as_nobody_elses))
     }
 
     /// Who is it from now on? It must be the same user, and not under the server's own name. An error leaves all as it was, until the session expires.
@@ -254,7 +270,16 @@ impl Endpoint for OpenChat {
 }
 
 fn guest(session: SessionId) -> SenderName {
-    format!("guest-{session}").parse().expect("a number makes a name")
+    format!("{GUEST}{session}").parse().expect("a number makes a name")
+}
+
+const GUEST: &str = "guest-";
+
+/// A name that somebody wishes for. Those of guests are given, not wished for: another could speak for one otherwise.
+fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
+    let number = name.as_str().strip_prefix(GUEST).unwrap_or_default();
+    let given = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if given { Err(Refusal::permission_denied("that is the name of a guest")) } else { Ok(name) }
 }
 
 fn may_publish(request: Publish, standing: &Standing, open: bool) -> Result<Publish, Refusal> {

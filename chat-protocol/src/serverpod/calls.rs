@@ -42,6 +42,8 @@ pub(super) struct Calls {
     /// What is to be asked next.
     next: Vec<Request>,
     /// So many calls have begun.
+    /// A message has said whom it is from.
+    named: bool,
     begun: u64,
     /// So many calls may be open.
     most: usize,
@@ -79,6 +81,7 @@ impl Calls {
             words: VecDeque::new(),
             next: Vec::new(),
             begun: 0,
+            named: false,
             most: limits.session_channels,
             depth: limits.json_depth,
             name_bytes: limits.channel_name_bytes,
@@ -178,8 +181,10 @@ impl Calls {
             return self.is_stranger(call, input);
         };
         match object {
-            Some(Object::Message(to, content)) if to == *channel => {
+            Some(Object::Message(to, content, name)) if to == *channel => {
                 *unanswered += 1;
+                let name = name.filter(|_| !std::mem::replace(&mut self.named, true));
+                self.next.extend(name.map(|name| Request::new(Command::Rename(name))));
                 self.next.push(say(*number, &key, to, content));
             }
             _ => self.finish(&key, Reason::Error),

@@ -1,6 +1,6 @@
 //! The classes of the original design, as both protocols carry them.
 
-use chat_core::{ChannelId, ChatMessage, Payload, Publication, Refers};
+use chat_core::{ChannelId, ChatMessage, Payload, Publication, Refers, SenderName};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,8 +16,8 @@ const SUBSCRIPTION: &str = "ChannelSubscription";
 /// An object that the endpoint takes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Object {
-    /// A `ChatMessage`: where, and what.
-    Message(ChannelId, Payload),
+    /// A `ChatMessage`: where, what, and by whom if that is a name.
+    Message(ChannelId, Payload, Option<SenderName>),
     /// A `ChannelSubscription`: where, and whether to join.
     Subscription(ChannelId, bool),
 }
@@ -31,7 +31,7 @@ pub(super) enum NoObject {
     Malformed,
 }
 
-/// Only these count: who a message is from and when it was said is the server's word.
+/// Only these count: when a message was said is the server's word, and who it is from for most sessions too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
@@ -41,6 +41,8 @@ struct Fields<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow)]
     subscribe: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sender_name: Option<&'a RawValue>,
 }
 
 /// What an object says. `__className__` may stand in it or not: clients write it since 3.0.
@@ -57,7 +59,8 @@ pub(super) fn read(value: &Typed<'_>) -> Result<Object, NoObject> {
 fn message_of(fields: Fields<'_>) -> Option<Object> {
     let content = fields.content?.get();
     let channel = channel(fields.channel_id?)?;
-    content.starts_with('"').then(|| Object::Message(channel, Payload::json_unchecked(content)))
+    let name = fields.sender_name.and_then(read_string).and_then(|name| (&*name).try_into().ok());
+    content.starts_with('"').then(|| Object::Message(channel, Payload::json_unchecked(content), name))
 }
 
 fn subscription_of(fields: Fields<'_>) -> Option<Object> {
@@ -169,7 +172,8 @@ mod tests {
             let text = format!(
                 r#"{{"className":"ChatMessage","data":{{{own}"senderName":"eve","content":"\ud800","channelId":"room"}}}}"#
             );
-            assert_eq!(said(&text), Ok(Object::Message(room.clone(), Payload::json(r#""\ud800""#))));
+            let (content, eve) = (Payload::json(r#""\ud800""#), "eve".parse().ok());
+            assert_eq!(said(&text), Ok(Object::Message(room.clone(), content, eve)));
         }
         let wish = |subscribe| {
             format!(

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Close, Command, Connect, Cost, Frames, Hello, Limits, Message, Opener,
-    Protocol, Publication, Publish, Refusal, Reply, Request, RequestId, SessionId, Subscribe, Talk, Token,
-    Welcome,
+    Protocol, Publication, Publish, Refusal, Reply, Request, RequestId, SenderName, SessionId, Subscribe,
+    Talk, Token, Welcome,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -87,7 +87,7 @@ impl Protocol for Legacy {
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(Spoken { depth: limits.json_depth })
+        Box::new(Spoken { depth: limits.json_depth, named: false })
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -103,13 +103,20 @@ impl Protocol for Legacy {
 /// One session's side.
 struct Spoken {
     depth: usize,
+    /// A message has said whom it is from.
+    named: bool,
 }
 
 impl Talk for Spoken {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
         let read =
             text(message).ok_or(Fatal("no UTF-8")).and_then(|text| frame(text, self.depth)).and_then(request);
-        requests.push(read.map_err(|wrong| match wrong {
+        if let Ok((_, Some(name))) = &read
+            && !std::mem::replace(&mut self.named, true)
+        {
+            requests.push(Ok(Request::new(Command::Rename(name.clone()))));
+        }
+        requests.push(read.map(|(request, _)| request).map_err(|wrong| match wrong {
             Ignored(why) => BadRequest::new(None, Refusal::bad_request(why)),
             Fatal(why) => BadRequest {
                 close: Some(Close::new(Close::BAD_REQUEST.code, why)),
@@ -186,23 +193,25 @@ fn frame(text: &str, depth: usize) -> Result<Frame<'_>, Wrong> {
     })
 }
 
-fn request(frame: Frame<'_>) -> Result<Request, Wrong> {
+/// What is asked, and by whom if that is told.
+fn request(frame: Frame<'_>) -> Result<(Request, Option<SenderName>), Wrong> {
     let marked = |id: String, command| Request { id: Some(RequestId(id.into())), command };
-    Ok(match frame {
+    let request = match frame {
         Frame::Ping => Request::new(Command::Ping),
         Frame::Auth(key) => marked(AUTH.to_owned(), Command::Refresh(refreshed(key)?)),
         Frame::Unknown => return Err(Ignored("unknown command")),
         Frame::Object(endpoint, _) if endpoint != ENDPOINT => return Err(Fatal("unknown endpoint")),
         Frame::Object(_, value) => match read(&value).map_err(not_taken)? {
-            Object::Message(channel, content) => {
-                Request::new(Command::Publish(Publish::to(channel, content)))
+            Object::Message(channel, content, name) => {
+                return Ok((Request::new(Command::Publish(Publish::to(channel, content))), name));
             }
             Object::Subscription(channel, true) => {
                 marked(format!("{JOIN}{channel}"), Command::Subscribe(Subscribe::to(channel)))
             }
             Object::Subscription(channel, false) => Request::new(Command::Unsubscribe(channel)),
         },
-    })
+    };
+    Ok((request, None))
 }
 
 /// Clients up to 2.0 send the key as it is; one that could be wrapped and is not well is no key.
@@ -226,7 +235,7 @@ mod tests {
 
     fn heard(text: &str) -> Result<Request, BadRequest> {
         let mut requests = Vec::new();
-        Spoken { depth: 128 }.decode(Message::Text(text), &mut requests);
+        Spoken { depth: 128, named: false }.decode(Message::Text(text), &mut requests);
         requests.pop().expect("one for each")
     }
 
@@ -349,7 +358,7 @@ mod tests {
         #[test]
         fn no_input_makes_it_panic(bytes in any::<Vec<u8>>(), text in ".*", key in ".*", class in ".*") {
             let mut requests = Vec::new();
-            Spoken { depth: 128 }.decode(Message::Binary(&bytes), &mut requests);
+            Spoken { depth: 128, named: false }.decode(Message::Binary(&bytes), &mut requests);
             let (key, class) = (serde_json::json!(key), serde_json::json!(class));
             for text in [
                 text,
@@ -357,7 +366,7 @@ mod tests {
                 format!(r#"{{"endpoint":"chat","object":{{"className":{class},"data":{key}}}}}"#),
                 format!(r#"{{"endpoint":"chat","object":{{"className":"ChatMessage","data":{{"channelId":{key},"content":{class}}}}}}}"#),
             ] {
-                Spoken { depth: 128 }.decode(Message::Text(&text), &mut requests);
+                Spoken { depth: 128, named: false }.decode(Message::Text(&text), &mut requests);
             }
             prop_assert_eq!(requests.len(), 5);
         }
