@@ -2,7 +2,7 @@
 
 use chat_core::Limits;
 use chat_tests::program::Program;
-use chat_tests::raw::{Raw, frame};
+use chat_tests::raw::{Raw, frame, request};
 
 /// How Centrifuge's commands are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,4 +136,17 @@ fn a_message_of_several_commands_has_a_bound_of_its_own() {
         wait_for(&server, 6);
         assert_eq!(says(1).close_code(), Some(1009), "{form:?}");
     }
+}
+
+#[test]
+fn bodies_that_are_not_whole_count_among_all_that_is_held() {
+    let server = Program::server(&["--store", "none", "--total-input-bytes", "100000"]);
+    for path in ["/connection/http_stream", "/emulation"] {
+        let mut raw = Raw::connect(server.address);
+        let head = request("POST", path, server.address, &[("Content-Length", "200000")]);
+        raw.send(&[head.as_bytes(), &[b'x'; 100_001]].concat());
+        let head = raw.head().to_lowercase();
+        assert!(head.contains(" 503 ") && head.contains("\r\nretry-after: 5\r\n"), "{path}: {head}");
+    }
+    assert_eq!(server.measure(r#"chat_cut_short_total{what="input"}"#), 2);
 }

@@ -5,6 +5,7 @@
 //!   POST emulation (that key) ──▶ Open ──────────▶ its input
 //! ```
 
+mod body;
 mod form;
 mod open;
 mod pipe;
@@ -18,12 +19,14 @@ use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, S
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use http_body_util::{Either, Full};
 use hyper::body::Body;
-use tokio::time::timeout;
 
+use body::TOO_LARGE;
 use form::{BYTES, EVENTS, Form, LINES, is_bytes};
 use open::Open;
 pub use pipe::StreamBody;
@@ -78,7 +81,7 @@ impl Streams {
         self.admit(request, WRITTEN, async |request| {
             let (most, caller) = (self.hub.limits().batch_bytes(), Caller::of(&request));
             let in_bytes = is_bytes(request.headers());
-            let body = self.body(request, most).await?.into();
+            let body = body::read(&self.hub, request.into_body(), most).await?;
             match in_bytes {
                 true => self.open(Incoming::Binary(body), BYTES, caller),
                 false => self.open(text(body)?, LINES, caller),
@@ -114,7 +117,8 @@ impl Streams {
     {
         self.admit(request, WRITTEN, async |request| {
             let in_bytes = is_bytes(request.headers());
-            let body = self.body(request, escaped(self.hub.limits().batch_bytes())).await?;
+            let most = escaped(self.hub.limits().batch_bytes());
+            let body = body::read(&self.hub, request.into_body(), most).await?;
             let said = match in_bytes {
                 true => Beside::read_bytes(&body).map(|said| said.map(Incoming::Binary)),
                 false => Beside::read(&body).map(|said| said.map(Incoming::Text)),
@@ -173,23 +177,11 @@ impl Streams {
 
     fn refuse(&self, (status, why): Refused) -> StreamResponse {
         self.hub.count_rejection(status.as_u16());
-        words(status, why)
-    }
-
-    /// At most so many bytes of it.
-    async fn body<B>(&self, request: Request<B>, most: usize) -> Result<Bytes, Refused>
-    where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let limits = self.hub.limits();
-        let reading = Limited::new(request.into_body(), most).collect();
-        match timeout(limits.handshake_timeout, Box::pin(reading)).await {
-            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request did not come in time")),
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
-            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request broke off")),
+        let mut response = words(status, why);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        response
     }
 
     fn hold_to_bound(&self, commands: &Incoming) -> Result<(), Refused> {
@@ -289,7 +281,6 @@ fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
 }
 
 const NO_TEXT: Refused = (StatusCode::BAD_REQUEST, "commands are text");
-const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
 
 /// Bytes of a body whose commands, once decoded, have so many. They are JSON within a string of JSON, where a quote, a backslash and an end of a line take two
 /// bytes; the rest is for the session and the server that stand beside them.

@@ -1,0 +1,49 @@
+//! Bodies of requests, within their bounds.
+
+use std::error::Error;
+use std::pin::pin;
+
+use bytes::BufMut;
+use chat_core::Hub;
+use http::StatusCode;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
+use tokio::time::timeout;
+
+use super::Refused;
+
+pub(super) const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+const BROKEN_OFF: Refused = (StatusCode::BAD_REQUEST, "the request broke off");
+const TOO_SLOW: Refused = (StatusCode::REQUEST_TIMEOUT, "the request did not come in time");
+const TOO_MUCH_WAITS: Refused =
+    (StatusCode::SERVICE_UNAVAILABLE, "too much is held of what is not whole yet");
+
+/// At most so many bytes of a body, in its time, and counted among what is held of all that is not whole yet.
+pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<Vec<u8>, Refused>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let reading = timeout(hub.limits().handshake_timeout, Box::pin(collect(hub, Limited::new(body, most))));
+    reading.await.unwrap_or(Err(TOO_SLOW))
+}
+
+async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<Vec<u8>, Refused>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (mut intake, mut bytes, mut body) = (hub.intake(), Vec::new(), pin!(body));
+    while let Some(frame) = body.frame().await {
+        let broken = |error: Box<dyn Error + Send + Sync>| {
+            if error.is::<LengthLimitError>() { TOO_LARGE } else { BROKEN_OFF }
+        };
+        if let Ok(data) = frame.map_err(broken)?.into_data() {
+            bytes.put(data);
+        }
+        if !intake.hold(bytes.len()) {
+            return Err(TOO_MUCH_WAITS);
+        }
+    }
+    Ok(bytes)
+}
