@@ -79,3 +79,17 @@ fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
         Err(upgraded) => drop(tokio::spawn(run_io(opening, TokioIo::new(upgraded), Vec::new()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    /// Tokio's task has 80 bytes of its own and 24 beside them, and comes in steps of 128: one byte more than this costs every idle session 128.
+    #[test]
+    fn the_task_of_a_session_takes_no_more_than_768_bytes() {
+        let session = size_of::<Connection<Messages<TcpReader>>>();
+        assert!(session <= 768 - 80 - 24, "{session} bytes");
+    }
+}

@@ -62,7 +62,7 @@ pub(crate) struct Dialog {
     pub(super) catch_ups: CatchUps,
     pub(super) close: Option<Box<Close>>,
     /// Bytes of who is where that joins were told since the last answer.
-    pub(super) told: usize,
+    pub(super) told: u32,
 }
 
 impl Dialog {

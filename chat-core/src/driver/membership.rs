@@ -54,7 +54,8 @@ impl Dialog {
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
-        self.told += presence.as_ref().map_or(0, |page| space.weight(page));
+        let told = presence.as_ref().map_or(0, |page| space.weight(page));
+        self.told = self.told.saturating_add(u32::try_from(told).unwrap_or(u32::MAX));
         let recovery = if reading.denied { Some(Recovery::NotAllowed) } else { recovery };
         let (keeps, data) = (!kept.history.is_none(), options.data);
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
@@ -168,7 +169,7 @@ impl Dialog {
         let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
         matches!(verdict, Verdict::Ask { .. }).then(|| {
             // Joins that the client did not ask for share the room of one answer.
-            let room = self.outbox.answer_room().saturating_sub(self.told);
+            let room = self.outbox.answer_room().saturating_sub(self.told as usize);
             self.join(&entry, options, reading, room)
         })
     }
