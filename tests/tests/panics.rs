@@ -238,9 +238,7 @@ impl Endpoint for Fickle {
 
 #[test]
 fn a_hook_that_says_how_a_channel_is_kept_and_panics_ends_that_channel_for_the_session_that_asked() {
-    for (line, members) in
-        [("subscribe room", 2), ("publish room 1", 1), ("history room", 2), ("subscribe other", 2)]
-    {
+    for (line, members) in [("publish room 1", 1), ("history room", 2), ("subscribe other", 2)] {
         each_way(|way| {
             let fickle = Fickle::default();
             let scene = Scene::new(way, fickle.clone(), Limits::default());
@@ -257,6 +255,19 @@ fn a_hook_that_says_how_a_channel_is_kept_and_panics_ends_that_channel_for_the_s
             assert_eq!(messages(&bob).len(), 1, "and nothing was held");
         });
     }
+}
+
+#[test]
+fn a_session_ends_if_it_cannot_be_said_how_the_channel_is_kept_that_it_is_in() {
+    each_way(|way| {
+        let fickle = Fickle::default();
+        let scene = Scene::new(way, fickle.clone(), Limits::default());
+        let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
+        fickle.0.store(true, Ordering::Relaxed);
+        ann.say("subscribe room");
+        assert_eq!(ann.close().map(|close| close.code), Some(3004));
+        assert_eq!((bob.close(), scene.hub.stats().subscriptions), (None, 1));
+    });
 }
 
 /// A runtime that drops the tasks that it is given, while it is told to.

@@ -2,8 +2,8 @@
 
 use chat_core::testkit::{Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, Hub, Identity, Incoming, Limits, Publish,
-    Rate, Refusal, SessionId, SessionInfo, Standing, Storage, Subscribe,
+    ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity, Incoming,
+    Limits, Publish, Rate, Refusal, SessionId, SessionInfo, Standing, Storage, Subscribe,
 };
 use chat_tests::keeping::{
     MILLI, SECOND, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of,
@@ -248,5 +248,28 @@ fn a_user_is_put_into_a_channel_that_is_stored_however_full_all_histories_are() 
             scene.world.advance(SECOND);
             assert_eq!((store.offsets("room"), scene.hub.stats().unstored), (vec![1], 0));
         });
+    });
+}
+
+#[test]
+fn a_history_that_the_store_cannot_read_is_not_told_as_none() {
+    each_way(|way| {
+        for mood in [Mood::Fails, Mood::Hangs, Mood::Panics] {
+            let store = FaultyStore::default();
+            let scene = scene(way, &store, kept(5));
+            publish(&scene, "room", "1");
+            scene.world.advance(SECOND * 400);
+            assert_eq!(scene.hub.stats().channels, 0, "it is in the store alone");
+            store.be(mood);
+            let (hub, request) = (scene.hub.clone(), HistoryRequest::of(id("room"), 9));
+            let asked = request.clone();
+            let read = scene.world.run(async move { hub.try_read_history(&asked).await });
+            assert_eq!(read.expect_err("it is not known").code, 100, "{mood:?}");
+            store.be(Mood::Well);
+            let hub = scene.hub.clone();
+            let page =
+                scene.world.run(async move { hub.try_read_history(&request).await }).expect("it is read");
+            assert_eq!(page.expect("it is there").publications.len(), 1, "{mood:?}");
+        }
     });
 }

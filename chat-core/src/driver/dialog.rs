@@ -17,7 +17,6 @@ use super::outbox::Outbox;
 use super::seats::Seat;
 use super::subscription::Subscription;
 use super::summons::Manner;
-use super::talking::failed;
 use super::trace;
 use super::users::Opening;
 use crate::machine::{Phase, Session, Stay, Verdict, Whose};
@@ -294,7 +293,7 @@ impl Dialog {
         let answer = match request.command {
             Command::Subscribe(wish) => match self.already_in(wish.channel) {
                 Some(subscribed) => Answer::Subscribed(subscribed),
-                None => failed(),
+                None => return self.fail(),
             },
             Command::Unsubscribe(channel) => {
                 self.coming.remove(&channel);

@@ -10,7 +10,9 @@ use super::archive::Archive;
 use super::hub::Hub;
 use crate::lock::lock;
 use crate::machine::{KEY_AGE, KEYS, MARKS, Restored};
-use crate::model::{ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Storage};
+use crate::model::{
+    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Refusal, Storage,
+};
 use crate::port::{Recall, Recalled, StoreError};
 
 /// A channel that may be used now: it is not to be stored, or it is here and stays for as long as this is held.
@@ -29,8 +31,15 @@ pub(super) type Loads = Mutex<HashMap<ChannelId, Vec<Waiter>>>;
 pub(super) struct Waiter {
     /// It is to be made if nothing of it is stored.
     makes: bool,
-    tell: oneshot::Sender<Option<Entry>>,
+    tell: oneshot::Sender<Told>,
 }
+
+/// What one that waited is told: the way in, or that there is no such channel.
+type Told = Result<Option<Entry>, Failed>;
+
+/// It is not known whether there is such a channel.
+#[derive(Clone, Copy, Debug)]
+struct Failed;
 
 /// The store's answer about a channel.
 enum Found {
@@ -59,17 +68,25 @@ impl Hub {
         }
         let told = self.begin_load(&channel, options, true);
         match told.await {
-            Ok(Some(entry)) => entry,
-            Ok(None) | Err(oneshot::Canceled) => self.go_on_without_store(channel, options),
+            Ok(Ok(Some(entry))) => entry,
+            Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => self.go_on_without_store(channel, options),
         }
     }
 
     /// As [`enter`](Self::enter), but none if there is no such channel, neither here nor in the store. None is made by that.
-    pub(crate) async fn look_into(&self, channel: &ChannelId, options: ChannelOptions) -> Option<Entry> {
-        match self.enter_now(channel, options) {
-            Some(entry) => Some(entry),
-            None => self.begin_load(channel, options, false).await.ok().flatten(),
+    ///
+    /// # Errors
+    /// 100: the store failed, or did not answer in time.
+    pub(crate) async fn look_into(
+        &self,
+        channel: &ChannelId,
+        options: ChannelOptions,
+    ) -> Result<Option<Entry>, Refusal> {
+        if let Some(entry) = self.enter_now(channel, options) {
+            return Ok(Some(entry));
         }
+        let told = self.begin_load(channel, options, false).await.unwrap_or(Err(Failed));
+        told.map_err(|Failed| Refusal::internal("what is stored of the channel cannot be read just now"))
     }
 
     /// Sees to it that a channel is restored. Only one task does that at a time, and nobody else makes the channel meanwhile: so what the store says holds.
@@ -78,7 +95,7 @@ impl Hub {
         channel: &ChannelId,
         options: ChannelOptions,
         makes: bool,
-    ) -> oneshot::Receiver<Option<Entry>> {
+    ) -> oneshot::Receiver<Told> {
         let (tell, told) = oneshot::channel();
         let mut loads = lock(&self.archive().loads);
         if let Some(waiters) = loads.get_mut(channel) {
@@ -88,7 +105,7 @@ impl Hub {
         // Under this lock, since the last load may just have ended.
         if let Some(entry) = self.enter_now(channel, options) {
             drop(loads);
-            let _ = tell.send(Some(entry));
+            let _ = tell.send(Ok(Some(entry)));
             return told;
         }
         loads.insert(channel.clone(), vec![Waiter { makes, tell }]);
@@ -120,8 +137,11 @@ impl Load {
         }
     }
 
-    /// Makes the channel, pinned, unless nobody wants it made.
-    fn make(&mut self, waiters: &[Waiter]) -> bool {
+    /// Makes the channel, pinned, unless nobody wants it made: then false.
+    ///
+    /// # Errors
+    /// If nobody does, and it is not known whether there is one.
+    fn make(&mut self, waiters: &[Waiter]) -> Result<bool, Failed> {
         let makes = waiters.iter().any(|waiter| waiter.makes && !waiter.tell.is_canceled());
         let now = self.hub.0.runtime.now();
         let mut shard = lock(self.hub.shard(&self.channel));
@@ -130,9 +150,10 @@ impl Load {
                 shard.restore(&self.channel, self.options, restored, now);
             }
             Found::Failure if makes => shard.go_on_without_store(&self.channel, self.options),
-            Found::Channel(_) | Found::Failure => return false,
+            Found::Channel(_) => return Ok(false),
+            Found::Failure => return Err(Failed),
         }
-        true
+        Ok(true)
     }
 }
 
@@ -143,14 +164,14 @@ impl Drop for Load {
         let waiters = loads.remove(&self.channel).unwrap_or_default();
         let made = self.make(&waiters);
         drop(loads);
-        let own = made.then(|| Entry {
-            channel: self.channel.clone(),
-            options: self.options,
-            pin: Some(hub.clone()),
+        let own = made.map(|made| {
+            let pin = Some(hub.clone());
+            made.then(|| Entry { channel: self.channel.clone(), options: self.options, pin })
         });
         for Waiter { tell, .. } in waiters {
             // One that waits no more gives its entry back.
-            let _ = tell.send(own.as_ref().map(Entry::again));
+            let _ =
+                tell.send(own.as_ref().map(|own| own.as_ref().map(Entry::again)).map_err(|failed| *failed));
         }
         hub.make_room(&self.channel);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::hub::Hub;
 use crate::lock::lock;
-use crate::model::{ChannelOptions, HistoryPage, HistoryRequest, Offset};
+use crate::model::{ChannelOptions, HistoryPage, HistoryRequest, Offset, Refusal};
 
 impl Hub {
     /// What the channel kept of what is asked for; none if there is no such channel.
@@ -25,9 +25,18 @@ impl Hub {
         Some((page, shard.log_begins(&request.channel)))
     }
 
-    /// As [`history`](Self::history), and what is older than the log from the store, if the channel is stored. If the store fails, what the log
-    /// holds.
+    /// As [`try_read_history`](Self::try_read_history), and none as well if the store cannot be read.
     pub async fn read_history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        self.try_read_history(request).await.ok().flatten()
+    }
+
+    /// As [`history`](Self::history), and what is older than the log from the store, if the channel is stored; none if it is neither here nor there. If the
+    /// store fails for what is older than the log, what the log holds.
+    ///
+    /// # Errors
+    /// 100: the channel is not here, and the store failed, or did not answer within [`Limits::store_timeout`](crate::Limits::store_timeout): whether there is
+    /// such a channel is not known.
+    pub async fn try_read_history(&self, request: &HistoryRequest) -> Result<Option<HistoryPage>, Refusal> {
         let options = self.0.endpoint.channel(&request.channel, self.0.channel);
         self.read_history_of(request, options).await
     }
@@ -36,15 +45,15 @@ impl Hub {
         &self,
         request: &HistoryRequest,
         options: ChannelOptions,
-    ) -> Option<HistoryPage> {
-        let _entry = self.look_into(&request.channel, options).await?;
-        let (page, begins) = self.look_at_log(request)?;
-        match begins {
+    ) -> Result<Option<HistoryPage>, Refusal> {
+        let Some(_entry) = self.look_into(&request.channel, options).await? else { return Ok(None) };
+        let Some((page, begins)) = self.look_at_log(request) else { return Ok(None) };
+        Ok(Some(match begins {
             Some(begins) if request.after.unwrap_or_default().next() < begins => {
-                Some(self.complete(request, page, begins).await)
+                self.complete(request, page, begins).await
             }
-            _ => Some(page),
-        }
+            _ => page,
+        }))
     }
 
     /// Puts what the store has before the log's first to what the log has.

@@ -46,7 +46,7 @@ impl Dialog {
         let hub = self.hub().clone();
         Box::pin(async move {
             let request = hook.await?;
-            let page = hub.read_history(&request).await;
+            let page = hub.try_read_history(&request).await?;
             Ok((request, page))
         })
     }

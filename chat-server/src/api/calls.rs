@@ -131,7 +131,7 @@ async fn history(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
     let clamped = request.clamped(hub.limits().answer_entries);
-    let page = hub.read_history(&request).await;
+    let page = hub.try_read_history(&request).await?;
     let life = page.as_ref().map(|page: &HistoryPage| page.epoch);
     if since.and_then(|since| since.epoch).is_some_and(|epoch| life != Some(epoch)) {
         return Err(Refusal::unrecoverable_position("the channel has begun another life"));
