@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::history::History;
-use super::keep::Idle;
 use super::keys::Keys;
-use super::outgoing::Storing;
 use super::presence::Presence;
+use super::shard::idle::Idle;
+use super::shard::store::Storing;
 use super::shard::{Draft, Joined, Joining};
 use crate::model::{
     ChannelId, ChannelOptions, ChatMessage, Epoch, Offset, Place, PresenceChange, Publication, Published,

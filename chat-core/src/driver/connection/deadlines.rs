@@ -3,7 +3,7 @@
 use futures::Stream;
 
 use super::{Connection, Ending, INBOX, POLL};
-use crate::driver::summons::Manner;
+use crate::driver::outbox::control::Manner;
 use crate::machine::{Phase, Timer};
 use crate::model::{Close, Incoming, InputError, Kind, or_never};
 

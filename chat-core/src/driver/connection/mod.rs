@@ -1,0 +1,415 @@
+//! One session on its transport: a future that ends when the session does.
+
+mod deadlines;
+mod format;
+mod timer;
+
+use std::future::Future;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::{Sink, Stream};
+
+use self::format::Manners;
+use crate::driver::caught::caught;
+use crate::driver::connection::timer::Alarm;
+use crate::driver::hub::permits::Seat;
+use crate::driver::outbox::Outbox;
+use crate::driver::outbox::control::{Manner, Summons};
+use crate::driver::outbox::outlet::{Bytes, Frames, Outlet};
+use crate::driver::session::{Dialog, Step};
+use crate::machine::{Timer, Turn};
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
+use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
+
+/// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
+///
+/// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
+pub struct Connection<I> {
+    dialog: Dialog,
+    input: I,
+    output: Box<dyn Outlet>,
+    alarm: Alarm,
+    ending: Ending,
+    /// What the peer has said of its end.
+    peer: Peer,
+    /// What the transport had not taken when it was last seen to stand still.
+    stalled: Option<NonZeroU64>,
+    answers: Answers,
+    /// Nothing is read or begun until the transport has taken what was answered.
+    held: bool,
+    /// Bytes that may still be read to hear that the peer closes.
+    farewell: usize,
+}
+
+/// How far the end of the session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Not begun.
+    None,
+    /// What is queued goes first.
+    Flushing,
+    /// The close frame is queued.
+    Said,
+    /// All is written: the transport is being ended.
+    Finishing,
+    /// The transport's writing half is ended; the peer is waited for.
+    Lingering,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Talks,
+    /// It broke a rule, and what it says is dropped.
+    Ignored,
+    /// It said that it closes.
+    Closed,
+    /// Nothing more can come.
+    Gone,
+}
+
+/// Bytes that a peer may have sent before it heard of the end: they are read as they come, and what comes behind them once in a [`PAUSE`].
+const UNDER_WAY: usize = 1024 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a transport may have read when it gives nothing, and what a message costs at least.
+const POLL: usize = 16 * 1024;
+const LEAST: usize = 64;
+
+/// Requests that may wait for a hook before no more input is read.
+const INBOX: usize = 64;
+
+impl<I> Connection<I>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+{
+    /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
+    ///
+    /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
+    /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
+    /// says so with [`answered`](Self::answered).
+    pub fn over_sink<S>(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self
+    where
+        S: Sink<Frame> + Send + Unpin + 'static,
+    {
+        Self::new(seat, protocol, Arc::new(Unframed), hello, input, Way::Frames(Box::new(Frames::new(sink))))
+    }
+
+    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    pub fn answered(self, answers: Answers) -> Self {
+        Self { answers, ..self }
+    }
+
+    /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
+    pub fn over_bytes(
+        seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        writer: Arc<dyn ByteWriter>,
+    ) -> Self {
+        Self::new(seat, protocol, framing, hello, input, Way::Bytes(writer))
+    }
+
+    fn new(
+        seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        way: Way,
+    ) -> Self {
+        let hub = seat.hub().clone();
+        let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
+        let (output, writer): (Box<dyn Outlet>, _) = match way {
+            Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
+            Way::Frames(outlet) => (outlet, None),
+        };
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, hub.0.ledger.clone()));
+        if seat.sit(outbox.clone()) {
+            outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+        }
+        if broken {
+            outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
+        }
+        let mut connection = Self {
+            dialog: Dialog::new(Arc::new(seat), outbox, talk),
+            input,
+            output,
+            alarm: Alarm::new(hub),
+            ending: Ending::None,
+            peer: Peer::Talks,
+            stalled: None,
+            answers,
+            held: false,
+            farewell: UNDER_WAY,
+        };
+        connection.greet(hello, greeting);
+        connection
+    }
+
+    fn greet(&mut self, hello: Hello, greeting: Greeting) {
+        let limits = self.dialog.hub().limits();
+        let (open, ping) = (limits.open_timeout, limits.ping_interval);
+        self.alarm.set(Timer::Open, or_never(open));
+        self.alarm.set(Timer::Ping, or_never(ping));
+        match hello {
+            Hello::Later => {}
+            Hello::Now(connect) if greeting == Greeting::First && connect.since.is_empty() => {
+                self.dialog.open_when_greeted(connect);
+            }
+            Hello::Now(connect) => {
+                self.dialog.untold = greeting != Greeting::None;
+                self.dialog.open(connect);
+            }
+            Hello::Wrong(refusal) => {
+                let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));
+                self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);
+            }
+        }
+    }
+
+    /// Carries out what others want of the session.
+    fn answer_summons(&mut self) {
+        let Summons { sentence, orders } = self.dialog.outbox.take_summons();
+        if self.ending == Ending::None && !orders.is_empty() {
+            self.dialog.outbox.cork();
+            orders.into_iter().for_each(|order| self.dialog.carry_out_order(order));
+            self.dialog.outbox.uncork();
+        }
+        if let Some((close, manner)) = sentence {
+            self.end(close, manner);
+        }
+    }
+
+    /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
+    fn poll_input(&mut self, cx: &mut Context<'_>) {
+        self.dialog.outbox.cork();
+        let mut turn = Turn::new(self.dialog.hub().limits());
+        while self.ending == Ending::None && self.poll_once(cx, &mut turn).is_ready() {}
+        self.dialog.flush();
+        self.dialog.catch_up();
+        self.dialog.outbox.uncork();
+        self.dialog.hub().relieve();
+        if self.ending == Ending::None {
+            self.alarm.put(Timer::Expiry, self.dialog.expires());
+        }
+    }
+
+    /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
+    fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        self.held = self.dialog.outbox.is_answered_enough();
+        if self.held {
+            return Poll::Pending;
+        }
+        match self.dialog.step(cx) {
+            Step::Done => return Poll::Ready(()),
+            Step::Left(id, channel) => {
+                self.dialog.outbox.uncork();
+                let _ = self.output.poll_write(cx, &self.dialog.outbox);
+                self.dialog.outbox.cork();
+                self.dialog.finish_leaving(id, channel);
+                return Poll::Ready(());
+            }
+            Step::End(close) => {
+                self.end(close, Manner::Graceful);
+                return Poll::Ready(());
+            }
+            Step::Idle => {}
+        }
+        if self.dialog.waiting() >= INBOX {
+            return Poll::Pending;
+        }
+        if turn.is_spent() {
+            self.dialog.hub().0.metrics.cut_short("turn");
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(room) = self.dialog.unread_until() {
+            if !self.alarm.is_set(Timer::Read) {
+                self.dialog.hub().0.metrics.cut_short("requests");
+            }
+            self.alarm.put(Timer::Read, Some(room));
+            return Poll::Pending;
+        }
+        self.read(cx).map(|item| self.take_in(item, turn))
+    }
+
+    /// A transport that panics is lost.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
+        let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
+        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Lost))))
+    }
+
+    fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
+        self.alarm.clear(Timer::Pong);
+        let heard = match item {
+            Some(Ok(incoming)) => {
+                turn.spend(incoming.len());
+                match incoming {
+                    Incoming::Text(text) => self.dialog.hear(Message::Text(&text)),
+                    Incoming::Binary(bytes) => self.dialog.hear(Message::Binary(&bytes)),
+                    Incoming::Ping(payload) => self.dialog.hear_ping(&payload),
+                    Incoming::Pong => self.dialog.hear_control(),
+                    Incoming::Close(code) => {
+                        self.peer = Peer::Closed;
+                        return self.end(
+                            code.map_or(Close::NO_STATUS, |code| Close::new(code, "")),
+                            Manner::Graceful,
+                        );
+                    }
+                }
+            }
+            Some(Err(InputError::Refused(close))) => {
+                self.peer = Peer::Ignored;
+                Err(close)
+            }
+            Some(Err(InputError::Lost)) | None => {
+                self.peer = Peer::Gone;
+                return self.lose();
+            }
+        };
+        if let Err(close) = heard {
+            self.end(close, Manner::Graceful);
+        }
+    }
+
+    /// Begins the end, which is told to the peer.
+    fn end(&mut self, close: Close, manner: Manner) {
+        if self.dialog.drain(close, manner) {
+            self.alarm.clear_all();
+            self.stalled = None;
+            // One deadline for all of it, whatever the peer takes now and then.
+            let limits = self.dialog.hub().limits();
+            let patience = match manner {
+                Manner::AtOnce => limits.close_timeout,
+                Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
+            };
+            self.alarm.set(Timer::Close, patience);
+            self.ending = Ending::Flushing;
+        }
+    }
+
+    /// Ends without a word: nobody would hear it.
+    fn lose(&mut self) {
+        self.dialog.drain(Close::LOST, Manner::AtOnce);
+        self.alarm.clear_all();
+        self.ending = Ending::Over;
+    }
+
+    /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) {
+        let mut turn = Turn::new(self.dialog.hub().limits());
+        while matches!(self.peer, Peer::Talks | Peer::Ignored) {
+            if self.farewell == 0 {
+                self.alarm.set_at_most(Timer::Read, PAUSE);
+                return;
+            }
+            if turn.is_spent() {
+                cx.waker().wake_by_ref();
+                return;
+            }
+            let read = self.read(cx);
+            self.farewell = self.farewell.saturating_sub(match &read {
+                Poll::Ready(Some(Ok(incoming))) => incoming.len().max(LEAST),
+                _ => POLL,
+            });
+            match read {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
+                Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
+                Poll::Ready(Some(Err(InputError::Refused(_)))) => self.peer = Peer::Ignored,
+                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.peer = Peer::Gone,
+            }
+        }
+    }
+
+    /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if matches!(self.ending, Ending::Finishing | Ending::Lingering)
+                && self.dialog.outbox.is_abandoned()
+            {
+                self.ending = Ending::Over;
+            }
+            if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {
+                match self.output.poll_write(cx, &self.dialog.outbox) {
+                    Poll::Ready(Ok(())) => self.written(),
+                    Poll::Ready(Err(_)) => self.lose(),
+                    Poll::Pending => {
+                        self.watch_write();
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.ending = match self.ending {
+                Ending::None => return Poll::Pending,
+                Ending::Flushing => {
+                    self.dialog.say_close();
+                    let patience = self.dialog.hub().limits().close_timeout;
+                    self.alarm.set_at_most(Timer::Close, patience);
+                    Ending::Said
+                }
+                Ending::Said if self.peer == Peer::Talks && self.answers.closes => return Poll::Pending,
+                Ending::Said => Ending::Finishing,
+                Ending::Finishing => match self.output.poll_close(cx) {
+                    Poll::Ready(()) => Ending::Lingering,
+                    Poll::Pending => return Poll::Pending,
+                },
+                // Ending the transport while the peer still writes would reset it, and the close frame be lost.
+                Ending::Lingering if self.peer == Peer::Ignored => return Poll::Pending,
+                Ending::Lingering | Ending::Over => {
+                    self.ending = Ending::Over;
+                    return Poll::Ready(());
+                }
+            };
+        }
+    }
+}
+
+enum Way {
+    Bytes(Arc<dyn ByteWriter>),
+    Frames(Box<dyn Outlet>),
+}
+
+impl<I> Future for Connection<I>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+{
+    type Output = Close;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
+        let this = self.get_mut();
+        loop {
+            this.answer_summons();
+            if this.ending == Ending::None {
+                this.poll_input(cx);
+            }
+            // Not in place of the input: the end may just have begun, and nobody would wake this task for the peer's answer.
+            if !matches!(this.ending, Ending::None | Ending::Over) {
+                this.poll_farewell(cx);
+            }
+            if this.poll_output(cx).is_ready() {
+                return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
+            }
+            // Only now the task can be woken: a summons that came before would wait for the next event.
+            if this.dialog.outbox.is_summoned() {
+                continue;
+            }
+            let room = this.held && !this.dialog.outbox.is_answered_enough();
+            if this.ending == Ending::None && (room || this.dialog.can_catch_up()) {
+                cx.waker().wake_by_ref();
+            }
+            match this.alarm.poll(cx) {
+                Poll::Ready(timer) => this.ring(timer),
+                Poll::Pending if this.ending == Ending::Over => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

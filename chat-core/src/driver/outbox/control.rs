@@ -1,0 +1,32 @@
+//! What others want of a session: that it ends, or that it joins or leaves a channel.
+
+use crate::driver::hub::entry::Entry;
+use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
+
+/// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
+#[derive(Debug, Default)]
+pub(crate) struct Summons {
+    /// How the session is to end. The first sentence stands.
+    pub(crate) sentence: Option<(Close, Manner)>,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What is queued goes first.
+    Graceful,
+    /// What is queued is dropped.
+    AtOnce,
+}
+
+/// Something that the server does in a session's place.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Subscribe(Subscribe),
+    /// The same, once the channel is restored, and the number under which that was waited for.
+    Enter(Subscribe, Entry, u64),
+    Unsubscribe(ChannelId, Refusal),
+    /// Says something to its client that was not asked for.
+    Tell(Answer),
+}

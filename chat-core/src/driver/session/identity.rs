@@ -1,0 +1,304 @@
+//! Who a session is: let in, refreshed, and until when.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::driver::hub::admission::{Reading, missed};
+use crate::driver::hub::entry::Entry;
+use crate::driver::hub::users::NotIn;
+use crate::driver::outbox::control::Order;
+use crate::driver::session::hooks::{AGAIN, Asked, Asking, Guarded, Hook, Opened, Pending, Refreshed};
+use crate::driver::session::{Dialog, Step};
+use crate::driver::trace;
+use crate::machine::{Stay, Whose};
+use crate::model::{
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Identity, Refusal, RequestId,
+    SenderName, SessionInfo, Since, Subscribe,
+};
+use crate::port::Cost;
+
+impl Dialog {
+    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
+    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
+        self.known = (connect != Connect::default()).then(|| Box::new(connect));
+    }
+
+    /// A connect that opens the session: who it is says the transport, where that knew.
+    pub(crate) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
+        let connect = match self.known.take() {
+            None => connect,
+            Some(known) if connect.token.is_none() => {
+                let (data, since) = (known.data.or(connect.data), connect.since);
+                Connect { data, since, ..*known }
+            }
+            Some(known) => {
+                self.known = Some(known);
+                let refusal = Refusal::bad_request("the session was let in as somebody already");
+                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
+            }
+        };
+        self.ask_to_open(id, true, connect, times);
+        Step::Done
+    }
+
+    /// Whether this is the connect of a client whose session its transport has opened.
+    pub(crate) fn is_to_be_told(&self, command: &Command) -> bool {
+        self.untold && matches!(command, Command::Connect(connect) if connect.token.is_none())
+    }
+
+    /// Answers who it is, and where.
+    pub(crate) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
+        self.untold = false;
+        let info = self.session.info().expect("it is open").clone();
+        let now = self.hub().0.runtime.now();
+        let left = self.session.ends().map(|at| at.saturating_duration_since(now.instant));
+        let expires = left.map(|left| Expiry { at: now.utc + left, left });
+        let channels: Vec<_> = self.session.channels().cloned().collect();
+        let there: Option<Vec<_>> = channels.into_iter().map(|channel| self.already_in(channel)).collect();
+        let Some(subscriptions) = there else { return self.fail() };
+        let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
+        let connected = Connected { session, name, user, expires, data: None, subscriptions };
+        self.answer(id, Answer::Connected(connected));
+    }
+
+    pub(crate) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
+        let Pending { id, announced, asked, times, .. } = pending;
+        let (identity, mut wishes) = opened;
+        if let Err(refusal) = self.may_be_called(&identity.name) {
+            return self.turn_away(id, refusal);
+        }
+        let (hub, opening) = (self.seat.hub().clone(), self.opening.take().expect("it opens"));
+        let most = hub.0.limits.user_sessions;
+        let orders = match hub.0.users.add(&identity.user, &self.outbox, &opening, most) {
+            Ok(orders) => orders,
+            Err(NotIn::Full) => {
+                let refusal = Refusal::limit_exceeded(format!("a user has at most {most} sessions"));
+                self.answer(id, Answer::Error(refusal));
+                return Step::End(Close::TOO_MANY_SESSIONS);
+            }
+            Err(NotIn::Disconnected(close)) => return Step::End(close),
+            Err(NotIn::Forgotten) => return self.ask_to_open_again(id, announced, asked, times),
+        };
+        let orders = settle(&mut wishes, orders);
+        let (expires, until) = self.until(identity.expires).unzip();
+        let data = identity.welcome.clone();
+        let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
+        hub.0.metrics.opened.add(1);
+        trace::opened(&info);
+        let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
+        let whose = Whose::of(&info, self.seat.peer());
+        self.session.open(info, until);
+        let record = whose.map(|whose| hub.remembered(&whose)).unwrap_or_default();
+        self.session.go_on_from_user(record);
+        let put_in =
+            wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
+        let subscriptions: Vec<_> = put_in.collect();
+        if announced {
+            let connected = Connected { session, name, user, expires, data, subscriptions };
+            self.answer(id, Answer::Connected(connected));
+        } else {
+            subscriptions.into_iter().for_each(|one| self.answer(None, Answer::Subscribed(one)));
+        }
+        orders.into_iter().for_each(|order| self.carry_out_order(order));
+        Step::Done
+    }
+
+    /// The session may not come in.
+    pub(crate) fn turn_away(&mut self, id: Option<RequestId>, refusal: Refusal) -> Step {
+        let close = match refusal.code {
+            101 => Close::INVALID_TOKEN,
+            109 => Close::EXPIRED,
+            _ => Close::PERMISSION_DENIED,
+        };
+        self.opening = None;
+        self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End)
+    }
+
+    fn may_be_called(&self, name: &SenderName) -> Result<(), Refusal> {
+        let free = !name.is_taken_for(&self.hub().0.name);
+        free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
+    }
+
+    /// Too much was done to users meanwhile to know what was done to this one.
+    fn ask_to_open_again(
+        &mut self,
+        id: Option<RequestId>,
+        announced: bool,
+        asked: Option<Asked>,
+        times: u8,
+    ) -> Step {
+        self.hub().0.metrics.cut_short("opening");
+        match asked.map(|asked| asked.command) {
+            Some(Command::Connect(connect)) if times < AGAIN => {
+                self.ask_to_open(id, announced, connect, times + 1);
+                Step::Done
+            }
+            _ => Step::End(Close::SERVER_ERROR),
+        }
+    }
+
+    /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
+    pub(crate) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Opened> {
+        let (hub, session) = (self.hub().clone(), self.seat.id());
+        Box::pin(async move {
+            let mut identity = hook.await?;
+            let who = Arc::new(SessionInfo::of(session, identity.clone()));
+            let mut wishes = Vec::new();
+            for mut wish in std::mem::take(&mut identity.subscriptions) {
+                let was = since.iter().find(|(channel, _)| *channel == wish.channel);
+                let was = was.filter(|_| wish.since.is_none()).map(|(_, since)| *since);
+                let mut reading = Reading::all(hub.0.limits.answer_entries);
+                if let Some(since) = was {
+                    let asked = missed(&wish.channel, since, reading.most);
+                    let answer = hub.0.endpoint.clone().history(who.clone(), asked.clone(), true).await;
+                    reading = Reading::of(&asked, answer);
+                    wish.since = was.filter(|_| !reading.denied);
+                }
+                let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
+                let entry = hub.enter(wish.channel.clone(), kept).await;
+                wishes.push((wish, entry, reading));
+            }
+            Ok((identity, wishes))
+        })
+    }
+
+    /// Rights that are gone go before the answer. Where it has joined meanwhile, the endpoint is asked first whether it may stay.
+    pub(crate) fn refreshed(&mut self, id: Option<RequestId>, times: u8, refreshed: Refreshed) {
+        let before = self.session.info().expect("only an open session is refreshed");
+        let (identity, verdicts) = &refreshed;
+        let refusal = match self.may_be_called(&identity.name) {
+            _ if before.user != identity.user => {
+                Some(Refusal::unauthorized("that is the token of another user"))
+            }
+            named => named.err(),
+        };
+        if let Some(refusal) = refusal {
+            return self.answer(id, Answer::Error(refusal));
+        }
+        let is_asked = |stay| verdicts.iter().any(|(_, asked, _)| *asked == stay);
+        let new: Vec<_> = self.session.stays().filter(|(_, stay)| !is_asked(*stay)).collect();
+        let new: Vec<_> = new.into_iter().map(|(channel, stay)| (channel.clone(), stay)).collect();
+        if !new.is_empty() {
+            return self.ask_to_stay(id, times, refreshed, new);
+        }
+        let (identity, verdicts) = refreshed;
+        let (expires, until) = self.until(identity.expires).unzip();
+        self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
+        let info = self.session.info().expect("it was just set").clone();
+        self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
+        for (channel, stay, verdict) in verdicts {
+            if let Err(why) = verdict
+                && self.session.stay(&channel) == Some(stay)
+            {
+                self.remove(channel, why);
+            }
+        }
+        self.answer(id, Answer::Refreshed { expires });
+    }
+
+    /// It goes by this name from now on, in presence too; its user stays the same. Whoever asked without waiting for an answer gets none.
+    pub(crate) fn renamed(&mut self, id: Option<RequestId>, name: Result<SenderName, Refusal>) {
+        let named = name.and_then(|name| self.may_be_called(&name).map(|()| name));
+        match (named, id) {
+            (Ok(name), id) => {
+                let info = Arc::new(SessionInfo { name, ..self.who().clone() });
+                self.session.refresh(info.clone(), self.session.ends());
+                self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
+                if id.is_some() {
+                    self.tell_who_it_is(id);
+                }
+            }
+            (Err(refusal), Some(id)) => self.answer(Some(id), Answer::Error(refusal)),
+            (Err(_), None) => {}
+        }
+    }
+
+    fn who(&self) -> &SessionInfo {
+        self.session.info().expect("only an open session has a name")
+    }
+
+    fn ask_to_stay(
+        &mut self,
+        id: Option<RequestId>,
+        times: u8,
+        refreshed: Refreshed,
+        stays: Vec<(ChannelId, Stay)>,
+    ) {
+        if times == AGAIN {
+            let refusal = Refusal::not_available("the session came and went too often meanwhile");
+            return self.answer(id, Answer::Error(refusal));
+        }
+        let hook = self.hub().0.endpoint.clone().stay(self.seat.id(), refreshed, stays);
+        let (asking, times) = (Asking::Refresh(Guarded::new(hook)), times + 1);
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times }));
+    }
+
+    /// It stays in a channel for longer.
+    pub(crate) fn subscription_refreshed(
+        &mut self,
+        id: Option<RequestId>,
+        channel: ChannelId,
+        expires: Option<DateTime<Utc>>,
+    ) {
+        if !self.session.is_in(&channel) {
+            let refusal = Refusal::permission_denied(format!("the session is not in {channel:?}"));
+            return self.answer(id, Answer::Error(refusal));
+        }
+        let expires = self.stay_until(&channel, expires);
+        self.answer(id, Answer::SubscriptionRefreshed { channel, expires });
+    }
+
+    /// It leaves a channel then.
+    pub(crate) fn stay_until(
+        &mut self,
+        channel: &ChannelId,
+        expires: Option<DateTime<Utc>>,
+    ) -> Option<Expiry> {
+        let (expires, until) = self.until(expires).unzip();
+        self.session.leave_at(channel, until);
+        expires
+    }
+
+    /// When that is, also by the clock that timers go by; none if that is never.
+    fn until(&self, expires: Option<DateTime<Utc>>) -> Option<(Expiry, Instant)> {
+        let (at, now) = (expires?, self.hub().0.runtime.now());
+        let left = (at - now.utc).to_std().unwrap_or_default();
+        Some((Expiry { at, left }, now.instant.checked_add(left)?))
+    }
+
+    /// When the session ends or leaves a channel, unless that is refreshed before.
+    pub(crate) fn expires(&self) -> Option<Instant> {
+        self.session.expires()
+    }
+
+    /// Leaves the channels in which it may be no longer. False if the session itself is over.
+    pub(crate) fn expire(&mut self) -> bool {
+        let now = self.hub().0.runtime.now().instant;
+        if self.session.is_expired(now) {
+            return false;
+        }
+        self.outbox.cork();
+        while let Some(channel) = self.session.next_to_leave(now) {
+            self.remove(channel, Refusal::expired("what allowed it has expired"));
+        }
+        self.outbox.uncork();
+        true
+    }
+}
+
+/// What of the orders that came while the session opened is still to be carried out: where it was taken out, it is not put in first.
+fn settle(wishes: &mut Vec<(Subscribe, Entry, Reading)>, orders: Vec<Order>) -> Vec<Order> {
+    let mut left: Vec<Order> = Vec::new();
+    for order in orders {
+        match order {
+            Order::Unsubscribe(channel, _) => {
+                wishes.retain(|(wish, ..)| wish.channel != channel);
+                left.retain(|order| !matches!(order, Order::Subscribe(wish) if wish.channel == channel));
+            }
+            order => left.push(order),
+        }
+    }
+    left
+}

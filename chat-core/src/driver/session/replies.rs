@@ -1,0 +1,183 @@
+//! What a session hears and says, in the words of its protocol.
+
+use std::time::Instant;
+
+use crate::driver::caught::{Panicked, caught};
+use crate::driver::outbox::control::Manner;
+use crate::driver::session::hooks::{Asking, Pending};
+use crate::driver::session::{Dialog, Step};
+use crate::driver::trace;
+use crate::machine::Burst;
+use crate::model::{
+    Answer, BadRequest, Batch, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId,
+};
+use crate::port::Cost;
+
+impl Dialog {
+    /// Takes in a message of the peer.
+    pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
+        let mut requests = Vec::new();
+        caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
+        let (now, limits) = (self.hub().0.runtime.now().instant, &self.seat.hub().0.limits);
+        (0..requests.len().max(1)).for_each(|_| self.session.count_request(limits, now));
+        let mut burst = Burst::of(limits);
+        for request in requests {
+            if !burst.has_room_for(&request) {
+                let id = request.map_or_else(|bad| bad.id, |request| request.id);
+                let refusal =
+                    Refusal::too_many_requests("one message has more requests than may come at once");
+                self.answer(id, Answer::Error(refusal));
+                return Err(Close::TOO_MANY_REQUESTS);
+            }
+            match request {
+                Ok(request) => self.queue(request),
+                Err(bad) => self.hear_bad(bad)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
+    pub(crate) fn unread_until(&self) -> Option<Instant> {
+        let hub = &self.seat.hub().0;
+        self.session.unread_until(&hub.limits, hub.runtime.now().instant)
+    }
+
+    /// Takes in a ping of the peer's transport.
+    pub(crate) fn hear_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
+        self.hear_control()?;
+        self.control(Kind::Pong, payload);
+        Ok(())
+    }
+
+    /// Counts a control frame of the peer.
+    pub(crate) fn hear_control(&mut self) -> Result<(), Close> {
+        let now = self.hub().0.runtime.now().instant;
+        self.session.count_control(&self.seat.hub().0.limits, now)
+    }
+
+    /// Answers a bad request, and counts it.
+    pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
+        self.hub().0.metrics.bad_requests.add(1);
+        let usual = bad.close.map_or(Cost::Strike, Cost::End);
+        self.refuse(bad.id, bad.refusal, usual).map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn answer(&mut self, id: Option<RequestId>, answer: Answer) {
+        match answer {
+            Answer::Error(refusal) => {
+                if let Some(close) = self.refuse(id, refusal, Cost::Nothing) {
+                    self.outbox.condemn(close, Manner::Graceful);
+                }
+            }
+            answer => {
+                if answer.is_clamped() {
+                    self.hub().0.metrics.cut_short("answer");
+                }
+                self.say(&Reply { id, answer });
+            }
+        }
+    }
+
+    /// Answers a refusal. How the session ends by it, if it does.
+    pub(crate) fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
+        self.hub().0.metrics.refused(&refusal);
+        let code = refusal.code;
+        let reply = Reply { id, answer: Answer::Error(refusal) };
+        self.say(&reply);
+        let cost = caught(|| self.talk.cost(&reply, usual.clone())).unwrap_or(Cost::End(Close::SERVER_ERROR));
+        if cost != usual {
+            trace::refused(self.seat.id(), code, &cost);
+        }
+        match cost {
+            Cost::Nothing => None,
+            Cost::Strike => self.session.strike(&self.seat.hub().0.limits),
+            Cost::End(close) => Some(close),
+        }
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        self.told = 0;
+        let said = self.outbox.encoding.reply(&mut *self.talk, reply);
+        self.put(said);
+        let mut requests = Vec::new();
+        match caught(|| self.talk.follow_up(&mut requests)) {
+            Ok(()) => requests.into_iter().for_each(|request| self.queue(request)),
+            Err(Panicked) => self.fail(),
+        }
+    }
+
+    /// Queues what the protocol said. False if it had nothing to say.
+    fn put(&mut self, said: Result<Option<Batch>, Panicked>) -> bool {
+        match said {
+            Ok(said) => said.map(|batch| self.outbox.push(batch)).is_some(),
+            Err(Panicked) => {
+                self.fail();
+                false
+            }
+        }
+    }
+
+    /// Ends the session, since code that it needs has panicked.
+    pub(crate) fn fail(&self) {
+        self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
+    }
+
+    /// A hook panicked: what it was about goes wrong, and no more than that.
+    pub(crate) fn conclude_panic(&mut self, pending: Pending) -> Step {
+        match &pending.asking {
+            Asking::Open(_) | Asking::Refresh(_) | Asking::Call(_) => return Step::End(Close::SERVER_ERROR),
+            Asking::Publish(_) | Asking::Event(_) => self.fail_in_channel(&pending, failure()),
+            _ => self.answer(pending.id, failed()),
+        }
+        Step::Done
+    }
+
+    /// What the session said in a channel made the endpoint fail: it is out of that, unless it came anew meanwhile, and its other channels go on.
+    pub(crate) fn fail_in_channel(&mut self, pending: &Pending, why: Refusal) {
+        let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
+        if let Some(channel) =
+            channel.filter(|channel| self.session.is_in(channel) && !self.has_moved(pending))
+        {
+            self.remove(channel.clone(), why.clone());
+        }
+        self.answer(pending.id.clone(), Answer::Error(why));
+    }
+
+    /// A ping is answered though a hook may hold up what came before it.
+    fn queue(&mut self, request: Request) {
+        match request {
+            Request { id, command: Command::Ping } => self.answer(id, Answer::Pong),
+            request => self.inbox.push_back(request),
+        }
+    }
+
+    /// Queues the protocol's own ping. False if it has none.
+    pub(crate) fn ping(&mut self) -> bool {
+        let ping = self.outbox.encoding.ping(&mut *self.talk);
+        self.put(ping)
+    }
+
+    /// Queues a control frame.
+    pub(crate) fn control(&mut self, kind: Kind, payload: &[u8]) {
+        let frame = self.outbox.encoding.control(kind, payload);
+        self.put(frame);
+    }
+
+    /// Queues the frame that says so to the peer: the last one.
+    pub(crate) fn say_close(&mut self) {
+        let close = self.close.as_deref().expect("a session says that it closes after it drained");
+        if let Ok(Some(frame)) = self.outbox.encoding.control(Kind::Close, &close.payload()) {
+            self.outbox.push_last(frame);
+        }
+    }
+}
+
+/// What a request is answered over which a hook panicked.
+pub(crate) fn failed() -> Answer {
+    Answer::Error(failure())
+}
+
+fn failure() -> Refusal {
+    Refusal::internal("a hook of the server failed")
+}
