@@ -13,5 +13,6 @@ pub use connection::Connection;
 pub use hub::builder::HubBuilder;
 pub use hub::intake::Intake;
 pub use hub::metrics::Stats;
-pub use hub::permits::{Full, HeldSeat, Seat};
+pub use hub::permit::{HeldSeat, Seat};
+pub use hub::permits::Full;
 pub use hub::{Hub, WeakHub};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channel::{Event, Told};
+use super::event::{Event, Told};
 use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery, later};
 
 /// The newest publications of one life of a channel, without a gap up to its last.

@@ -2,7 +2,7 @@
 
 use futures::Stream;
 
-use super::{Connection, Ending, INBOX, POLL};
+use super::{Connection, INBOX, POLL};
 use crate::driver::outbox::control::Manner;
 use crate::machine::{Phase, Timer};
 use crate::model::{Close, Incoming, InputError, Kind, or_never};
@@ -21,10 +21,10 @@ where
         let stalled = self.dialog.outbox.stalled();
         if stalled != self.stalled {
             self.stalled = stalled;
-            let limits = self.dialog.hub().limits();
-            let patience = match self.ending {
-                Ending::None => or_never(limits.write_timeout),
-                _ => or_never(limits.write_timeout).min(limits.close_timeout),
+            let limits = &self.dialog.shared().limits;
+            let patience = match self.closing.is_open() {
+                true => or_never(limits.write_timeout),
+                false => or_never(limits.write_timeout).min(limits.close_timeout),
             };
             match stalled {
                 Some(_) => self.alarm.set(Timer::Write, patience),
@@ -49,7 +49,7 @@ where
 
     pub(super) fn ring(&mut self, timer: Timer) {
         let (ping, pong) = {
-            let limits = self.dialog.hub().limits();
+            let limits = &self.dialog.shared().limits;
             (or_never(limits.ping_interval), or_never(limits.pong_timeout))
         };
         match timer {
@@ -65,14 +65,14 @@ where
             Timer::Pong if self.is_unread() => self.alarm.set(Timer::Pong, pong),
             Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
             Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
-                match self.ending {
-                    Ending::None => self.end(Close::SLOW, Manner::AtOnce),
-                    _ => self.lose(),
+                match self.closing.is_open() {
+                    true => self.end(Close::SLOW, Manner::AtOnce),
+                    false => self.lose(),
                 }
             }
             Timer::Write => self.stalled = None,
             Timer::Close => {
-                self.dialog.hub().0.metrics.cut_short("close");
+                self.dialog.shared().metrics.cut_short("close");
                 self.lose();
             }
             Timer::Read => self.farewell = self.farewell.max(POLL),

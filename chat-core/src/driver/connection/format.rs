@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::driver::caught::{Panicked, caught};
-use crate::driver::hub::permits::Seat;
+use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::encoding::Encoding;
 use crate::model::{BadRequest, Limits, Message, Publication, Reply, Request, SessionId};
 use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Talk, Unframed};
@@ -24,12 +24,12 @@ impl Manners {
     }
 
     fn ask(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
-        let hub = seat.hub();
+        let shared = seat.shared();
         let answers = Answers { pings: framing.answers_pings(), closes: framing.answers_closes() };
-        let (talk, greeting) = (protocol.talk(seat.id(), hub.limits()), protocol.greeting());
+        let (talk, greeting) = (protocol.talk(seat.id(), &shared.limits), protocol.greeting());
         let encoding = match talk.voice() {
             Some(voice) => Encoding::of(voice, framing),
-            None => hub.0.encodings.intern(protocol, framing),
+            None => shared.encodings.intern(protocol, framing),
         };
         Self { talk, encoding, greeting, answers, broken: false }
     }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{Sink, Stream};
@@ -16,12 +16,13 @@ use futures::{Sink, Stream};
 use self::format::Manners;
 use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
-use crate::driver::hub::permits::Seat;
+use crate::driver::hub::memory::relieve;
+use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Summons};
 use crate::driver::outbox::outlet::{Bytes, Frames, Outlet};
 use crate::driver::session::{Dialog, Step};
-use crate::machine::{Timer, Turn};
+use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
 
@@ -33,9 +34,7 @@ pub struct Connection<I> {
     input: I,
     output: Box<dyn Outlet>,
     alarm: Alarm,
-    ending: Ending,
-    /// What the peer has said of its end.
-    peer: Peer,
+    closing: Closing,
     /// What the transport had not taken when it was last seen to stand still.
     stalled: Option<NonZeroU64>,
     answers: Answers,
@@ -43,33 +42,6 @@ pub struct Connection<I> {
     held: bool,
     /// Bytes that may still be read to hear that the peer closes.
     farewell: usize,
-}
-
-/// How far the end of the session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// Not begun.
-    None,
-    /// What is queued goes first.
-    Flushing,
-    /// The close frame is queued.
-    Said,
-    /// All is written: the transport is being ended.
-    Finishing,
-    /// The transport's writing half is ended; the peer is waited for.
-    Lingering,
-    Over,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
-    Talks,
-    /// It broke a rule, and what it says is dropped.
-    Ignored,
-    /// It said that it closes.
-    Closed,
-    /// Nothing more can come.
-    Gone,
 }
 
 /// Bytes that a peer may have sent before it heard of the end: they are read as they come, and what comes behind them once in a [`PAUSE`].
@@ -101,7 +73,9 @@ where
 
     /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
     pub fn answered(self, answers: Answers) -> Self {
-        Self { answers, ..self }
+        let mut closing = self.closing;
+        closing.set_answers(answers.closes);
+        Self { answers, closing, ..self }
     }
 
     /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
@@ -124,13 +98,13 @@ where
         input: I,
         way: Way,
     ) -> Self {
-        let hub = seat.hub().clone();
+        let shared = seat.shared().clone();
         let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
         };
-        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, hub.0.ledger.clone()));
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.ledger.clone()));
         if seat.sit(outbox.clone()) {
             outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
         }
@@ -141,9 +115,8 @@ where
             dialog: Dialog::new(Arc::new(seat), outbox, talk),
             input,
             output,
-            alarm: Alarm::new(hub),
-            ending: Ending::None,
-            peer: Peer::Talks,
+            alarm: Alarm::new(shared),
+            closing: Closing::new(answers.closes),
             stalled: None,
             answers,
             held: false,
@@ -154,7 +127,7 @@ where
     }
 
     fn greet(&mut self, hello: Hello, greeting: Greeting) {
-        let limits = self.dialog.hub().limits();
+        let limits = &self.dialog.shared().limits;
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
@@ -177,7 +150,7 @@ where
     /// Carries out what others want of the session.
     fn answer_summons(&mut self) {
         let Summons { sentence, orders } = self.dialog.outbox.take_summons();
-        if self.ending == Ending::None && !orders.is_empty() {
+        if self.closing.is_open() && !orders.is_empty() {
             self.dialog.outbox.cork();
             orders.into_iter().for_each(|order| self.dialog.carry_out_order(order));
             self.dialog.outbox.uncork();
@@ -190,13 +163,14 @@ where
     /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
     fn poll_input(&mut self, cx: &mut Context<'_>) {
         self.dialog.outbox.cork();
-        let mut turn = Turn::new(self.dialog.hub().limits());
-        while self.ending == Ending::None && self.poll_once(cx, &mut turn).is_ready() {}
+        let mut turn = Turn::new(&self.dialog.shared().limits);
+        while self.closing.is_open() && self.poll_once(cx, &mut turn).is_ready() {}
+        self.dialog.come_in(cx);
         self.dialog.flush();
         self.dialog.catch_up();
         self.dialog.outbox.uncork();
-        self.dialog.hub().relieve();
-        if self.ending == Ending::None {
+        relieve(self.dialog.shared());
+        if self.closing.is_open() {
             self.alarm.put(Timer::Expiry, self.dialog.expires());
         }
     }
@@ -226,13 +200,13 @@ where
             return Poll::Pending;
         }
         if turn.is_spent() {
-            self.dialog.hub().0.metrics.cut_short("turn");
+            self.dialog.shared().metrics.cut_short("turn");
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         if let Some(room) = self.dialog.unread_until() {
             if !self.alarm.is_set(Timer::Read) {
-                self.dialog.hub().0.metrics.cut_short("requests");
+                self.dialog.shared().metrics.cut_short("requests");
             }
             self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
@@ -257,7 +231,7 @@ where
                     Incoming::Ping(payload) => self.dialog.hear_ping(&payload),
                     Incoming::Pong => self.dialog.hear_control(),
                     Incoming::Close(code) => {
-                        self.peer = Peer::Closed;
+                        self.closing.heard(Peer::Closed);
                         return self.end(
                             code.map_or(Close::NO_STATUS, |code| Close::new(code, "")),
                             Manner::Graceful,
@@ -266,11 +240,11 @@ where
                 }
             }
             Some(Err(InputError::Refused(close))) => {
-                self.peer = Peer::Ignored;
+                self.closing.heard(Peer::Ignored);
                 Err(close)
             }
             Some(Err(InputError::Lost)) | None => {
-                self.peer = Peer::Gone;
+                self.closing.heard(Peer::Gone);
                 return self.lose();
             }
         };
@@ -285,13 +259,13 @@ where
             self.alarm.clear_all();
             self.stalled = None;
             // One deadline for all of it, whatever the peer takes now and then.
-            let limits = self.dialog.hub().limits();
+            let limits = &self.dialog.shared().limits;
             let patience = match manner {
                 Manner::AtOnce => limits.close_timeout,
                 Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
             };
             self.alarm.set(Timer::Close, patience);
-            self.ending = Ending::Flushing;
+            self.closing.begin();
         }
     }
 
@@ -299,13 +273,13 @@ where
     fn lose(&mut self) {
         self.dialog.drain(Close::LOST, Manner::AtOnce);
         self.alarm.clear_all();
-        self.ending = Ending::Over;
+        self.closing.lose();
     }
 
     /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) {
-        let mut turn = Turn::new(self.dialog.hub().limits());
-        while matches!(self.peer, Peer::Talks | Peer::Ignored) {
+        let mut turn = Turn::new(&self.dialog.shared().limits);
+        while self.closing.listens() {
             if self.farewell == 0 {
                 self.alarm.set_at_most(Timer::Read, PAUSE);
                 return;
@@ -321,54 +295,55 @@ where
             });
             match read {
                 Poll::Pending => return,
-                Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.peer = Peer::Closed,
+                Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.closing.heard(Peer::Closed),
                 Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
-                Poll::Ready(Some(Err(InputError::Refused(_)))) => self.peer = Peer::Ignored,
-                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.peer = Peer::Gone,
+                Poll::Ready(Some(Err(InputError::Refused(_)))) => self.closing.heard(Peer::Ignored),
+                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.closing.heard(Peer::Gone),
             }
         }
     }
 
     /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut written = false;
         loop {
-            if matches!(self.ending, Ending::Finishing | Ending::Lingering)
-                && self.dialog.outbox.is_abandoned()
-            {
-                self.ending = Ending::Over;
+            if self.closing.is_written() && self.dialog.outbox.is_abandoned() {
+                self.closing.lose();
             }
-            if !matches!(self.ending, Ending::Finishing | Ending::Lingering | Ending::Over) {
-                match self.output.poll_write(cx, &self.dialog.outbox) {
-                    Poll::Ready(Ok(())) => self.written(),
+            match self.closing.next(written) {
+                Act::Write => match self.output.poll_write(cx, &self.dialog.outbox) {
+                    Poll::Ready(Ok(())) => {
+                        self.written();
+                        written = true;
+                    }
                     Poll::Ready(Err(_)) => self.lose(),
                     Poll::Pending => {
                         self.watch_write();
                         return Poll::Pending;
                     }
-                }
-            }
-            self.ending = match self.ending {
-                Ending::None => return Poll::Pending,
-                Ending::Flushing => {
-                    self.dialog.say_close();
-                    let patience = self.dialog.hub().limits().close_timeout;
-                    self.alarm.set_at_most(Timer::Close, patience);
-                    Ending::Said
-                }
-                Ending::Said if self.peer == Peer::Talks && self.answers.closes => return Poll::Pending,
-                Ending::Said => Ending::Finishing,
-                Ending::Finishing => match self.output.poll_close(cx) {
-                    Poll::Ready(()) => Ending::Lingering,
-                    Poll::Pending => return Poll::Pending,
                 },
-                // Ending the transport while the peer still writes would reset it, and the close frame be lost.
-                Ending::Lingering if self.peer == Peer::Ignored => return Poll::Pending,
-                Ending::Lingering | Ending::Over => {
-                    self.ending = Ending::Over;
+                Act::SayClose => {
+                    self.say_close();
+                    written = false;
+                }
+                Act::EndTransport => {
+                    self.closing.ending();
+                    ready!(self.output.poll_close(cx));
+                    self.closing.ended();
+                }
+                Act::Wait => return Poll::Pending,
+                Act::Over => {
+                    self.closing.lose();
                     return Poll::Ready(());
                 }
-            };
+            }
         }
+    }
+
+    fn say_close(&mut self) {
+        self.dialog.say_close();
+        self.alarm.set_at_most(Timer::Close, self.dialog.shared().limits.close_timeout);
+        self.closing.said();
     }
 }
 
@@ -387,11 +362,11 @@ where
         let this = self.get_mut();
         loop {
             this.answer_summons();
-            if this.ending == Ending::None {
+            if this.closing.is_open() {
                 this.poll_input(cx);
             }
             // Not in place of the input: the end may just have begun, and nobody would wake this task for the peer's answer.
-            if !matches!(this.ending, Ending::None | Ending::Over) {
+            if !this.closing.is_open() && !this.closing.is_over() {
                 this.poll_farewell(cx);
             }
             if this.poll_output(cx).is_ready() {
@@ -402,12 +377,12 @@ where
                 continue;
             }
             let room = this.held && !this.dialog.outbox.is_answered_enough();
-            if this.ending == Ending::None && (room || this.dialog.can_catch_up()) {
+            if this.closing.is_open() && (room || this.dialog.can_catch_up()) {
                 cx.waker().wake_by_ref();
             }
             match this.alarm.poll(cx) {
                 Poll::Ready(timer) => this.ring(timer),
-                Poll::Pending if this.ending == Ending::Over => {}
+                Poll::Pending if this.closing.is_over() => {}
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -1,33 +1,34 @@
 //! A session's one timer, set for the next of its deadlines.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::driver::hub::Hub;
+use crate::driver::hub::shared::Shared;
 use crate::machine::{Timer, Timers};
 use crate::port::Sleep;
 
 /// Deadlines, and the runtime's timer behind them: made when first needed, moved only when it would ring too late.
 pub(crate) struct Alarm {
-    hub: Hub,
+    shared: Arc<Shared>,
     timers: Timers,
     sleep: Option<Pin<Box<dyn Sleep>>>,
     armed: Option<Instant>,
 }
 
 impl Alarm {
-    pub(crate) fn new(hub: Hub) -> Self {
-        Self { hub, timers: Timers::default(), sleep: None, armed: None }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, timers: Timers::default(), sleep: None, armed: None }
     }
 
     pub(crate) fn set(&mut self, timer: Timer, after: Duration) {
-        self.timers.set(timer, self.hub.0.runtime.now().after(after));
+        self.timers.set(timer, self.shared.runtime.now().after(after));
     }
 
     /// Sets it, unless it is set to ring earlier.
     pub(crate) fn set_at_most(&mut self, timer: Timer, after: Duration) {
-        let deadline = self.hub.0.runtime.now().after(after);
+        let deadline = self.shared.runtime.now().after(after);
         self.timers.put(timer, self.timers.get(timer).into_iter().chain([deadline]).min());
     }
 
@@ -57,7 +58,7 @@ impl Alarm {
                 return Poll::Pending;
             }
             self.armed = None;
-            if let Some(timer) = self.timers.take_due(self.hub.0.runtime.now().instant) {
+            if let Some(timer) = self.timers.take_due(self.shared.runtime.now().instant) {
                 return Poll::Ready(timer);
             }
         }
@@ -70,7 +71,7 @@ impl Alarm {
         }
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(next),
-            None => self.sleep = Some(self.hub.0.runtime.sleep_until(next)),
+            None => self.sleep = Some(self.shared.runtime.sleep_until(next)),
         }
         self.armed = Some(next);
     }

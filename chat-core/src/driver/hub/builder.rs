@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::endpoint::AnyEndpoint;
+use super::shared::Shared;
+use super::store::Store;
 use crate::driver::duty::Duty;
-use crate::driver::hub::store::Archive;
-use crate::driver::hub::{Hub, Inner};
 use crate::driver::outbox::encoding::Encodings;
 use crate::driver::outbox::ledger::Ledger;
 use crate::driver::padded::Padded;
-use crate::driver::session::hooks::AnyEndpoint;
 use crate::machine::{Budget, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
@@ -70,20 +70,11 @@ impl HubBuilder {
         self
     }
 
-    /// Builds the hub, on this runtime.
-    ///
-    /// # Panics
-    /// If no hub can work with the [`Limits`], with the text of [`Limits::check`]. [`try_build`](Self::try_build) returns that instead.
-    pub fn build(self, runtime: impl Runtime) -> Hub {
-        self.try_build(runtime)
-            .unwrap_or_else(|error| panic!("no hub can be built with these limits: {error}"))
-    }
-
-    /// Builds the hub, on this runtime.
+    /// What a hub on this runtime has.
     ///
     /// # Errors
-    /// If no hub can work with the [`Limits`]: what [`Limits::check`] says.
-    pub fn try_build(self, runtime: impl Runtime) -> Result<Hub, LimitsError> {
+    /// If no hub can work with the [`Limits`].
+    pub(super) fn shared(self, runtime: impl Runtime) -> Result<Shared, LimitsError> {
         self.limits.check()?;
         let number = number();
         let seed = || runtime.random() ^ number;
@@ -95,10 +86,10 @@ impl HubBuilder {
         });
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
-        Ok(Hub(Arc::new(Inner {
+        Ok(Shared {
             shards,
             common,
-            archive: self.store.map(Archive::new),
+            store: self.store.map(Store::new),
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
@@ -111,11 +102,11 @@ impl HubBuilder {
             name: self.name,
             metrics: Padded::default(),
             encodings: Encodings::default(),
-            seats: Padded::default(),
-            users: Padded::default(),
+            permits: Padded::default(),
+            users: Arc::default(),
             records: Padded::default(),
             next_session: Padded(AtomicU64::new(1)),
-        })))
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use crate::driver::hub::Hub;
+use super::shared::Shared;
+use super::store::close::close_store;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Order};
 use crate::model::{Answer, Close, SessionId};
@@ -22,64 +23,55 @@ const TICK: Duration = Duration::from_millis(10);
 /// When clients are told to come back: at the earliest, and how much later at most.
 const COME_BACK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-impl Hub {
-    /// Lets nobody in any more, closes every session with 1001 once it has what waits for it, and returns when all are gone; at the latest
-    /// after `patience`, with the number of those that were left, whose transports are then dropped.
-    ///
-    /// The closes are spread evenly, 500 a second or over half of `patience` if that is shorter, and each is told when to come back: at
-    /// random, so that a crowd does not return as one. Those whose transport takes nothing just now are closed first; one that goes on taking
-    /// nothing is let go after [`Limits::close_timeout`](crate::Limits::close_timeout). Dropping the future closes at once who is left.
-    ///
-    /// At the end the store is [closed](Self::close_store), for which it has five seconds more.
-    pub async fn drain(&self, patience: Duration) -> usize {
-        let gone = self.0.seats.drain();
-        let end = self.0.runtime.sleep_until(self.0.runtime.now().after(patience));
-        let leaving = async {
-            let telling = std::pin::pin!(self.see_off(patience / 2));
-            // When all are gone there is nobody left to tell.
-            if let Either::Right((_, gone)) = select(std::pin::pin!(gone.recv()), telling).await {
-                let _ = gone.await;
-            }
-        };
-        select(Box::pin(leaving), end).await;
-        let left = self.0.seats.outboxes();
-        for outbox in &left {
-            outbox.abandon();
+/// As [`Hub::drain`](crate::Hub::drain).
+pub(crate) async fn drain(shared: &Arc<Shared>, patience: Duration) -> usize {
+    let gone = shared.permits.drain();
+    let end = shared.runtime.sleep_until(shared.runtime.now().after(patience));
+    let leaving = async {
+        let telling = std::pin::pin!(see_off(shared, patience / 2));
+        // When all are gone there is nobody left to tell.
+        if let Either::Right((_, gone)) = select(std::pin::pin!(gone.recv()), telling).await {
+            let _ = gone.await;
         }
-        self.close_store(CLOSE_STORE).await;
-        left.len()
+    };
+    select(Box::pin(leaving), end).await;
+    let left = shared.permits.outboxes();
+    for outbox in &left {
+        outbox.abandon();
     }
+    close_store(shared, CLOSE_STORE).await;
+    left.len()
+}
 
-    async fn see_off(&self, longest: Duration) {
-        let mut leaving = Leaving::of(self);
-        let all = leaving.sessions.len().max(1) as f64;
-        let pause = Duration::from_secs_f64(longest.as_secs_f64().min(all / PACE) / all);
-        let mut at = self.0.runtime.now().instant;
-        while leaving.see_off_next(self.0.runtime.random()) {
-            at += pause;
-            if at > self.0.runtime.now().instant + TICK {
-                self.0.runtime.sleep_until(at).await;
-            }
+async fn see_off(shared: &Arc<Shared>, longest: Duration) {
+    let mut leaving = Leaving::of(shared);
+    let all = leaving.sessions.len().max(1) as f64;
+    let pause = Duration::from_secs_f64(longest.as_secs_f64().min(all / PACE) / all);
+    let mut at = shared.runtime.now().instant;
+    while leaving.see_off_next(shared.runtime.random()) {
+        at += pause;
+        if at > shared.runtime.now().instant + TICK {
+            shared.runtime.sleep_until(at).await;
         }
     }
 }
 
 /// Sessions that have not been told yet, the first one last. Whoever is left when this is dropped is told then. It keeps none of them, nor its transport.
 struct Leaving {
-    hub: Hub,
+    shared: Arc<Shared>,
     sessions: Vec<SessionId>,
 }
 
 impl Leaving {
-    fn of(hub: &Hub) -> Self {
-        let mut all = hub.0.seats.outboxes();
+    fn of(shared: &Arc<Shared>) -> Self {
+        let mut all = shared.permits.outboxes();
         all.sort_by_key(|outbox| outbox.stalled().is_some());
-        Self { hub: hub.clone(), sessions: all.iter().map(|outbox| outbox.session).collect() }
+        Self { shared: shared.clone(), sessions: all.iter().map(|outbox| outbox.session).collect() }
     }
 
     /// The next one that is still there.
     fn pop(&mut self) -> Option<Arc<Outbox>> {
-        std::iter::from_fn(|| self.sessions.pop()).find_map(|session| self.hub.0.seats.outbox(session))
+        std::iter::from_fn(|| self.sessions.pop()).find_map(|session| self.shared.permits.outbox(session))
     }
 
     /// False if there is none left.

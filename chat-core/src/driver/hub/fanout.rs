@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::driver::hub::Hub;
+use super::memory::relieve;
+use super::shared::Shared;
 use crate::driver::outbox::encoding::Encoding;
 use crate::driver::outbox::subscription::{Delivery, Subscription};
 use crate::lock::lock;
@@ -24,13 +25,13 @@ const PIECE: usize = 16;
 const AHEAD: usize = 16;
 
 /// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
-pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
-    let mut next = Walk::begin(hub, channel);
+pub(crate) fn flush(shared: &Arc<Shared>, channel: &ChannelId) {
+    let mut next = Walk::begin(shared, channel);
     let mut left = AT_ONCE;
     while let Some(walk) = next {
         let cost = walk.fanout.subscribers.len().max(LEAST);
         if cost > left {
-            return hub.0.runtime.spawn(Box::pin(go_on_in_pieces(walk)));
+            return shared.runtime.spawn(Box::pin(go_on_in_pieces(walk)));
         }
         left -= cost;
         Round::of(&walk).deliver(usize::MAX);
@@ -39,7 +40,7 @@ pub(crate) fn flush(hub: &Hub, channel: &ChannelId) {
 }
 
 async fn go_on_in_pieces(first: Walk) {
-    let runtime = first.hub.0.runtime.clone();
+    let runtime = first.shared.runtime.clone();
     let mut next = Some(first);
     while let Some(walk) = next {
         let mut round = Round::of(&walk);
@@ -61,46 +62,56 @@ pub(crate) fn deliver_to(subscription: &Subscription, events: &[Event]) -> Deliv
 /// What a flush took out of its channel, and the role of the one who flushes it. Dropped before its end, be it by a panic or by a runtime that drops
 /// its tasks, it puts both back: who was handed the events already does not hear them twice, and the next flush takes them along.
 struct Walk {
-    hub: Hub,
+    shared: Arc<Shared>,
     channel: ChannelId,
     fanout: Fanout<Arc<Subscription>>,
     ended: bool,
 }
 
 impl Walk {
-    fn begin(hub: &Hub, channel: &ChannelId) -> Option<Self> {
-        let fanout = lock(hub.shard(channel)).flush(channel)?;
-        Some(Self { hub: hub.clone(), channel: channel.clone(), fanout, ended: false })
+    fn begin(shared: &Arc<Shared>, channel: &ChannelId) -> Option<Self> {
+        let fanout = lock(shared.shard(channel)).flush(channel)?;
+        Some(Self { shared: shared.clone(), channel: channel.clone(), fanout, ended: false })
     }
 
     /// Ends it, and begins the next if more has come.
     fn end(mut self) -> Option<Self> {
         self.ended = true;
-        let next = lock(self.hub.shard(&self.channel)).flushed(&self.channel, self.fanout.life);
-        next.map(|fanout| Self { hub: self.hub.clone(), channel: self.channel.clone(), fanout, ended: false })
+        let next = lock(self.shared.shard(&self.channel)).flushed(&self.channel, self.fanout.life);
+        next.map(|fanout| Self {
+            shared: self.shared.clone(),
+            channel: self.channel.clone(),
+            fanout,
+            ended: false,
+        })
     }
 }
 
 impl Drop for Walk {
     fn drop(&mut self) {
         if !self.ended {
-            lock(self.hub.shard(&self.channel)).give_back(&self.channel, &self.fanout);
+            lock(self.shared.shard(&self.channel)).give_back(&self.channel, &self.fanout);
         }
     }
 }
 
 /// How far a walk over the subscribers has come.
 struct Round<'a> {
-    hub: &'a Hub,
+    shared: &'a Shared,
     fanout: &'a Fanout<Arc<Subscription>>,
-    shared: Shared<'a>,
+    batches: Batches<'a>,
     /// How many subscribers are done.
     done: usize,
 }
 
 impl<'a> Round<'a> {
     fn of(walk: &'a Walk) -> Self {
-        Self { hub: &walk.hub, fanout: &walk.fanout, shared: Shared::of(&walk.fanout.events), done: 0 }
+        Self {
+            shared: &walk.shared,
+            fanout: &walk.fanout,
+            batches: Batches::of(&walk.fanout.events),
+            done: 0,
+        }
     }
 
     /// Hands the events to at most so many more; true if there are others still.
@@ -117,7 +128,7 @@ impl<'a> Round<'a> {
                 {
                     deliver_to(subscription, events)
                 } else {
-                    subscription.deliver(self.shared.batch(subscription))
+                    subscription.deliver(self.batches.batch(subscription))
                 };
                 sum.taken += delivery.taken;
                 sum.dropped += delivery.dropped;
@@ -125,21 +136,21 @@ impl<'a> Round<'a> {
             }
         }
         self.done += piece.len();
-        self.hub.0.metrics.delivered(sum);
-        self.hub.relieve();
+        self.shared.metrics.delivered(sum);
+        relieve(self.shared);
         piece.len() < rest.len()
     }
 }
 
 /// The batches of one walk, one per encoding, each made for the first who needs it. Who observes gets another only if somebody came or went.
-struct Shared<'a> {
+struct Batches<'a> {
     events: &'a [Event],
     /// Somebody came or went.
     presence: bool,
     batches: Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> Batches<'a> {
     fn of(events: &'a [Event]) -> Self {
         Self { events, presence: events.iter().any(Event::is_presence), batches: Vec::new() }
     }

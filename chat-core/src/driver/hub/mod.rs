@@ -1,85 +1,77 @@
-//! The handle that users hold.
+//! A hub: its channels, its sessions, and the handle that users hold.
 
 pub(crate) mod admission;
 pub(crate) mod builder;
-pub(crate) mod deferred;
-pub(crate) mod drain;
-pub(crate) mod entry;
+mod drain;
+pub(crate) mod endpoint;
 pub(crate) mod fanout;
 pub(crate) mod history;
 pub(crate) mod intake;
+mod intakes;
+pub(crate) mod joining;
+pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod permit;
 pub(crate) mod permits;
-pub(crate) mod placing;
+pub(crate) mod place;
 pub(crate) mod presence;
+mod publish;
+pub(crate) mod read_mark;
+pub(crate) mod shared;
+mod stats;
 pub(crate) mod store;
-pub(crate) mod sweep;
+mod sweep;
 pub(crate) mod users;
-pub(crate) mod writer;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use futures::channel::oneshot;
-
-use crate::driver::caught::{Panicked, caught};
-use crate::driver::duty::Duty;
-use crate::driver::hub::builder::HubBuilder;
-use crate::driver::hub::entry::Entry;
-use crate::driver::hub::intake::Intakes;
-use crate::driver::hub::metrics::{Metrics, Stats};
-use crate::driver::hub::permits::{Full, Seat, Seats};
-use crate::driver::hub::placing::Waits;
-use crate::driver::hub::store::Archive;
-use crate::driver::hub::users::Users;
-use crate::driver::hub::writer::not_stored;
+use self::builder::HubBuilder;
+use self::intake::Intake;
+use self::metrics::Stats;
+use self::permit::Seat;
+use self::permits::Full;
+use self::shared::Shared;
+use self::users::Act;
 use crate::driver::outbox::control::{Manner, Order};
-use crate::driver::outbox::encoding::Encodings;
-use crate::driver::outbox::ledger::Ledger;
-use crate::driver::outbox::subscription::Subscription;
-use crate::driver::padded::Padded;
-use crate::driver::session::hooks::AnyEndpoint;
-use crate::driver::trace;
-use crate::lock::lock;
-use crate::machine::{Common, Incarnation, Joined, Joining, Record, Records, Shard, Whose};
 use crate::model::{
-    ChannelId, ChannelOptions, Close, Epoch, Limits, NameError, Offset, Payload, Publish, Published, Refusal,
-    SenderName, SessionId, Subscribe,
+    Answer, ChannelId, Close, HistoryPage, HistoryRequest, Limits, LimitsError, NameError, Offset, Payload,
+    PresencePage, Publish, Published, Refusal, SessionId, Subscribe, UserId,
 };
 use crate::port::{Endpoint, Runtime};
 
 /// All sessions and channels of a server. Cheap to clone; the clones are one hub.
 #[derive(Clone)]
-pub struct Hub(pub(crate) Arc<Inner>);
+pub struct Hub(Arc<Shared>);
 
 /// A [`Hub`] that does not keep it alive: for endpoints that publish by themselves.
 #[derive(Clone)]
-pub struct WeakHub(Weak<Inner>);
+pub struct WeakHub(Weak<Shared>);
 
-/// Some of the channels, as the hub keeps them.
-pub(crate) type HubShard = Mutex<Shard<Arc<Subscription>>>;
+impl HubBuilder {
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Panics
+    /// If no hub can work with the [`Limits`], with the text of [`Limits::check`]. [`try_build`](Self::try_build) returns that instead.
+    pub fn build(self, runtime: impl Runtime) -> Hub {
+        self.try_build(runtime)
+            .unwrap_or_else(|error| panic!("no hub can be built with these limits: {error}"))
+    }
 
-pub(crate) struct Inner {
-    pub(crate) shards: Box<[Padded<HubShard>]>,
-    pub(crate) common: Arc<Common>,
-    pub(crate) archive: Option<Archive>,
-    pub(crate) shard_key: u64,
-    pub(crate) endpoint: Arc<dyn AnyEndpoint>,
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) limits: Limits,
-    pub(crate) channel: ChannelOptions,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) intakes: Padded<Intakes>,
-    pub(crate) sweeping: Duty,
-    pub(crate) telling: Duty,
-    pub(crate) name: SenderName,
-    pub(crate) metrics: Padded<Metrics>,
-    pub(crate) encodings: Encodings,
-    pub(crate) seats: Padded<Seats>,
-    pub(crate) users: Padded<Users>,
-    pub(crate) records: Padded<Mutex<Records>>,
-    pub(crate) next_session: Padded<AtomicU64>,
+    /// Builds the hub, on this runtime.
+    ///
+    /// # Errors
+    /// If no hub can work with the [`Limits`]: what [`Limits::check`] says.
+    pub fn try_build(self, runtime: impl Runtime) -> Result<Hub, LimitsError> {
+        self.shared(runtime).map(|shared| Hub(Arc::new(shared)))
+    }
+}
+
+impl Seat {
+    /// The hub it is in.
+    pub fn hub(&self) -> Hub {
+        Hub(self.shared().clone())
+    }
 }
 
 impl Hub {
@@ -110,28 +102,12 @@ impl Hub {
     /// A channel that is stored and that nobody is in may have to be taken up from the store first. Then this returns the offset 0, and the publication
     /// follows; at most 1,024 may wait for that, more are dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
-        self.publish_into(publish, &mut Dirty::new(self))
+        publish::publish(&self.0, publish)
     }
 
     /// As [`publish_with`](Self::publish_with), for many: those of one channel reach each subscriber together, in one write and not in one for each.
     pub fn publish_all(&self, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
-        let mut dirty = Dirty::new(self);
-        all.into_iter().map(|publish| self.publish_into(publish, &mut dirty)).collect()
-    }
-
-    fn publish_into(&self, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
-        let options = self.0.endpoint.channel(&publish.channel, self.0.channel);
-        let Some(entry) = self.enter_next(&publish.channel, options) else {
-            let epoch = lock(self.shard(&publish.channel)).next_epoch();
-            self.defer(publish, options, None);
-            return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
-        };
-        let channel = publish.channel.clone();
-        let appended = self.append_own(publish, entry, false);
-        if appended.flush {
-            dirty.channels.push(channel);
-        }
-        appended.published
+        publish::publish_all(&self.0, all)
     }
 
     /// As [`publish_with`](Self::publish_with), but restores a stored channel first, so that the place is the real one, and where the channel is durable
@@ -140,29 +116,43 @@ impl Hub {
     /// # Errors
     /// 100: it is not stored; under the same [key](Publish::key) it may be tried again.
     pub async fn publish_stored(&self, publish: Publish) -> Result<Published, Refusal> {
-        let channel = publish.channel.clone();
-        let options = self.0.endpoint.channel(&channel, self.0.channel);
-        let appended = match self.enter_next(&channel, options) {
-            Some(entry) => {
-                let appended = self.append_own(publish, entry, true);
-                if appended.flush {
-                    fanout::flush(self, &channel);
-                }
-                appended
-            }
-            None => {
-                let (tell, told) = oneshot::channel();
-                self.defer(publish, options, Some(tell));
-                told.await
-                    .map_err(|_| Refusal::internal("it was not published, since the store was given up"))?
-            }
-        };
-        match appended.stored {
-            Waits::No => {}
-            Waits::Never => return Err(not_stored()),
-            Waits::For(stored) => self.arrival(stored).await?,
-        }
-        Ok(appended.published)
+        publish::publish_stored(&self.0, publish).await
+    }
+
+    /// What the channel kept of what is asked for; none if there is no such channel.
+    ///
+    /// At most [`Limits::answer_entries`](crate::Limits::answer_entries) publications, and about a quarter of
+    /// [`Limits::outbox_bytes`](crate::Limits::outbox_bytes), but one in any case if there is one. Only what the log holds:
+    /// [`read_history`](Self::read_history) asks the store too.
+    pub fn history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        history::look_at_log(&self.0, request).map(|(page, _)| page)
+    }
+
+    /// As [`try_read_history`](Self::try_read_history), and none as well if the store cannot be read.
+    pub async fn read_history(&self, request: &HistoryRequest) -> Option<HistoryPage> {
+        self.try_read_history(request).await.ok().flatten()
+    }
+
+    /// As [`history`](Self::history), and what is older than the log from the store, if the channel is stored; none if it is neither here nor there. If the
+    /// store fails for what is older than the log, what the log holds.
+    ///
+    /// # Errors
+    /// 100: the channel is not here, and the store failed, or did not answer within [`Limits::store_timeout`](crate::Limits::store_timeout): whether there is
+    /// such a channel is not known.
+    pub async fn try_read_history(&self, request: &HistoryRequest) -> Result<Option<HistoryPage>, Refusal> {
+        history::read_history(&self.0, request, self.0.options(&request.channel)).await
+    }
+
+    /// Drops what is stored of a channel before this place, if there is a store. False if the store failed.
+    pub async fn trim(&self, channel: &ChannelId, before: Offset) -> bool {
+        store::timely::trim(&self.0, channel, before).await
+    }
+
+    /// Who is in a channel: nobody, if there is no such channel; none if it does not know
+    /// ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
+    pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
+        let options = || self.0.options(channel);
+        presence::present(&self.0, channel, false).or_else(|| presence::nobody(&self.0, channel, options()))
     }
 
     /// A place for one more session, taken before it is there so that a full server says so at the door.
@@ -170,8 +160,12 @@ impl Hub {
     /// # Errors
     /// If there are [`Limits::sessions`] already, or the hub drains.
     pub fn seat(&self) -> Result<Seat, Full> {
-        let id = SessionId(self.0.next_session.fetch_add(1, Ordering::Relaxed));
-        Seat::take(self.clone(), id).inspect_err(|_| self.0.metrics.turned_away.add(1))
+        Seat::take(&self.0)
+    }
+
+    /// Returns a count of what is held for a request that is no session's own, such as one with a body.
+    pub fn intake(&self) -> Intake {
+        Intake::new(self.0.clone(), None)
     }
 
     /// Counts a client that an adapter turned away at the door, with this HTTP status.
@@ -186,44 +180,90 @@ impl Hub {
 
     /// Closes a session, which gets first what waits for it. False if there is none of this number.
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
-        let outbox = self.0.seats.outbox(session);
+        let outbox = self.0.permits.outbox(session);
         outbox.map(|outbox| outbox.condemn(close, Manner::Graceful)).is_some()
     }
 
     /// Takes one session out of a channel and tells it why, as [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. False if there is
     /// none of this number.
     pub fn unsubscribe(&self, session: SessionId, channel: &ChannelId, why: &Refusal) -> bool {
-        let outbox = self.0.seats.outbox(session);
+        let outbox = self.0.permits.outbox(session);
         outbox.map(|outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone()))).is_some()
     }
 
     /// Puts one session into a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a user's. False if there is none of this number.
     pub fn subscribe(&self, session: SessionId, wish: &Subscribe) -> bool {
-        let outbox = self.0.seats.outbox(session);
+        let outbox = self.0.permits.outbox(session);
         outbox.map(|outbox| outbox.order(Order::Subscribe(wish.clone()))).is_some()
+    }
+
+    /// How many users have an open session.
+    pub fn users(&self) -> usize {
+        self.0.users.count()
+    }
+
+    /// The open sessions of a user.
+    pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
+        self.0.users.of(user).iter().map(|outbox| outbox.session).collect()
+    }
+
+    /// Closes all sessions of a user, each of which gets first what waits for it. One that is just opening does not come in. Returns how many are open.
+    pub fn disconnect_user(&self, user: &UserId, close: &Close) -> usize {
+        self.0.users.act(user, || Act::Disconnect(close.clone()))
+    }
+
+    /// Takes all sessions of a user out of a channel, and tells them why. One that is asking to join it is refused, and one that is still to be put into it
+    /// is not. Returns how many are open.
+    ///
+    /// After 103 (permission denied) clients stay out; after 100 (internal), 110 (expired) or 112 (unrecoverable position) those come back whose
+    /// protocols know how. Carried out by each session's own task, in its next turn, and by each that is just opening and turns out to be the user's.
+    pub fn unsubscribe_user(&self, user: &UserId, channel: &ChannelId, why: &Refusal) -> usize {
+        self.0.users.act(user, || Act::Unsubscribe(channel.clone(), why.clone()))
+    }
+
+    /// Puts those sessions of a user into a channel that are not in it, and tells them so. The endpoint is not asked; the bound on a session's channels
+    /// holds. Returns how many are open.
+    ///
+    /// Carried out by each session's own task, in its next turn, or once the channel is taken up from the store; and by each that is just opening and turns
+    /// out to be the user's. If the session leaves the channel, or is taken out of it, before that, it is not put in.
+    pub fn subscribe_user(&self, user: &UserId, wish: &Subscribe) -> usize {
+        self.0.users.act(user, || Act::Subscribe(wish.clone()))
+    }
+
+    /// Says something to all open sessions of a user alone. Carried out by each session's own task, in its next turn; one for which too much waits is closed
+    /// with 3008. Returns how many are open.
+    pub fn send_to_user(&self, user: &UserId, data: &Payload) -> usize {
+        let sessions = self.0.users.of(user);
+        sessions.iter().for_each(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone()))));
+        sessions.len()
+    }
+
+    /// Lets nobody in any more, closes every session with 1001 once it has what waits for it, and returns when all are gone; at the latest
+    /// after `patience`, with the number of those that were left, whose transports are then dropped.
+    ///
+    /// The closes are spread evenly, 500 a second or over half of `patience` if that is shorter, and each is told when to come back: at
+    /// random, so that a crowd does not return as one. Those whose transport takes nothing just now are closed first; one that goes on taking
+    /// nothing is let go after [`Limits::close_timeout`](crate::Limits::close_timeout). Dropping the future closes at once who is left.
+    ///
+    /// At the end the store is [closed](Self::close_store), for which it has five seconds more.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        drain::drain(&self.0, patience).await
+    }
+
+    /// Waits until all that was published is stored, and closes the store in order, so that channels go on in their epochs after the next start. To be
+    /// called when nobody publishes any more; [`drain`](Self::drain) does.
+    ///
+    /// If that does not come to an end within `patience`, what is not stored by then is counted in [`Stats::unstored`](crate::Stats::unstored), and its
+    /// publishers are told. Dropping the future loses nothing: the hub goes on storing.
+    ///
+    /// True if there is no store, or all that this hub ever published to stored channels is stored, and the store is closed.
+    pub async fn close_store(&self, patience: Duration) -> bool {
+        store::close::close_store(&self.0, patience).await
     }
 
     /// What there is and what was counted. Looks at every session: for a scrape, not for every message.
     pub fn stats(&self) -> Stats {
-        let outboxes = self.0.seats.outboxes();
-        let mut stats = Stats {
-            sessions: self.0.seats.count(),
-            history_bytes: self.0.common.histories.bytes(),
-            unstored: self.unstored(),
-            outbox_bytes: outboxes.iter().map(|outbox| outbox.load().bytes).sum(),
-            ..self.0.metrics.read()
-        };
-        for shard in &self.0.shards {
-            let shard = lock(shard);
-            stats.channels += shard.channels();
-            stats.channel_visits += shard.visits();
-        }
-        stats
-    }
-
-    fn unstored(&self) -> u64 {
-        let heard = self.0.common.incarnation.as_ref().map_or(0, Incarnation::unstored);
-        heard + self.0.metrics.undeferred.read()
+        stats::stats(&self.0)
     }
 
     /// The bounds it was built with.
@@ -240,100 +280,6 @@ impl Hub {
     pub fn downgrade(&self) -> WeakHub {
         WeakHub(Arc::downgrade(&self.0))
     }
-
-    /// How the endpoint wants a channel kept, asked in a session's own task.
-    pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
-        caught(|| self.0.endpoint.channel(channel, self.0.channel))
-    }
-
-    /// Where the channel stands, if it is there.
-    pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
-        lock(self.shard(channel)).place(channel)
-    }
-
-    pub(crate) fn join(
-        &self,
-        entry: &Entry,
-        joining: Joining,
-        subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
-    ) -> Joined {
-        self.0.metrics.joined.add(1);
-        let channel = &entry.channel;
-        trace::joined(joining.who.id, channel);
-        let mut shard = lock(self.shard(channel));
-        let joined = shard.subscribe(channel, joining, subscription);
-        let (tells, stranded) = (shard.next_telling().is_some(), shard.take_stranded(channel));
-        drop(shard);
-        if stranded {
-            fanout::flush(self, channel);
-        }
-        if tells {
-            self.tell_later();
-        }
-        joined
-    }
-
-    /// Takes the session out of the channel. It still gets what was published there before; after that nothing.
-    pub(crate) fn leave(&self, channel: &ChannelId, session: SessionId) {
-        let now = self.0.runtime.now().instant;
-        let (left, rests, tells) = {
-            let mut shard = lock(self.shard(channel));
-            let left = shard.unsubscribe(channel, session, now);
-            (left, shard.next_deadline().is_some(), shard.next_telling().is_some())
-        };
-        if rests {
-            self.sweep_later();
-        }
-        if tells {
-            self.tell_later();
-        }
-        let Some(left) = left else { return };
-        self.0.metrics.left.add(1);
-        trace::left(session, channel);
-        if !left.undelivered.is_empty() {
-            let delivery = fanout::deliver_to(&left.subscriber, &left.undelivered);
-            self.0.metrics.delivered(delivery);
-        }
-        left.subscriber.end();
-    }
-
-    /// What is remembered of those who were here before.
-    pub(crate) fn remembered(&self, whose: &Whose) -> Record {
-        lock(&self.0.records).of(whose, self.0.runtime.now().instant)
-    }
-
-    /// Remembers what a session did, if that counts for the next one.
-    pub(crate) fn remember(&self, whose: Whose, did: Record) {
-        let now = self.0.runtime.now().instant;
-        if did.until(now).is_some() && lock(&self.0.records).add(whose, did, self.0.limits.records, now) {
-            self.0.metrics.cut_short("record");
-        }
-    }
-
-    pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {
-        let mut hasher = DefaultHasher::new();
-        self.0.shard_key.hash(&mut hasher);
-        channel.hash(&mut hasher);
-        &self.0.shards[hasher.finish() as usize % self.0.shards.len()]
-    }
-}
-
-/// Channels that were published to. They are flushed whatever happens: nobody else would do it.
-struct Dirty<'a> {
-    hub: &'a Hub,
-    channels: Vec<ChannelId>,
-}
-
-impl<'a> Dirty<'a> {
-    fn new(hub: &'a Hub) -> Self {
-        Self { hub, channels: Vec::new() }
-    }
-}
-
-impl Drop for Dirty<'_> {
-    fn drop(&mut self) {
-        self.channels.iter().for_each(|channel| fanout::flush(self.hub, channel));
-    }
 }
 
 impl WeakHub {
@@ -345,6 +291,6 @@ impl WeakHub {
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("sessions", &self.0.seats.count()).finish_non_exhaustive()
+        f.debug_struct("Hub").field("sessions", &self.0.permits.count()).finish_non_exhaustive()
     }
 }

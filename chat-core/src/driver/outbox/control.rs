@@ -1,6 +1,5 @@
 //! What others want of a session: that it ends, or that it joins or leaves a channel.
 
-use crate::driver::hub::entry::Entry;
 use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
 
 /// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
@@ -24,8 +23,6 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
-    /// The same, once the channel is restored, and the number under which that was waited for.
-    Enter(Subscribe, Entry, u64),
     Unsubscribe(ChannelId, Refusal),
     /// Says something to its client that was not asked for.
     Tell(Answer),

@@ -196,6 +196,53 @@ impl Outbox {
         Load { frames: answers.frames + publications.frames, bytes: answers.bytes + publications.bytes }
     }
 
+    /// Whether a subscription fell behind since this was last taken.
+    pub(crate) fn is_lagging(&self) -> bool {
+        lock(&self.state).lagging
+    }
+
+    pub(crate) fn take_lagging(&self) -> bool {
+        std::mem::take(&mut lock(&self.state).lagging)
+    }
+
+    /// Whether one that is behind may go on: its transport takes something, and not much waits.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = lock(&self.state);
+        let waiting = state.queue.publications();
+        !state.blocked
+            && !state.failed
+            && !state.shut
+            && waiting.weight() <= self.bound().bytes / 4
+            && waiting.frames <= self.bound().frames / 4
+    }
+
+    /// About how many bytes of publications may be queued for one that is behind.
+    pub(crate) fn room(&self) -> usize {
+        self.bound().bytes / 4
+    }
+
+    /// So many bytes are promised to those that are behind.
+    pub(crate) fn promise(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        state.promised = bytes;
+        self.book(&mut state);
+    }
+
+    /// Whether it is given up already, and what waits in it.
+    pub(crate) fn claim(&self) -> (bool, usize) {
+        let state = lock(&self.state);
+        (state.failed, state.booked)
+    }
+
+    /// Closes its session as slow, and one that closes already without a word. Returns how many publications were dropped.
+    pub(crate) fn make_room(&self) -> usize {
+        if lock(&self.state).shut {
+            self.abandon();
+            return 0;
+        }
+        self.condemn(Close::SLOW, Manner::AtOnce)
+    }
+
     /// Writes what waits, in the connection's own task. Ready when nothing waits, here or in the transport; then, too, the task is woken for more.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, writer: &dyn ByteWriter) -> Poll<io::Result<()>> {
         let mut runs = VecDeque::new();

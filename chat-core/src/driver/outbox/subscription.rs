@@ -1,6 +1,5 @@
-//! One session in one channel, and what becomes of what it is too slow for.
+//! One session in one channel, and what its outbox takes in of the channel.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
@@ -8,7 +7,7 @@ use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::state::State;
 use crate::lock::lock;
-use crate::machine::{Loss, Stay, Staying};
+use crate::machine::{Loss, Stay, Staying, Taken, take_in};
 use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
 use crate::port::SubscribeOptions;
 
@@ -150,17 +149,17 @@ impl Subscription {
             return Delivery { taken, ..Delivery::default() };
         }
         let run = Run::from(batch, first);
-        let full = state.queue.publications().with(&run).exceeds(outbox.bound());
-        if full && self.overflow == Overflow::Disconnect {
-            let dropped = taken + outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
-            return Delivery { dropped, ..Delivery::default() };
-        }
-        let mut delivery = Delivery { taken, ..Delivery::default() };
-        if full || self.overflow == Overflow::Latest {
-            delivery = self.make_do(&mut state, run);
-        } else {
-            state.queue.push(run);
-        }
+        let delivery = match take_in(&mut state.queue, &self.channel, self.overflow, run, outbox.bound()) {
+            Taken::Close => {
+                let dropped = taken + outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+                return Delivery { dropped, ..Delivery::default() };
+            }
+            Taken::Behind { after, presence } => {
+                self.fall_behind(&mut state, after, presence);
+                Delivery::default()
+            }
+            Taken::In { taken, dropped } => Delivery { taken, dropped, late: 0 },
+        };
         outbox.pushed(state);
         delivery
     }
@@ -172,51 +171,13 @@ impl Subscription {
         Delivery { late: rest + 1, ..Delivery::default() }
     }
 
-    /// Takes in of a run what its overflow allows.
-    fn make_do(&self, state: &mut State, mut run: Run) -> Delivery {
-        let (queue, bound) = (&mut state.queue, self.outbox.bound());
-        let mut loss = match self.overflow {
-            // Some more than it must, so that not every delivery looks for the oldest.
-            Overflow::DropOldest => {
-                queue.drop_oldest(&self.channel, |load| !load.with(&run).exceeds(bound.shrunk()))
-            }
-            Overflow::Latest | Overflow::Resync => queue.drop_oldest(&self.channel, |_| false),
-            Overflow::DropNewest | Overflow::Disconnect => Loss::default(),
-        };
-        if self.overflow == Overflow::Resync {
-            return self.fall_behind(state, loss.and(&run));
-        }
-        let mut newest = VecDeque::new();
-        while run.frames() > 0 {
-            let fits = !queue.publications().with(&run).exceeds(bound);
-            match self.overflow {
-                Overflow::Latest if fits && run.frames() == 1 => break,
-                Overflow::DropOldest | Overflow::DropNewest if fits => break,
-                Overflow::DropNewest => newest.push_front(run.take_last()),
-                _ => loss.add(&run.take_frame()),
-            }
-        }
-        newest.iter().for_each(|frame| loss.add(frame));
-        queue.tell(&self.channel, loss);
-        let delivery = Delivery { taken: run.frames(), dropped: loss.frames, late: 0 };
-        if run.frames() > 0 {
-            queue.push(run);
-        }
-        delivery
-    }
-
-    /// Takes in nothing more until it has caught up, from the first that was not taken on. What no log keeps is lost.
-    fn fall_behind(&self, state: &mut State, missed: Loss) -> Delivery {
-        let Some((first, _)) = missed.range else {
-            state.queue.tell(&self.channel, missed);
-            return Delivery { dropped: missed.frames, ..Delivery::default() };
-        };
-        self.resume.store(first.0 - 1, Ordering::Relaxed);
-        let seen = if missed.presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
+    /// Takes in nothing more until it has caught up, after this offset.
+    fn fall_behind(&self, state: &mut State, after: Offset, presence: bool) {
+        self.resume.store(after.0, Ordering::Relaxed);
+        let seen = if presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
         self.seen.store(seen, Ordering::Relaxed);
         self.cursor.store(BEHIND, Ordering::Relaxed);
         state.lag();
-        Delivery::default()
     }
 
     /// Nothing is delivered any more, whoever is just about to.

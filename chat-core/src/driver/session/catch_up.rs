@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::driver::hub::Hub;
 use crate::driver::hub::fanout::encode_for;
+use crate::driver::hub::shared::Shared;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::subscription::{Delivery, Subscription};
 use crate::lock::lock;
@@ -66,9 +66,9 @@ impl CatchUps {
     }
 
     /// Hands a piece to the first, which then waits for the others. One that has caught up hears what is new from now on.
-    pub(crate) fn go_on(&mut self, hub: &Hub) -> Delivery {
+    pub(crate) fn go_on(&mut self, shared: &Shared) -> Delivery {
         let Some(mut first) = self.waiting.pop_front() else { return Delivery::default() };
-        match first.next_piece(hub) {
+        match first.next_piece(shared) {
             Piece::Events(events) => {
                 let delivery = first.hand_over(&events);
                 self.waiting.push_back(first);
@@ -86,7 +86,7 @@ enum Piece {
 }
 
 impl CatchUp {
-    fn next_piece(&mut self, hub: &Hub) -> Piece {
+    fn next_piece(&mut self, shared: &Shared) -> Piece {
         if !self.promised.is_empty() {
             let count = fitting(&self.subscription, self.promised.iter().take(PIECE));
             let events: Vec<_> = self.promised.drain(..count).collect();
@@ -95,7 +95,7 @@ impl CatchUp {
         }
         let (subscription, after) = (&self.subscription, self.after);
         let mut end = Delivery::default();
-        let mut kept = lock(hub.shard(&subscription.channel)).catch_up(
+        let mut kept = lock(shared.shard(&subscription.channel)).catch_up(
             &subscription.channel,
             after,
             PIECE,
@@ -130,39 +130,4 @@ fn fitting<'a>(subscription: &Subscription, events: impl Iterator<Item = &'a Eve
         before == 0 || before < room
     });
     fits.count()
-}
-
-/// What an outbox has to do with those that are behind.
-impl Outbox {
-    /// Whether a subscription fell behind since this was last taken.
-    pub(crate) fn is_lagging(&self) -> bool {
-        lock(&self.state).lagging
-    }
-
-    pub(crate) fn take_lagging(&self) -> bool {
-        std::mem::take(&mut lock(&self.state).lagging)
-    }
-
-    /// Whether one that is behind may go on: its transport takes something, and not much waits.
-    pub(crate) fn has_room(&self) -> bool {
-        let state = lock(&self.state);
-        let waiting = state.queue.publications();
-        !state.blocked
-            && !state.failed
-            && !state.shut
-            && waiting.weight() <= self.bound().bytes / 4
-            && waiting.frames <= self.bound().frames / 4
-    }
-
-    /// About how many bytes of publications may be queued for one that is behind.
-    pub(crate) fn room(&self) -> usize {
-        self.bound().bytes / 4
-    }
-
-    /// So many bytes are promised to those that are behind.
-    fn promise(&self, bytes: usize) {
-        let mut state = lock(&self.state);
-        state.promised = bytes;
-        self.book(&mut state);
-    }
 }

@@ -1,45 +1,58 @@
 //! Channels that the server puts a session into once they are taken up from the store.
 
-use std::collections::HashMap;
+use std::task::{Context, Poll};
 
-use crate::model::ChannelId;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-/// What is on its way, each with a number: who is taken out meanwhile and put in again waits for the second of two orders. Nearly always nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Coming(Option<Box<Orders>>);
+use crate::driver::hub::store::entry::Entry;
+use crate::model::{ChannelId, Subscribe};
 
-#[derive(Debug, Default)]
-struct Orders {
-    channels: HashMap<ChannelId, u64>,
-    last: u64,
+/// What is on its way. Nearly always nothing.
+#[derive(Default)]
+#[expect(clippy::box_collection, reason = "an idle session has one word for it")]
+pub(crate) struct Coming(Option<Box<Vec<Entering>>>);
+
+/// A channel that is taken up. Whoever is taken out of it meanwhile drops this.
+struct Entering {
+    request: Subscribe,
+    entry: BoxFuture<'static, Entry>,
 }
 
 impl Coming {
-    /// Adds a channel, and returns the order's number. None if it is there already, or `most` are.
-    pub(crate) fn add(&mut self, channel: &ChannelId, most: usize) -> Option<u64> {
-        let orders = self.0.get_or_insert_default();
-        if orders.channels.contains_key(channel) || orders.channels.len() >= most {
-            return None;
+    /// Adds a channel, unless it is there already, or `most` are.
+    pub(crate) fn add(
+        &mut self,
+        request: Subscribe,
+        most: usize,
+        enter: impl FnOnce() -> BoxFuture<'static, Entry>,
+    ) {
+        let all = self.0.get_or_insert_default();
+        let is_known = all.iter().any(|entering| entering.request.channel == request.channel);
+        if !is_known && all.len() < most {
+            all.push(Entering { request, entry: enter() });
         }
-        orders.last += 1;
-        orders.channels.insert(channel.clone(), orders.last);
-        Some(orders.last)
     }
 
-    /// Whether the channel is waited for, and because of this order.
-    pub(crate) fn is(&self, channel: &ChannelId, number: u64) -> bool {
-        self.0.as_ref().is_some_and(|orders| orders.channels.get(channel) == Some(&number))
+    /// Takes out a channel that is there.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Subscribe, Entry)> {
+        let Some(all) = &mut self.0 else { return Poll::Pending };
+        for place in 0..all.len() {
+            if let Poll::Ready(entry) = all[place].entry.poll_unpin(cx) {
+                return Poll::Ready((all.swap_remove(place).request, entry));
+            }
+        }
+        self.0.take_if(|all| all.is_empty());
+        Poll::Pending
     }
 
     pub(crate) fn remove(&mut self, channel: &ChannelId) {
-        if let Some(orders) = &mut self.0 {
-            orders.channels.remove(channel);
+        if let Some(all) = &mut self.0 {
+            all.retain(|entering| entering.request.channel != *channel);
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        if let Some(orders) = &mut self.0 {
-            orders.channels.clear();
-        }
+        self.0 = None;
     }
 }

@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::hooks::{AGAIN, Asked, Asking, Guarded, Opened, Pending};
+use super::{Dialog, Step};
 use crate::driver::hub::admission::{Reading, missed};
-use crate::driver::hub::entry::Entry;
-use crate::driver::hub::users::NotIn;
+use crate::driver::hub::endpoint::{Hook, Refreshed};
+use crate::driver::hub::presence::renew;
+use crate::driver::hub::store::enter::enter;
+use crate::driver::hub::store::entry::Entry;
+use crate::driver::hub::users::{NotIn, Opening};
 use crate::driver::outbox::control::Order;
-use crate::driver::session::hooks::{AGAIN, Asked, Asking, Guarded, Hook, Opened, Pending, Refreshed};
-use crate::driver::session::{Dialog, Step};
 use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
@@ -20,6 +23,26 @@ use crate::model::{
 use crate::port::Cost;
 
 impl Dialog {
+    /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
+    pub(crate) fn open(&mut self, connect: Connect) {
+        self.ask_to_open(None, false, connect, 0);
+    }
+
+    pub(crate) fn ask_to_open(
+        &mut self,
+        id: Option<RequestId>,
+        announced: bool,
+        mut connect: Connect,
+        times: u8,
+    ) {
+        self.opening = Some(Box::new(Opening::begin(&self.shared().users)));
+        let asked = Some(Asked { command: Command::Connect(connect.clone()), stay: None });
+        let since = std::mem::take(&mut connect.since);
+        let hook = self.shared().endpoint.clone().stream_opened(self.seat.id(), connect);
+        let asking = Asking::Open(Guarded::new(self.taken_up(since, hook)));
+        self.pending = Some(Box::new(Pending { id, announced, asking, asked, times }));
+    }
+
     /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
     pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
@@ -52,7 +75,7 @@ impl Dialog {
     pub(crate) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
         self.untold = false;
         let info = self.session.info().expect("it is open").clone();
-        let now = self.hub().0.runtime.now();
+        let now = self.shared().runtime.now();
         let left = self.session.ends().map(|at| at.saturating_duration_since(now.instant));
         let expires = left.map(|left| Expiry { at: now.utc + left, left });
         let channels: Vec<_> = self.session.channels().cloned().collect();
@@ -69,9 +92,9 @@ impl Dialog {
         if let Err(refusal) = self.may_be_called(&identity.name) {
             return self.turn_away(id, refusal);
         }
-        let (hub, opening) = (self.seat.hub().clone(), self.opening.take().expect("it opens"));
-        let most = hub.0.limits.user_sessions;
-        let orders = match hub.0.users.add(&identity.user, &self.outbox, &opening, most) {
+        let (shared, opening) = (self.seat.shared().clone(), self.opening.take().expect("it opens"));
+        let most = shared.limits.user_sessions;
+        let orders = match shared.users.add(&identity.user, &self.outbox, &opening, most) {
             Ok(orders) => orders,
             Err(NotIn::Full) => {
                 let refusal = Refusal::limit_exceeded(format!("a user has at most {most} sessions"));
@@ -85,12 +108,12 @@ impl Dialog {
         let (expires, until) = self.until(identity.expires).unzip();
         let data = identity.welcome.clone();
         let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
-        hub.0.metrics.opened.add(1);
+        shared.metrics.opened.add(1);
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         let whose = Whose::of(&info, self.seat.peer());
         self.session.open(info, until);
-        let record = whose.map(|whose| hub.remembered(&whose)).unwrap_or_default();
+        let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
         self.session.go_on_from_user(record);
         let put_in =
             wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
@@ -117,7 +140,7 @@ impl Dialog {
     }
 
     fn may_be_called(&self, name: &SenderName) -> Result<(), Refusal> {
-        let free = !name.is_taken_for(&self.hub().0.name);
+        let free = !name.is_taken_for(&self.shared().name);
         free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
     }
 
@@ -129,7 +152,7 @@ impl Dialog {
         asked: Option<Asked>,
         times: u8,
     ) -> Step {
-        self.hub().0.metrics.cut_short("opening");
+        self.shared().metrics.cut_short("opening");
         match asked.map(|asked| asked.command) {
             Some(Command::Connect(connect)) if times < AGAIN => {
                 self.ask_to_open(id, announced, connect, times + 1);
@@ -141,7 +164,7 @@ impl Dialog {
 
     /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
     pub(crate) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Opened> {
-        let (hub, session) = (self.hub().clone(), self.seat.id());
+        let (shared, session) = (self.shared().clone(), self.seat.id());
         Box::pin(async move {
             let mut identity = hook.await?;
             let who = Arc::new(SessionInfo::of(session, identity.clone()));
@@ -149,15 +172,15 @@ impl Dialog {
             for mut wish in std::mem::take(&mut identity.subscriptions) {
                 let was = since.iter().find(|(channel, _)| *channel == wish.channel);
                 let was = was.filter(|_| wish.since.is_none()).map(|(_, since)| *since);
-                let mut reading = Reading::all(hub.0.limits.answer_entries);
+                let mut reading = Reading::all(shared.limits.answer_entries);
                 if let Some(since) = was {
                     let asked = missed(&wish.channel, since, reading.most);
-                    let answer = hub.0.endpoint.clone().history(who.clone(), asked.clone(), true).await;
+                    let answer = shared.endpoint.clone().history(who.clone(), asked.clone(), true).await;
                     reading = Reading::of(&asked, answer);
                     wish.since = was.filter(|_| !reading.denied);
                 }
-                let kept = hub.0.endpoint.channel(&wish.channel, hub.0.channel);
-                let entry = hub.enter(wish.channel.clone(), kept).await;
+                let kept = shared.endpoint.channel(&wish.channel, shared.channel);
+                let entry = enter(shared.clone(), wish.channel.clone(), kept).await;
                 wishes.push((wish, entry, reading));
             }
             Ok((identity, wishes))
@@ -187,7 +210,7 @@ impl Dialog {
         let (expires, until) = self.until(identity.expires).unzip();
         self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
         let info = self.session.info().expect("it was just set").clone();
-        self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
+        self.session.channels().for_each(|channel| renew(self.shared(), channel, &info));
         for (channel, stay, verdict) in verdicts {
             if let Err(why) = verdict
                 && self.session.stay(&channel) == Some(stay)
@@ -205,7 +228,7 @@ impl Dialog {
             (Ok(name), id) => {
                 let info = Arc::new(SessionInfo { name, ..self.who().clone() });
                 self.session.refresh(info.clone(), self.session.ends());
-                self.session.channels().for_each(|channel| self.hub().renew(channel, &info));
+                self.session.channels().for_each(|channel| renew(self.shared(), channel, &info));
                 if id.is_some() {
                     self.tell_who_it_is(id);
                 }
@@ -230,7 +253,7 @@ impl Dialog {
             let refusal = Refusal::not_available("the session came and went too often meanwhile");
             return self.answer(id, Answer::Error(refusal));
         }
-        let hook = self.hub().0.endpoint.clone().stay(self.seat.id(), refreshed, stays);
+        let hook = self.shared().endpoint.clone().stay(self.seat.id(), refreshed, stays);
         let (asking, times) = (Asking::Refresh(Guarded::new(hook)), times + 1);
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times }));
     }
@@ -263,7 +286,7 @@ impl Dialog {
 
     /// When that is, also by the clock that timers go by; none if that is never.
     fn until(&self, expires: Option<DateTime<Utc>>) -> Option<(Expiry, Instant)> {
-        let (at, now) = (expires?, self.hub().0.runtime.now());
+        let (at, now) = (expires?, self.shared().runtime.now());
         let left = (at - now.utc).to_std().unwrap_or_default();
         Some((Expiry { at, left }, now.instant.checked_add(left)?))
     }
@@ -275,7 +298,7 @@ impl Dialog {
 
     /// Leaves the channels in which it may be no longer. False if the session itself is over.
     pub(crate) fn expire(&mut self) -> bool {
-        let now = self.hub().0.runtime.now().instant;
+        let now = self.shared().runtime.now().instant;
         if self.session.is_expired(now) {
             return false;
         }

@@ -1,13 +1,18 @@
 //! A session's channels: it joins, catches up, is put in and taken out, and leaves.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use super::Dialog;
+use super::hooks::Asking;
 use crate::driver::hub::admission::{Admission, Reading};
-use crate::driver::hub::entry::Entry;
+use crate::driver::hub::joining;
+use crate::driver::hub::presence::{nobody, present, space};
+use crate::driver::hub::read_mark;
+use crate::driver::hub::store::enter::{enter, enter_now};
+use crate::driver::hub::store::entry::Entry;
 use crate::driver::outbox::control::Order;
 use crate::driver::outbox::subscription::Subscription;
-use crate::driver::session::Dialog;
-use crate::driver::session::hooks::Asking;
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
     Answer, ChannelId, Command, Offset, Overflow, Recovery, Refusal, Request, RequestId, Subscribe,
@@ -30,21 +35,18 @@ impl Dialog {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
-        let (hub, who) = (self.seat.hub(), self.session.info().expect("only an open session joins").clone());
-        let now = hub.runtime().now().instant;
-        let mut space = hub.presence_space(self.outbox.encoding.by_session);
+        let who = self.session.info().expect("only an open session joins").clone();
+        let shared = self.seat.shared();
+        let now = shared.runtime.now().instant;
+        let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
         let joining =
             Joining { who, observes, since, latest, space, recovers: reading.most, options: kept, now };
         let stay = self.session.next_stay();
-        let mut made = None;
-        let mut joined = hub.join(entry, joining, |joined| {
+        let (mut joined, subscription) = joining::join(shared, entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), stay, &options, joined.place);
-            let subscription = Arc::new(if joined.missed.is_empty() { new } else { new.behind() });
-            made = Some(subscription.clone());
-            subscription
+            Arc::new(if joined.missed.is_empty() { new } else { new.behind() })
         });
-        let subscription = made.expect("joining makes the subscription");
         let missed = std::mem::take(&mut joined.missed);
         if let Some(first) = missed.first() {
             let after = Offset(first.place.offset.0 - 1);
@@ -68,7 +70,7 @@ impl Dialog {
             return self.answer_already(Request { id, command });
         }
         let Admission { options, reading } = admission;
-        if let Err(refusal) = self.session.may_join_another(self.seat.hub().limits()) {
+        if let Err(refusal) = self.session.may_join_another(&self.seat.shared().limits) {
             return self.answer(id, Answer::Error(refusal));
         }
         let whole = options.whole;
@@ -78,6 +80,38 @@ impl Dialog {
         self.leave(&subscribed.channel);
         self.outbox.purge(&subscribed.channel);
         self.answer(id, Answer::Error(Refusal::unrecoverable_position(failure)));
+    }
+
+    pub(crate) fn answer_already(&mut self, request: Request) {
+        let answer = match request.command {
+            Command::Subscribe(wish) => match self.already_in(wish.channel) {
+                Some(subscribed) => Answer::Subscribed(subscribed),
+                None => return self.fail(),
+            },
+            Command::Unsubscribe(channel) => {
+                self.coming.remove(&channel);
+                Answer::Unsubscribed { channel, already: true, why: None }
+            }
+            _ => unreachable!("only a subscription can be there or not be there already"),
+        };
+        self.answer(request.id, answer);
+    }
+
+    /// A subscription that is there; none if the endpoint panics.
+    pub(crate) fn already_in(&self, channel: ChannelId) -> Option<Subscribed> {
+        let (epoch, offset) = self.shared().place(&channel).expect("a channel with a subscriber is there");
+        let keeps = !self.shared().kept(&channel).ok()?.history.is_none();
+        Some(Subscribed {
+            channel,
+            epoch,
+            offset,
+            keeps,
+            already: true,
+            recovery: None,
+            presence: None,
+            expires: None,
+            data: None,
+        })
     }
 
     /// Whether a subscription is behind that can go on now.
@@ -95,17 +129,17 @@ impl Dialog {
             }
         }
         while !self.catch_ups.is_empty() && self.outbox.has_room() {
-            let delivery = self.catch_ups.go_on(self.seat.hub());
-            self.hub().0.metrics.delivered(delivery);
+            let delivery = self.catch_ups.go_on(self.seat.shared());
+            self.shared().metrics.delivered(delivery);
         }
         self.catch_ups.book(&self.outbox);
     }
 
     /// Answers who is in a channel.
     pub(crate) fn tell_presence(&mut self, id: Option<RequestId>, channel: ChannelId) {
-        let Ok(kept) = self.hub().kept(&channel) else { return self.fail() };
-        let present = self.hub().present(&channel, self.outbox.encoding.by_session);
-        let answer = match present.or_else(|| self.hub().nobody(&channel, kept)) {
+        let Ok(kept) = self.shared().kept(&channel) else { return self.fail() };
+        let present = present(self.shared(), &channel, self.outbox.encoding.by_session);
+        let answer = match present.or_else(|| nobody(self.shared(), &channel, kept)) {
             Some(page) => Answer::Presence { channel, page },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };
@@ -113,7 +147,7 @@ impl Dialog {
     }
 
     pub(crate) fn mark_read(&mut self, id: Option<RequestId>, channel: ChannelId, offset: Offset) {
-        let answer = match self.hub().mark_read(&channel, self.seat.id(), offset) {
+        let answer = match read_mark::mark_read(self.shared(), &channel, self.seat.id(), offset) {
             Some(offset) => Answer::Read { channel, offset },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };
@@ -124,11 +158,6 @@ impl Dialog {
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(wish) => self.put_in_once_there(wish),
-            Order::Enter(wish, entry, number) => {
-                if self.coming.is(&wish.channel, number) {
-                    self.put_in_unasked(wish, entry);
-                }
-            }
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
                 self.coming.remove(&channel);
@@ -142,22 +171,25 @@ impl Dialog {
 
     /// A channel that is stored is taken up first, beside this session: until then it can be called off.
     fn put_in_once_there(&mut self, wish: Subscribe) {
-        let hub = self.hub().clone();
-        let Ok(kept) = hub.kept(&wish.channel) else { return self.fail() };
-        if let Some(entry) = hub.enter_now(&wish.channel, kept) {
+        let shared = self.shared().clone();
+        let Ok(kept) = shared.kept(&wish.channel) else { return self.fail() };
+        if let Some(entry) = enter_now(&shared, &wish.channel, kept) {
             return self.put_in_unasked(wish, entry);
         }
-        let Some(number) = self.coming.add(&wish.channel, hub.limits().session_channels) else { return };
-        let (outbox, runtime) = (self.outbox.clone(), hub.0.runtime.clone());
-        runtime.spawn(Box::pin(async move {
-            let entry = hub.enter(wish.channel.clone(), kept).await;
-            outbox.order(Order::Enter(wish, entry, number));
-        }));
+        let (channel, most) = (wish.channel.clone(), shared.limits.session_channels);
+        self.coming.add(wish, most, || Box::pin(enter(shared, channel, kept)));
+    }
+
+    /// Puts the session into those channels that were taken up meanwhile.
+    pub(crate) fn come_in(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready((wish, entry)) = self.coming.poll(cx) {
+            self.put_in_unasked(wish, entry);
+        }
     }
 
     fn put_in_unasked(&mut self, wish: Subscribe, entry: Entry) {
         self.coming.remove(&wish.channel);
-        let reading = Reading::all(self.hub().limits().answer_entries);
+        let reading = Reading::all(self.shared().limits.answer_entries);
         if let Some(subscribed) = self.put_in(wish, entry, reading) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
@@ -166,7 +198,7 @@ impl Dialog {
     /// None if it is there already, or in as many channels as may be.
     pub(crate) fn put_in(&mut self, wish: Subscribe, entry: Entry, reading: Reading) -> Option<Subscribed> {
         let options = SubscribeOptions::of(&wish);
-        let verdict = self.session.weigh(&Command::Subscribe(wish), self.seat.hub().limits());
+        let verdict = self.session.weigh(&Command::Subscribe(wish), &self.seat.shared().limits);
         matches!(verdict, Verdict::Ask { .. }).then(|| {
             // Joins that the client did not ask for share the room of one answer.
             let room = self.outbox.answer_room().saturating_sub(self.told as usize);
@@ -187,14 +219,14 @@ impl Dialog {
         self.coming.remove(&channel);
         self.leave(&channel);
         let dropped = self.outbox.purge(&channel);
-        self.hub().0.metrics.dropped("left", dropped);
+        self.shared().metrics.dropped("left", dropped);
         self.answer(None, Answer::Unsubscribed { channel, already: false, why: Some(why) });
     }
 
     /// Gets what was published before, and nothing after.
     pub(crate) fn leave(&mut self, channel: &ChannelId) {
         self.flush();
-        self.hub().leave(channel, self.seat.id());
+        joining::leave(self.shared(), channel, self.seat.id());
         self.session.leave(channel);
         self.catch_ups.forget(channel);
     }
@@ -202,7 +234,7 @@ impl Dialog {
     /// Drops what the transport did not take of the channel that was left, and answers: nothing of it can follow.
     pub(crate) fn finish_leaving(&mut self, id: Option<RequestId>, channel: ChannelId) {
         let dropped = self.outbox.purge(&channel);
-        self.hub().0.metrics.dropped("left", dropped);
+        self.shared().metrics.dropped("left", dropped);
         self.answer(id, Answer::Unsubscribed { channel, already: false, why: None });
     }
 }

@@ -2,11 +2,15 @@
 
 use futures::channel::oneshot;
 
-use crate::driver::hub::entry::Entry;
-use crate::driver::hub::placing::Waits;
-use crate::driver::hub::writer::not_stored;
-use crate::driver::session::Dialog;
-use crate::driver::session::hooks::{Allowed, Asking, Guarded, Hook, LookBack, Pending, Ready};
+use super::Dialog;
+use super::hooks::{Allowed, Asking, Guarded, LookBack, Pending, Ready};
+use crate::driver::hub::endpoint::Hook;
+use crate::driver::hub::history::read_history;
+use crate::driver::hub::place::{append, may_refer, published_before};
+use crate::driver::hub::store::appended::{Waits, not_stored};
+use crate::driver::hub::store::enter::{enter, enter_now};
+use crate::driver::hub::store::entry::Entry;
+use crate::driver::hub::store::writing::arrival;
 use crate::model::{
     Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
 };
@@ -20,13 +24,13 @@ impl Dialog {
         kept: ChannelOptions,
         allowed: Allowed,
     ) {
-        match self.hub().enter_now(channel, kept) {
+        match enter_now(self.shared(), channel, kept) {
             Some(entry) => self.carry_on(pending.id, entry, allowed),
             None => {
-                let (hub, channel) = (self.hub().clone(), channel.clone());
+                let (shared, channel) = (self.shared().clone(), channel.clone());
                 let joins = matches!(allowed, Allowed::Subscribe(_)).then(|| channel.clone());
                 let hook: Hook<Ready> =
-                    Box::pin(async move { Ok((hub.enter(channel, kept).await, allowed)) });
+                    Box::pin(async move { Ok((enter(shared, channel, kept).await, allowed)) });
                 let asking = Asking::Enter(joins, Guarded::new(hook));
                 self.pending = Some(Box::new(Pending { asking, ..pending }));
             }
@@ -43,10 +47,10 @@ impl Dialog {
 
     /// A hook after which what it allows is read.
     pub(crate) fn look_back(&self, hook: Hook<HistoryRequest>) -> Hook<LookBack> {
-        let hub = self.hub().clone();
+        let shared = self.shared().clone();
         Box::pin(async move {
             let request = hook.await?;
-            let page = hub.try_read_history(&request).await?;
+            let page = read_history(&shared, &request, shared.options(&request.channel)).await?;
             Ok((request, page))
         })
     }
@@ -57,7 +61,7 @@ impl Dialog {
         request: HistoryRequest,
         page: Option<HistoryPage>,
     ) {
-        let clamped = request.clamped(self.hub().limits().answer_entries);
+        let clamped = request.clamped(self.shared().limits.answer_entries);
         let channel = request.channel;
         let answer = match page {
             Some(page) if request.epoch.is_some_and(|epoch| epoch != page.epoch) => {
@@ -71,11 +75,11 @@ impl Dialog {
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
         let info = self.session.info().expect("only an open session publishes").clone();
-        let (channel, hub) = (publish.channel.clone(), self.seat.hub());
-        let appended = match hub.may_refer(&publish, &info) {
-            Ok(()) => hub.append(publish, Some(&info), entry, id.is_some()),
+        let (channel, shared) = (publish.channel.clone(), self.seat.shared());
+        let appended = match may_refer(shared, &publish, &info) {
+            Ok(()) => append(shared, publish, Some(&info), entry, id.is_some()),
             // What may not be said any more may have been said before: under its key it is answered as then.
-            Err(refusal) => match hub.published_before(&publish, &info, &entry, id.is_some()) {
+            Err(refusal) => match published_before(shared, &publish, &info, &entry, id.is_some()) {
                 Some(appended) => appended,
                 None => return self.answer(id, Answer::Error(refusal)),
             },
@@ -97,7 +101,7 @@ impl Dialog {
 
     /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
     fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
-        let arrival = self.hub().arrival(stored);
+        let arrival = arrival(self.shared(), stored);
         let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });
         let asking = Asking::Stored(Guarded::new(hook));
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times: 0 }));

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::outbox::control::Manner;
-use crate::driver::session::hooks::{Asking, Pending};
-use crate::driver::session::{Dialog, Step};
+
+use super::Dialog;
 use crate::driver::trace;
 use crate::machine::Burst;
 use crate::model::{
@@ -18,7 +18,7 @@ impl Dialog {
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
         let mut requests = Vec::new();
         caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
-        let (now, limits) = (self.hub().0.runtime.now().instant, &self.seat.hub().0.limits);
+        let (now, limits) = (self.shared().runtime.now().instant, &self.seat.shared().limits);
         (0..requests.len().max(1)).for_each(|_| self.session.count_request(limits, now));
         let mut burst = Burst::of(limits);
         for request in requests {
@@ -39,8 +39,8 @@ impl Dialog {
 
     /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&self) -> Option<Instant> {
-        let hub = &self.seat.hub().0;
-        self.session.unread_until(&hub.limits, hub.runtime.now().instant)
+        let shared = self.seat.shared();
+        self.session.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// Takes in a ping of the peer's transport.
@@ -52,13 +52,13 @@ impl Dialog {
 
     /// Counts a control frame of the peer.
     pub(crate) fn hear_control(&mut self) -> Result<(), Close> {
-        let now = self.hub().0.runtime.now().instant;
-        self.session.count_control(&self.seat.hub().0.limits, now)
+        let now = self.shared().runtime.now().instant;
+        self.session.count_control(&self.seat.shared().limits, now)
     }
 
     /// Answers a bad request, and counts it.
     pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
-        self.hub().0.metrics.bad_requests.add(1);
+        self.shared().metrics.bad_requests.add(1);
         let usual = bad.close.map_or(Cost::Strike, Cost::End);
         self.refuse(bad.id, bad.refusal, usual).map_or(Ok(()), Err)
     }
@@ -72,7 +72,7 @@ impl Dialog {
             }
             answer => {
                 if answer.is_clamped() {
-                    self.hub().0.metrics.cut_short("answer");
+                    self.shared().metrics.cut_short("answer");
                 }
                 self.say(&Reply { id, answer });
             }
@@ -81,7 +81,7 @@ impl Dialog {
 
     /// Answers a refusal. How the session ends by it, if it does.
     pub(crate) fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
-        self.hub().0.metrics.refused(&refusal);
+        self.shared().metrics.refused(&refusal);
         let code = refusal.code;
         let reply = Reply { id, answer: Answer::Error(refusal) };
         self.say(&reply);
@@ -91,7 +91,7 @@ impl Dialog {
         }
         match cost {
             Cost::Nothing => None,
-            Cost::Strike => self.session.strike(&self.seat.hub().0.limits),
+            Cost::Strike => self.session.strike(&self.seat.shared().limits),
             Cost::End(close) => Some(close),
         }
     }
@@ -123,27 +123,6 @@ impl Dialog {
         self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
     }
 
-    /// A hook panicked: what it was about goes wrong, and no more than that.
-    pub(crate) fn conclude_panic(&mut self, pending: Pending) -> Step {
-        match &pending.asking {
-            Asking::Open(_) | Asking::Refresh(_) | Asking::Call(_) => return Step::End(Close::SERVER_ERROR),
-            Asking::Publish(_) | Asking::Event(_) => self.fail_in_channel(&pending, failure()),
-            _ => self.answer(pending.id, failed()),
-        }
-        Step::Done
-    }
-
-    /// What the session said in a channel made the endpoint fail: it is out of that, unless it came anew meanwhile, and its other channels go on.
-    pub(crate) fn fail_in_channel(&mut self, pending: &Pending, why: Refusal) {
-        let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
-        if let Some(channel) =
-            channel.filter(|channel| self.session.is_in(channel) && !self.has_moved(pending))
-        {
-            self.remove(channel.clone(), why.clone());
-        }
-        self.answer(pending.id.clone(), Answer::Error(why));
-    }
-
     /// A ping is answered though a hook may hold up what came before it.
     fn queue(&mut self, request: Request) {
         match request {
@@ -171,13 +150,4 @@ impl Dialog {
             self.outbox.push_last(frame);
         }
     }
-}
-
-/// What a request is answered over which a hook panicked.
-pub(crate) fn failed() -> Answer {
-    Answer::Error(failure())
-}
-
-fn failure() -> Refusal {
-    Refusal::internal("a hook of the server failed")
 }

@@ -3,19 +3,11 @@
 use std::time::Instant;
 
 use super::Shard;
+use crate::machine::channel::Idle;
 use crate::model::ChannelId;
 
 /// What a channel costs that nobody is in, beside its name and what it keeps, about: measured with a million of them.
 const CHANNEL_WEIGHT: usize = 800;
-
-/// A channel at rest.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::machine) struct Idle {
-    /// Its place in the order in which channels came to rest.
-    number: u64,
-    /// When it goes.
-    until: Instant,
-}
 
 impl<S: Clone> Shard<S> {
     /// When [`sweep`](Self::sweep) has something to do next.

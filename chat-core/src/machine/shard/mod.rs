@@ -1,21 +1,20 @@
 //! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
 
-pub(in crate::machine) mod idle;
-pub(in crate::machine) mod presence;
-pub(in crate::machine) mod store;
+mod idle;
+mod presence;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::machine::channel::{Appended, Channel, Event, Fanout};
+use crate::machine::channel::{Appended, Channel};
 use crate::machine::common::Common;
-use crate::machine::presence::Space;
-use crate::machine::shard::store::{Receipt, StoreState, ToStore};
+use crate::machine::event::{Draft, Event, Fanout, Joined, Joining, Left};
+use crate::machine::storing::{Receipt, StoreState, ToStore};
 use crate::model::{
-    Author, ChannelId, ChannelOptions, Epoch, EventName, HistoryPage, HistoryRequest, Now, Offset, Payload,
-    Place, PresencePage, Published, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, Storage,
-    UserId,
+    Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Offset, Place, Published,
+    SessionId, Storage, UserId,
 };
 
 /// Channels by name. `S` is what a subscriber is to the driver.
@@ -39,23 +38,6 @@ pub(crate) struct Shard<S> {
     visits: u64,
 }
 
-/// What is to be published.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    pub(crate) from: Option<SessionId>,
-    /// The user who publishes it; none for the server.
-    pub(crate) author: Option<UserId>,
-    pub(crate) sender: SenderName,
-    pub(crate) content: Payload,
-    pub(crate) event: Option<EventName>,
-    pub(crate) key: Option<Arc<str>>,
-    pub(crate) refers: Option<Refers>,
-    pub(crate) ephemeral: bool,
-    /// Who waits until it is stored.
-    pub(crate) receipt: Option<Receipt>,
-    pub(crate) now: Now,
-}
-
 /// What became of a message.
 #[derive(Debug)]
 #[must_use = "the caller is to flush, and to answer who waits for the store"]
@@ -66,44 +48,6 @@ pub(crate) struct Placed {
     pub(crate) stored: StoreState,
     /// Given back if it is not on its way.
     pub(crate) receipt: Option<Receipt>,
-}
-
-/// How a session wants to join a channel.
-#[derive(Clone, Debug)]
-pub(crate) struct Joining {
-    pub(crate) who: SharedInfo,
-    /// It wants to be told who is there.
-    pub(crate) observes: bool,
-    pub(crate) since: Option<Since>,
-    pub(crate) latest: bool,
-    /// How much of who is there it is told.
-    pub(crate) space: Space,
-    /// The most publications that it recovers.
-    pub(crate) recovers: usize,
-    /// How the channel is kept if it is made.
-    pub(crate) options: ChannelOptions,
-    pub(crate) now: Instant,
-}
-
-/// Where a new subscriber starts.
-#[derive(Clone, Debug)]
-pub(crate) struct Joined {
-    pub(crate) epoch: Epoch,
-    /// Its first live event is the next.
-    pub(crate) place: Place,
-    pub(crate) recovery: Option<Recovery>,
-    /// What it gets before that.
-    pub(crate) missed: Vec<Event>,
-    /// Who is there, if it wants to be told and the channel knows.
-    pub(crate) presence: Option<PresencePage>,
-}
-
-/// A subscriber that is out, and what was published before that it was not handed yet.
-#[derive(Debug)]
-#[must_use = "the leaver gets what was published before it left"]
-pub(crate) struct Left<S> {
-    pub(crate) subscriber: S,
-    pub(crate) undelivered: Vec<Event>,
 }
 
 impl<S: Clone> Shard<S> {
@@ -141,12 +85,13 @@ impl<S: Clone> Shard<S> {
         name: &ChannelId,
         joining: Joining,
         subscriber: impl FnOnce(&Joined) -> S,
-    ) -> Joined {
+    ) -> (Joined, S) {
         self.mark_active(name);
         let channel = self.enter(name, joining.options);
         let before = channel.weight();
         let mut joined = channel.find_start(&joining);
-        channel.join(joining.who.id, subscriber(&joined));
+        let subscriber = subscriber(&joined);
+        channel.join(joining.who.id, subscriber.clone());
         let after = channel.weight();
         let due = channel.presence_due();
         if let Some(presence) = channel.presence() {
@@ -156,7 +101,7 @@ impl<S: Clone> Shard<S> {
         let due_now = channel.presence_due();
         self.common.histories.change(before, after);
         self.tell_at(name, due, due_now);
-        joined
+        (joined, subscriber)
     }
 
     /// None if the session is not in the channel. The last to leave takes the channel with it, if that keeps nothing.

@@ -1,97 +1,12 @@
 //! What of a shard's channels waits to be stored, and what is restored from the store.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::channel::oneshot;
-
 use super::Shard;
 use crate::machine::channel::Channel;
-use crate::model::{ChannelId, ChannelOptions, Epoch, Now, Offset, Place, Publication, RecalledKey, UserId};
-
-/// Hears whether a publication was stored; nothing if it never will be.
-pub(crate) type Receipt = oneshot::Sender<bool>;
-
-/// A publication to be stored, and who waits for that.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) publication: Arc<Publication>,
-    pub(crate) receipt: Option<Receipt>,
-    /// The channel is to be opened in the store first, in this life of the hub: nothing of it was known to be stored.
-    pub(crate) opens: Option<u64>,
-}
-
-/// All that waits to be stored.
-#[derive(Debug, Default)]
-pub(crate) struct ToStore {
-    pub(crate) publications: Vec<Outgoing>,
-    /// Up to where users have read.
-    pub(crate) marks: HashMap<(ChannelId, UserId), Offset>,
-}
-
-/// How a channel is stored.
-#[derive(Debug, Default)]
-pub(in crate::machine) enum Storing {
-    /// It is not to be.
-    #[default]
-    Not,
-    /// It is, from the store's own place on.
-    Stored {
-        /// In which life of the hub it is to be opened in the store, while nothing of it is there.
-        unopened: Option<u64>,
-        /// How many of its publications and marks are on their way.
-        under_way: usize,
-    },
-    /// It is to be, and the store failed when it was to be restored: it goes on without, and all that is published is counted as not stored.
-    Failed,
-}
-
-/// A channel as the store knows it: where it goes on, and its newest publications, the last one last.
-#[derive(Debug)]
-pub(crate) struct Restored {
-    pub(crate) epoch: Epoch,
-    pub(crate) place: Place,
-    pub(crate) publications: Vec<Publication>,
-    /// What was published under which keys, the oldest first.
-    pub(crate) keys: Vec<RecalledKey>,
-    /// Up to where users have read.
-    pub(crate) read: Vec<(UserId, Offset)>,
-    /// In which life of the hub it is to be opened in the store, if nothing of it is there.
-    pub(crate) unopened: Option<u64>,
-}
-
-/// Whether what was published is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoreState {
-    /// It is, or is not to be.
-    Settled,
-    /// It is on its way, and its receipt with it.
-    UnderWay,
-    /// It never will be.
-    Never,
-}
-
-impl Storing {
-    pub(in crate::machine) fn is_under_way(&self) -> bool {
-        matches!(self, Self::Stored { under_way, .. } if *under_way > 0)
-    }
-
-    pub(in crate::machine) fn is_stored(&self) -> bool {
-        matches!(self, Self::Stored { .. })
-    }
-}
-
-impl ToStore {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.publications.is_empty() && self.marks.is_empty()
-    }
-
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.publications.append(&mut other.publications);
-        self.marks.extend(other.marks);
-    }
-}
+use crate::machine::storing::{Outgoing, Receipt, Restored, StoreState, Storing, ToStore};
+use crate::model::{ChannelId, ChannelOptions, Now, Offset, Publication, UserId};
 
 impl<S: Clone> Shard<S> {
     /// Keeps a channel from going until [`unpin`](Self::unpin); false if it is not there.
@@ -226,40 +141,6 @@ impl<S: Clone> Shard<S> {
 
 /// Why a channel is there.
 const STAYS: &str = "what is under way keeps its channel";
-
-impl<S: Clone> Channel<S> {
-    /// Notes that this is stored: the channel needs not be opened, nor the publication be given to the store again.
-    fn is_stored(&mut self, publication: &Publication) {
-        if let Storing::Stored { unopened, .. } = &mut self.storing {
-            *unopened = None;
-        }
-        if let Some(key) = &publication.key {
-            self.keys.stored(publication.author.clone(), key);
-        }
-    }
-
-    /// Takes in what the store knows.
-    fn restore(&mut self, restored: Restored, now: Now) {
-        self.last = restored.place;
-        let at = |timestamp: chrono::DateTime<chrono::Utc>| {
-            now.instant.checked_sub((now.utc - timestamp).to_std().unwrap_or_default())
-        };
-        for publication in restored.publications {
-            let Some(at) = at(publication.message.timestamp) else { continue };
-            let place = Place { seq: publication.offset.0, offset: publication.offset };
-            self.history.append(place, Arc::new(publication), at);
-        }
-        for RecalledKey { author, key, offset, at: published } in restored.keys {
-            if let Some(at) = at(published) {
-                self.keys.remember(author, key, offset, None, at);
-            }
-        }
-        let last = self.last.offset;
-        if let Some(presence) = self.presence() {
-            presence.restore(restored.read.into_iter().map(|(user, offset)| (user, offset.min(last))));
-        }
-    }
-}
 
 fn weight(publication: &Publication) -> usize {
     publication.message.content.as_bytes().len() + 256

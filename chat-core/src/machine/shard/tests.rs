@@ -3,8 +3,10 @@ use std::time::Instant;
 use chrono::DateTime;
 
 use super::*;
+use crate::machine::presence::Space;
 use crate::machine::{Budget, Common, IdleOrder, Told};
 use crate::model::{Identity, SessionInfo};
+use crate::model::{Now, Payload};
 
 #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
 fn now() -> Now {
@@ -59,7 +61,7 @@ fn room() -> ChannelId {
 }
 
 fn joined(shard: &mut Shard<u64>, sessions: &[u64]) -> Joined {
-    let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s));
+    let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s).0);
     joins.last().expect("someone")
 }
 
