@@ -52,6 +52,11 @@ impl Meter {
         Self { even: self.even.map(|even| even.min(most)) }
     }
 
+    /// With all its room at that time, at the latest.
+    pub(crate) fn at_most(self, until: Instant) -> Self {
+        Self { even: self.even.map(|even| even.min(until)) }
+    }
+
     /// When it has all its room again.
     pub(crate) fn busy_until(self) -> Option<Instant> {
         self.even

@@ -59,6 +59,12 @@ impl Record {
         }
     }
 
+    /// With nothing that counts for longer than that.
+    fn at_most(self, until: Instant) -> Self {
+        let (requests, controls) = (self.requests.at_most(until), self.controls.at_most(until));
+        Self { requests, controls, ..self }
+    }
+
     /// Until when there is anything to remember.
     pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         let strikes = (self.strikes > 0).then(|| now + MEMORY);
@@ -77,7 +83,7 @@ impl Records {
 
     /// Adds what a session did. True if another's was forgotten for it though it counted still.
     pub(crate) fn add(&mut self, whose: Whose, did: Record, most: usize, now: Instant) -> bool {
-        let record = self.of(&whose, now).with(did);
+        let record = self.of(&whose, now).with(did).at_most(now + MEMORY);
         let Some(until) = record.until(now) else { return false };
         self.next += 1;
         let entry = Entry { record, until, touched: self.next };

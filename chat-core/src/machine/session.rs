@@ -34,6 +34,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Session<S> {
     phase: Phase,
+    /// What is read now may have come long before, while nothing was read of it.
+    late: bool,
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S, OneSecret>,
     /// How many stays there were.
@@ -65,6 +67,8 @@ pub(crate) enum Verdict {
     Do,
     /// Say no.
     Refuse(Refusal),
+    /// Say no, and count it as a bad request.
+    Bad(Refusal),
     /// Nobody is there to hear an answer.
     Ignore,
 }
@@ -75,6 +79,7 @@ impl<S: Staying> Session<S> {
         let subscriptions = HashMap::default();
         Self {
             phase: Phase::Opening,
+            late: false,
             info: None,
             subscriptions,
             stays: 0,
@@ -117,7 +122,7 @@ impl<S: Staying> Session<S> {
             return Verdict::Refuse(Refusal::bad_request(message));
         }
         match command {
-            Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
+            Command::Connect(_) => Verdict::Bad(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
             Command::Call(_) | Command::Refresh(_) | Command::Rename(_) => Verdict::Ask { stay: None },
             Command::Publish(publish) | Command::Event(publish) => {
@@ -243,18 +248,30 @@ impl<S: Staying> Session<S> {
     }
 
     /// Until when nothing more is to be read of it, if it has asked faster than it may.
-    pub(crate) fn unread_until(&self, limits: &Limits, now: Instant) -> Option<Instant> {
+    pub(crate) fn unread_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
         let of_peer = self.peer.as_ref().and_then(|peer| peer.requests.room_at(limits.requests, now));
-        self.requests.room_at(limits.requests, now).max(of_peer)
+        let until = self.requests.room_at(limits.requests, now).max(of_peer);
+        self.late |= until.is_some();
+        until
     }
 
-    /// Counts a control frame.
+    /// All that it has sent is read: from now on what is read has just come.
+    pub(crate) fn caught_up(&mut self) {
+        self.late = false;
+    }
+
+    /// Counts a control frame. One over their rate that may have come earlier, while nothing was read of the session, counts as a request.
     ///
     /// # Errors
     /// If that is more than may be.
     pub(crate) fn count_control(&mut self, limits: &Limits, now: Instant) -> Result<(), Close> {
         let held = self.peer.as_mut().is_none_or(|peer| peer.controls.count(limits.controls, now));
-        (self.controls.count(limits.controls, now) && held).then_some(()).ok_or(Close::POLICY)
+        let counted = self.controls.count(limits.controls, now) && held;
+        if !counted && self.late {
+            self.count_request(limits, now);
+            return Ok(());
+        }
+        counted.then_some(()).ok_or(Close::POLICY)
     }
 
     /// Counts a bad request; the last one that is borne ends the session.

@@ -26,6 +26,21 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
+impl Message<'_> {
+    /// Returns how many bytes it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Returns whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Incoming {
     /// How many bytes of the peer's it holds.
     pub fn len(&self) -> usize {

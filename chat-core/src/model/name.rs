@@ -134,7 +134,12 @@ name! {
 impl SenderName {
     /// Whether people take the two for one: they differ at most in case, in the width of letters, and in what is not seen.
     pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
-        seen(&self.0) == seen(&other.0)
+        self.seen().to_lowercase() == other.seen().to_lowercase()
+    }
+
+    /// The name as people see it: narrow, without what is not seen, and without space around it.
+    pub(crate) fn seen(&self) -> String {
+        seen(&self.0)
     }
 }
 
@@ -144,7 +149,7 @@ fn seen(name: &str) -> String {
         '\u{3000}' => ' ',
         _ => c,
     };
-    let seen = name.chars().filter(|c| !is_unseen(*c)).map(narrow).flat_map(char::to_lowercase);
+    let seen = name.chars().filter(|c| !is_unseen(*c)).map(narrow);
     seen.collect::<String>().trim().to_owned()
 }
 

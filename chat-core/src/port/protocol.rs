@@ -28,6 +28,12 @@ pub trait Protocol: Send + Sync + 'static {
         Greeting::None
     }
 
+    /// Returns whether a client that may not come in is to be told so before its transport is open ([`Seat::ask`](crate::Seat::ask); HTTP: 403), since
+    /// one whose transport was open comes back at once.
+    fn refuses_early(&self) -> bool {
+        false
+    }
+
     /// Bytes that a message of a client may have: a request's, or more if one message holds several requests.
     fn message_bytes(&self, limits: &Limits) -> usize {
         limits.message_bytes

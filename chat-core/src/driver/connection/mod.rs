@@ -17,6 +17,7 @@ use self::format::Manners;
 use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
 use crate::driver::hub::memory::relieve;
+use crate::driver::hub::opening::Asked;
 use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Summons};
@@ -91,14 +92,14 @@ where
     }
 
     fn new(
-        seat: Seat,
+        mut seat: Seat,
         protocol: Arc<dyn Protocol>,
         framing: Arc<dyn Framing>,
         hello: Hello,
         input: I,
         way: Way,
     ) -> Self {
-        let shared = seat.shared().clone();
+        let (shared, asked) = (seat.shared().clone(), seat.take_asked());
         let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
         let (output, writer): (Box<dyn Outlet>, _) = match way {
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
@@ -122,15 +123,19 @@ where
             held: false,
             farewell: UNDER_WAY,
         };
-        connection.greet(hello, greeting);
+        connection.greet(hello, greeting, asked);
         connection
     }
 
-    fn greet(&mut self, hello: Hello, greeting: Greeting) {
+    fn greet(&mut self, hello: Hello, greeting: Greeting, asked: Option<Asked>) {
         let limits = &self.dialog.shared().limits;
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
+        if let Some(asked) = asked {
+            self.dialog.untold = greeting != Greeting::None;
+            return self.dialog.open_as_asked(asked);
+        }
         match hello {
             Hello::Later => {}
             Hello::Now(connect) if greeting == Greeting::First && connect.since.is_empty() => {
@@ -211,7 +216,11 @@ where
             self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
         }
-        self.read(cx).map(|item| self.take_in(item, turn))
+        let read = self.read(cx);
+        if read.is_pending() {
+            self.dialog.caught_up();
+        }
+        read.map(|item| self.take_in(item, turn))
     }
 
     /// A transport that panics is lost.

@@ -76,7 +76,7 @@ impl HubBuilder {
     /// If no hub can work with the [`Limits`].
     pub(super) fn shared(self, runtime: impl Runtime) -> Result<Shared, LimitsError> {
         self.limits.check()?;
-        let number = number();
+        let (number, is_stored) = (number(), self.store.is_some());
         let seed = || runtime.random() ^ number;
         let common = Arc::new(Common {
             histories: Budget::new(self.limits.history_bytes),
@@ -86,6 +86,7 @@ impl HubBuilder {
         });
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
+        let first = if is_stored { 1 + (seed() >> LIFE_BITS) } else { 1 };
         Ok(Shared {
             shards,
             common,
@@ -105,10 +106,14 @@ impl HubBuilder {
             permits: Padded::default(),
             users: Arc::default(),
             records: Padded::default(),
-            next_session: Padded(AtomicU64::new(1)),
+            next_session: Padded(AtomicU64::new(first)),
         })
     }
 }
+
+/// Where a hub has a store, its sessions are numbered from one of 2^40 places: a guest, who is known by the number of its session, is then not taken for a
+/// guest of an earlier life, whose messages, keys and marks are stored.
+const LIFE_BITS: u32 = 24;
 
 /// Tells the hubs of one process from each other, also where the randomness of their runtimes is the same: neither a store nor a client must take the
 /// life of one for that of another.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::driver::caught::{Panicked, caught};
 use crate::lock::lock;
 use crate::machine::{Event, Told};
-use crate::model::{Batch, ChannelId, Kind, Lost, Offset, Place, Reply};
+use crate::model::{Batch, ChannelId, Kind, Limits, Lost, Offset, Place, Reply};
 use crate::port::{Frames, Framing, Protocol, Talk};
 
 pub(crate) struct Encoding {
@@ -49,6 +49,11 @@ impl Encoding {
         let (names, tells_losses) = ((protocol.name(), framing.name()), protocol.tells_losses());
         let by_session = protocol.presence_by_session();
         Self { protocol, framing, names, tells_losses, by_session, own }
+    }
+
+    /// Bytes that a message of a client may have.
+    pub(crate) fn message_bytes(&self, limits: &Limits) -> usize {
+        caught(|| self.protocol.message_bytes(limits)).unwrap_or(limits.message_bytes)
     }
 
     /// Events of one channel as one run of bytes.

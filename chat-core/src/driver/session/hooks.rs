@@ -9,13 +9,14 @@ use futures::FutureExt;
 use futures::future::CatchUnwind;
 
 use crate::driver::caught::Panicked;
-use crate::driver::hub::admission::{Admission, Reading};
+use crate::driver::hub::admission::Admission;
 use crate::driver::hub::endpoint::{Hook, Refreshed};
+use crate::driver::hub::opening::Opened;
 use crate::driver::hub::store::entry::Entry;
 use crate::machine::Stay;
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, Command, HistoryPage, HistoryRequest, Identity, Payload, Publish,
-    Refusal, RequestId, SenderName, Subscribe,
+    Answer, ChannelId, ChannelOptions, Command, HistoryPage, HistoryRequest, Payload, Publish, Refusal,
+    RequestId, SenderName,
 };
 use crate::port::Pushed;
 
@@ -53,9 +54,6 @@ pub(crate) enum Outcome {
     Presence(Result<ChannelId, Refusal>),
     Call(Result<Payload, Refusal>),
 }
-
-/// Who the session is, and the channels that it is put into.
-pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry, Reading)>);
 
 /// What the endpoint allowed, and the channel for it.
 pub(crate) type Ready = (Entry, Allowed);

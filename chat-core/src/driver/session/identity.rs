@@ -1,24 +1,25 @@
 //! Who a session is: let in, refreshed, and until when.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use super::hooks::{AGAIN, Asked, Asking, Guarded, Opened, Pending};
+use super::hooks::{self, AGAIN, Asking, Guarded, Pending};
 use super::{Dialog, Step};
-use crate::driver::hub::admission::{Reading, missed};
-use crate::driver::hub::endpoint::{Hook, Refreshed};
+use crate::driver::hub::admission::Reading;
+use crate::driver::hub::endpoint::Refreshed;
+use crate::driver::hub::opening::{self, Asked, Opened, may_be_called, too_many};
 use crate::driver::hub::presence::renew;
-use crate::driver::hub::store::enter::enter;
 use crate::driver::hub::store::entry::Entry;
 use crate::driver::hub::users::{NotIn, Opening};
 use crate::driver::outbox::control::Order;
 use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Identity, Refusal, RequestId,
-    SenderName, SessionInfo, Since, Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Refusal, RequestId,
+    SenderName, SessionInfo, Subscribe,
 };
 use crate::port::Cost;
 
@@ -26,6 +27,15 @@ impl Dialog {
     /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
     pub(crate) fn open(&mut self, connect: Connect) {
         self.ask_to_open(None, false, connect, 0);
+    }
+
+    /// Opens the session, about which the endpoint was asked before its transport was open.
+    pub(crate) fn open_as_asked(&mut self, answer: Asked) {
+        let Asked { connect, opened, opening } = answer;
+        self.opening = Some(Box::new(opening));
+        let asked = Some(hooks::Asked { command: Command::Connect(connect), stay: None });
+        let asking = Asking::Open(Guarded::new(Box::pin(ready(Ok(opened)))));
+        self.pending = Some(Box::new(Pending { id: None, announced: false, asking, asked, times: 0 }));
     }
 
     pub(crate) fn ask_to_open(
@@ -36,10 +46,11 @@ impl Dialog {
         times: u8,
     ) {
         self.opening = Some(Box::new(Opening::begin(&self.shared().users)));
-        let asked = Some(Asked { command: Command::Connect(connect.clone()), stay: None });
+        let asked = Some(hooks::Asked { command: Command::Connect(connect.clone()), stay: None });
         let since = std::mem::take(&mut connect.since);
         let hook = self.shared().endpoint.clone().stream_opened(self.seat.id(), connect);
-        let asking = Asking::Open(Guarded::new(self.taken_up(since, hook)));
+        let asking =
+            Asking::Open(Guarded::new(opening::take_up(self.shared().clone(), self.seat.id(), since, hook)));
         self.pending = Some(Box::new(Pending { id, announced, asking, asked, times }));
     }
 
@@ -89,7 +100,7 @@ impl Dialog {
     pub(crate) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
         let Pending { id, announced, asked, times, .. } = pending;
         let (identity, mut wishes) = opened;
-        if let Err(refusal) = self.may_be_called(&identity.name) {
+        if let Err(refusal) = may_be_called(self.shared(), &identity.name) {
             return self.turn_away(id, refusal);
         }
         let (shared, opening) = (self.seat.shared().clone(), self.opening.take().expect("it opens"));
@@ -97,7 +108,7 @@ impl Dialog {
         let orders = match shared.users.add(&identity.user, &self.outbox, &opening, most) {
             Ok(orders) => orders,
             Err(NotIn::Full) => {
-                let refusal = Refusal::limit_exceeded(format!("a user has at most {most} sessions"));
+                let refusal = too_many(most);
                 self.answer(id, Answer::Error(refusal));
                 return Step::End(Close::TOO_MANY_SESSIONS);
             }
@@ -139,17 +150,12 @@ impl Dialog {
         self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End)
     }
 
-    fn may_be_called(&self, name: &SenderName) -> Result<(), Refusal> {
-        let free = !name.is_taken_for(&self.shared().name);
-        free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
-    }
-
     /// Too much was done to users meanwhile to know what was done to this one.
     fn ask_to_open_again(
         &mut self,
         id: Option<RequestId>,
         announced: bool,
-        asked: Option<Asked>,
+        asked: Option<hooks::Asked>,
         times: u8,
     ) -> Step {
         self.shared().metrics.cut_short("opening");
@@ -162,36 +168,11 @@ impl Dialog {
         }
     }
 
-    /// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
-    pub(crate) fn taken_up(&self, since: Vec<(ChannelId, Since)>, hook: Hook<Identity>) -> Hook<Opened> {
-        let (shared, session) = (self.shared().clone(), self.seat.id());
-        Box::pin(async move {
-            let mut identity = hook.await?;
-            let who = Arc::new(SessionInfo::of(session, identity.clone()));
-            let mut wishes = Vec::new();
-            for mut wish in std::mem::take(&mut identity.subscriptions) {
-                let was = since.iter().find(|(channel, _)| *channel == wish.channel);
-                let was = was.filter(|_| wish.since.is_none()).map(|(_, since)| *since);
-                let mut reading = Reading::all(shared.limits.answer_entries);
-                if let Some(since) = was {
-                    let asked = missed(&wish.channel, since, reading.most);
-                    let answer = shared.endpoint.clone().history(who.clone(), asked.clone(), true).await;
-                    reading = Reading::of(&asked, answer);
-                    wish.since = was.filter(|_| !reading.denied);
-                }
-                let kept = shared.endpoint.channel(&wish.channel, shared.channel);
-                let entry = enter(shared.clone(), wish.channel.clone(), kept).await;
-                wishes.push((wish, entry, reading));
-            }
-            Ok((identity, wishes))
-        })
-    }
-
     /// Rights that are gone go before the answer. Where it has joined meanwhile, the endpoint is asked first whether it may stay.
     pub(crate) fn refreshed(&mut self, id: Option<RequestId>, times: u8, refreshed: Refreshed) {
         let before = self.session.info().expect("only an open session is refreshed");
         let (identity, verdicts) = &refreshed;
-        let refusal = match self.may_be_called(&identity.name) {
+        let refusal = match may_be_called(self.shared(), &identity.name) {
             _ if before.user != identity.user => {
                 Some(Refusal::unauthorized("that is the token of another user"))
             }
@@ -223,7 +204,7 @@ impl Dialog {
 
     /// It goes by this name from now on, in presence too; its user stays the same. Whoever asked without waiting for an answer gets none.
     pub(crate) fn renamed(&mut self, id: Option<RequestId>, name: Result<SenderName, Refusal>) {
-        let named = name.and_then(|name| self.may_be_called(&name).map(|()| name));
+        let named = name.and_then(|name| may_be_called(self.shared(), &name).map(|()| name));
         match (named, id) {
             (Ok(name), id) => {
                 let info = Arc::new(SessionInfo { name, ..self.who().clone() });

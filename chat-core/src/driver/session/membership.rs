@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::Dialog;
-use super::hooks::Asking;
+use super::hooks::{Asking, Pending};
+use crate::driver::caught::caught;
 use crate::driver::hub::admission::{Admission, Reading};
 use crate::driver::hub::joining;
 use crate::driver::hub::presence::{nobody, present, space};
@@ -210,7 +211,10 @@ impl Dialog {
     fn refuse_pending(&mut self, channel: &ChannelId, why: &Refusal) {
         let asked = |asking: &Asking| matches!(asking, Asking::Subscribe(asked, _) | Asking::Enter(Some(asked), _) if asked == channel);
         if let Some(pending) = self.pending.take_if(|pending| asked(&pending.asking)) {
-            self.answer(pending.id, Answer::Error(why.clone()));
+            let Pending { id, asking, .. } = *pending;
+            // The future that is dropped here is the endpoint's.
+            let _ = caught(|| drop(asking));
+            self.answer(id, Answer::Error(why.clone()));
         }
     }
 

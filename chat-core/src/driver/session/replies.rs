@@ -15,12 +15,19 @@ use crate::port::Cost;
 
 impl Dialog {
     /// Takes in a message of the peer.
+    ///
+    /// # Errors
+    /// How the session ends by it.
     pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
+        if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
+            return Err(Close::TOO_BIG);
+        }
         let mut requests = Vec::new();
         caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
         let (now, limits) = (self.shared().runtime.now().instant, &self.seat.shared().limits);
-        (0..requests.len().max(1)).for_each(|_| self.session.count_request(limits, now));
         let mut burst = Burst::of(limits);
+        let counted = requests.len().clamp(1, burst.most());
+        (0..counted).for_each(|_| self.session.count_request(limits, now));
         for request in requests {
             if !burst.has_room_for(&request) {
                 let id = request.map_or_else(|bad| bad.id, |request| request.id);
@@ -38,9 +45,14 @@ impl Dialog {
     }
 
     /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
-    pub(crate) fn unread_until(&self) -> Option<Instant> {
+    pub(crate) fn unread_until(&mut self) -> Option<Instant> {
         let shared = self.seat.shared();
         self.session.unread_until(&shared.limits, shared.runtime.now().instant)
+    }
+
+    /// All that the peer has sent is read.
+    pub(crate) fn caught_up(&mut self) {
+        self.session.caught_up();
     }
 
     /// Takes in a ping of the peer's transport.
@@ -59,7 +71,8 @@ impl Dialog {
     /// Answers a bad request, and counts it.
     pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
         self.shared().metrics.bad_requests.add(1);
-        let usual = bad.close.map_or(Cost::Strike, Cost::End);
+        let cost = if bad.readable { Cost::Nothing } else { Cost::Strike };
+        let usual = bad.close.map_or(cost, Cost::End);
         self.refuse(bad.id, bad.refusal, usual).map_or(Ok(()), Err)
     }
 

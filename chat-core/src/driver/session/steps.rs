@@ -41,8 +41,8 @@ impl Dialog {
                 let known = self.known.take();
                 self.open(known.map_or(connect, |known| *known));
             }
-            Verdict::Refuse(_) if self.is_to_be_told(&request.command) => self.tell_who_it_is(request.id),
-            Verdict::Refuse(refusal) if refusal.code == 107 => {
+            Verdict::Bad(_) if self.is_to_be_told(&request.command) => self.tell_who_it_is(request.id),
+            Verdict::Bad(refusal) => {
                 let bad = BadRequest::new(request.id, refusal);
                 return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
             }
