@@ -2,8 +2,6 @@
 
 mod decode;
 mod encode;
-mod fields;
-mod query;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +24,7 @@ impl Protocol for Json {
     }
 
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        Some(Welcome { hello: query::hello(opening.query), ..Welcome::default() })
+        Some(Welcome { hello: decode::credentials::hello(opening.query), ..Welcome::default() })
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {

@@ -92,7 +92,7 @@ proptest! {
         prop_assert!(is_taken(Message::Text(&text)));
         prop_assert!(is_taken(Message::Text(&String::from_utf8_lossy(&bytes))));
         prop_assert!(hear(Message::Binary(&bytes)).is_err());
-        let _ = query::hello(Some(&text));
+        let _ = decode::credentials::hello(Some(&text));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What clients say.
 
+pub(super) mod credentials;
+mod fields;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -9,7 +12,7 @@ use chat_core::{
 };
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, SinceFields, fields, flag, of_field, offset, parsed, string};
+use fields::{Fields, SinceFields, fields, flag, of_field, offset, parsed, string};
 
 /// How many messages a history gives unless told.
 const HISTORY: usize = 50;

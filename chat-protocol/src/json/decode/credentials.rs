@@ -3,7 +3,7 @@
 use chat_core::{Connect, Hello, Refusal};
 
 /// Reads `name` and `token` of a URL's query; other parameters are left alone. Of one that stands twice the last counts.
-pub(super) fn hello(query: Option<&str>) -> Hello {
+pub(in crate::json) fn hello(query: Option<&str>) -> Hello {
     match connect(query) {
         Ok(None) => Hello::Later,
         Ok(Some(connect)) => Hello::Now(connect),
