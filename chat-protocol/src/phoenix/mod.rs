@@ -6,12 +6,10 @@
 //!
 //! What stands in quotes here comes from the server and the JavaScript client of Phoenix 1.8, whose files are named beside it.
 
+mod context;
+mod decode;
 mod encode;
-mod frame;
-mod mark;
-mod presence;
-mod talk;
-mod welcome;
+mod session;
 
 use chat_core::{
     ChannelId, Frames, Limits, Lost, Opener, PresenceChange, Protocol, Publication, SessionId, Talk, Welcome,
@@ -39,11 +37,11 @@ impl Protocol for Phoenix {
     }
 
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        welcome::welcome(opening)
+        decode::credentials::welcome(opening)
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(talk::PhoenixTalk::new(self.only_text, limits.json_depth))
+        Box::new(session::PhoenixTalk::new(self.only_text, limits.json_depth))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -52,7 +50,7 @@ impl Protocol for Phoenix {
 
     fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         if !(change.joined.is_empty() && change.arrived.is_empty() && change.departed.is_empty()) {
-            out.text(|out| presence::diff(channel, change, out));
+            out.text(|out| encode::presence::diff(channel, change, out));
         }
     }
 

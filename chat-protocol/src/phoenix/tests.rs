@@ -187,8 +187,8 @@ proptest! {
         let lengths = fields.iter().map(|field| field.len() as u8);
         let head: Vec<u8> = std::iter::once(0).chain(lengths).collect();
         let push = [&head, fields.concat().as_bytes(), &payload].concat();
-        let said = frame::read(Message::Binary(&push), 128).expect("a push");
+        let said = decode::read(Message::Binary(&push), 128).expect("a push");
         prop_assert_eq!((&*said.topic, &*said.event), (&*fields[2], &*fields[3]));
-        prop_assert_eq!(said.payload, frame::Content::Binary(&payload));
+        prop_assert_eq!(said.payload, decode::Content::Binary(&payload));
     }
 }

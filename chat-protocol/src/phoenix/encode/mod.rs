@@ -1,11 +1,13 @@
 //! What the server says: `[join_ref, ref, topic, event, payload]`, or the binary frames beside it (v2_json_serializer.ex).
 
+pub(super) mod presence;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Refusal};
 
-use super::frame::unquoted;
-use super::mark::Mark;
+use super::context::Mark;
+use super::decode::unquoted;
 use super::{NULL, SOCKET, is_reserved};
 use crate::write::{number, number_field, payload, said, string};
 

@@ -16,7 +16,7 @@ const BEARER: &str = "base64url.bearer.phx.";
 /// None if the client speaks another version, which is refused with 403 (socket.ex, websocket.ex).
 ///
 /// All that it will ever say of itself is said by now, so its session opens at once.
-pub(super) fn welcome(opening: &Opener<'_>) -> Option<Welcome> {
+pub(in crate::phoenix) fn welcome(opening: &Opener<'_>) -> Option<Welcome> {
     let mut params: BTreeMap<_, _> =
         form_urlencoded::parse(opening.query.unwrap_or_default().as_bytes()).collect();
     // Without one it is version 1 (socket.ex), which is another format.

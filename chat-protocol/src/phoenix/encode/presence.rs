@@ -10,8 +10,8 @@ use chat_core::{
 
 use serde_json::value::RawValue;
 
-use super::NULL;
-use super::encode::{frame, push};
+use super::{frame, push};
+use crate::phoenix::NULL;
 use crate::write::{field, list, number_field, payload, string};
 
 struct Meta<'a> {
@@ -24,13 +24,18 @@ struct Meta<'a> {
 type Metas<'a> = BTreeMap<&'a str, Vec<Meta<'a>>>;
 
 /// Who is there, for one who has just joined.
-pub(super) fn state(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
+pub(in crate::phoenix) fn state(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
     let metas = page.present.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
     push(join_ref, channel.as_str(), "presence_state", out, |out| keys(&metas, out));
 }
 
 /// That the state does not name all who are there.
-pub(super) fn partial(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
+pub(in crate::phoenix) fn partial(
+    join_ref: &str,
+    channel: &ChannelId,
+    page: &PresencePage,
+    out: &mut Vec<u8>,
+) {
     push(join_ref, channel.as_str(), "presence_partial", out, |out| {
         out.extend(br#"{"reason":"limit exceeded""#);
         number_field("users", page.users as u64, out);
@@ -40,7 +45,7 @@ pub(super) fn partial(join_ref: &str, channel: &ChannelId, page: &PresencePage, 
 }
 
 /// Who came and went. The client adds joins to the metas that it has of a key, then takes leaves from them.
-pub(super) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
+pub(in crate::phoenix) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
     let mut joins: Metas<'_> =
         change.joined.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
     let mut arrived = Metas::new();

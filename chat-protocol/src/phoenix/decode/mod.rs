@@ -1,5 +1,7 @@
 //! What clients say, taken apart.
 
+pub(super) mod credentials;
+
 use std::borrow::Cow;
 use std::fmt;
 

@@ -8,10 +8,10 @@ use chat_core::{
     Subscribed, Talk,
 };
 
-use super::encode::{self, Status};
-use super::frame::{self, Said, unquoted};
-use super::mark::{Due, Mark};
-use super::{NULL, SOCKET, is_reserved, presence};
+use super::context::{Due, Mark};
+use super::decode::{self, Said, unquoted};
+use super::encode::{self, Status, presence};
+use super::{NULL, SOCKET, is_reserved};
 
 /// What is known of each topic, as requests are read and as they are answered; the two differ while requests wait.
 #[derive(Debug)]
@@ -213,7 +213,7 @@ impl PhoenixTalk {
 
 impl Talk for PhoenixTalk {
     fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        match frame::read(message, self.depth) {
+        match decode::read(message, self.depth) {
             Ok(said) => self.hear(&said, requests),
             Err(refusal) => requests.push(Err(BadRequest::new(None, refusal))),
         }
