@@ -1,26 +1,22 @@
 //! The client protocol of Centrifuge and Centrifugo, version 2, in JSON and in Protobuf: for their clients as they are.
 //!
 //! ```text
-//!   command   what clients say: one object a line, a frame of one line or more
-//!   wish      what that comes to
-//!   mark      what of a command its answer needs
-//!   reply     what they are answered
-//!   push      what they hear unasked
+//!   decode    what clients say, and what that comes to
+//!   context   what of a command its answer needs
+//!   encode    what they are answered, and what they hear unasked
 //!   protobuf  the same in Protobuf
-//!   stream    how frames stand in HTTP streams and in server-sent events
+//!   http      how frames stand in HTTP streams and in server-sent events
 //! ```
 
 #[cfg(test)]
 mod as_published;
-mod command;
-mod mark;
+mod context;
+mod decode;
+mod encode;
+mod http;
 mod protobuf;
-mod push;
-mod reply;
-mod stream;
 #[cfg(test)]
 mod tests;
-mod wish;
 
 use std::sync::Arc;
 
@@ -29,9 +25,10 @@ use chat_core::{
     PresenceChange, Protocol, Publication, Refusal, Reply, Request, SessionId, Talk, Welcome,
 };
 
+pub use encode::reply::{no_history, result};
+use encode::{push, reply};
+pub use http::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 use protobuf::Protobuf;
-pub use reply::{no_history, result};
-pub use stream::{Beside, ByteStream, EventStream, HttpStream, first_commands};
 
 /// The protocol. Its pings are `{}`, which clients answer with the same.
 ///
@@ -192,7 +189,7 @@ impl Talk for Conversation {
             return requests.push(Err(malformed("a frame has a command")));
         }
         for line in lines {
-            let read = self.fits(line.len()).and_then(|()| command::read(line, self.depth));
+            let read = self.fits(line.len()).and_then(|()| decode::read(line, self.depth));
             let heard = read.and_then(|heard| self.hear(heard));
             if !take(heard, requests) {
                 return;

@@ -383,10 +383,10 @@ proptest! {
 
     #[test]
     fn a_mark_comes_back_whatever_it_is(text in ".*", id: u32, offset: Option<u64>) {
-        let mark = mark::Mark { since: offset.map(Offset), ..mark::Mark::new(id, "subscribe") };
+        let mark = context::Mark { since: offset.map(Offset), ..context::Mark::new(id, "subscribe") };
         let id = mark.id();
-        prop_assert_eq!(mark::Mark::of(&id), Some(mark));
-        let _ = mark::Mark::of(&RequestId(text.into()));
+        prop_assert_eq!(context::Mark::of(&id), Some(mark));
+        let _ = context::Mark::of(&RequestId(text.into()));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use prost::Message;
 use serde_json::value::RawValue;
 
 use super::schema::{ChannelRequest, Command, RpcRequest, SubscribeRequest};
-use crate::centrifuge::mark::Mark;
-use crate::centrifuge::wish::{self, Place};
+use crate::centrifuge::context::Mark;
+use crate::centrifuge::decode::command as wish;
+use crate::centrifuge::decode::command::Place;
 use crate::centrifuge::{Heard, malformed};
 use crate::read::is_deeper;
 

@@ -11,9 +11,9 @@ use super::schema::{
     ClientInfo, ConnectResult, Data, Empty, Error, HistoryResult, Moved, PresenceResult, PresenceStatsResult,
     Publication, Push, RefreshResult, Reply, SubRefreshResult, Subscribe, SubscribeResult, Unsubscribe,
 };
-use crate::centrifuge::mark::Mark;
-use crate::centrifuge::push::unsubscribe_code;
-use crate::centrifuge::reply::{Greeting, VERSION, as_told, is_no_history, is_temporary, ttl};
+use crate::centrifuge::context::Mark;
+use crate::centrifuge::encode::push::unsubscribe_code;
+use crate::centrifuge::encode::reply::{Greeting, VERSION, as_told, is_no_history, is_temporary, ttl};
 use crate::write::timestamp;
 
 pub(super) fn publication(said: &chat_core::Publication) -> Reply {

@@ -15,7 +15,8 @@ use prost::Message as _;
 
 pub(super) use stream::{disconnect, read_beside};
 
-use super::{Centrifuge, Conversation, malformed, reply};
+use super::encode::reply;
+use super::{Centrifuge, Conversation, malformed};
 
 /// The protocol for clients that want it so; [`Centrifuge`] welcomes them.
 #[derive(Clone, Debug, Default)]

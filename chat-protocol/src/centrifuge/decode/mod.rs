@@ -1,11 +1,14 @@
 //! What clients say.
 
+pub(super) mod command;
+
 use chat_core::{BadRequest, Refusal, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::mark::Mark;
-use super::{Heard, malformed, wish};
+use self::command as wish;
+use super::context::Mark;
+use super::{Heard, malformed};
 use crate::read::{check_depth, is_object};
 
 /// A line's fields: a number, and a method with what it takes.

@@ -8,27 +8,27 @@ use chat_core::{
     RequestId, SessionId, Subscribed,
 };
 
-use super::Stream;
-use super::mark::Mark;
 use super::push::{client, data, said};
+use crate::centrifuge::Stream;
+use crate::centrifuge::context::Mark;
 use crate::write::{list, number, string};
 
 /// What a client is told when its session opens, beside what the core knows.
-pub(super) struct Greeting<'a> {
-    pub(super) stream: Option<&'a Stream>,
-    pub(super) ping: u64,
-    pub(super) since: Vec<(ChannelId, Offset)>,
+pub(in crate::centrifuge) struct Greeting<'a> {
+    pub(in crate::centrifuge) stream: Option<&'a Stream>,
+    pub(in crate::centrifuge) ping: u64,
+    pub(in crate::centrifuge) since: Vec<(ChannelId, Offset)>,
 }
 
 impl Greeting<'_> {
     /// Where the client was in this channel.
-    pub(super) fn was(&self, channel: &ChannelId) -> Option<Offset> {
+    pub(in crate::centrifuge) fn was(&self, channel: &ChannelId) -> Option<Offset> {
         self.since.iter().find(|(name, _)| name == channel).map(|(_, offset)| *offset)
     }
 }
 
 /// The version that clients are told.
-pub(super) const VERSION: &str = concat!("chat-core ", env!("CARGO_PKG_VERSION"));
+pub(in crate::centrifuge) const VERSION: &str = concat!("chat-core ", env!("CARGO_PKG_VERSION"));
 
 /// A client is told to refresh a fifth of its time before that is over, or so long: the server waits no longer than it said.
 const EARLY: Duration = Duration::from_secs(25);
@@ -36,12 +36,12 @@ const EARLY: Duration = Duration::from_secs(25);
 /// Whether the protocol has words for this answer.
 ///
 /// After a bad token it has none: the close that follows says it, and a client that was answered first would not hear that.
-pub(super) fn has_words(id: &RequestId, answer: &Answer) -> bool {
+pub(in crate::centrifuge) fn has_words(id: &RequestId, answer: &Answer) -> bool {
     let connects = Mark::of(id).is_some_and(|mark| mark.method == "connect");
     !(connects && matches!(answer, Answer::Error(refusal) if refusal.code == 101))
 }
 
-pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn reply(id: &RequestId, session: SessionId, answer: &Answer, out: &mut Vec<u8>) {
     let Some(mark) = Mark::of(id) else { return };
     let mut reply = begin(mark, out);
     match answer {
@@ -86,12 +86,12 @@ pub fn no_history() -> &'static str {
 }
 
 /// Whether a history is refused for no more than that its channel is not there: to clients of this protocol that is empty.
-pub(super) fn is_no_history(mark: Mark<'_>, refusal: &Refusal) -> bool {
+pub(in crate::centrifuge) fn is_no_history(mark: Mark<'_>, refusal: &Refusal) -> bool {
     mark.method == "history" && refusal.code == 102
 }
 
 /// A refusal in the protocol's own words: where nothing is offered to be called, no method is looked for.
-pub(super) fn as_told(refusal: &Refusal) -> Cow<'_, Refusal> {
+pub(in crate::centrifuge) fn as_told(refusal: &Refusal) -> Cow<'_, Refusal> {
     match refusal.is_no_calls() {
         true => Cow::Owned(Refusal::not_available("there is nothing to call")),
         false => Cow::Borrowed(refusal),
@@ -111,7 +111,12 @@ fn write_result(answer: &Answer, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeting<'_>, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn connected(
+    id: &RequestId,
+    connected: &Connected,
+    greeting: &Greeting<'_>,
+    out: &mut Vec<u8>,
+) {
     let Some(mark) = Mark::of(id) else { return };
     let mut reply = begin(mark, out);
     let mut result = Object::begin(reply.field(mark.method));
@@ -139,7 +144,7 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeti
 }
 
 /// A subscription. `since` is where the client wanted to go on; if it does, that is its place, and what it missed follows as pushes.
-pub(super) fn subscribed(answer: &Subscribed, since: Option<Offset>, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn subscribed(answer: &Subscribed, since: Option<Offset>, out: &mut Vec<u8>) {
     let recovered = answer.recovery == Some(Recovery::Recovered);
     let mut result = Object::begin(out);
     result.expiry(answer.expires);
@@ -191,12 +196,12 @@ fn error(refusal: &Refusal, out: &mut Vec<u8>) {
 }
 
 /// Whether the same may be tried again after it.
-pub(super) fn is_temporary(refusal: &Refusal) -> bool {
+pub(in crate::centrifuge) fn is_temporary(refusal: &Refusal) -> bool {
     matches!(refusal.code, 100 | 111)
 }
 
 /// In how many seconds a client is to refresh.
-pub(super) fn ttl(Expiry { left, .. }: Expiry) -> u64 {
+pub(in crate::centrifuge) fn ttl(Expiry { left, .. }: Expiry) -> u64 {
     left.saturating_sub(EARLY.min(left / 5)).as_secs().max(1)
 }
 
@@ -207,23 +212,23 @@ fn begin<'a>(mark: Mark<'_>, out: &'a mut Vec<u8>) -> Object<'a> {
 }
 
 /// An object that is being written.
-pub(super) struct Object<'a> {
+pub(in crate::centrifuge) struct Object<'a> {
     out: &'a mut Vec<u8>,
     empty: bool,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn begin(out: &'a mut Vec<u8>) -> Self {
+    pub(in crate::centrifuge) fn begin(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, empty: true }
     }
 
-    pub(super) fn end(self) {
+    pub(in crate::centrifuge) fn end(self) {
         self.out.push(b'}');
     }
 
     /// Where to write the value of this field.
-    pub(super) fn field(&mut self, name: &str) -> &mut Vec<u8> {
+    pub(in crate::centrifuge) fn field(&mut self, name: &str) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
         }
@@ -232,24 +237,24 @@ impl<'a> Object<'a> {
         self.out
     }
 
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    pub(in crate::centrifuge) fn text(&mut self, name: &str, value: &str) {
         string(value, self.field(name));
     }
 
     /// Zero is left out.
-    pub(super) fn number(&mut self, name: &str, value: u64) {
+    pub(in crate::centrifuge) fn number(&mut self, name: &str, value: u64) {
         if value > 0 {
             number(value, self.field(name));
         }
     }
 
     /// Zero stands there too.
-    pub(super) fn any_number(&mut self, name: &str, value: u64) {
+    pub(in crate::centrifuge) fn any_number(&mut self, name: &str, value: u64) {
         number(value, self.field(name));
     }
 
     /// False is left out.
-    pub(super) fn mark(&mut self, name: &str, value: bool) {
+    pub(in crate::centrifuge) fn mark(&mut self, name: &str, value: bool) {
         if value {
             self.field(name).extend(b"true");
         }

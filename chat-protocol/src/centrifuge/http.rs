@@ -4,7 +4,8 @@ use chat_core::{Close, Framing, Kind};
 
 use serde::Deserialize;
 
-use super::{protobuf, push};
+use super::encode::push;
+use super::protobuf;
 
 /// One object a line, in the body of an answer that does not end.
 #[derive(Clone, Copy, Debug, Default)]

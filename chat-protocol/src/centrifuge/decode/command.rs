@@ -11,14 +11,17 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::mark::Mark;
+use crate::centrifuge::context::Mark;
 use crate::read::{Text, is_object};
 
 /// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
 const REJECT_UNRECOVERED: i64 = 2;
 
 /// What a command comes to, with the mark that its answer needs.
-pub(super) fn request(mut mark: Mark<'_>, asked: Result<Command, Refusal>) -> Result<Request, BadRequest> {
+pub(in crate::centrifuge) fn request(
+    mut mark: Mark<'_>,
+    asked: Result<Command, Refusal>,
+) -> Result<Request, BadRequest> {
     match asked {
         Ok(command) => {
             if let Command::Subscribe(Subscribe { since: Some(since), .. }) = &command {
@@ -64,25 +67,25 @@ fn token(text: &str) -> Option<Token> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct ConnectFields<'a> {
+pub(in crate::centrifuge) struct ConnectFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) token: Cow<'a, str>,
+    pub(in crate::centrifuge) token: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
-    pub(super) data: Option<Payload>,
+    pub(in crate::centrifuge) data: Option<Payload>,
     #[serde(borrow, deserialize_with = "or_none")]
-    pub(super) subs: HashMap<Cow<'a, str>, Option<Place<'a>>>,
+    pub(in crate::centrifuge) subs: HashMap<Cow<'a, str>, Option<Place<'a>>>,
 }
 
 /// Where a client was in a channel.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Place<'a> {
+pub(in crate::centrifuge) struct Place<'a> {
     #[serde(deserialize_with = "or_none")]
-    pub(super) recover: bool,
+    pub(in crate::centrifuge) recover: bool,
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) epoch: Cow<'a, str>,
+    pub(in crate::centrifuge) epoch: Cow<'a, str>,
     #[serde(deserialize_with = "or_none")]
-    pub(super) offset: u64,
+    pub(in crate::centrifuge) offset: u64,
 }
 
 /// Who a client without a token says it is.
@@ -91,7 +94,7 @@ struct Named {
     name: SenderName,
 }
 
-pub(super) fn connect(fields: ConnectFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn connect(fields: ConnectFields<'_>) -> Result<Command, Refusal> {
     let ConnectFields { token: proof, data, subs } = fields;
     let subs = subs.into_iter().filter_map(|(channel, place)| Some((channel, place?)));
     let since =
@@ -120,31 +123,31 @@ impl Place<'_> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct SubscribeFields<'a> {
+pub(in crate::centrifuge) struct SubscribeFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) channel: Cow<'a, str>,
+    pub(in crate::centrifuge) channel: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) token: Cow<'a, str>,
+    pub(in crate::centrifuge) token: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
-    pub(super) data: Option<Payload>,
+    pub(in crate::centrifuge) data: Option<Payload>,
     #[serde(deserialize_with = "or_none")]
-    pub(super) join_leave: bool,
+    pub(in crate::centrifuge) join_leave: bool,
     #[serde(rename = "type", deserialize_with = "or_none")]
-    pub(super) kind: i64,
+    pub(in crate::centrifuge) kind: i64,
     #[serde(deserialize_with = "or_none")]
-    pub(super) recover: bool,
+    pub(in crate::centrifuge) recover: bool,
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) epoch: Cow<'a, str>,
+    pub(in crate::centrifuge) epoch: Cow<'a, str>,
     #[serde(deserialize_with = "or_none")]
-    pub(super) offset: u64,
+    pub(in crate::centrifuge) offset: u64,
     #[serde(deserialize_with = "or_none")]
-    pub(super) flag: i64,
+    pub(in crate::centrifuge) flag: i64,
     /// A filter by tags: it is looked at no further.
     #[serde(rename = "tf", deserialize_with = "anything")]
-    pub(super) filter: Option<()>,
+    pub(in crate::centrifuge) filter: Option<()>,
 }
 
-pub(super) fn subscribe(fields: SubscribeFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn subscribe(fields: SubscribeFields<'_>) -> Result<Command, Refusal> {
     let SubscribeFields {
         channel,
         token: proof,
@@ -182,31 +185,31 @@ fn name(channel: &str) -> Result<ChannelId, Refusal> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct ChannelFields<'a> {
+pub(in crate::centrifuge) struct ChannelFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) channel: Cow<'a, str>,
+    pub(in crate::centrifuge) channel: Cow<'a, str>,
 }
 
-pub(super) fn unsubscribe(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn unsubscribe(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
     name(&fields.channel).map(Command::Unsubscribe)
 }
 
-pub(super) fn presence(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn presence(fields: ChannelFields<'_>) -> Result<Command, Refusal> {
     name(&fields.channel).map(Command::Presence)
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct PublishFields<'a> {
+pub(in crate::centrifuge) struct PublishFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) channel: Cow<'a, str>,
+    pub(in crate::centrifuge) channel: Cow<'a, str>,
     #[serde(deserialize_with = "any_content")]
-    pub(super) data: Option<Payload>,
+    pub(in crate::centrifuge) data: Option<Payload>,
     #[serde(rename = "type", deserialize_with = "or_none")]
-    pub(super) kind: i64,
+    pub(in crate::centrifuge) kind: i64,
 }
 
-pub(super) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
     only_streams(fields.kind)?;
     let said = fields.data.ok_or_else(|| Refusal::bad_request("data: missing"))?;
     Ok(Command::Publish(Publish::to(name(&fields.channel)?, said)))
@@ -214,19 +217,19 @@ pub(super) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct HistoryFields<'a> {
+pub(in crate::centrifuge) struct HistoryFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) channel: Cow<'a, str>,
+    pub(in crate::centrifuge) channel: Cow<'a, str>,
     #[serde(deserialize_with = "or_none")]
-    pub(super) limit: i64,
+    pub(in crate::centrifuge) limit: i64,
     #[serde(deserialize_with = "or_none")]
-    pub(super) reverse: bool,
+    pub(in crate::centrifuge) reverse: bool,
     #[serde(borrow)]
-    pub(super) since: Option<Place<'a>>,
+    pub(in crate::centrifuge) since: Option<Place<'a>>,
 }
 
 /// Without a limit only the channel's place is asked for; a negative one is none, but for the server's own.
-pub(super) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
     let HistoryFields { channel, limit, reverse, since } = fields;
     let since = since.map(|place| place.since());
     let from = since.map(|since| since.offset);
@@ -243,36 +246,36 @@ pub(super) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct CallFields<'a> {
+pub(in crate::centrifuge) struct CallFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) method: Cow<'a, str>,
+    pub(in crate::centrifuge) method: Cow<'a, str>,
     #[serde(deserialize_with = "content")]
-    pub(super) data: Option<Payload>,
+    pub(in crate::centrifuge) data: Option<Payload>,
 }
 
-pub(super) fn call(fields: CallFields<'_>) -> Command {
+pub(in crate::centrifuge) fn call(fields: CallFields<'_>) -> Command {
     let data = fields.data.unwrap_or_else(Payload::null);
     Command::Call(Call { method: fields.method.into(), data })
 }
 
 /// A call that has no name and gets no answer.
-pub(super) fn send(fields: CallFields<'_>) -> Command {
+pub(in crate::centrifuge) fn send(fields: CallFields<'_>) -> Command {
     call(CallFields { method: "".into(), ..fields })
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct RefreshFields<'a> {
+pub(in crate::centrifuge) struct RefreshFields<'a> {
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) channel: Cow<'a, str>,
+    pub(in crate::centrifuge) channel: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text")]
-    pub(super) token: Cow<'a, str>,
+    pub(in crate::centrifuge) token: Cow<'a, str>,
 }
 
-pub(super) fn refresh(fields: RefreshFields<'_>) -> Command {
+pub(in crate::centrifuge) fn refresh(fields: RefreshFields<'_>) -> Command {
     Command::Refresh((&*fields.token).into())
 }
 
-pub(super) fn sub_refresh(fields: RefreshFields<'_>) -> Result<Command, Refusal> {
+pub(in crate::centrifuge) fn sub_refresh(fields: RefreshFields<'_>) -> Result<Command, Refusal> {
     Ok(Command::RefreshSubscription(name(&fields.channel)?, (&*fields.token).into()))
 }

@@ -5,7 +5,7 @@ use chat_core::{Answer, Arrival, ChannelId, Close, Payload, Publication, Refers,
 use super::reply::{Object, subscribed};
 use crate::write::{number, payload, string, timestamp};
 
-pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     out.reserve(publication.message.content.as_bytes().len() + 192);
     begin(&publication.message.channel_id, out);
     out.extend(br#","pub":"#);
@@ -17,7 +17,7 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
 ///
 /// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name alone. `info.client` is the session, empty unless
 /// one said it and that is still known. What the protocol has no field for stands in `tags`: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no place.
-pub(super) fn said(publication: &Publication, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn said(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.extend(br#"{"data":"#);
     data(&message.content, out);
@@ -64,7 +64,7 @@ fn tags(publication: &Publication, out: &mut Vec<u8>) {
 }
 
 /// Content on one line: a line break ends a command, and in JSON it is only ever space between tokens.
-pub(super) fn data(content: &Payload, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn data(content: &Payload, out: &mut Vec<u8>) {
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
     match content {
         Payload::Json(text) if text.as_bytes().iter().any(is_break) => {
@@ -75,7 +75,7 @@ pub(super) fn data(content: &Payload, out: &mut Vec<u8>) {
 }
 
 /// A session that came or went.
-pub(super) fn moved(channel: &ChannelId, what: &str, who: &Arrival, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn moved(channel: &ChannelId, what: &str, who: &Arrival, out: &mut Vec<u8>) {
     begin(channel, out);
     out.extend([b",\"", what.as_bytes(), br#"":{"info":"#].concat());
     client(&who.session.to_string(), who.user.as_str(), who.name.as_str(), who.data.as_ref(), out);
@@ -83,7 +83,13 @@ pub(super) fn moved(channel: &ChannelId, what: &str, who: &Arrival, out: &mut Ve
 }
 
 /// A session, and what others see of its user: what the endpoint lets them, or else the name, if the user's id does not tell it.
-pub(super) fn client(session: &str, user: &str, name: &str, seen: Option<&Payload>, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn client(
+    session: &str,
+    user: &str,
+    name: &str,
+    seen: Option<&Payload>,
+    out: &mut Vec<u8>,
+) {
     let mut object = Object::begin(out);
     object.text("user", user);
     object.text("client", session);
@@ -100,11 +106,11 @@ pub(super) fn client(session: &str, user: &str, name: &str, seen: Option<&Payloa
 }
 
 /// Whether the protocol has words for what is answered without being asked.
-pub(super) fn has_words(answer: &Answer) -> bool {
+pub(in crate::centrifuge) fn has_words(answer: &Answer) -> bool {
     matches!(answer, Answer::Subscribed(_) | Answer::Unsubscribed { why: Some(_), .. } | Answer::Direct(_))
 }
 
-pub(super) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
     match answer {
         Answer::Subscribed(answer) => {
             begin(&answer.channel, out);
@@ -127,7 +133,7 @@ pub(super) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
 }
 
 /// What a client makes of being taken out: from 2500 on it comes back, with a new token after 2501 and 2502; below it stays out.
-pub(super) fn unsubscribe_code(why: &Refusal) -> u16 {
+pub(in crate::centrifuge) fn unsubscribe_code(why: &Refusal) -> u16 {
     match why.code {
         112 => 2500,
         110 => 2501,
@@ -137,7 +143,7 @@ pub(super) fn unsubscribe_code(why: &Refusal) -> u16 {
 }
 
 /// How a stream of HTTP ends, in place of a close frame.
-pub(super) fn disconnect(close: &Close, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn disconnect(close: &Close, out: &mut Vec<u8>) {
     out.extend(br#"{"push":{"disconnect":"#);
     left(close.code, &close.reason, out);
     out.extend(b"}}");
