@@ -10,18 +10,14 @@
 //! word. An edit comes as a message with the new content; signals and deletions have no word here, and are not told.
 
 mod auth;
-mod calls;
-mod chat;
-mod frame;
+mod classes;
 mod legacy;
-mod opening;
+mod method_streams;
 mod read;
-mod rooms;
-mod streams;
 mod typed;
 
 pub use legacy::Legacy;
-pub use streams::MethodStreams;
+pub use method_streams::MethodStreams;
 
 /// The name of the endpoint.
 const ENDPOINT: &str = "chat";

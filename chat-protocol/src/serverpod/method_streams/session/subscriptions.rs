@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::ChannelId;
 
-use super::frame::Frame;
+use crate::serverpod::method_streams::frame::Frame;
 
 /// The streams that publications are written to, for all who publish.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<HashMap<ChannelId, Vec<Stream>>>);
+pub(in crate::serverpod::method_streams) struct Streams(Mutex<HashMap<ChannelId, Vec<Stream>>>);
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,11 @@ impl Streams {
     }
 
     /// Calls this with what stands before a value of each stream on a channel.
-    pub(super) fn each(&self, channel: &ChannelId, mut write: impl FnMut(&[u8])) {
+    pub(in crate::serverpod::method_streams) fn each(
+        &self,
+        channel: &ChannelId,
+        mut write: impl FnMut(&[u8]),
+    ) {
         let streams = self.lock();
         streams.get(channel).into_iter().flatten().for_each(|stream| write(&stream.head));
     }

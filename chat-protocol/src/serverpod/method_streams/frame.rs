@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read::object;
-use super::typed::Typed;
 use crate::read::check_depth;
+use crate::serverpod::read::object;
+use crate::serverpod::typed::Typed;
 use crate::write::{field, string};
 
 /// A frame of either side (`websocket_messages.dart`).

@@ -14,7 +14,7 @@ use chat_core::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::chat::{NoObject, Object, is_told, message, read, subscription};
+use super::classes::{NoObject, Object, is_told, message, read, subscription};
 use super::read::{object, string, text};
 use super::typed::Typed;
 use super::{ENDPOINT, auth};

@@ -9,14 +9,14 @@ use chat_core::{
     BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Refusal, Request, RequestId, Subscribe,
 };
 
-use super::chat::{self, NoObject, Object};
-use super::frame::{Call, Frame, Input, Open, Opened, Reason};
-use super::opening::{Gate, MESSAGES, Next, Opening, Wish};
-use super::rooms::{Rooms, Stream, Streams};
-use super::typed::Typed;
+use super::admission::{Gate, MESSAGES, Next, Opening, Wish};
+use super::subscriptions::{Rooms, Stream, Streams};
+use crate::serverpod::classes::{self, NoObject, Object};
+use crate::serverpod::method_streams::frame::{Call, Frame, Input, Open, Opened, Reason};
+use crate::serverpod::typed::Typed;
 
 /// Marks the answer to who the client is.
-pub(super) const AUTH: &str = "auth";
+pub(in crate::serverpod::method_streams) const AUTH: &str = "auth";
 
 /// Marks, before a call's key, the answer to its wish to join.
 const JOIN: &str = "join ";
@@ -30,7 +30,7 @@ const LEAVE: &str = "leave";
 /// So many strangers are remembered, lest one be told twice that it is none.
 const STRANGERS: usize = 128;
 
-pub(super) struct Calls {
+pub(in crate::serverpod::method_streams) struct Calls {
     gate: Gate,
     rooms: Rooms,
     ongoing: HashMap<Arc<str>, Ongoing>,
@@ -71,7 +71,7 @@ enum State {
 }
 
 impl Calls {
-    pub(super) fn new(streams: Arc<Streams>, limits: &Limits) -> Self {
+    pub(in crate::serverpod::method_streams) fn new(streams: Arc<Streams>, limits: &Limits) -> Self {
         Self {
             gate: Gate::default(),
             rooms: Rooms::new(streams),
@@ -89,12 +89,12 @@ impl Calls {
     }
 
     /// What is to be said.
-    pub(super) fn take_words(&mut self) -> VecDeque<Frame<'static>> {
+    pub(in crate::serverpod::method_streams) fn take_words(&mut self) -> VecDeque<Frame<'static>> {
         std::mem::take(&mut self.words)
     }
 
     /// What is to be asked. A ping is the way to be asked for words when none is due otherwise.
-    pub(super) fn take_next(&mut self) -> Vec<Request> {
+    pub(in crate::serverpod::method_streams) fn take_next(&mut self) -> Vec<Request> {
         self.go_on();
         if !self.words.is_empty() {
             self.next.push(Request::new(Command::Ping));
@@ -102,7 +102,7 @@ impl Calls {
         std::mem::take(&mut self.next)
     }
 
-    pub(super) fn hear(&mut self, text: &str) -> Result<(), BadRequest> {
+    pub(in crate::serverpod::method_streams) fn hear(&mut self, text: &str) -> Result<(), BadRequest> {
         match Frame::read(text, self.depth).ok_or(text).map_err(|text| self.bad(text))? {
             Frame::Ping => self.words.push_back(Frame::Pong),
             Frame::Pong | Frame::Opened(..) => {}
@@ -110,7 +110,7 @@ impl Calls {
             Frame::Value(_, None, _) => {
                 return Err(self.bad("Server does not accept messages targeting the return stream."));
             }
-            Frame::Value(call, Some(input), value) => match chat::read(&value) {
+            Frame::Value(call, Some(input), value) => match classes::read(&value) {
                 Err(NoObject::Unknown) => return Err(self.bad(text)),
                 read => self.take_in(call, input, read.ok()),
             },
@@ -124,7 +124,7 @@ impl Calls {
     }
 
     /// Tells that a frame is none, and ends the session, as the protocol has it.
-    pub(super) fn bad(&mut self, request: &str) -> BadRequest {
+    pub(in crate::serverpod::method_streams) fn bad(&mut self, request: &str) -> BadRequest {
         self.words.push_back(Frame::Bad(Cow::Owned(request.to_owned())));
         closed("no frame of method streams")
     }
@@ -268,12 +268,12 @@ impl Calls {
     }
 
     /// The endpoint said who the client is.
-    pub(super) fn granted(&mut self) {
+    pub(in crate::serverpod::method_streams) fn granted(&mut self) {
         self.gate.granted();
     }
 
     /// A request was refused.
-    pub(super) fn refused(&mut self, id: &str, refusal: &Refusal) {
+    pub(in crate::serverpod::method_streams) fn refused(&mut self, id: &str, refusal: &Refusal) {
         if id == AUTH {
             return self.denied(refusal);
         }
@@ -299,7 +299,7 @@ impl Calls {
     }
 
     /// The session is in a channel, for this call or because the server says so.
-    pub(super) fn joined(&mut self, id: Option<&str>, channel: &ChannelId) {
+    pub(in crate::serverpod::method_streams) fn joined(&mut self, id: Option<&str>, channel: &ChannelId) {
         let Some(key) = id.and_then(|id| id.strip_prefix(JOIN)) else {
             let on_list = self.rooms.put_in(channel);
             return on_list.into_iter().for_each(|key| self.is_open(&key));
@@ -329,7 +329,7 @@ impl Calls {
     }
 
     /// The session is out of a channel, as it asked for or because the server says so.
-    pub(super) fn left(&mut self, asked: bool, channel: &ChannelId) {
+    pub(in crate::serverpod::method_streams) fn left(&mut self, asked: bool, channel: &ChannelId) {
         if asked {
             return self.words.extend(self.rooms.left(channel));
         }
@@ -341,7 +341,7 @@ impl Calls {
     }
 
     /// A message was said.
-    pub(super) fn said(&mut self, id: &str) {
+    pub(in crate::serverpod::method_streams) fn said(&mut self, id: &str) {
         let Some(key) = self.saying(id) else { return };
         let Some(Ongoing { state: State::Saying { unanswered, ended }, .. }) = self.ongoing.get_mut(key)
         else {
@@ -375,7 +375,7 @@ fn say(number: u64, key: &str, channel: ChannelId, content: Payload) -> Request 
 }
 
 fn is_unknown(value: &Typed<'_>) -> bool {
-    chat::read(value) == Err(NoObject::Unknown)
+    classes::read(value) == Err(NoObject::Unknown)
 }
 
 fn closed(why: &'static str) -> BadRequest {

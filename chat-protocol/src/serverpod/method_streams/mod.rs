@@ -1,5 +1,8 @@
 //! The method streams of Serverpod 2.1 and on: calls that return and take streams, many of them over one socket.
 
+mod frame;
+mod session;
+
 use std::sync::Arc;
 
 use chat_core::{
@@ -7,10 +10,10 @@ use chat_core::{
     RequestId, SessionId, Talk,
 };
 
-use super::calls::{AUTH, Calls};
-use super::chat::{is_told, message};
+use self::session::calls::{AUTH, Calls};
+use self::session::subscriptions::Streams;
+use super::classes::{is_told, message};
 use super::read::text;
-use super::rooms::Streams;
 
 /// The protocol of `/v1/websocket`.
 ///

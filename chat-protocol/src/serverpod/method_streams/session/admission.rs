@@ -6,10 +6,10 @@ use chat_core::{ChannelId, Command, Connect, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::frame::{Call, Open, Opened};
-use super::read::object;
-use super::{ENDPOINT, auth, chat};
 use crate::read::check_depth;
+use crate::serverpod::method_streams::frame::{Call, Open, Opened};
+use crate::serverpod::read::object;
+use crate::serverpod::{ENDPOINT, auth, classes};
 
 /// The input stream of `chat.publish`.
 pub(super) const MESSAGES: &str = "messages";
@@ -117,7 +117,7 @@ impl Opening {
         let args: Args<'_> = shallow.ok_or(Opened::InvalidArguments)?;
         let auth = open.auth.map(|value| proof(&value)).transpose()?;
         let short = |channel: &ChannelId| channel.as_str().len() <= name_bytes;
-        let channel = args.channel.and_then(chat::channel).filter(short);
+        let channel = args.channel.and_then(classes::channel).filter(short);
         let wish = match (&*open.call.endpoint, &*open.call.method) {
             (ENDPOINT, "subscribe") => channel.map(Wish::Subscribe),
             (ENDPOINT, "publish") => {
