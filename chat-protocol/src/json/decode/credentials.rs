@@ -1,9 +1,11 @@
-//! Who a client says it is, on the URL.
+//! Reads the credentials that a client gives on the URL.
 
 use chat_core::{Connect, Hello, Refusal};
 
-/// Reads `name` and `token` of a URL's query; other parameters are left alone. Of one that stands twice the last counts.
-pub(in crate::json) fn hello(query: Option<&str>) -> Hello {
+/// Reads `name` and `token` of a URL's query; the last counts of one that stands there twice.
+///
+/// Leaves other parameters alone. A name that is none makes the credentials wrong.
+pub(in crate::json) fn read(query: Option<&str>) -> Hello {
     match connect(query) {
         Ok(None) => Hello::Later,
         Ok(Some(connect)) => Hello::Now(connect),
@@ -36,8 +38,8 @@ mod tests {
         let connect = connect(Some("a=b&name=ann%20e&token=x%2By")).expect("fine").expect("someone");
         assert_eq!(connect.name.expect("a name").as_str(), "ann e");
         assert_eq!(connect.token, Some("x+y".into()));
-        assert_eq!(hello(None), Hello::Later);
-        assert_eq!(hello(Some("room=1")), Hello::Later);
-        assert!(matches!(hello(Some("name=")), Hello::Wrong(refusal) if refusal.code == 107));
+        assert_eq!(read(None), Hello::Later);
+        assert_eq!(read(Some("room=1")), Hello::Later);
+        assert!(matches!(read(Some("name=")), Hello::Wrong(refusal) if refusal.code == 107));
     }
 }

@@ -1,4 +1,4 @@
-//! The fields of a request, each read when its type asks for it.
+//! Takes a request apart into its fields, each of which is read when the type asks for it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -7,12 +7,10 @@ use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, Request
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::json::context;
 use crate::read::{Text, check_depth, is_object};
 
-/// The longest id, in bytes as it stands in the request.
-const ID_BYTES: usize = 64;
-
-/// The fields of every request, unread: which of them count depends on the type.
+/// Holds the fields of all types of request, unread: the type says which of them count.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Fields<'a> {
@@ -66,7 +64,7 @@ pub(super) struct Fields<'a> {
     pub(super) token: Option<&'a RawValue>,
 }
 
-/// Where a client says it was.
+/// Holds the place in a channel up to which a client has everything.
 #[derive(Deserialize)]
 pub(super) struct SinceFields<'a> {
     #[serde(borrow)]
@@ -74,15 +72,15 @@ pub(super) struct SinceFields<'a> {
     pub(super) offset: u64,
 }
 
-/// A field that is there, be it null.
+/// Tells a field that is null from one that is missing.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// The fields of a message.
+/// Takes a message apart.
 ///
 /// # Errors
-/// 107 if it is no JSON object in a text, or deeper than that.
+/// 107 if it is no text frame, no JSON object, or nested deeper than `depth`.
 pub(super) fn fields(message: Message<'_>, depth: usize) -> Result<Fields<'_>, Refusal> {
     let Message::Text(text) = message else {
         return Err(Refusal::bad_request("only text frames are read"));
@@ -95,9 +93,9 @@ pub(super) fn fields(message: Message<'_>, depth: usize) -> Result<Fields<'_>, R
 }
 
 impl<'a> Fields<'a> {
-    /// The request's mark.
+    /// Reads the id that the reply will have.
     pub(super) fn id(&self) -> Result<Option<RequestId>, Refusal> {
-        self.id.map(id).transpose()
+        self.id.map(context::read).transpose()
     }
 
     pub(super) fn channel(&self) -> Result<ChannelId, Refusal> {
@@ -109,14 +107,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A string that is to be there.
+/// Reads a string; a missing one is refused.
 pub(super) fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Refusal> {
     let raw = raw.ok_or_else(|| of_field(field, "missing"))?;
     let text: Text<'a> = serde_json::from_str(raw.get()).map_err(|_| of_field(field, "no string"))?;
     Ok(text.0)
 }
 
-/// A name.
+/// Parses a name, and says in which field it is wrong.
 pub(super) fn parsed<'a, T: TryFrom<&'a str, Error = NameError>>(
     field: &str,
     text: &'a str,
@@ -124,7 +122,7 @@ pub(super) fn parsed<'a, T: TryFrom<&'a str, Error = NameError>>(
     text.try_into().map_err(|error| of_field(field, error))
 }
 
-/// True or false, or what it is if it is missing.
+/// Reads a boolean, which is `missing` where the field is not there.
 pub(super) fn flag(field: &str, raw: Option<&RawValue>, missing: bool) -> Result<bool, Refusal> {
     match raw.map(RawValue::get) {
         None => Ok(missing),
@@ -134,28 +132,13 @@ pub(super) fn flag(field: &str, raw: Option<&RawValue>, missing: bool) -> Result
     }
 }
 
-/// A place in a channel, if it is there.
+/// Reads an offset, if there is one.
 pub(super) fn offset(field: &str, raw: Option<&RawValue>) -> Result<Option<Offset>, Refusal> {
     let parse = |raw: &RawValue| raw.get().parse().map(Offset);
     raw.map(parse).transpose().map_err(|_| of_field(field, "no offset"))
 }
 
-/// What is wrong with a field.
+/// Refuses a request because of one field.
 pub(super) fn of_field(field: &str, what: impl Display) -> Refusal {
     Refusal::bad_request(format!("{field}: {what}"))
-}
-
-/// An integer or a string, kept as it is written.
-fn id(raw: &RawValue) -> Result<RequestId, Refusal> {
-    let text = raw.get();
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !integer && !text.starts_with('"') {
-        return Err(Refusal::bad_request("id: neither an integer nor a string"));
-    }
-    let quotes = if integer { 0 } else { 2 };
-    if text.len() > ID_BYTES + quotes {
-        return Err(Refusal::bad_request(format!("id: more than {ID_BYTES} bytes")));
-    }
-    Ok(RequestId(text.into()))
 }

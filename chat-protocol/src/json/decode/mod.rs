@@ -1,4 +1,4 @@
-//! What clients say.
+//! Reads the requests of clients: one object each, of which `type` says what is asked.
 
 pub(super) mod credentials;
 mod fields;
@@ -14,9 +14,13 @@ use serde_json::value::RawValue;
 
 use fields::{Fields, SinceFields, fields, flag, of_field, offset, parsed, string};
 
-/// How many messages a history gives unless told.
-const HISTORY: usize = 50;
+/// Bounds the messages of a history for which the client gives no limit.
+const HISTORY_LIMIT: usize = 50;
 
+/// Reads one request.
+///
+/// # Errors
+/// 107, with the request's id if that much could be read.
 pub(super) fn request(message: Message<'_>, depth: usize) -> Result<Request, BadRequest> {
     let fields = fields(message, depth).map_err(|refusal| BadRequest::new(None, refusal))?;
     let id = fields.id().map_err(|refusal| BadRequest::new(None, refusal))?;
@@ -57,14 +61,14 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
 fn connect(fields: &Fields<'_>) -> Result<Connect, Refusal> {
     let name = fields.name.map(|raw| parsed("name", &string("name", Some(raw))?)).transpose()?;
     let since = fields.since.map(since_each).transpose()?.unwrap_or_default();
-    Ok(Connect { name, token: token(fields)?, data: fields.data.map(content), since })
+    Ok(Connect { name, token: token(fields)?, data: fields.data.map(payload), since })
 }
 
 fn token(fields: &Fields<'_>) -> Result<Option<Token>, Refusal> {
     fields.token.map(|raw| string("token", Some(raw)).map(|token| (&*token).into())).transpose()
 }
 
-fn content(raw: &RawValue) -> Payload {
+fn payload(raw: &RawValue) -> Payload {
     Payload::json_unchecked(raw.get())
 }
 
@@ -78,11 +82,11 @@ fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
         presence: flag("presence", fields.presence, false)?,
         overflow: overflow(fields)?,
         token: token(fields)?,
-        data: fields.data.map(content),
+        data: fields.data.map(payload),
     })
 }
 
-/// Where a client was in each of several channels.
+/// Reads the places up to which a client has everything, channel by channel.
 fn since_each(raw: &RawValue) -> Result<Vec<(ChannelId, Since)>, Refusal> {
     let wrong = |_| of_field("since", "no object of channels, each with an epoch and an offset");
     let places: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
@@ -119,14 +123,14 @@ fn publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
         (None, Some(deleted)) => Some(Refers::Delete(deleted)),
         (Some(_), Some(_)) => return Err(of_field("deletes", "not beside edits")),
     };
-    let said = match fields.content {
-        Some(raw) => content(raw),
+    let content = match fields.content {
+        Some(raw) => payload(raw),
         None if matches!(refers, Some(Refers::Delete(_))) => Payload::null(),
         None => return Err(of_field("content", "missing")),
     };
     let ephemeral = flag("ephemeral", fields.ephemeral, false)?;
     let event = fields.event.map(|raw| parsed("event", &string("event", Some(raw))?)).transpose()?;
-    Ok(Publish { event, key: key(fields)?, refers, ephemeral, ..Publish::to(fields.channel()?, said) })
+    Ok(Publish { event, key: key(fields)?, refers, ephemeral, ..Publish::to(fields.channel()?, content) })
 }
 
 fn key(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
@@ -145,7 +149,7 @@ fn history(fields: &Fields<'_>) -> Result<HistoryRequest, Refusal> {
         after: offset("after", fields.after)?,
         before: offset("before", fields.before)?,
         epoch: fields.epoch.map(epoch).transpose()?,
-        limit: limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY),
+        limit: limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY_LIMIT),
         reverse: flag("reverse", fields.reverse, false)?,
     })
 }

@@ -9,7 +9,7 @@ use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Ref
 use super::context::Mark;
 use super::decode::unquoted;
 use super::{NULL, SOCKET, is_reserved};
-use crate::write::{number, number_field, payload, said, string};
+use crate::write::{message_fields, number, number_field, payload, string};
 
 /// The first bytes of binary frames (serializer.js).
 const REPLY: u8 = 1;
@@ -55,7 +55,7 @@ fn enveloped(publication: &Publication, out: &mut Vec<u8>) {
     out.reserve(publication.message.content.as_bytes().len() + 192);
     frame([NULL, NULL], topic, event, out, |out| {
         out.push(b'{');
-        said(publication, out);
+        message_fields(publication, out);
         out.extend(br#","channelId":"#);
         string(topic, out);
         if !publication.ephemeral {
