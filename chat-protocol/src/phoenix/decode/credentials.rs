@@ -1,4 +1,4 @@
-//! Who a client says it is, on the URL and among the subprotocols.
+//! Reads the version and the credentials that a client gives on the URL and among the subprotocols.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,20 +7,22 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chat_core::{Connect, Hello, Opener, Payload, Refusal, Token, Welcome};
 
-/// The subprotocol that is answered where the client offers it.
+/// Names the subprotocol that is chosen where the client offers it.
 const SUBPROTOCOL: &str = "phoenix";
 
-/// Stands before the token among the subprotocols. Despite the name it is the standard alphabet, without padding (socket.js).
+/// Stands before the token among the subprotocols. Despite the name it is the standard alphabet, without padding
+/// (socket.js).
 const BEARER: &str = "base64url.bearer.phx.";
 
-/// None if the client speaks another version, which is refused with 403 (socket.ex, websocket.ex).
+/// Reads the opening of a transport; none for a client of another version, which is refused with 403 (socket.ex,
+/// websocket.ex).
 ///
-/// All that it will ever say of itself is said by now, so its session opens at once.
-pub(in crate::phoenix) fn welcome(opening: &Opener<'_>) -> Option<Welcome> {
+/// A client has no later chance to name itself, so its session opens at once.
+pub(in crate::phoenix) fn read(opening: &Opener<'_>) -> Option<Welcome> {
     let mut params: BTreeMap<_, _> =
         form_urlencoded::parse(opening.query.unwrap_or_default().as_bytes()).collect();
     // Without one it is version 1 (socket.ex), which is another format.
-    if !params.remove("vsn").is_some_and(|version| is_spoken(&version)) {
+    if !params.remove("vsn").is_some_and(|version| is_supported(&version)) {
         return None;
     }
     let hello = connect(params, opening.subprotocols).map_or_else(Hello::Wrong, Hello::Now);
@@ -28,14 +30,15 @@ pub(in crate::phoenix) fn welcome(opening: &Opener<'_>) -> Option<Welcome> {
     Some(Welcome { hello, subprotocol: offered.then_some(SUBPROTOCOL), ..Welcome::default() })
 }
 
-/// `~> 2.0.0`: whatever the last number is.
-fn is_spoken(version: &str) -> bool {
+/// Returns true for `~> 2.0.0`, whatever the last number is.
+fn is_supported(version: &str) -> bool {
     version
         .strip_prefix("2.0.")
         .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// `name` and `token` mean what they mean on the plain protocol's URL; other parameters are the endpoint's. Of one that stands twice the last counts.
+/// Reads `name` and `token`, which mean what they mean on the plain protocol's URL; other parameters are the endpoint's
+/// data. The last counts of one that stands there twice.
 fn connect(
     mut params: BTreeMap<Cow<'_, str>, Cow<'_, str>>,
     subprotocols: &[String],
@@ -63,36 +66,36 @@ fn object(params: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Payload {
 mod tests {
     use super::*;
 
-    fn opened(query: &str, subprotocols: &[&str]) -> Option<Welcome> {
+    fn handshake(query: &str, subprotocols: &[&str]) -> Option<Welcome> {
         let subprotocols: Vec<_> = subprotocols.iter().map(|&one| one.to_owned()).collect();
-        welcome(&Opener { query: Some(query), subprotocols: &subprotocols })
+        read(&Opener { query: Some(query), subprotocols: &subprotocols })
     }
 
     fn connect(query: &str, subprotocols: &[&str]) -> Connect {
-        match opened(query, subprotocols).expect("it is spoken").hello {
+        match handshake(query, subprotocols).expect("it is supported").hello {
             Hello::Now(connect) => connect,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn only_version_2_0_is_spoken() {
+    fn only_version_2_0_is_supported() {
         for query in ["vsn=2.0.0", "vsn=2.0.13&x=1"] {
-            assert!(opened(query, &[]).is_some(), "{query}");
+            assert!(handshake(query, &[]).is_some(), "{query}");
         }
         for query in ["", "vsn=1.0.0", "vsn=2.1.0", "vsn=2.0", "vsn=2.0.", "vsn=2.0.x", "vsn=3.0.0"] {
-            assert!(opened(query, &[]).is_none(), "{query}");
+            assert!(handshake(query, &[]).is_none(), "{query}");
         }
     }
 
     #[test]
-    fn who_it_is_stands_on_the_url_and_the_rest_is_the_endpoints() {
+    fn credentials_stand_on_the_url_and_other_parameters_are_the_endpoints_data() {
         let said = connect("name=ann%20e&token=x%2By&room=1&vsn=2.0.0", &[]);
         assert_eq!(said.name.expect("a name").as_str(), "ann e");
         assert_eq!(said.token, Some("x+y".into()));
         assert_eq!(said.data, Some(Payload::json(r#"{"room":"1"}"#)));
         assert_eq!(connect("vsn=2.0.0", &[]), Connect::default());
-        let wrong = opened("name=&vsn=2.0.0", &[]).expect("it is spoken").hello;
+        let wrong = handshake("name=&vsn=2.0.0", &[]).expect("it is supported").hello;
         assert!(matches!(wrong, Hello::Wrong(refusal) if refusal.code == 107));
     }
 
@@ -101,10 +104,11 @@ mod tests {
         // btoa("a?>b~") is "YT8+Yn4=".
         let offered = ["phoenix", "base64url.bearer.phx.YT8+Yn4"];
         assert_eq!(connect("token=other&vsn=2.0.0", &offered).token, Some("a?>b~".into()));
-        assert_eq!(opened("vsn=2.0.0", &offered).expect("spoken").subprotocol, Some("phoenix"));
-        assert_eq!(opened("vsn=2.0.0", &["chat"]).expect("spoken").subprotocol, None);
+        assert_eq!(handshake("vsn=2.0.0", &offered).expect("supported").subprotocol, Some("phoenix"));
+        assert_eq!(handshake("vsn=2.0.0", &["chat"]).expect("supported").subprotocol, None);
         for bad in ["!", "YT8+Yn4=", "/w"] {
-            let hello = opened("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")]).expect("spoken").hello;
+            let hello =
+                handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")]).expect("supported").hello;
             assert!(matches!(hello, Hello::Wrong(refusal) if refusal.code == 107), "{bad}");
         }
     }

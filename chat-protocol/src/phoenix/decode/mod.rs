@@ -1,4 +1,4 @@
-//! What clients say, taken apart.
+//! Takes the frames of clients apart: text and binary.
 
 pub(super) mod credentials;
 
@@ -9,33 +9,33 @@ use chat_core::{Message, Payload, Refusal};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::NULL;
+use super::context::{NO_REF, quoted};
 use crate::read::{Text, check_depth};
 
-/// The longest ref, in bytes: what a binary frame can hold.
+/// Bounds the bytes of a ref: a binary frame can hold no more.
 const REF_BYTES: usize = 255;
 
-/// The first byte of a binary push (serializer.js).
+/// Begins a binary push (serializer.js).
 const PUSH: u8 = 0;
 
-/// One message of a client.
+/// Holds the five fields of one frame of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said<'a> {
-    /// Any JSON: it is given back as it came.
+pub(super) struct Frame<'a> {
+    /// Holds any JSON, which is given back as it came.
     pub(super) join_ref: Cow<'a, str>,
-    /// Any JSON: it is given back as it came.
+    /// Holds any JSON, which is given back as it came.
     pub(super) reference: Cow<'a, str>,
     pub(super) topic: Cow<'a, str>,
     pub(super) event: Cow<'a, str>,
     pub(super) payload: Content<'a>,
 }
 
-/// A payload where it stands.
+/// Points to a payload within its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content<'a> {
-    /// One JSON value.
+    /// Holds one JSON value.
     Json(&'a str),
-    /// Bytes.
+    /// Holds bytes of no known format.
     Binary(&'a [u8]),
 }
 
@@ -48,21 +48,23 @@ impl Content<'_> {
     }
 }
 
+/// Reads one frame.
+///
 /// # Errors
-/// 107 if it is none.
-pub(super) fn read(message: Message<'_>, depth: usize) -> Result<Said<'_>, Refusal> {
+/// 107 if it is no frame of this protocol.
+pub(super) fn read(message: Message<'_>, depth: usize) -> Result<Frame<'_>, Refusal> {
     match message {
         Message::Text(text) => read_text(text, depth),
         Message::Binary(bytes) => read_binary(bytes).ok_or_else(|| Refusal::bad_request("no binary push")),
     }
 }
 
-/// `[join_ref, ref, topic, event, payload]`; what stands behind that is not looked at (v2_json_serializer.ex).
-fn read_text(text: &str, depth: usize) -> Result<Said<'_>, Refusal> {
+/// Reads `[join_ref, ref, topic, event, payload]`, and ignores further elements (v2_json_serializer.ex).
+fn read_text(text: &str, depth: usize) -> Result<Frame<'_>, Refusal> {
     check_depth(text, depth)?;
     let wrong = |error| Refusal::bad_request(format!("no array of five: {error}"));
     let Five([join_ref, reference, topic, event, payload]) = serde_json::from_str(text).map_err(wrong)?;
-    Ok(Said {
+    Ok(Frame {
         join_ref: read_ref("join_ref", join_ref)?,
         reference: read_ref("ref", reference)?,
         topic: string("topic", topic)?,
@@ -71,7 +73,7 @@ fn read_text(text: &str, depth: usize) -> Result<Said<'_>, Refusal> {
     })
 }
 
-/// The first five elements of an array.
+/// Holds the first five elements of an array.
 struct Five<'a>([&'a RawValue; 5]);
 
 impl<'de> Deserialize<'de> for Five<'de> {
@@ -80,6 +82,7 @@ impl<'de> Deserialize<'de> for Five<'de> {
     }
 }
 
+/// Reads an array of five elements or more.
 struct FirstFive;
 
 impl<'de> Visitor<'de> for FirstFive {
@@ -99,7 +102,8 @@ impl<'de> Visitor<'de> for FirstFive {
     }
 }
 
-/// A string in its shortest form, so that the same ref is the same text however it was escaped; anything else as it stands.
+/// Reads a ref: a string in its shortest form, so that one ref is one text however it was escaped; anything else as
+/// it stands.
 fn read_ref<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
     let text = raw.get();
     let is_string = text.starts_with('"');
@@ -110,25 +114,15 @@ fn read_ref<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal>
     Ok(if is_string && text.contains('\\') { Cow::Owned(quoted(&read)) } else { Cow::Borrowed(text) })
 }
 
-/// A ref as a binary frame holds it, where there is no JSON: a string without its quotes, and nothing for null (v2_json_serializer.ex).
-pub(super) fn unquoted(reference: &str) -> Cow<'_, str> {
-    match reference {
-        NULL => Cow::Borrowed(""),
-        string if string.starts_with('"') => {
-            serde_json::from_str::<Text<'_>>(string).map_or_else(|_| Cow::Borrowed(string), |text| text.0)
-        }
-        other => Cow::Borrowed(other),
-    }
-}
-
 fn string<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
     let text: Text<'a> =
         serde_json::from_str(raw.get()).map_err(|_| Refusal::bad_request(format!("{field}: no string")))?;
     Ok(text.0)
 }
 
-/// A byte for the kind, four for the lengths, join ref, ref, topic and event, and the rest is the payload (v2_json_serializer.ex).
-fn read_binary(bytes: &[u8]) -> Option<Said<'_>> {
+/// Reads a byte for the kind, four for the lengths, join ref, ref, topic and event; the rest is the payload
+/// (v2_json_serializer.ex).
+fn read_binary(bytes: &[u8]) -> Option<Frame<'_>> {
     let (&[kind, join_ref, reference, topic, event], mut rest) = bytes.split_first_chunk()?;
     if kind != PUSH {
         return None;
@@ -141,23 +135,19 @@ fn read_binary(bytes: &[u8]) -> Option<Said<'_>> {
     let (join_ref, reference) = (take(join_ref)?, take(reference)?);
     let (topic, event) = (take(topic)?.into(), take(event)?.into());
     let payload = Content::Binary(rest);
-    Some(Said { join_ref: ref_of(join_ref), reference: ref_of(reference), topic, event, payload })
+    Some(Frame { join_ref: ref_of(join_ref), reference: ref_of(reference), topic, event, payload })
 }
 
-/// An empty one is none.
+/// Reads a ref of a binary frame, where an empty one is none.
 fn ref_of(text: &str) -> Cow<'static, str> {
-    if text.is_empty() { Cow::Borrowed(NULL) } else { Cow::Owned(quoted(text)) }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a string is JSON")
+    if text.is_empty() { Cow::Borrowed(NO_REF) } else { Cow::Owned(quoted(text)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Result<Said<'_>, Refusal> {
+    fn text(text: &str) -> Result<Frame<'_>, Refusal> {
         read(Message::Text(text), 128)
     }
 
@@ -165,10 +155,10 @@ mod tests {
     fn a_text_push_is_five_fields_and_its_payload_is_kept_to_the_byte() {
         for payload in ["{}", r#"{ "a" : 1e400 }"#, r#""\ud800""#, "null"] {
             let frame = format!(r#"["3","4","room:1","evt",{payload}]"#);
-            let said = text(&frame).expect("a message");
-            assert_eq!((&*said.join_ref, &*said.reference), (r#""3""#, r#""4""#));
-            assert_eq!((&*said.topic, &*said.event), ("room:1", "evt"));
-            assert_eq!(said.payload, Content::Json(payload));
+            let frame = text(&frame).expect("a message");
+            assert_eq!((&*frame.join_ref, &*frame.reference), (r#""3""#, r#""4""#));
+            assert_eq!((&*frame.topic, &*frame.event), ("room:1", "evt"));
+            assert_eq!(frame.payload, Content::Json(payload));
         }
     }
 
@@ -179,19 +169,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ref_is_any_json_and_what_stands_behind_the_payload_is_not_looked_at() {
+    fn a_ref_is_any_json_and_elements_after_the_payload_are_ignored() {
         for reference in ["1", "-0.5e3", "null", "true", r#"{"a": [1]}"#, "[]", r#""x""#] {
             for more in ["", ",6", r#",{"a":[]},null"#] {
                 let frame = format!(r#"[ {reference} , {reference},"t","e",[0]{more}]"#);
-                let said = text(&frame).expect("a message");
-                assert_eq!((&*said.join_ref, &*said.reference), (reference, reference));
-                assert_eq!(said.payload, Content::Json("[0]"));
+                let frame = text(&frame).expect("a message");
+                assert_eq!((&*frame.join_ref, &*frame.reference), (reference, reference));
+                assert_eq!(frame.payload, Content::Json("[0]"));
             }
         }
     }
 
     #[test]
-    fn what_is_no_message_says_why() {
+    fn a_message_that_is_no_frame_is_refused_with_the_reason() {
         let long = format!(r#"["{}",null,"t","e",0]"#, "x".repeat(256));
         let long_list = format!(r#"[null,[{}0],"t","e",0]"#, "0,".repeat(127));
         let deep = format!(r#"[null,null,"t","e",{}{}]"#, "[".repeat(128), "]".repeat(128));
@@ -216,10 +206,10 @@ mod tests {
     fn a_binary_push_is_read_as_a_real_client_wrote_it() {
         let captured = b"\x00\x01\x01\x06\x033" as &[u8];
         let captured = [captured, b"5room:1bin\x01\x02"].concat();
-        let said = read(Message::Binary(&captured), 128).expect("a push");
-        assert_eq!((&*said.join_ref, &*said.reference), (r#""3""#, r#""5""#));
-        assert_eq!((&*said.topic, &*said.event), ("room:1", "bin"));
-        assert_eq!(said.payload, Content::Binary(&[1, 2]));
+        let frame = read(Message::Binary(&captured), 128).expect("a push");
+        assert_eq!((&*frame.join_ref, &*frame.reference), (r#""3""#, r#""5""#));
+        assert_eq!((&*frame.topic, &*frame.event), ("room:1", "bin"));
+        assert_eq!(frame.payload, Content::Binary(&[1, 2]));
     }
 
     #[test]

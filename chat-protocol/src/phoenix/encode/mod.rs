@@ -1,4 +1,5 @@
-//! What the server says: `[join_ref, ref, topic, event, payload]`, or the binary frames beside it (v2_json_serializer.ex).
+//! Writes what the server sends: `[join_ref, ref, topic, event, payload]`, or the binary frames beside it
+//! (v2_json_serializer.ex).
 
 pub(super) mod presence;
 
@@ -6,23 +7,23 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Refusal};
 
-use super::context::Mark;
-use super::decode::unquoted;
-use super::{NULL, SOCKET, is_reserved};
+use super::context::{NO_REF, ReplyContext, SOCKET, unquoted};
 use crate::write::{message_fields, number, number_field, payload, string};
 
-/// The first bytes of binary frames (serializer.js).
+/// Begins a binary reply (serializer.js).
 const REPLY: u8 = 1;
+
+/// Begins a binary broadcast (serializer.js).
 const BROADCAST: u8 = 2;
 
-/// What a reply says.
+/// Tells whether a request was granted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Status {
     Ok,
     Error,
 }
 
-/// A broadcast: the same for all who joined its topic, so without refs.
+/// Writes a broadcast: the same for all who joined its topic, so without refs.
 pub(super) fn publication(publication: &Publication, only_text: bool, out: &mut Frames<'_>) {
     let topic = &publication.message.channel_id;
     let Some(event) = own_event(publication) else {
@@ -35,25 +36,26 @@ pub(super) fn publication(publication: &Publication, only_text: bool, out: &mut 
         }
         content => out.text(|out| {
             out.reserve(content.as_bytes().len() + topic.as_str().len() + event.len() + 24);
-            frame([NULL, NULL], topic.as_str(), event, out, |out| value(content, out));
+            frame([NO_REF, NO_REF], topic.as_str(), event, out, |out| value(content, out));
         }),
     }
 }
 
-/// The event under which a publication goes out as its content alone. None if that would not say all of it, or would say what only the server may: its
-/// own envelope among that, which says who spoke.
+/// Returns the event under which a publication goes out as its content alone.
+///
+/// None if that would not tell all of it, or if only the server may use the event: its own envelope names the sender.
 fn own_event(publication: &Publication) -> Option<&str> {
     let event = publication.event.as_ref()?.as_str();
     let enveloped = matches!(event, "message" | "signal") || is_reserved(event);
     (publication.refers.is_none() && !enveloped).then_some(event)
 }
 
-/// With its sender and its place, for clients that come to a chat.
+/// Writes a publication with its sender and its offset, as `message` or `signal`.
 fn enveloped(publication: &Publication, out: &mut Vec<u8>) {
     let topic = publication.message.channel_id.as_str();
     let event = if publication.is_signal() { "signal" } else { "message" };
     out.reserve(publication.message.content.as_bytes().len() + 192);
-    frame([NULL, NULL], topic, event, out, |out| {
+    frame([NO_REF, NO_REF], topic, event, out, |out| {
         out.push(b'{');
         message_fields(publication, out);
         out.extend(br#","channelId":"#);
@@ -65,8 +67,9 @@ fn enveloped(publication: &Publication, out: &mut Vec<u8>) {
     });
 }
 
-pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
-    frame([NULL, NULL], lost.channel().as_str(), "lost", out, |out| match lost {
+/// Writes what a subscriber does not get.
+pub(super) fn gap(lost: &Lost, out: &mut Vec<u8>) {
+    frame([NO_REF, NO_REF], lost.channel().as_str(), "lost", out, |out| match lost {
         Lost::Publications { from, to, .. } => {
             out.extend(br#"{"from":"#);
             number(from.0, out);
@@ -77,9 +80,14 @@ pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
     });
 }
 
-/// A reply in text.
-pub(super) fn reply(mark: &Mark<'_>, status: Status, out: &mut Vec<u8>, response: impl FnOnce(&mut Vec<u8>)) {
-    frame([mark.join_ref, mark.reference], mark.topic, "phx_reply", out, |out| {
+/// Writes a reply as a text frame.
+pub(super) fn reply(
+    context: &ReplyContext<'_>,
+    status: Status,
+    out: &mut Vec<u8>,
+    response: impl FnOnce(&mut Vec<u8>),
+) {
+    frame([context.join_ref, context.reference], context.topic, "phx_reply", out, |out| {
         out.extend(br#"{"status":""#);
         out.extend(status.word().as_bytes());
         out.extend(br#"","response":"#);
@@ -88,9 +96,9 @@ pub(super) fn reply(mark: &Mark<'_>, status: Status, out: &mut Vec<u8>, response
     });
 }
 
-/// A reply with this response: in binary if it is bytes.
+/// Writes a reply with this response; a response of bytes as a binary frame.
 pub(super) fn response(
-    mark: &Mark<'_>,
+    context: &ReplyContext<'_>,
     status: Status,
     data: &Payload,
     only_text: bool,
@@ -98,22 +106,29 @@ pub(super) fn response(
 ) {
     match data {
         Payload::Binary(bytes) if !only_text => {
-            let (join_ref, reference) = (unquoted(mark.join_ref), unquoted(mark.reference));
-            let fields = [&*join_ref, &*reference, mark.topic, status.word()];
+            let (join_ref, reference) = (unquoted(context.join_ref), unquoted(context.reference));
+            let fields = [&*join_ref, &*reference, context.topic, status.word()];
             out.write(Kind::Binary, |out| binary(REPLY, &fields, bytes, out));
         }
-        data => out.text(|out| reply(mark, status, out, |out| value(data, out))),
+        data => out.text(|out| reply(context, status, out, |out| value(data, out))),
     }
 }
 
-/// The response to a push that was published.
+/// Returns true for an event that clients take for the protocol's own (channel.js, presence.js): only the server sends it.
+pub(super) fn is_reserved(event: &str) -> bool {
+    event.starts_with("phx_")
+        || event.starts_with("chan_reply_")
+        || matches!(event, "presence_state" | "presence_diff" | "presence_partial" | "lost")
+}
+
+/// Writes the response to a push that was published.
 pub(super) fn published(offset: Offset, out: &mut Vec<u8>) {
     out.extend(br#"{"offset":"#);
     number(offset.0, out);
     out.push(b'}');
 }
 
-/// A push to one client alone, of this channel's or, without a join ref, of its socket's.
+/// Writes a push to one client alone: of a channel or, without a join ref, of its socket.
 pub(super) fn push(
     join_ref: &str,
     topic: &str,
@@ -121,10 +136,12 @@ pub(super) fn push(
     out: &mut Vec<u8>,
     content: impl FnOnce(&mut Vec<u8>),
 ) {
-    frame([join_ref, NULL], topic, event, out, content);
+    frame([join_ref, NO_REF], topic, event, out, content);
 }
 
-/// The end of a channel; its ref is the join's (socket.ex). It has no binary form: bytes that the endpoint says with it go as text.
+/// Writes the end of a channel, whose ref is the join's (socket.ex).
+///
+/// There is no binary form of it: bytes that the endpoint adds go as text.
 pub(super) fn end(
     join_ref: &str,
     channel: &ChannelId,
@@ -139,15 +156,17 @@ pub(super) fn end(
     });
 }
 
-/// What the server says to this user alone. No channel of a client's has the topic, so only those hear it who listen to the socket.
+/// Writes what the server sends to one user alone. No channel of a client has the topic: only a listener on the socket
+/// gets it.
 pub(super) fn direct(data: &Payload, out: &mut Vec<u8>) {
-    push(NULL, SOCKET, "direct", out, |out| {
+    push(NO_REF, SOCKET, "direct", out, |out| {
         out.extend(br#"{"data":"#);
         payload(data, out);
         out.push(b'}');
     });
 }
 
+/// Writes a refusal under this reason, as the response of a reply or the payload of an event.
 pub(super) fn refusal(reason: &str, refusal: &Refusal, out: &mut Vec<u8>) {
     out.extend(br#"{"reason":"#);
     string(reason, out);
@@ -166,7 +185,7 @@ impl Status {
     }
 }
 
-/// `refs` are JSON.
+/// Writes a text frame. `refs` are JSON, as is what `content` writes.
 pub(super) fn frame(
     refs: [&str; 2],
     topic: &str,
@@ -187,7 +206,7 @@ pub(super) fn frame(
     out.push(b']');
 }
 
-/// A kind, the fields' lengths, the fields, and the rest is the payload.
+/// Writes a binary frame: a kind, the lengths of the fields, the fields, and the payload.
 fn binary(kind: u8, fields: &[&str], content: &[u8], out: &mut Vec<u8>) {
     out.reserve(1 + fields.iter().map(|field| 1 + field.len()).sum::<usize>() + content.len());
     out.push(kind);
@@ -197,7 +216,7 @@ fn binary(kind: u8, fields: &[&str], content: &[u8], out: &mut Vec<u8>) {
     out.extend(content);
 }
 
-/// Bytes where only text can go are told from a string that somebody wrote.
+/// Writes content where only text can go: bytes in an object, which tells them from a string.
 fn value(content: &Payload, out: &mut Vec<u8>) {
     match content {
         Payload::Json(text) => out.extend(text.as_bytes()),

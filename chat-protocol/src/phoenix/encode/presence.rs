@@ -1,6 +1,7 @@
-//! Who is in a channel, as a client's `Presence` keeps it: keys of metas, each of which a `phx_ref` names (presence.js).
+//! Writes presence as a client's `Presence` keeps it: keys of metas, each of which a `phx_ref` names (presence.js).
 //!
-//! A key is a user, a meta one of its sessions, and its `phx_ref` the session's number. So a meta that is told again replaces itself.
+//! A key is a user, a meta one of its sessions, and its `phx_ref` the session's number. So a meta that is sent again
+//! replaces itself.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use chat_core::{
 use serde_json::value::RawValue;
 
 use super::{frame, push};
-use crate::phoenix::NULL;
+use crate::phoenix::context::NO_REF;
 use crate::write::{field, list, number_field, payload, string};
 
 struct Meta<'a> {
@@ -23,13 +24,13 @@ struct Meta<'a> {
 
 type Metas<'a> = BTreeMap<&'a str, Vec<Meta<'a>>>;
 
-/// Who is there, for one who has just joined.
+/// Writes the users who are present, for a client that has just joined.
 pub(in crate::phoenix) fn state(join_ref: &str, channel: &ChannelId, page: &PresencePage, out: &mut Vec<u8>) {
     let metas = page.present.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
     push(join_ref, channel.as_str(), "presence_state", out, |out| keys(&metas, out));
 }
 
-/// That the state does not name all who are there.
+/// Writes that the state does not name all who are present.
 pub(in crate::phoenix) fn partial(
     join_ref: &str,
     channel: &ChannelId,
@@ -44,7 +45,7 @@ pub(in crate::phoenix) fn partial(
     });
 }
 
-/// Who came and went. The client adds joins to the metas that it has of a key, then takes leaves from them.
+/// Writes who came and went. The client adds joins to the metas that it has of a key, then removes leaves from them.
 pub(in crate::phoenix) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
     let mut joins: Metas<'_> =
         change.joined.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
@@ -57,7 +58,7 @@ pub(in crate::phoenix) fn diff(channel: &ChannelId, change: &PresenceChange, out
     for departure in &change.departed {
         leaves.entry(departure.user.as_str()).or_default().push(of_session(departure));
     }
-    frame([NULL, NULL], channel.as_str(), "presence_diff", out, |out| {
+    frame([NO_REF, NO_REF], channel.as_str(), "presence_diff", out, |out| {
         out.extend(br#"{"joins":"#);
         keys(&joins, out);
         out.extend(br#","leaves":"#);
@@ -91,8 +92,10 @@ fn keys(metas: &Metas<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// The endpoint's own fields stand beside the others, as a server of this protocol has them (presence.ex), and go before a `name` or a `read` of ours. Data
-/// that has no fields is `data`.
+/// Writes one meta.
+///
+/// The endpoint's own fields stand beside the others, as a server of this protocol has them (presence.ex), and replace
+/// a `name` or a `read` of ours. Data that is no object is `data`.
 fn meta(meta: &Meta<'_>, out: &mut Vec<u8>) {
     let fields = meta.data.and_then(fields);
     let other = meta.data.filter(|_| fields.is_none());
@@ -118,7 +121,7 @@ fn meta(meta: &Meta<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// None if it is no object.
+/// Reads the fields of the endpoint's data; none if that is no object.
 fn fields(data: &Payload) -> Option<BTreeMap<String, &RawValue>> {
     match data {
         Payload::Json(text) => serde_json::from_str(text).ok(),
