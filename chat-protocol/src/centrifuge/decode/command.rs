@@ -1,4 +1,4 @@
-//! What clients ask for, whichever way it was written.
+//! Turns the fields of each method into a command, whichever encoding they came in.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,56 +11,56 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::centrifuge::context::Mark;
+use crate::centrifuge::context::ReplyContext;
 use crate::read::{Text, is_object};
 
-/// A subscriber that cannot be given all it missed wants to be refused, and will ask its application anew.
+/// Flags a subscriber that asks to be refused if it cannot be given all that it missed.
 const REJECT_UNRECOVERED: i64 = 2;
 
-/// What a command comes to, with the mark that its answer needs.
+/// Makes a request of a command, with the context that its reply needs.
 pub(in crate::centrifuge) fn request(
-    mut mark: Mark<'_>,
-    asked: Result<Command, Refusal>,
+    mut context: ReplyContext<'_>,
+    command: Result<Command, Refusal>,
 ) -> Result<Request, BadRequest> {
-    match asked {
+    match command {
         Ok(command) => {
             if let Command::Subscribe(Subscribe { since: Some(since), .. }) = &command {
-                mark.since = Some(since.offset);
+                context.since = Some(since.offset);
             }
-            Ok(Request { id: Some(mark.id()), command })
+            Ok(Request { id: Some(context.to_id()), command })
         }
-        Err(refusal) => Err(BadRequest::new(Some(mark.id()), refusal)),
+        Err(refusal) => Err(BadRequest::new(Some(context.to_id()), refusal)),
     }
 }
 
-/// Content, if there is any.
+/// Reads content, if there is any.
 fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
     let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
     Ok(raw.map(|raw| Payload::json_unchecked(raw.get())))
 }
 
-/// Content, be it null.
+/// Reads content, be it null.
 fn any_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?;
     Ok(Some(Payload::json_unchecked(raw.get())))
 }
 
-/// A field that is null is as if it were not there, as the protocol's own server reads it.
+/// Reads a field that is null as one that is missing, as the protocol's own server does.
 fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The same of text, which is borrowed where it has no escapes.
+/// Reads text that is null as text that is missing; borrows it where it has no escapes.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     Option::<Text<'de>>::deserialize(deserializer).map(|text| text.map(|Text(text)| text).unwrap_or_default())
 }
 
-/// Whether there is anything but null.
+/// Reads whether a field is there and not null.
 fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<()>, D::Error> {
     Option::<IgnoredAny>::deserialize(deserializer).map(|any| any.map(drop))
 }
 
-/// What is empty is as if it were not there.
+/// Reads an empty token as none.
 fn token(text: &str) -> Option<Token> {
     (!text.is_empty()).then(|| text.into())
 }
@@ -76,7 +76,7 @@ pub(in crate::centrifuge) struct ConnectFields<'a> {
     pub(in crate::centrifuge) subs: HashMap<Cow<'a, str>, Option<Place<'a>>>,
 }
 
-/// Where a client was in a channel.
+/// Holds where a client was in a channel.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(in crate::centrifuge) struct Place<'a> {
@@ -88,7 +88,7 @@ pub(in crate::centrifuge) struct Place<'a> {
     pub(in crate::centrifuge) offset: u64,
 }
 
-/// Who a client without a token says it is.
+/// Holds the name that a client without a token gives itself.
 #[derive(Deserialize)]
 struct Named {
     name: SenderName,
@@ -114,7 +114,7 @@ fn named(data: &Payload) -> Option<SenderName> {
 }
 
 impl Place<'_> {
-    /// Without an epoch, any will do.
+    /// Returns where to resume; without an epoch, in any.
     fn since(&self) -> Since {
         let epoch = (!self.epoch.is_empty()).then(|| Epoch::kept_by_client(&self.epoch));
         Since { epoch, offset: Offset(self.offset) }
@@ -142,7 +142,7 @@ pub(in crate::centrifuge) struct SubscribeFields<'a> {
     pub(in crate::centrifuge) offset: u64,
     #[serde(deserialize_with = "or_none")]
     pub(in crate::centrifuge) flag: i64,
-    /// A filter by tags: it is looked at no further.
+    /// Tells whether there is a filter by tags, which is refused.
     #[serde(rename = "tf", deserialize_with = "anything")]
     pub(in crate::centrifuge) filter: Option<()>,
 }
@@ -174,7 +174,7 @@ pub(in crate::centrifuge) fn subscribe(fields: SubscribeFields<'_>) -> Result<Co
     }))
 }
 
-/// Channels of maps and of polls are not kept here.
+/// Refuses channels of maps and of polls.
 fn only_streams(kind: i64) -> Result<(), Refusal> {
     (kind == 0).then_some(()).ok_or_else(|| Refusal::not_available("channels are streams here"))
 }
@@ -211,8 +211,8 @@ pub(in crate::centrifuge) struct PublishFields<'a> {
 
 pub(in crate::centrifuge) fn publish(fields: PublishFields<'_>) -> Result<Command, Refusal> {
     only_streams(fields.kind)?;
-    let said = fields.data.ok_or_else(|| Refusal::bad_request("data: missing"))?;
-    Ok(Command::Publish(Publish::to(name(&fields.channel)?, said)))
+    let content = fields.data.ok_or_else(|| Refusal::bad_request("data: missing"))?;
+    Ok(Command::Publish(Publish::to(name(&fields.channel)?, content)))
 }
 
 #[derive(Deserialize, Default)]
@@ -228,7 +228,7 @@ pub(in crate::centrifuge) struct HistoryFields<'a> {
     pub(in crate::centrifuge) since: Option<Place<'a>>,
 }
 
-/// Without a limit only the channel's place is asked for; a negative one is none, but for the server's own.
+/// Asks for a history: without a limit for the channel's offset alone, with a negative one for as much as the server gives.
 pub(in crate::centrifuge) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
     let HistoryFields { channel, limit, reverse, since } = fields;
     let since = since.map(|place| place.since());
@@ -258,7 +258,7 @@ pub(in crate::centrifuge) fn call(fields: CallFields<'_>) -> Command {
     Command::Call(Call { method: fields.method.into(), data })
 }
 
-/// A call that has no name and gets no answer.
+/// Calls without a method's name, and gets no reply.
 pub(in crate::centrifuge) fn send(fields: CallFields<'_>) -> Command {
     call(CallFields { method: "".into(), ..fields })
 }

@@ -1,17 +1,31 @@
-//! What clients say.
+//! Reads the commands of clients in JSON: one object a line.
 
 pub(super) mod command;
+#[cfg(test)]
+mod tests;
 
-use chat_core::{BadRequest, Refusal, Request};
+use chat_core::{BadRequest, Close, Refusal, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::command as wish;
-use super::context::Mark;
-use super::{Heard, malformed};
+use super::context::ReplyContext;
 use crate::read::{check_depth, is_object};
 
-/// A line's fields: a number, and a method with what it takes.
+/// Tells a command from an answer to a ping.
+#[derive(Debug)]
+pub(super) enum Decoded {
+    /// Answers a ping.
+    Pong,
+    /// Asks something of the session.
+    Request(Request),
+}
+
+/// Refuses what is no command, and ends the session, as clients expect: the two sides do not understand each other.
+pub(super) fn malformed(why: impl Into<String>) -> BadRequest {
+    BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
+}
+
+/// Holds the fields of a line: a number, and a method with what it takes.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(default)]
@@ -40,8 +54,12 @@ struct Line<'a> {
     sub_refresh: Option<&'a RawValue>,
 }
 
-/// Reads one line. What is no command ends the session; a command whose fields are wrong is refused with 107, and counts as a strike.
-pub(super) fn read(line: &str, depth: usize) -> Result<Heard, BadRequest> {
+/// Reads one line.
+///
+/// # Errors
+/// Ends the session if the line is no command. A command whose fields are wrong is refused with 107, and counts as a
+/// strike.
+pub(super) fn read(line: &str, depth: usize) -> Result<Decoded, BadRequest> {
     check_depth(line, depth).map_err(|refusal| malformed(refusal.message))?;
     if !is_object(line) {
         return Err(malformed("a command is a JSON object"));
@@ -51,18 +69,18 @@ pub(super) fn read(line: &str, depth: usize) -> Result<Heard, BadRequest> {
     let id = line.id.unwrap_or_default();
     match line.method() {
         Some(("send", raw)) => {
-            let asked = fields(raw).map(wish::send).map_err(|refusal| BadRequest::new(None, refusal))?;
-            Ok(Heard::Request(Request::new(asked)))
+            let sent = fields(raw).map(command::send).map_err(|refusal| BadRequest::new(None, refusal))?;
+            Ok(Decoded::Request(Request::new(sent)))
         }
-        None if id == 0 => Ok(Heard::Pong),
+        None if id == 0 => Ok(Decoded::Pong),
         None => Err(malformed("no method that is known")),
         Some(_) if id == 0 => Err(malformed("a command has an id")),
-        Some((method, raw)) => command(Mark::new(id, method), raw).map(Heard::Request),
+        Some((method, raw)) => request(ReplyContext::new(id, method), raw).map(Decoded::Request),
     }
 }
 
 impl<'a> Line<'a> {
-    /// The first method that is there, in the order of the protocol's schema.
+    /// Finds the first method that is there, in the order of the protocol's schema.
     fn method(&self) -> Option<(&'static str, &'a RawValue)> {
         let methods = [
             ("connect", self.connect),
@@ -81,23 +99,23 @@ impl<'a> Line<'a> {
     }
 }
 
-fn command(mark: Mark<'_>, raw: &RawValue) -> Result<Request, BadRequest> {
-    let asked = match mark.method {
-        "connect" => fields(raw).and_then(wish::connect),
-        "subscribe" => fields(raw).and_then(wish::subscribe),
-        "unsubscribe" => fields(raw).and_then(wish::unsubscribe),
-        "publish" => fields(raw).and_then(wish::publish),
-        "presence" | "presence_stats" => fields(raw).and_then(wish::presence),
-        "history" => fields(raw).and_then(wish::history),
-        "rpc" => fields(raw).map(wish::call),
-        "refresh" => fields(raw).map(wish::refresh),
-        "sub_refresh" => fields(raw).and_then(wish::sub_refresh),
-        _ => Err(Refusal::method_not_found(mark.method)),
+fn request(context: ReplyContext<'_>, raw: &RawValue) -> Result<Request, BadRequest> {
+    let command = match context.method {
+        "connect" => fields(raw).and_then(command::connect),
+        "subscribe" => fields(raw).and_then(command::subscribe),
+        "unsubscribe" => fields(raw).and_then(command::unsubscribe),
+        "publish" => fields(raw).and_then(command::publish),
+        "presence" | "presence_stats" => fields(raw).and_then(command::presence),
+        "history" => fields(raw).and_then(command::history),
+        "rpc" => fields(raw).map(command::call),
+        "refresh" => fields(raw).map(command::refresh),
+        "sub_refresh" => fields(raw).and_then(command::sub_refresh),
+        _ => Err(Refusal::method_not_found(context.method)),
     };
-    wish::request(mark, asked)
+    command::request(context, command)
 }
 
-/// What a method takes.
+/// Reads the fields that a method takes.
 fn fields<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Refusal> {
     if !is_object(raw.get()) {
         return Err(Refusal::bad_request("what a method takes is an object"));
