@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Write;
 
-use super::read::{object, string as read_string};
 use super::typed::{Typed, typed};
+use crate::read::{object, string as read_string};
 use crate::write::{field, payload, string, timestamp};
 
 const MESSAGE: &str = "ChatMessage";

@@ -13,7 +13,6 @@ mod auth;
 mod classes;
 mod legacy;
 mod method_streams;
-mod read;
 mod typed;
 
 pub use legacy::Legacy;

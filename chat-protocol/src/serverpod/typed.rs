@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read::object;
+use crate::read::object;
 use crate::write::string;
 
 /// A value as it stands in a frame.

@@ -15,10 +15,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::classes::{NoObject, Object, is_told, message, read, subscription};
-use super::read::{object, string, text};
 use super::typed::Typed;
 use super::{ENDPOINT, auth};
-use crate::read::check_depth;
+use crate::read::{check_depth, object, string, text};
 
 /// The protocol of `/websocket`.
 ///

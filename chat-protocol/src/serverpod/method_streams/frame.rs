@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::read::check_depth;
-use crate::serverpod::read::object;
+use crate::read::{check_depth, object};
 use crate::serverpod::typed::Typed;
 use crate::write::{field, string};
 

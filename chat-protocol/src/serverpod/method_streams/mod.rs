@@ -13,7 +13,7 @@ use chat_core::{
 use self::session::calls::{AUTH, Calls};
 use self::session::subscriptions::Streams;
 use super::classes::{is_told, message};
-use super::read::text;
+use crate::read::text;
 
 /// The protocol of `/v1/websocket`.
 ///

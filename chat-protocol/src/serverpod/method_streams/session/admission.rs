@@ -6,9 +6,8 @@ use chat_core::{ChannelId, Command, Connect, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::read::check_depth;
+use crate::read::{check_depth, object};
 use crate::serverpod::method_streams::frame::{Call, Open, Opened};
-use crate::serverpod::read::object;
 use crate::serverpod::{ENDPOINT, auth, classes};
 
 /// The input stream of `chat.publish`.
