@@ -1,4 +1,4 @@
-//! The classes of the original design, as both protocols carry them.
+//! Reads and writes the classes of the original design, as both protocols carry them.
 
 use chat_core::{ChannelId, ChatMessage, Payload, Publication, Refers, SenderName};
 use chrono::{DateTime, Utc};
@@ -10,28 +10,31 @@ use super::typed::{Typed, typed};
 use crate::read::{object, string as read_string};
 use crate::write::{field, payload, string, timestamp};
 
+/// Names the endpoint that has these classes.
+pub(super) const ENDPOINT: &str = "chat";
+
 const MESSAGE: &str = "ChatMessage";
 const SUBSCRIPTION: &str = "ChannelSubscription";
 
-/// An object that the endpoint takes.
+/// Holds an object that the endpoint accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Object {
-    /// A `ChatMessage`: where, what, and by whom if that is a name.
+    /// Holds a `ChatMessage`: its channel, its content, and its sender if that is a name.
     Message(ChannelId, Payload, Option<SenderName>),
-    /// A `ChannelSubscription`: where, and whether to join.
+    /// Holds a `ChannelSubscription`: its channel, and true to join, false to leave.
     Subscription(ChannelId, bool),
 }
 
-/// Why an object is none of them.
+/// Tells why an object is none that the endpoint accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoObject {
-    /// The class is not known.
+pub(super) enum ClassError {
+    /// Says that no client of this endpoint has the class.
     Unknown,
-    /// The class is known, the data is not one of it.
+    /// Says that the data does not fit the class.
     Malformed,
 }
 
-/// Only these count: when a message was said is the server's word, and who it is from for most sessions too.
+/// Holds the fields that are read: the server sets the time of a message, and for most sessions its sender.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
@@ -45,15 +48,15 @@ struct Fields<'a> {
     sender_name: Option<&'a RawValue>,
 }
 
-/// What an object says. `__className__` may stand in it or not: clients write it since 3.0.
-pub(super) fn read(value: &Typed<'_>) -> Result<Object, NoObject> {
+/// Reads an object. `__className__` may stand in it or not: clients write it since 3.0.
+pub(super) fn read(value: &Typed<'_>) -> Result<Object, ClassError> {
     let read = match &*value.class {
         MESSAGE => message_of,
         SUBSCRIPTION => subscription_of,
-        _ if value.is_built_in() => return Err(NoObject::Malformed),
-        _ => return Err(NoObject::Unknown),
+        _ if value.is_built_in() => return Err(ClassError::Malformed),
+        _ => return Err(ClassError::Unknown),
     };
-    object(value.data.get()).and_then(read).ok_or(NoObject::Malformed)
+    object(value.data.get()).and_then(read).ok_or(ClassError::Malformed)
 }
 
 fn message_of(fields: Fields<'_>) -> Option<Object> {
@@ -77,8 +80,8 @@ pub(super) fn channel(raw: &RawValue) -> Option<ChannelId> {
     (&*read_string(raw)?).try_into().ok()
 }
 
-/// Whether a publication is one that these clients have words for.
-pub(super) fn is_told(publication: &Publication) -> bool {
+/// Returns true for a publication that can be a `ChatMessage`: neither a signal nor a deletion.
+pub(super) fn is_sent(publication: &Publication) -> bool {
     !publication.is_signal() && !matches!(publication.refers, Some(Refers::Delete(_)))
 }
 
@@ -98,7 +101,7 @@ pub(super) fn message(message: &ChatMessage, out: &mut Vec<u8>) {
     typed(MESSAGE, fill, out);
 }
 
-/// Writes a wish, or what became of one, beside its class.
+/// Writes a subscription, requested or granted, beside its class.
 pub(super) fn subscription(channel: &ChannelId, subscribe: bool, out: &mut Vec<u8>) {
     let fill = |out: &mut Vec<u8>| {
         out.extend(br#"{"__className__":"ChannelSubscription""#);
@@ -108,7 +111,7 @@ pub(super) fn subscription(channel: &ChannelId, subscribe: bool, out: &mut Vec<u
     typed(SUBSCRIPTION, fill, out);
 }
 
-/// The field is a `String` in Dart: JSON that is no string goes as its text.
+/// Writes content into a field that is a `String` in Dart: JSON that is no string goes as its text.
 fn content(content: &Payload, out: &mut Vec<u8>) {
     match content {
         Payload::Json(text) if !text.trim_start().starts_with('"') => string(text, out),
@@ -116,7 +119,7 @@ fn content(content: &Payload, out: &mut Vec<u8>) {
     }
 }
 
-/// As Dart's `toIso8601String` of a UTC `DateTime`: three digits of a second, or six if there are microseconds.
+/// Writes a time as Dart's `toIso8601String` does in UTC: three digits of a second, or six if there are microseconds.
 fn date_time(time: &DateTime<Utc>, out: &mut Vec<u8>) {
     timestamp(time, out);
     let micros = time.timestamp_subsec_micros() % 1000;
@@ -136,7 +139,7 @@ mod tests {
         String::from_utf8(out).expect("UTF-8")
     }
 
-    fn said(text: &str) -> Result<Object, NoObject> {
+    fn parsed(text: &str) -> Result<Object, ClassError> {
         let raw: &RawValue = serde_json::from_str(text).expect("JSON");
         read(&Typed::read(raw).expect("a value"))
     }
@@ -157,12 +160,12 @@ mod tests {
         assert!(text(Payload::json(r#"{"a":[1,"b"]}"#), 0).contains(r#""content":"{\"a\":[1,\"b\"]}""#));
         assert!(text(Payload::Binary([0xff].into()), 0).contains(r#""content":"/w==""#));
         assert!(text(Payload::null(), 1_000_001).contains(r#""timestamp":"1970-01-01T00:00:01.000001Z""#));
-        let wish = written(|out| subscription(&"room".parse().expect("a name"), true, out));
+        let subscription = written(|out| subscription(&"room".parse().expect("a name"), true, out));
         assert_eq!(
-            wish,
+            subscription,
             r#"{"className":"ChannelSubscription","data":{"__className__":"ChannelSubscription","channelId":"room","subscribe":true}}"#
         );
-        assert_eq!(said(&wish), Ok(Object::Subscription("room".parse().expect("a name"), true)));
+        assert_eq!(parsed(&subscription), Ok(Object::Subscription("room".parse().expect("a name"), true)));
     }
 
     #[test]
@@ -173,23 +176,23 @@ mod tests {
                 r#"{{"className":"ChatMessage","data":{{{own}"senderName":"eve","content":"\ud800","channelId":"room"}}}}"#
             );
             let (content, eve) = (Payload::json(r#""\ud800""#), "eve".parse().ok());
-            assert_eq!(said(&text), Ok(Object::Message(room.clone(), content, eve)));
+            assert_eq!(parsed(&text), Ok(Object::Message(room.clone(), content, eve)));
         }
-        let wish = |subscribe| {
+        let encoded = |subscribe| {
             format!(
                 r#"{{"data":{{"subscribe":{subscribe},"channelId":"room"}},"className":"ChannelSubscription"}}"#
             )
         };
-        assert_eq!(said(&wish("0")), Ok(Object::Subscription(room, false)));
-        assert_eq!(said(&wish("2")), Err(NoObject::Malformed));
+        assert_eq!(parsed(&encoded("0")), Ok(Object::Subscription(room, false)));
+        assert_eq!(parsed(&encoded("2")), Err(ClassError::Malformed));
         for (text, why) in [
-            (r#"{"className":"ChatMessage","data":{"content":7,"channelId":"room"}}"#, NoObject::Malformed),
-            (r#"{"className":"ChatMessage","data":{"content":"a","channelId":""}}"#, NoObject::Malformed),
-            (r#"{"className":"ChatMessage","data":["room","a",true]}"#, NoObject::Malformed),
-            (r#"{"className":"int","data":1}"#, NoObject::Malformed),
-            (r#"{"className":"SimpleData","data":{"num":1}}"#, NoObject::Unknown),
+            (r#"{"className":"ChatMessage","data":{"content":7,"channelId":"room"}}"#, ClassError::Malformed),
+            (r#"{"className":"ChatMessage","data":{"content":"a","channelId":""}}"#, ClassError::Malformed),
+            (r#"{"className":"ChatMessage","data":["room","a",true]}"#, ClassError::Malformed),
+            (r#"{"className":"int","data":1}"#, ClassError::Malformed),
+            (r#"{"className":"SimpleData","data":{"num":1}}"#, ClassError::Unknown),
         ] {
-            assert_eq!(said(text), Err(why), "{text}");
+            assert_eq!(parsed(text), Err(why), "{text}");
         }
     }
 }

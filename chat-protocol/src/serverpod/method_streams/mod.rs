@@ -1,38 +1,62 @@
-//! The method streams of Serverpod 2.1 and on: calls that return and take streams, many of them over one socket.
+//! Speaks the method streams of Serverpod 2.1 and on: calls that return and take streams, many of them over one socket.
+//!
+//! ```text
+//!   decode   ──▶  session  ──▶  encode       a frame ──▶ requests;  a reply or a publication ──▶ frames
+//!      └──▶ frame ◀──┼────────────┘          the frames of both sides
+//!                    ▼
+//!                 context                    the call for which a request is
+//! ```
 
+mod context;
+mod decode;
+mod encode;
 mod frame;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use chat_core::{
-    Answer, BadRequest, Cost, Frames, Greeting, Limits, Message, Protocol, Publication, Reply, Request,
-    RequestId, SessionId, Talk,
-};
+use chat_core::{Frames, Greeting, Limits, Protocol, Publication, SessionId, Talk};
 
-use self::session::calls::{AUTH, Calls};
-use self::session::subscriptions::Streams;
-use super::classes::{is_told, message};
-use crate::read::text;
+use super::classes::is_sent;
+use session::Session;
+use session::subscriptions::OpenStreams;
 
-/// The protocol of `/v1/websocket`.
+/// Speaks the protocol of `/v1/websocket`.
 ///
-/// `chat.subscribe(channelId)` returns a stream of `ChatMessage`; `chat.publish(channelId, messages)` takes one, each said in the channel that the call
-/// names, and ends when all of them are. The first call that shows who it is opens the session, one that shows something else refreshes it.
-/// A socket speaks for one user: a call of another gets `authenticationFailed`.
+/// `chat.subscribe(channelId)` returns a stream of `ChatMessage`; `chat.publish(channelId, messages)` takes one, whose
+/// messages go to the channel that the call names, and ends when all of them are published. The first call that shows
+/// credentials opens the session, one that shows others refreshes it. A socket speaks for one user: a call of another
+/// gets `authenticationFailed`.
 ///
-/// What the client cannot know is told as it knows it: 103 and the endpoint's own refusals as `authorizationDeclined`, 101, 109 and 110 as
-/// `authenticationFailed`, 102 and 107 as `invalidArguments`, 104 as `endpointNotFound`; of any other the call ends with an error after it opened.
+/// Refusals become answers that the client knows: 103 and the endpoint's own `authorizationDeclined`, 101, 109 and 110
+/// `authenticationFailed`, 102 and 107 `invalidArguments`, 104 `endpointNotFound`; upon any other the call ends with an
+/// error after it opened.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Hello, Hub, OpenChat};
+/// use chat_protocol::serverpod::MethodStreams;
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let ann = world.connect(&hub, Arc::new(MethodStreams::default()), Hello::Later, Way::Bytes);
+/// ann.say(r#"{"type":"ping"}"#);
+/// assert_eq!(ann.heard(), [r#"{"type":"pong"}"#]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MethodStreams {
-    /// The streams of the one session that this writes for; none if it is nobody's.
-    streams: Arc<Streams>,
+    /// Holds the streams of the one session for which this writes; none if it is of no session.
+    streams: Arc<OpenStreams>,
 }
 
-/// One session's calls.
-struct Conversation {
-    streams: Arc<Streams>,
-    calls: Calls,
+impl MethodStreams {
+    fn of(streams: Arc<OpenStreams>) -> Self {
+        Self { streams }
+    }
 }
 
 impl Protocol for MethodStreams {
@@ -40,86 +64,26 @@ impl Protocol for MethodStreams {
         "serverpod"
     }
 
-    /// The first call says who its client is.
+    /// Answers the first call, which gives the client's credentials.
     fn greeting(&self) -> Greeting {
         Greeting::Answered
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        let streams = Arc::<Streams>::default();
-        let calls = Calls::new(streams.clone(), limits);
-        Box::new(Conversation { streams, calls })
+        let streams = Arc::<OpenStreams>::default();
+        let encoder = Arc::new(Self::of(streams.clone()));
+        Box::new(Session::new(streams, encoder, limits))
     }
 
-    /// One frame for each stream on the channel.
+    /// Writes one frame for each stream on the channel.
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
-        if !is_told(publication) {
+        if !is_sent(publication) {
             return;
         }
-        let mut object = Vec::new();
-        self.streams.each(&publication.message.channel_id, |head| {
-            if object.is_empty() {
-                object.reserve(publication.message.content.as_bytes().len() + 240);
-                message(&publication.message, &mut object);
-            }
-            out.text(|out| {
-                out.reserve(head.len() + object.len() + 2);
-                [head, &object, b"}}"].iter().for_each(|part| out.extend_from_slice(part));
-            });
+        let message = &publication.message;
+        let mut object = None;
+        self.streams.each(&message.channel_id, |head| {
+            encode::value(head, object.get_or_insert_with(|| encode::object(message)), out);
         });
     }
-}
-
-impl Talk for Conversation {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        let heard = match text(message) {
-            Some(text) => self.calls.hear(text),
-            None => Err(self.calls.bad("no UTF-8")),
-        };
-        match heard {
-            Ok(()) => requests.extend(self.calls.take_next().into_iter().map(Ok)),
-            Err(bad) => requests.push(Err(bad)),
-        }
-    }
-
-    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
-        self.learn(reply);
-        self.calls.take_words().iter().for_each(|word| out.text(|out| word.write(out)));
-    }
-
-    /// A call that is not let in ends no other, nor the session.
-    fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
-        let is_auth = id_of(refused) == Some(AUTH);
-        if is_auth && matches!(usual, Cost::End(_)) { Cost::Strike } else { usual }
-    }
-
-    fn follow_up(&mut self, requests: &mut Vec<Request>) {
-        requests.extend(self.calls.take_next());
-    }
-
-    fn voice(&self) -> Option<Arc<dyn Protocol>> {
-        Some(Arc::new(MethodStreams { streams: self.streams.clone() }))
-    }
-}
-
-impl Conversation {
-    fn learn(&mut self, reply: &Reply) {
-        let id = id_of(reply);
-        match &reply.answer {
-            Answer::Connected(connected) => {
-                self.calls.granted();
-                connected.subscriptions.iter().for_each(|one| self.calls.joined(None, &one.channel));
-            }
-            Answer::Refreshed { .. } => self.calls.granted(),
-            Answer::Subscribed(subscribed) => self.calls.joined(id, &subscribed.channel),
-            Answer::Unsubscribed { channel, why, .. } => self.calls.left(why.is_none(), channel),
-            Answer::Published { .. } => id.into_iter().for_each(|id| self.calls.said(id)),
-            Answer::Error(refusal) => id.into_iter().for_each(|id| self.calls.refused(id, refusal)),
-            _ => {}
-        }
-    }
-}
-
-fn id_of(reply: &Reply) -> Option<&str> {
-    reply.id.as_ref().map(|RequestId(id)| &**id)
 }

@@ -1,4 +1,4 @@
-//! The calls of one session: what each has been told, and what it still has to be.
+//! Follows the calls of one session: what each has been told, and what it waits for.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -6,116 +6,114 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use chat_core::{
-    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Refusal, Request, RequestId, Subscribe,
+    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Refusal, Request, Subscribe,
 };
 
-use super::admission::{Gate, MESSAGES, Next, Opening, Wish};
-use super::subscriptions::{Rooms, Stream, Streams};
-use crate::serverpod::classes::{self, NoObject, Object};
-use crate::serverpod::method_streams::frame::{Call, Frame, Input, Open, Opened, Reason};
+use super::admission::{Admission, MESSAGES, PendingCall, Purpose, Step};
+use super::subscriptions::{OpenStreams, Stream, Subscriptions};
+use crate::serverpod::classes::{self, ClassError, Object};
+use crate::serverpod::method_streams::context::ReplyContext;
+use crate::serverpod::method_streams::frame::{Call, CloseReason, Frame, Input, Open, Opened};
+use crate::serverpod::method_streams::{decode, encode};
 use crate::serverpod::typed::Typed;
 
-/// Marks the answer to who the client is.
-pub(in crate::serverpod::method_streams) const AUTH: &str = "auth";
+/// Bounds the unknown inputs that are remembered, so that none is answered twice.
+const UNKNOWN_INPUTS: usize = 128;
 
-/// Marks, before a call's key, the answer to its wish to join.
-const JOIN: &str = "join ";
-
-/// Marks, before a call's number and key, the answer to what it says.
-const SAY: &str = "say ";
-
-/// Marks that the session is to leave a channel.
-const LEAVE: &str = "leave";
-
-/// So many strangers are remembered, lest one be told twice that it is none.
-const STRANGERS: usize = 128;
-
-pub(in crate::serverpod::method_streams) struct Calls {
-    gate: Gate,
-    rooms: Rooms,
-    ongoing: HashMap<Arc<str>, Ongoing>,
-    /// Inputs of no call, whose sender was told so: their hashes, because a name may be long.
-    strangers: VecDeque<u64>,
-    marks: RandomState,
-    /// What is to be said next.
-    words: VecDeque<Frame<'static>>,
-    /// What is to be asked next.
-    next: Vec<Request>,
-    /// So many calls have begun.
-    /// A message has said whom it is from.
+/// Follows the calls of one session, and collects the frames and requests that are due.
+#[derive(Debug)]
+pub(super) struct Calls {
+    admission: Admission,
+    subscriptions: Subscriptions,
+    open: HashMap<Arc<str>, OpenCall>,
+    /// Holds the hashes of unknown inputs whose end the client was told; names may be long.
+    unknown_inputs: VecDeque<u64>,
+    hasher: RandomState,
+    /// Holds the frames that are to be sent next.
+    frames: VecDeque<Frame<'static>>,
+    /// Holds the requests that are to be made next.
+    requests: Vec<Request>,
+    /// Tells that a message has named its sender: the first one names the session.
     named: bool,
-    begun: u64,
-    /// So many calls may be open.
-    most: usize,
-    /// How deep its JSON may be.
+    /// Counts the calls that ever opened.
+    opened: u64,
+    /// Bounds the calls that may be open at a time.
+    max_calls: usize,
+    /// Bounds the levels of arrays and objects in JSON.
     depth: usize,
-    /// How long the name of a channel may be.
+    /// Bounds the bytes of a channel's name.
     name_bytes: usize,
 }
 
-struct Ongoing {
-    /// Which of the session's calls it is: its key may be another's while what that one said waits for its answer.
+#[derive(Debug)]
+struct OpenCall {
+    /// Counts the session's calls: another call may have the key while messages of this one wait for their replies.
     number: u64,
     call: Call<'static>,
     channel: ChannelId,
     state: State,
 }
 
+#[derive(Debug)]
 enum State {
-    /// A subscribe that is not answered; it is to end so, if its client does not want it any more.
-    Joining(Option<Reason>),
-    /// A subscribe that is.
-    Hearing,
-    /// A publish, and how many messages are not answered. `ended`: no more will come.
-    Saying { unanswered: usize, ended: bool },
+    /// Waits for the reply to its subscribe; ends with that for this reason, if its client has closed it.
+    Joining(Option<CloseReason>),
+    /// Receives the publications of its channel.
+    Subscribed,
+    /// Publishes, and counts the messages without a reply. `ended`: no more will come.
+    Publishing { unanswered: usize, ended: bool },
 }
 
 impl Calls {
-    pub(in crate::serverpod::method_streams) fn new(streams: Arc<Streams>, limits: &Limits) -> Self {
+    pub(super) fn new(streams: Arc<OpenStreams>, limits: &Limits) -> Self {
         Self {
-            gate: Gate::default(),
-            rooms: Rooms::new(streams),
-            ongoing: HashMap::new(),
-            strangers: VecDeque::new(),
-            marks: RandomState::new(),
-            words: VecDeque::new(),
-            next: Vec::new(),
-            begun: 0,
+            admission: Admission::default(),
+            subscriptions: Subscriptions::new(streams),
+            open: HashMap::new(),
+            unknown_inputs: VecDeque::new(),
+            hasher: RandomState::new(),
+            frames: VecDeque::new(),
+            requests: Vec::new(),
             named: false,
-            most: limits.session_channels,
+            opened: 0,
+            max_calls: limits.session_channels,
             depth: limits.json_depth,
             name_bytes: limits.channel_name_bytes,
         }
     }
 
-    /// What is to be said.
-    pub(in crate::serverpod::method_streams) fn take_words(&mut self) -> VecDeque<Frame<'static>> {
-        std::mem::take(&mut self.words)
+    /// Takes the frames that are to be sent.
+    pub(super) fn take_frames(&mut self) -> VecDeque<Frame<'static>> {
+        std::mem::take(&mut self.frames)
     }
 
-    /// What is to be asked. A ping is the way to be asked for words when none is due otherwise.
-    pub(in crate::serverpod::method_streams) fn take_next(&mut self) -> Vec<Request> {
-        self.go_on();
-        if !self.words.is_empty() {
-            self.next.push(Request::new(Command::Ping));
+    /// Takes the requests that are to be made. With frames to send there is a ping among them, whose reply sends them.
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        self.admit();
+        if !self.frames.is_empty() {
+            self.requests.push(Request::new(Command::Ping));
         }
-        std::mem::take(&mut self.next)
+        std::mem::take(&mut self.requests)
     }
 
-    pub(in crate::serverpod::method_streams) fn hear(&mut self, text: &str) -> Result<(), BadRequest> {
-        match Frame::read(text, self.depth).ok_or(text).map_err(|text| self.bad(text))? {
-            Frame::Ping => self.words.push_back(Frame::Pong),
+    /// Receives a frame of the client.
+    ///
+    /// # Errors
+    /// Ends the session if the frame is none.
+    pub(super) fn receive(&mut self, text: &str) -> Result<(), BadRequest> {
+        match decode::frame(text, self.depth).ok_or(text).map_err(|text| self.bad(text))? {
+            Frame::Ping => self.frames.push_back(Frame::Pong),
             Frame::Pong | Frame::Opened(..) => {}
-            Frame::Open(open) => self.open(open),
+            Frame::Open(open) => self.request_call(open),
             Frame::Value(_, None, _) => {
                 return Err(self.bad("Server does not accept messages targeting the return stream."));
             }
             Frame::Value(call, Some(input), value) => match classes::read(&value) {
-                Err(NoObject::Unknown) => return Err(self.bad(text)),
-                read => self.take_in(call, input, read.ok()),
+                Err(ClassError::Unknown) => return Err(self.bad(text)),
+                read => self.input(call, input, read.ok()),
             },
             Frame::Exception(_, _, value) if is_unknown(&value) => return Err(self.bad(text)),
-            // The end that always follows tells enough.
+            // The close that always follows tells enough.
             Frame::Exception(..) => {}
             Frame::Close(call, input, reason) => self.close(&call, &input, reason),
             Frame::Bad(_) => return Err(closed("the client knows no such frame")),
@@ -123,106 +121,108 @@ impl Calls {
         Ok(())
     }
 
-    /// Tells that a frame is none, and ends the session, as the protocol has it.
-    pub(in crate::serverpod::method_streams) fn bad(&mut self, request: &str) -> BadRequest {
-        self.words.push_back(Frame::Bad(Cow::Owned(request.to_owned())));
+    /// Answers that a frame is none, and ends the session, as the protocol requires.
+    pub(super) fn bad(&mut self, request: &str) -> BadRequest {
+        self.frames.push_back(Frame::Bad(Cow::Owned(request.to_owned())));
         closed("no frame of method streams")
     }
 
-    fn open(&mut self, open: Open<'_>) {
+    fn request_call(&mut self, open: Open<'_>) {
         let call = open.call.clone().into_owned();
-        match Opening::of(open, self.depth, self.name_bytes) {
-            Err(answer) => self.words.push_back(Frame::Opened(call, answer)),
-            Ok(_) if self.ongoing.len() + self.gate.len() >= self.most => {
-                let most = self.most;
+        match PendingCall::of(open, self.depth, self.name_bytes) {
+            Err(answer) => self.frames.push_back(Frame::Opened(call, answer)),
+            Ok(_) if self.open.len() + self.admission.len() >= self.max_calls => {
+                let most = self.max_calls;
                 self.fail(call, &Refusal::limit_exceeded(format!("at most {most} calls are open at a time")));
             }
-            Ok(opening) => self.gate.push(opening),
+            Ok(pending) => self.admission.push(pending),
         }
     }
 
-    /// Lets in the calls that can be.
-    fn go_on(&mut self) {
-        while let Some(next) = self.gate.next() {
-            match next {
-                Next::Ask(command) => self.next.push(marked(AUTH.to_owned(), command)),
-                Next::Begin(opening) => self.begin(opening),
+    /// Begins the calls whose turn it is.
+    fn admit(&mut self) {
+        while let Some(step) = self.admission.next() {
+            match step {
+                Step::Ask(command) => self.requests.push(request(ReplyContext::Auth, command)),
+                Step::Begin(pending) => self.begin(pending),
             }
         }
     }
 
-    fn begin(&mut self, Opening { call, wish, .. }: Opening) {
+    fn begin(&mut self, PendingCall { call, purpose, .. }: PendingCall) {
         let key: Arc<str> = key(&call).into();
         // Serverpod would let the second of two calls take the place of the first, which would never end.
-        let wish = wish.filter(|_| !self.ongoing.contains_key(&key));
-        let (channel, state) = match wish {
-            None => return self.words.push_back(Frame::Opened(call, Opened::InvalidArguments)),
-            Some(Wish::Subscribe(channel)) => {
-                self.rooms.wait(&channel, Stream { key: key.clone(), head: call.head().into() });
+        let purpose = purpose.filter(|_| !self.open.contains_key(&key));
+        let (channel, state) = match purpose {
+            None => return self.frames.push_back(Frame::Opened(call, Opened::InvalidArguments)),
+            Some(Purpose::Subscribe(channel)) => {
+                self.subscriptions
+                    .wait(&channel, Stream { key: key.clone(), head: encode::value_head(&call).into() });
                 let command = Command::Subscribe(Subscribe::to(channel.clone()));
-                self.next.push(marked(format!("{JOIN}{key}"), command));
+                self.requests.push(request(ReplyContext::Join(&key), command));
                 (channel, State::Joining(None))
             }
-            Some(Wish::Publish(channel)) => {
-                self.words.push_back(Frame::Opened(call.clone(), Opened::Success));
-                (channel, State::Saying { unanswered: 0, ended: false })
+            Some(Purpose::Publish(channel)) => {
+                self.frames.push_back(Frame::Opened(call.clone(), Opened::Success));
+                (channel, State::Publishing { unanswered: 0, ended: false })
             }
         };
-        self.begun += 1;
-        self.ongoing.insert(key, Ongoing { number: self.begun, call, channel, state });
+        self.opened += 1;
+        self.open.insert(key, OpenCall { number: self.opened, call, channel, state });
     }
 
-    /// A value for an input: a message if it is one.
-    fn take_in(&mut self, call: Call<'_>, input: Cow<'_, str>, object: Option<Object>) {
+    /// Receives a value for an input: a message to publish.
+    fn input(&mut self, call: Call<'_>, input: Cow<'_, str>, object: Option<Object>) {
         let key = key(&call);
-        let found = self.ongoing.get_mut(&*key).filter(|_| input == MESSAGES);
-        let Some(Ongoing { number, channel, state: State::Saying { unanswered, ended: false }, .. }) = found
+        let found = self.open.get_mut(&*key).filter(|_| input == MESSAGES);
+        let Some(OpenCall { number, channel, state: State::Publishing { unanswered, ended: false }, .. }) =
+            found
         else {
-            return self.is_stranger(call, input);
+            return self.unknown_input(call, input);
         };
         match object {
             Some(Object::Message(to, content, name)) if to == *channel => {
                 *unanswered += 1;
                 let name = name.filter(|_| !std::mem::replace(&mut self.named, true));
-                self.next.extend(name.map(|name| Request::new(Command::Rename(name))));
-                self.next.push(say(*number, &key, to, content));
+                self.requests.extend(name.map(|name| Request::new(Command::Rename(name))));
+                self.requests.push(publish(*number, &key, to, content));
             }
-            _ => self.finish(&key, Reason::Error),
+            _ => self.finish(&key, CloseReason::Error),
         }
     }
 
-    /// Tells once that there is no such input: what was on its way when a call ended comes by here.
-    fn is_stranger(&mut self, call: Call<'_>, input: Cow<'_, str>) {
-        let mark = self.marks.hash_one((&call, &input));
-        if self.strangers.contains(&mark) {
+    /// Answers once that there is no such input: values that were on their way when a call ended come here.
+    fn unknown_input(&mut self, call: Call<'_>, input: Cow<'_, str>) {
+        let hash = self.hasher.hash_one((&call, &input));
+        if self.unknown_inputs.contains(&hash) {
             return;
         }
-        self.strangers.push_back(mark);
-        if self.strangers.len() > STRANGERS {
-            self.strangers.pop_front();
+        self.unknown_inputs.push_back(hash);
+        if self.unknown_inputs.len() > UNKNOWN_INPUTS {
+            self.unknown_inputs.pop_front();
         }
         let input = Some(Cow::Owned(input.into_owned()));
-        self.words.push_back(Frame::Close(call.into_owned(), input, Reason::Error));
+        self.frames.push_back(Frame::Close(call.into_owned(), input, CloseReason::Error));
     }
 
-    /// The client ends an input, or a call. What it ends that is not there has ended already.
-    fn close(&mut self, call: &Call<'_>, input: &Input<'_>, reason: Reason) {
-        if let Some(opening) = input.is_none().then(|| self.gate.take(call)).flatten() {
-            self.words.push_back(Frame::Opened(opening.call.clone(), Opened::Success));
-            return self.words.push_back(Frame::Close(opening.call, None, reason));
+    /// Ends an input or a call for the client; one that does not exist has ended already.
+    fn close(&mut self, call: &Call<'_>, input: &Input<'_>, reason: CloseReason) {
+        if let Some(pending) = input.is_none().then(|| self.admission.take(call)).flatten() {
+            self.frames.push_back(Frame::Opened(pending.call.clone(), Opened::Success));
+            return self.frames.push_back(Frame::Close(pending.call, None, reason));
         }
         let key = key(call);
-        let Some(ongoing) = self.ongoing.get_mut(&*key) else { return };
-        match (&mut ongoing.state, input.as_deref()) {
+        let Some(found) = self.open.get_mut(&*key) else { return };
+        match (&mut found.state, input.as_deref()) {
             (State::Joining(end), None) => {
                 *end = Some(reason);
-                self.rooms.hush(&ongoing.channel, &key);
+                self.subscriptions.mute(&found.channel, &key);
             }
-            (State::Hearing, None) => self.finish(&key, reason),
-            (State::Saying { .. }, None) => self.finish(&key, reason),
-            (State::Saying { unanswered, ended }, Some(MESSAGES)) => {
+            (State::Subscribed, None) => self.finish(&key, reason),
+            (State::Publishing { .. }, None) => self.finish(&key, reason),
+            (State::Publishing { unanswered, ended }, Some(MESSAGES)) => {
                 *ended = true;
-                if reason == Reason::Error || *unanswered == 0 {
+                if reason == CloseReason::Error || *unanswered == 0 {
                     self.finish(&key, reason);
                 }
             }
@@ -230,29 +230,30 @@ impl Calls {
         }
     }
 
-    /// Ends a call: the call first, then what it still takes.
-    fn finish(&mut self, key: &str, reason: Reason) {
-        let Some(Ongoing { call, channel, state, .. }) = self.ongoing.remove(key) else { return };
+    /// Ends a call: first the call, then the input that is still open.
+    fn finish(&mut self, key: &str, reason: CloseReason) {
+        let Some(OpenCall { call, channel, state, .. }) = self.open.remove(key) else { return };
         let end = Frame::Close(call.clone(), None, reason);
         match state {
-            State::Joining(_) | State::Hearing => match self.rooms.close(&channel, key, end) {
-                Some(end) => self.words.push_back(end),
+            State::Joining(_) | State::Subscribed => match self.subscriptions.close(&channel, key, end) {
+                Some(end) => self.frames.push_back(end),
                 None => self.leave(channel),
             },
-            State::Saying { ended, .. } => {
-                self.words.push_back(end);
+            State::Publishing { ended, .. } => {
+                self.frames.push_back(end);
                 if !ended {
-                    self.words.push_back(Frame::Close(call, Some(Cow::Borrowed(MESSAGES)), reason));
+                    self.frames.push_back(Frame::Close(call, Some(Cow::Borrowed(MESSAGES)), reason));
                 }
             }
         }
     }
 
     fn leave(&mut self, channel: ChannelId) {
-        self.next.push(marked(LEAVE.to_owned(), Command::Unsubscribe(channel)));
+        self.requests.push(request(ReplyContext::Leave, Command::Unsubscribe(channel)));
     }
 
-    /// A call does not open. Of what the protocol has no answer for, it fails at once after it opened, as it does of an exception.
+    /// Refuses a call. Where the protocol has no answer for the refusal, the call opens and fails at once, as it does
+    /// after an exception.
     fn fail(&mut self, call: Call<'static>, refusal: &Refusal) {
         let answer = match refusal.code {
             101 | 109 | 110 => Opened::AuthenticationFailed,
@@ -261,121 +262,128 @@ impl Calls {
             104 => Opened::EndpointNotFound,
             _ => Opened::Success,
         };
-        self.words.push_back(Frame::Opened(call.clone(), answer));
+        self.frames.push_back(Frame::Opened(call.clone(), answer));
         if answer == Opened::Success {
-            self.words.push_back(Frame::Close(call, None, Reason::Error));
+            self.frames.push_back(Frame::Close(call, None, CloseReason::Error));
         }
     }
 
-    /// The endpoint said who the client is.
-    pub(in crate::serverpod::method_streams) fn granted(&mut self) {
-        self.gate.granted();
+    /// Takes note that the endpoint has accepted the credentials.
+    pub(super) fn granted(&mut self) {
+        self.admission.granted();
     }
 
-    /// A request was refused.
-    pub(in crate::serverpod::method_streams) fn refused(&mut self, id: &str, refusal: &Refusal) {
-        if id == AUTH {
-            return self.denied(refusal);
-        }
-        let Some(key) = id.strip_prefix(JOIN) else {
-            return self.saying(id).into_iter().for_each(|key| self.finish(key, Reason::Error));
-        };
-        self.rooms.refused(key);
-        let joining = |ongoing: &Ongoing| matches!(ongoing.state, State::Joining(_));
-        match self.ongoing.get(key).is_some_and(joining).then(|| self.ongoing.remove(key)).flatten() {
-            Some(Ongoing { call, .. }) => self.fail(call, refusal),
-            None => self.finish(key, Reason::Error),
+    /// Refuses a call that wanted to join a channel; one that has joined since ends with an error.
+    pub(super) fn join_refused(&mut self, key: &str, refusal: &Refusal) {
+        self.subscriptions.refused(key);
+        let joining = |call: &OpenCall| matches!(call.state, State::Joining(_));
+        match self.open.get(key).is_some_and(joining).then(|| self.open.remove(key)).flatten() {
+            Some(OpenCall { call, .. }) => self.fail(call, refusal),
+            None => self.finish(key, CloseReason::Error),
         }
     }
 
-    /// 108 on a refresh: the endpoint knows no tokens, so there is nothing to prove.
-    fn denied(&mut self, refusal: &Refusal) {
+    /// Ends a call whose message was refused.
+    pub(super) fn publish_refused(&mut self, number: u64, key: &str) {
+        if self.is_open(number, key) {
+            self.finish(key, CloseReason::Error);
+        }
+    }
+
+    /// Refuses the calls that show the credentials that the endpoint refused.
+    ///
+    /// With 108 it has refused a refresh because it knows no tokens: then there is nothing to prove.
+    pub(super) fn denied(&mut self, refusal: &Refusal) {
         if refusal.code == 108 {
-            return self.gate.granted();
+            return self.admission.granted();
         }
-        for opening in self.gate.denied() {
-            self.fail(opening.call, refusal);
+        for pending in self.admission.denied() {
+            self.fail(pending.call, refusal);
         }
     }
 
-    /// The session is in a channel, for this call or because the server says so.
-    pub(in crate::serverpod::method_streams) fn joined(&mut self, id: Option<&str>, channel: &ChannelId) {
-        let Some(key) = id.and_then(|id| id.strip_prefix(JOIN)) else {
-            let on_list = self.rooms.put_in(channel);
-            return on_list.into_iter().for_each(|key| self.is_open(&key));
-        };
-        let wanted = match self.ongoing.get(key).map(|ongoing| &ongoing.state) {
+    /// Opens the call for which the session joined a channel.
+    pub(super) fn joined(&mut self, key: &str, channel: &ChannelId) {
+        let wanted = match self.open.get(key).map(|call| &call.state) {
             Some(State::Joining(end)) => end.is_none(),
             other => other.is_some(),
         };
-        let leaves = self.rooms.joined(channel, key, wanted);
-        self.is_open(key);
+        let leaves = self.subscriptions.joined(channel, key, wanted);
+        self.opens(key);
         if leaves {
             self.leave(channel.clone());
         }
     }
 
-    /// Tells that a call is open, if it was not told; and that it is over, if it is not wanted any more.
-    fn is_open(&mut self, key: &str) {
-        let Some(Ongoing { call, state, .. }) = self.ongoing.get_mut(key) else { return };
+    /// Opens the first call that waits for a channel into which the server put the session.
+    pub(super) fn subscribed(&mut self, channel: &ChannelId) {
+        let listed = self.subscriptions.subscribed(channel);
+        listed.into_iter().for_each(|key| self.opens(&key));
+    }
+
+    /// Tells the client that a call is open, unless it knows; and that it is over, if the client has closed it.
+    fn opens(&mut self, key: &str) {
+        let Some(OpenCall { call, state, .. }) = self.open.get_mut(key) else { return };
         let State::Joining(end) = *state else { return };
-        *state = State::Hearing;
+        *state = State::Subscribed;
         let call = call.clone();
-        self.words.push_back(Frame::Opened(call.clone(), Opened::Success));
+        self.frames.push_back(Frame::Opened(call.clone(), Opened::Success));
         if let Some(reason) = end {
-            self.ongoing.remove(key);
-            self.words.push_back(Frame::Close(call, None, reason));
+            self.open.remove(key);
+            self.frames.push_back(Frame::Close(call, None, reason));
         }
     }
 
-    /// The session is out of a channel, as it asked for or because the server says so.
-    pub(in crate::serverpod::method_streams) fn left(&mut self, asked: bool, channel: &ChannelId) {
-        if asked {
-            return self.words.extend(self.rooms.left(channel));
-        }
-        for stream in self.rooms.taken_out(channel) {
-            if let Some(Ongoing { call, .. }) = self.ongoing.remove(&stream.key) {
-                self.words.push_back(Frame::Close(call, None, Reason::Error));
+    /// Ends the calls that waited for the session to leave a channel.
+    pub(super) fn left(&mut self, channel: &ChannelId) {
+        self.frames.extend(self.subscriptions.left(channel));
+    }
+
+    /// Ends the calls on a channel from which the server removed the session.
+    pub(super) fn removed(&mut self, channel: &ChannelId) {
+        for stream in self.subscriptions.removed(channel) {
+            if let Some(OpenCall { call, .. }) = self.open.remove(&stream.key) {
+                self.frames.push_back(Frame::Close(call, None, CloseReason::Error));
             }
         }
     }
 
-    /// A message was said.
-    pub(in crate::serverpod::method_streams) fn said(&mut self, id: &str) {
-        let Some(key) = self.saying(id) else { return };
-        let Some(Ongoing { state: State::Saying { unanswered, ended }, .. }) = self.ongoing.get_mut(key)
+    /// Takes note that a message of a call is published; the last one ends a call that sends no more.
+    pub(super) fn published(&mut self, number: u64, key: &str) {
+        if !self.is_open(number, key) {
+            return;
+        }
+        let Some(OpenCall { state: State::Publishing { unanswered, ended }, .. }) = self.open.get_mut(key)
         else {
             return;
         };
         *unanswered -= 1;
         if *ended && *unanswered == 0 {
-            self.finish(key, Reason::Done);
+            self.finish(key, CloseReason::Done);
         }
     }
 
-    /// The key of the call that said what is marked so; none if it is over, whoever has its key now.
-    fn saying<'a>(&self, id: &'a str) -> Option<&'a str> {
-        let (number, key) = id.strip_prefix(SAY)?.split_once(' ')?;
-        let ongoing = self.ongoing.get(key)?;
-        (number.parse() == Ok(ongoing.number)).then_some(key)
+    /// Returns true if the call of this number is still open; another one may have its key.
+    fn is_open(&self, number: u64, key: &str) -> bool {
+        self.open.get(key).is_some_and(|call| call.number == number)
     }
 }
 
-/// All that says which call it is, as Serverpod's servers join it.
+/// Joins the three names of a call to one, as Serverpod's servers do.
 fn key(call: &Call<'_>) -> String {
     format!("{}:{}:{}", call.cid, call.endpoint, call.method)
 }
 
-fn marked(id: String, command: Command) -> Request {
-    Request { id: Some(RequestId(id.into())), command }
+fn request(context: ReplyContext<'_>, command: Command) -> Request {
+    Request { id: Some(context.to_id()), command }
 }
 
-fn say(number: u64, key: &str, channel: ChannelId, content: Payload) -> Request {
-    marked(format!("{SAY}{number} {key}"), Command::Publish(Publish::to(channel, content)))
+fn publish(number: u64, key: &str, channel: ChannelId, content: Payload) -> Request {
+    request(ReplyContext::Publish { number, key }, Command::Publish(Publish::to(channel, content)))
 }
 
 fn is_unknown(value: &Typed<'_>) -> bool {
-    classes::read(value) == Err(NoObject::Unknown)
+    classes::read(value) == Err(ClassError::Unknown)
 }
 
 fn closed(why: &'static str) -> BadRequest {

@@ -1,8 +1,9 @@
-//! Which streams of one session hear which channel.
+//! Follows which streams of one session receive which channel.
 //!
-//! A session is in a channel once, however many of its streams hear it. Whoever publishes writes to all streams on the list, so a stream must not be on it
-//! before its `omsr` stands in the outbox, and must not be missing once the session hears the channel. So the first stream goes on the list before the
-//! session joins (what is said between the join and its answer is queued behind that), and every other one when it is answered.
+//! A session is in a channel once, however many of its streams receive it. A publication is written for all streams on
+//! the list, so a stream must not be on it before its `omsr` is in the outbox, and must not be missing once the session
+//! receives the channel. So the first stream goes on the list before the session joins (publications between the join
+//! and its reply are queued behind that reply), and every other one with its reply.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,44 +12,44 @@ use chat_core::ChannelId;
 
 use crate::serverpod::method_streams::frame::Frame;
 
-/// The streams that publications are written to, for all who publish.
+/// Lists the streams of a session for which publications are written; shared with whatever publishes.
 #[derive(Debug, Default)]
-pub(in crate::serverpod::method_streams) struct Streams(Mutex<HashMap<ChannelId, Vec<Stream>>>);
+pub(in crate::serverpod::method_streams) struct OpenStreams(Mutex<HashMap<ChannelId, Vec<Stream>>>);
 
-/// One of them.
+/// Holds one stream of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// Which call it is.
+    /// Names the call.
     pub(super) key: Arc<str>,
-    /// What stands before each of its values.
+    /// Holds what stands before each of its values.
     pub(super) head: Arc<[u8]>,
 }
 
-/// The channels of one session.
+/// Holds the channels of one session.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
-    streams: Arc<Streams>,
-    rooms: HashMap<ChannelId, Room>,
+pub(super) struct Subscriptions {
+    streams: Arc<OpenStreams>,
+    channels: HashMap<ChannelId, Subscription>,
 }
 
-/// One of them.
+/// Holds the state of one channel.
 #[derive(Debug, Default)]
-struct Room {
-    /// The session is in, as far as it was answered.
+struct Subscription {
+    /// Tells that the session is in the channel, by the last reply.
     joined: bool,
     leaving: bool,
-    /// Streams whose wish to join is not answered.
+    /// Holds the streams that wait for the reply to their subscribe.
     waiting: VecDeque<Stream>,
-    /// What is to be said once the session has left.
-    farewells: Vec<Frame<'static>>,
+    /// Holds the frames that are to be sent once the session has left.
+    ends: Vec<Frame<'static>>,
 }
 
-impl Streams {
+impl OpenStreams {
     fn lock(&self) -> MutexGuard<'_, HashMap<ChannelId, Vec<Stream>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls this with what stands before a value of each stream on a channel.
+    /// Calls `write` with what stands before a value of each stream on a channel.
     pub(in crate::serverpod::method_streams) fn each(
         &self,
         channel: &ChannelId,
@@ -80,105 +81,114 @@ impl Streams {
         self.lock().remove(channel).unwrap_or_default()
     }
 
-    fn is_silent(&self, channel: &ChannelId) -> bool {
+    fn is_empty(&self, channel: &ChannelId) -> bool {
         !self.lock().contains_key(channel)
     }
 }
 
-impl Rooms {
-    pub(super) fn new(streams: Arc<Streams>) -> Self {
-        Self { streams, rooms: HashMap::new() }
+impl Subscriptions {
+    pub(super) fn new(streams: Arc<OpenStreams>) -> Self {
+        Self { streams, channels: HashMap::new() }
     }
 
-    /// A stream wants to join. Its session is to ask for it next.
+    /// Adds a stream that waits to join; its session asks for that next.
     pub(super) fn wait(&mut self, channel: &ChannelId, stream: Stream) {
-        self.rooms.entry(channel.clone()).or_default().waiting.push_back(stream);
+        self.channels.entry(channel.clone()).or_default().waiting.push_back(stream);
         self.prepare(channel);
     }
 
-    /// A stream was let in; it is heard from now on, unless it is wanted no more. True if the session is to leave again.
+    /// Lists a stream whose subscribe was granted, unless it is not wanted any more. Returns true if the session is to
+    /// leave again.
     pub(super) fn joined(&mut self, channel: &ChannelId, key: &str, wanted: bool) -> bool {
-        let room = self.rooms.entry(channel.clone()).or_default();
-        room.joined = true;
-        let at = room.waiting.iter().position(|stream| &*stream.key == key);
-        match at.and_then(|at| room.waiting.remove(at)) {
+        let subscription = self.channels.entry(channel.clone()).or_default();
+        subscription.joined = true;
+        let at = subscription.waiting.iter().position(|stream| &*stream.key == key);
+        match at.and_then(|at| subscription.waiting.remove(at)) {
             Some(stream) if wanted => self.streams.add(channel, stream),
             _ => self.streams.remove(channel, key),
         }
         self.leaves(channel)
     }
 
-    /// A stream that waits is wanted no more.
-    pub(super) fn hush(&self, channel: &ChannelId, key: &str) {
+    /// Removes a stream from the list that is closed while it waits.
+    pub(super) fn mute(&self, channel: &ChannelId, key: &str) {
         self.streams.remove(channel, key);
     }
 
-    /// A stream was not let in.
+    /// Removes a stream whose subscribe was refused.
     pub(super) fn refused(&mut self, key: &str) {
-        let waits = |room: &Room| room.waiting.iter().any(|stream| &*stream.key == key);
-        let Some(channel) = self.rooms.iter().find(|(_, room)| waits(room)).map(|(of, _)| of.clone()) else {
+        let waits =
+            |subscription: &Subscription| subscription.waiting.iter().any(|stream| &*stream.key == key);
+        let Some(channel) =
+            self.channels.iter().find(|(_, subscription)| waits(subscription)).map(|(of, _)| of.clone())
+        else {
             return;
         };
-        let room = self.rooms.get_mut(&channel).expect("it was just found");
-        room.waiting.retain(|stream| &*stream.key != key);
+        let subscription = self.channels.get_mut(&channel).expect("it was just found");
+        subscription.waiting.retain(|stream| &*stream.key != key);
         self.streams.remove(&channel, key);
         self.prepare(&channel);
     }
 
-    /// The server put the session in. The key of the stream that is on the list already, if one is.
-    pub(super) fn put_in(&mut self, channel: &ChannelId) -> Option<Arc<str>> {
-        let room = self.rooms.entry(channel.clone()).or_default();
-        let was_out = !std::mem::replace(&mut room.joined, true);
-        room.waiting.front().filter(|_| was_out).map(|stream| stream.key.clone())
+    /// Takes note that the server put the session into a channel. Returns the key of the stream that is on the list
+    /// already, if one is.
+    pub(super) fn subscribed(&mut self, channel: &ChannelId) -> Option<Arc<str>> {
+        let subscription = self.channels.entry(channel.clone()).or_default();
+        let was_out = !std::mem::replace(&mut subscription.joined, true);
+        subscription.waiting.front().filter(|_| was_out).map(|stream| stream.key.clone())
     }
 
-    /// A stream is over. If it was the last, this is to be said when the session has left, as which it is to ask next; else it is given back.
+    /// Removes a stream that has ended. Returns the frame that tells its end; if it was the last, keeps that frame until
+    /// the session has left the channel, for which it is to ask next.
     pub(super) fn close(
         &mut self,
         channel: &ChannelId,
         key: &str,
-        farewell: Frame<'static>,
+        end: Frame<'static>,
     ) -> Option<Frame<'static>> {
         self.streams.remove(channel, key);
         if !self.leaves(channel) {
-            return Some(farewell);
+            return Some(end);
         }
-        self.rooms.entry(channel.clone()).or_default().farewells.push(farewell);
+        self.channels.entry(channel.clone()).or_default().ends.push(end);
         None
     }
 
-    /// The session has left as it asked for; what is to be said of it.
+    /// Takes note that the session has left as it asked for. Returns the frames that are to be sent then.
     pub(super) fn left(&mut self, channel: &ChannelId) -> Vec<Frame<'static>> {
-        let Some(room) = self.rooms.get_mut(channel) else { return Vec::new() };
-        (room.joined, room.leaving) = (false, false);
-        let farewells = std::mem::take(&mut room.farewells);
+        let Some(subscription) = self.channels.get_mut(channel) else { return Vec::new() };
+        (subscription.joined, subscription.leaving) = (false, false);
+        let ends = std::mem::take(&mut subscription.ends);
         self.prepare(channel);
-        farewells
+        ends
     }
 
-    /// The server took the session out. The streams that end by it.
-    pub(super) fn taken_out(&mut self, channel: &ChannelId) -> Vec<Stream> {
-        let Some(room) = self.rooms.get_mut(channel) else { return Vec::new() };
-        room.joined = false;
+    /// Takes note that the server removed the session. Returns the streams that end by it.
+    pub(super) fn removed(&mut self, channel: &ChannelId) -> Vec<Stream> {
+        let Some(subscription) = self.channels.get_mut(channel) else { return Vec::new() };
+        subscription.joined = false;
         let ended = self.streams.take(channel);
         self.prepare(channel);
         ended
     }
 
-    /// Whether nobody hears the channel any more, nor waits to. True once.
+    /// Returns true, once, when no stream receives the channel any more, nor waits to.
     fn leaves(&mut self, channel: &ChannelId) -> bool {
-        let Some(room) = self.rooms.get_mut(channel) else { return false };
-        let last = room.joined && !room.leaving && room.waiting.is_empty() && self.streams.is_silent(channel);
-        room.leaving |= last;
+        let Some(subscription) = self.channels.get_mut(channel) else { return false };
+        let last = subscription.joined
+            && !subscription.leaving
+            && subscription.waiting.is_empty()
+            && self.streams.is_empty(channel);
+        subscription.leaving |= last;
         last
     }
 
-    /// While the session is out, the first that waits is on the list.
+    /// Lists the first stream that waits while the session is out of the channel.
     fn prepare(&mut self, channel: &ChannelId) {
-        let Some(room) = self.rooms.get(channel) else { return };
-        match room.waiting.front() {
-            Some(first) if !room.joined => self.streams.add(channel, first.clone()),
-            None if !room.joined && !room.leaving => drop(self.rooms.remove(channel)),
+        let Some(subscription) = self.channels.get(channel) else { return };
+        match subscription.waiting.front() {
+            Some(first) if !subscription.joined => self.streams.add(channel, first.clone()),
+            None if !subscription.joined && !subscription.leaving => drop(self.channels.remove(channel)),
             _ => {}
         }
     }
@@ -189,84 +199,91 @@ mod tests {
     use super::*;
 
     struct Scene {
-        streams: Arc<Streams>,
-        rooms: Rooms,
+        streams: Arc<OpenStreams>,
+        subscriptions: Subscriptions,
         room: ChannelId,
     }
 
     fn scene() -> Scene {
-        let streams = Arc::<Streams>::default();
-        Scene { rooms: Rooms::new(streams.clone()), streams, room: "room".parse().expect("a name") }
+        let streams = Arc::<OpenStreams>::default();
+        Scene {
+            subscriptions: Subscriptions::new(streams.clone()),
+            streams,
+            room: "room".parse().expect("a name"),
+        }
     }
 
     impl Scene {
         fn wait(&mut self, key: &str) {
-            self.rooms.wait(&self.room, Stream { key: key.into(), head: key.as_bytes().into() });
+            self.subscriptions.wait(&self.room, Stream { key: key.into(), head: key.as_bytes().into() });
         }
 
-        /// Closes a stream; whether the session is to leave.
+        /// Closes a stream. Returns true if the session is to leave.
         fn close(&mut self, key: &str) -> bool {
-            self.rooms.close(&self.room, key, Frame::Pong).is_none()
+            self.subscriptions.close(&self.room, key, Frame::Pong).is_none()
         }
 
-        fn heard(&self) -> String {
-            let mut heard = Vec::new();
-            self.streams.each(&self.room, |head| heard.extend_from_slice(head));
-            String::from_utf8(heard).expect("UTF-8")
+        fn listed(&self) -> String {
+            let mut heads = Vec::new();
+            self.streams.each(&self.room, |head| heads.extend_from_slice(head));
+            String::from_utf8(heads).expect("UTF-8")
         }
     }
 
     #[test]
-    fn the_first_stream_hears_from_the_join_on_and_every_other_from_its_answer() {
+    fn the_first_stream_receives_from_the_join_on_and_every_other_from_its_reply() {
         let mut scene = scene();
         ["a", "b"].into_iter().for_each(|key| scene.wait(key));
-        assert_eq!(scene.heard(), "a");
-        assert!(!scene.rooms.joined(&scene.room.clone(), "a", true));
+        assert_eq!(scene.listed(), "a");
+        assert!(!scene.subscriptions.joined(&scene.room.clone(), "a", true));
         scene.wait("c");
-        assert_eq!(scene.heard(), "a");
+        assert_eq!(scene.listed(), "a");
         for key in ["b", "c"] {
-            scene.rooms.joined(&scene.room.clone(), key, true);
+            scene.subscriptions.joined(&scene.room.clone(), key, true);
         }
-        assert_eq!(scene.heard(), "abc");
+        assert_eq!(scene.listed(), "abc");
     }
 
     #[test]
     fn when_the_first_is_refused_the_next_takes_its_place() {
         let mut scene = scene();
         ["a", "b"].into_iter().for_each(|key| scene.wait(key));
-        scene.rooms.refused("a");
-        assert_eq!(scene.heard(), "b");
-        scene.rooms.refused("b");
-        assert!(scene.heard().is_empty() && scene.rooms.rooms.is_empty(), "nothing is left behind");
+        scene.subscriptions.refused("a");
+        assert_eq!(scene.listed(), "b");
+        scene.subscriptions.refused("b");
+        assert!(
+            scene.listed().is_empty() && scene.subscriptions.channels.is_empty(),
+            "nothing is left behind"
+        );
     }
 
     #[test]
-    fn one_that_comes_while_the_last_one_leaves_hears_nothing_until_that_has_left() {
+    fn a_stream_that_comes_while_the_last_one_leaves_receives_nothing_until_that_has_left() {
         let mut scene = scene();
         let room = scene.room.clone();
         scene.wait("a");
-        scene.rooms.joined(&room, "a", true);
+        scene.subscriptions.joined(&room, "a", true);
         assert!(scene.close("a"), "it was the last");
         scene.wait("b");
-        assert!(scene.heard().is_empty() && !scene.close("none"));
-        assert!(matches!(scene.rooms.left(&room)[..], [Frame::Pong]));
-        assert_eq!(scene.heard(), "b");
-        scene.rooms.joined(&room, "b", false);
-        assert!(scene.heard().is_empty(), "it is wanted no more");
+        assert!(scene.listed().is_empty() && !scene.close("none"));
+        assert!(matches!(scene.subscriptions.left(&room)[..], [Frame::Pong]));
+        assert_eq!(scene.listed(), "b");
+        scene.subscriptions.joined(&room, "b", false);
+        assert!(scene.listed().is_empty(), "it is wanted no more");
     }
 
     #[test]
-    fn who_is_taken_out_ends_every_stream_and_may_come_in_again() {
+    fn a_session_that_is_removed_ends_every_stream_and_may_join_again() {
         let mut scene = scene();
         let room = scene.room.clone();
         for key in ["a", "b"] {
             scene.wait(key);
-            scene.rooms.joined(&room, key, true);
+            scene.subscriptions.joined(&room, key, true);
         }
         scene.wait("c");
-        let ended: Vec<_> = scene.rooms.taken_out(&room).into_iter().map(|stream| stream.key).collect();
-        assert_eq!((ended, &*scene.heard()), (vec!["a".into(), "b".into()], "c"));
-        assert_eq!(scene.rooms.put_in(&room).as_deref(), Some("c"));
-        assert_eq!(scene.rooms.put_in(&room), None, "once");
+        let ended: Vec<_> = scene.subscriptions.removed(&room).into_iter().map(|stream| stream.key).collect();
+        assert_eq!((ended, &*scene.listed()), (vec!["a".into(), "b".into()], "c"));
+        assert_eq!(scene.subscriptions.subscribed(&room).as_deref(), Some("c"));
+        assert_eq!(scene.subscriptions.subscribed(&room), None, "once");
     }
 }
