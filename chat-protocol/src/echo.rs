@@ -1,15 +1,43 @@
-//! Sends every message back as it came: no channel, no chat, but all of a session's machinery between.
+//! Sends every message back as it came, through all that a session passes: for trying out a transport.
 
 use chat_core::{
     Answer, BadRequest, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol,
     Publication, Refusal, Reply, Request, RequestId, SessionId, SessionInfo, Talk,
 };
 
-/// The protocol: a message is a call, its result is the message.
+/// Reads each message as a call, and writes the result as a message.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Connect, Hello, Hub};
+/// use chat_protocol::echo::{Echo, EchoEndpoint};
+///
+/// let world = World::new();
+/// let hub = Hub::builder(EchoEndpoint).build(world.clone());
+/// let hello = Hello::Now(Connect::named(Some("ann".parse()?)));
+/// let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+/// ann.say("hello");
+/// assert_eq!(ann.heard(), ["hello"]);
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 
-/// The endpoint: a call's result is its data.
+/// Answers each call with its own data.
+///
+/// ```
+/// use chat_core::Hub;
+/// use chat_core::testkit::World;
+/// use chat_protocol::echo::EchoEndpoint;
+///
+/// let world = World::new();
+/// let hub = Hub::builder(EchoEndpoint).build(world.clone());
+/// let ann = world.open(&hub, "ann");
+/// ann.say("call anything 7");
+/// assert_eq!(ann.heard(), ["result 7"]);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EchoEndpoint;
 

@@ -28,7 +28,8 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
 }
 
-/// Returns true if this is an object, provided that it is JSON: serde would read an array as the fields in their order.
+/// Returns true if this is an object, provided that it is JSON: serde would read an array as the fields in
+/// their order.
 pub(crate) fn is_object(text: &str) -> bool {
     text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_core::{ChannelId, Offset, RequestId};
 
-/// Holds a command's number and method, and where it wanted to resume; in a [`RequestId`] as `5 subscribe 17`.
+/// Holds a command's number and method, and where it wanted to resume: `5 subscribe 17` in a [`RequestId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReplyContext<'a> {
     pub(super) id: u32,
@@ -20,9 +20,9 @@ impl<'a> ReplyContext<'a> {
 
     /// Reads a context back; none if [`to_id`](Self::to_id) did not make the id.
     pub(super) fn of(id: &'a RequestId) -> Option<Self> {
-        let mut words = id.0.split(' ');
-        let (id, method) = (words.next()?.parse().ok()?, words.next()?);
-        let since = words.next().and_then(|offset| offset.parse().ok()).map(Offset);
+        let mut parts = id.0.split(' ');
+        let (id, method) = (parts.next()?.parse().ok()?, parts.next()?);
+        let since = parts.next().and_then(|offset| offset.parse().ok()).map(Offset);
         Some(Self { id, method, since })
     }
 
@@ -42,7 +42,7 @@ impl<'a> ReplyContext<'a> {
 )]
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// Names the session: a request with this key speaks for it.
+    /// Names the session: a request with this key belongs to it.
     pub key: Arc<str>,
     /// Names the server, for as long as it runs.
     pub node: Arc<str>,

@@ -1,5 +1,5 @@
-//! Writes frames into responses of HTTP, and reads the commands that come beside them: for networks where no WebSocket
-//! gets through.
+//! Writes frames into responses of HTTP, and reads the commands that come beside them: for networks where no
+//! WebSocket gets through.
 
 use chat_core::{Close, Framing, Kind};
 use serde::Deserialize;
@@ -20,7 +20,8 @@ use super::protobuf;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpStream;
 
-/// Writes one message of Protobuf after the other, each behind its length, into the body of a response that does not end.
+/// Writes one message of Protobuf after the other, each behind its length, into the body of a response that
+/// does not end.
 ///
 /// ```
 /// use chat_core::{Framing, Kind};
@@ -46,7 +47,8 @@ pub struct ByteStream;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventStream;
 
-/// Holds the commands that a client sends beside the stream that it reads, in a request of their own: text, or Protobuf.
+/// Holds the commands that a client sends beside the stream that it reads, in a request of their own: text,
+/// or Protobuf.
 ///
 /// ```
 /// use chat_protocol::centrifuge::Beside;
@@ -94,8 +96,8 @@ impl Beside<Vec<u8>> {
     }
 }
 
-/// Returns the first commands of a client that reads server-sent events: it cannot send a body, so they stand in the
-/// query.
+/// Returns the first commands of a client that reads server-sent events: it cannot send a body, so they stand
+/// in the query.
 ///
 /// ```
 /// use chat_protocol::centrifuge::first_commands;
@@ -186,8 +188,8 @@ fn frame(kind: Kind, payload: &[u8], [before, after]: [&str; 2], out: &mut Vec<u
     out.extend(after.as_bytes());
 }
 
-/// Returns the close as these clients know it; none if they are to come back without one. Codes below 3000 are a
-/// WebSocket's own.
+/// Returns the close as these clients know it; none if they are to come back without one. Codes below 3000
+/// are a WebSocket's own.
 fn close_of(payload: &[u8]) -> Option<Close> {
     let (code, reason) = payload.split_first_chunk()?;
     match u16::from_be_bytes(*code) {

@@ -9,7 +9,7 @@ use super::context::{ConnectContext, Stream};
 use super::decode::{self, Decoded, malformed};
 use super::encode::{push, reply};
 
-/// Holds how one client is spoken with, as the opening of its transport decides.
+/// Holds how the protocol is spoken with one client, as the opening of its transport decides.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     pub(super) stream: Option<Stream>,

@@ -1,5 +1,5 @@
-//! Writes replies and publications field by field: content is JSON already, and the order of fields is part of
-//! the protocol.
+//! Writes replies and publications field by field: content is JSON already, and the order of fields is part
+//! of the protocol.
 
 use chat_core::{
     Answer, ChannelId, Connected, Expiry, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present,
@@ -305,9 +305,9 @@ mod tests {
             written(|out| super::publication(&publication, out)),
             r#"{"type":"message","channelId":"room-1","offset":58,"senderName":"ann","content":"hi","timestamp":"2026-11-23T18:00:00.123Z"}"#
         );
-        for (user, told) in [("ann", ""), ("u-1", r#","user":"u-1""#)] {
+        for (user, field) in [("ann", ""), ("u-1", r#","user":"u-1""#)] {
             publication.author = Some(user.parse().expect("a name"));
-            let end = format!(r#""timestamp":"2026-11-23T18:00:00.123Z"{told}}}"#);
+            let end = format!(r#""timestamp":"2026-11-23T18:00:00.123Z"{field}}}"#);
             assert!(
                 written(|out| stored(&publication, out)).ends_with(&end),
                 "its author, unless it is the name"

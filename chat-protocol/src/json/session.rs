@@ -4,7 +4,7 @@ use chat_core::{Answer, BadRequest, Frames, Limits, Message, Reply, Request, Tal
 
 use super::{decode, encode};
 
-/// Bounds the bytes of a message, for a client that is told no other bound.
+/// Bounds the bytes of a message where the client gets no other bound.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Reads the requests of one session and writes its replies.
@@ -12,7 +12,7 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 pub(super) struct Session {
     /// Bounds the levels of arrays and objects in a request.
     depth: usize,
-    /// Bounds the bytes of a message, where clients have to be told.
+    /// Bounds the bytes of a message, if that is not the bound that clients assume.
     message_bytes: Option<usize>,
 }
 

@@ -73,8 +73,8 @@ impl<'a> ReplyContext<'a> {
     }
 }
 
-/// Turns a ref from JSON into text, as a binary frame holds it: a string without its quotes, and nothing for null
-/// (v2_json_serializer.ex).
+/// Turns a ref from JSON into text, as a binary frame holds it: a string without its quotes, and nothing for
+/// null (v2_json_serializer.ex).
 pub(super) fn unquoted(reference: &str) -> Cow<'_, str> {
     match reference {
         NO_REF => Cow::Borrowed(""),

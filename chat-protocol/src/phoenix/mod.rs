@@ -4,11 +4,11 @@
 //!   decode   ──▶  session  ──▶  encode       a frame ──▶ a request;  a reply or a publication ──▶ frames
 //!      └────────▶ context ◀────────┘         the refs and the topic, which a request and its reply share
 //!
-//!   topic ─ channel      phx_join ─ subscribe      any other event ─ published or answered, as the endpoint decides
+//!   topic ─ channel    phx_join ─ subscribe    other events ─ published or answered, as the endpoint decides
 //! ```
 //!
-//! Names in parentheses are files of the server and the JavaScript client of Phoenix 1.8, which define the rule that
-//! stands before them.
+//! Names in parentheses are files of the server and the JavaScript client of Phoenix 1.8, which define the
+//! rule that stands before them.
 
 mod context;
 mod decode;
@@ -27,8 +27,9 @@ use session::Session;
 
 /// Speaks Phoenix Channels, protocol V2.
 ///
-/// A publication with an event is broadcast under it, its content to the byte; one without goes out as `message`, with
-/// sender and offset. A subscriber to presence hears who is there: each user is a key, each session one of its metas.
+/// A publication with an event is broadcast under it, its content to the byte; one without goes out as
+/// `message`, with sender and offset. A subscriber to presence gets who is present: each user is a key, each
+/// session one of its metas.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -51,7 +52,8 @@ pub struct Phoenix {
 }
 
 impl Phoenix {
-    /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}` instead.
+    /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}`
+    /// instead.
     ///
     /// ```
     /// use chat_core::Protocol;

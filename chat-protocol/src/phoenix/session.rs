@@ -35,7 +35,8 @@ type JoinRef = Box<str>;
 enum Membership {
     #[default]
     Out,
-    /// Says that the server subscribed the session: its client has no channel of that topic, or is just joining.
+    /// Says that the server subscribed the session: its client has no channel of that topic, or is just
+    /// joining.
     ByServer,
     Joined(JoinRef),
 }
@@ -162,8 +163,8 @@ impl Session {
         }
     }
 
-    /// Ends a channel from which the server removed the session. After an error the client joins again, after a close it
-    /// does not (channel.js).
+    /// Ends a channel from which the server removed the session. After an error the client joins again, after
+    /// a close it does not (channel.js).
     fn removed(&mut self, channel: &ChannelId, why: &Refusal, out: &mut Frames<'_>) {
         let mut before = Membership::Out;
         self.change(channel, |topic| {
@@ -223,8 +224,8 @@ impl Talk for Session {
         }
     }
 
-    /// Writes nothing where this protocol has no frame for an answer. A goodbye is such an answer: the close that follows
-    /// makes clients come back.
+    /// Writes nothing where this protocol has no frame for an answer. A goodbye is such an answer: the close
+    /// that follows makes clients come back.
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
         let context = reply.id.as_ref().and_then(ReplyContext::of);
         match (&reply.answer, context) {
@@ -259,7 +260,8 @@ impl Frame<'_> {
 
 /// Returns the topic's join ref; none if the frame is of an earlier join, and is to be ignored.
 ///
-/// A frame without a join ref is of any join (socket.ex). In a binary frame a ref is text, whatever it was in the join.
+/// A frame without a join ref is of any join (socket.ex). In a binary frame a ref is text, whatever it was in
+/// the join.
 fn current(topic: &Topic, frame: &Frame<'_>) -> Option<JoinRef> {
     let joined = unquoted(&frame.join_ref);
     topic.wanted.clone().filter(|wanted| joined.is_empty() || unquoted(wanted) == joined)

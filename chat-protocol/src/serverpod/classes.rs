@@ -119,7 +119,8 @@ fn content(content: &Payload, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a time as Dart's `toIso8601String` does in UTC: three digits of a second, or six if there are microseconds.
+/// Writes a time as Dart's `toIso8601String` does in UTC: three digits of a second, or six if there are
+/// microseconds.
 fn date_time(time: &DateTime<Utc>, out: &mut Vec<u8>) {
     timestamp(time, out);
     let micros = time.timestamp_subsec_micros() % 1000;

@@ -9,9 +9,10 @@
 //!   auth                   the key within the value of a header
 //! ```
 //!
-//! Both reach the endpoint `chat` of the original design. A content that is a JSON string goes in and out as that string;
-//! any other goes to these clients as its JSON text, bytes as base64. The server sets the sender and the time of a
-//! message. An edit goes out as a message with the new content; signals and deletions do not go to these clients.
+//! Both reach the endpoint `chat` of the original design. A content that is a JSON string goes in and out as
+//! that string; any other goes to these clients as its JSON text, bytes as base64. The server sets the sender
+//! and the time of a message. An edit goes out as a message with the new content; signals and deletions do
+//! not go to these clients.
 
 mod auth;
 mod classes;

@@ -20,7 +20,8 @@ pub(super) enum Decoded {
     Request(Request),
 }
 
-/// Refuses what is no command, and ends the session, as clients expect: the two sides do not understand each other.
+/// Refuses what is no command, and ends the session, as clients expect: the two sides do not understand each
+/// other.
 pub(super) fn malformed(why: impl Into<String>) -> BadRequest {
     BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
 }
@@ -57,8 +58,8 @@ struct Line<'a> {
 /// Reads one line.
 ///
 /// # Errors
-/// Ends the session if the line is no command. A command whose fields are wrong is refused with 107, and counts as a
-/// strike.
+/// Ends the session if the line is no command. A command whose fields are wrong is refused with 107, and
+/// counts as a strike.
 pub(super) fn read(line: &str, depth: usize) -> Result<Decoded, BadRequest> {
     check_depth(line, depth).map_err(|refusal| malformed(refusal.message))?;
     if !is_object(line) {

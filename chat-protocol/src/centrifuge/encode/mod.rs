@@ -11,15 +11,16 @@ use chat_core::{Expiry, Offset, Payload, Publication, Recovery, Refers, Subscrib
 
 use crate::write::{number, payload, string, timestamp};
 
-/// Bounds how long before its expiry a client is told to refresh: a fifth of its time, but no more than this, for the
-/// server waits no longer than it said.
+/// Bounds how long before its expiry a client is told to refresh: a fifth of its time, but no more than this,
+/// for the server waits no longer than it said.
 const EARLY: Duration = Duration::from_secs(25);
 
 /// Writes a publication as it stands in pushes and in histories.
 ///
-/// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name alone.
-/// `info.client` is the session, empty unless a session published it and is still known. `tags` hold what the protocol
-/// has no field for: `time`, and where it applies `event`, `edits`, `deletes`, and `signal` for what has no offset.
+/// `info.user` is its author, with the name in `conn_info` if that is another; without an author the name
+/// alone. `info.client` is the session, empty unless a session published it and is still known. `tags` hold
+/// what the protocol has no field for: `time`, and where it applies `event`, `edits`, `deletes`, and `signal`
+/// for what has no offset.
 fn published(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.extend(br#"{"data":"#);
@@ -77,7 +78,8 @@ fn data(content: &Payload, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a session and what others see of its user: the endpoint's data, or else the name, if that is not the user's id.
+/// Writes a session and what others see of its user: the endpoint's data, or else the name, if that is not
+/// the user's id.
 fn client(session: &str, user: &str, name: &str, seen: Option<&Payload>, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("user", user);
@@ -94,8 +96,8 @@ fn client(session: &str, user: &str, name: &str, seen: Option<&Payload>, out: &m
     object.end();
 }
 
-/// Writes a subscription. `since` is where the client wanted to resume; if it can, that is the offset, and what it missed
-/// follows as pushes.
+/// Writes a subscription. `since` is where the client wanted to resume; if it can, that is the offset, and
+/// what it missed follows as pushes.
 fn subscribed(answer: &Subscribed, since: Option<Offset>, out: &mut Vec<u8>) {
     let recovered = answer.recovery == Some(Recovery::Recovered);
     let mut result = Object::begin(out);

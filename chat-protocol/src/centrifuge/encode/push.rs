@@ -53,8 +53,8 @@ pub(in crate::centrifuge) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
     out.extend(b"}}");
 }
 
-/// Returns the code that says what a client does once the server unsubscribed it: from 2500 on it subscribes again, with
-/// a new token after 2501 and 2502; below it stays out.
+/// Returns the code that says what a client does once the server unsubscribed it: from 2500 on it subscribes
+/// again, with a new token after 2501 and 2502; below it stays out.
 pub(in crate::centrifuge) fn unsubscribe_code(why: &Refusal) -> u16 {
     match why.code {
         112 => 2500,

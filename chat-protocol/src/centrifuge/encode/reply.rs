@@ -13,7 +13,8 @@ pub(in crate::centrifuge) const VERSION: &str = concat!("chat-core ", env!("CARG
 
 /// Returns true if the protocol has a reply for this answer.
 ///
-/// To a bad token there is none: the close that follows tells it, and after a reply a client would not look at that.
+/// To a bad token there is none: the close that follows tells it, and after a reply a client would not look
+/// at that.
 pub(in crate::centrifuge) fn is_sent(id: &RequestId, answer: &Answer) -> bool {
     let connects = ReplyContext::of(id).is_some_and(|context| context.method == "connect");
     !(connects && matches!(answer, Answer::Error(refusal) if refusal.code == 101))
@@ -80,7 +81,8 @@ pub fn no_history() -> &'static str {
     r#"{"publications":[],"epoch":"","offset":0}"#
 }
 
-/// Returns true if a history is refused because its channel does not exist: to clients of this protocol it is empty.
+/// Returns true if a history is refused because its channel does not exist: to clients of this protocol it is
+/// empty.
 pub(in crate::centrifuge) fn is_no_history(context: ReplyContext<'_>, refusal: &Refusal) -> bool {
     context.method == "history" && refusal.code == 102
 }
@@ -139,7 +141,8 @@ pub(in crate::centrifuge) fn connected(
     reply.end();
 }
 
-/// Writes a history. One that holds fewer than were asked for tells its limit, a field that the clients ignore.
+/// Writes a history. One that holds fewer than were asked for tells its limit, a field that the clients
+/// ignore.
 fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     list(&page.publications, |publication, out| published(publication, out), result.field("publications"));
@@ -151,7 +154,8 @@ fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     result.end();
 }
 
-/// Writes presence, one entry a session. Of more users than fit one answer it has the first, and how many there are.
+/// Writes presence, one entry a session. Of more users than fit one answer it has the first, and how many
+/// there are.
 fn presence(page: &PresencePage, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     let mut clients = Object::begin(result.field("presence"));

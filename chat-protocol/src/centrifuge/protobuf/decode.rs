@@ -17,7 +17,8 @@ pub(super) fn length(bytes: &[u8]) -> usize {
     prost::decode_length_delimiter(bytes).unwrap_or_default()
 }
 
-/// Reads the next command, and moves `bytes` behind it. Content nested deeper than `depth` is bytes, not JSON.
+/// Reads the next command, and moves `bytes` behind it. Content nested deeper than `depth` is bytes, not
+/// JSON.
 ///
 /// # Errors
 /// Ends the session if there is no command. A command whose fields are wrong is refused with 107.
@@ -102,7 +103,8 @@ fn call(fields: RpcRequest, depth: usize) -> command::CallFields<'static> {
     command::CallFields { method: fields.method.into(), data: payload(fields.data, depth) }
 }
 
-/// Reads the body of a request beside a stream: the session's key, the server and the commands; none if it is no such body.
+/// Reads the body of a request beside a stream: the session's key, the server and the commands; none if it is
+/// no such body.
 pub(in crate::centrifuge) fn beside(body: &[u8]) -> Option<(String, String, Vec<u8>)> {
     let Beside { session, node, data } = Beside::decode(body).ok()?;
     Some((session, node, data))

@@ -1,4 +1,5 @@
-//! Reads the commands of one session in Protobuf and writes its replies; its state is that of a session in JSON.
+//! Reads the commands of one session in Protobuf and writes its replies; its state is that of a session in
+//! JSON.
 
 use chat_core::{Answer, BadRequest, Frames, Message, Reply, Request, Talk};
 

@@ -10,12 +10,12 @@ use chat_core::{Connect, Hello, Opener, Payload, Refusal, Token, Welcome};
 /// Names the subprotocol that is chosen where the client offers it.
 const SUBPROTOCOL: &str = "phoenix";
 
-/// Stands before the token among the subprotocols. Despite the name it is the standard alphabet, without padding
-/// (socket.js).
+/// Stands before the token among the subprotocols. Despite the name it is the standard alphabet, without
+/// padding (socket.js).
 const BEARER: &str = "base64url.bearer.phx.";
 
-/// Reads the opening of a transport; none for a client of another version, which is refused with 403 (socket.ex,
-/// websocket.ex).
+/// Reads the opening of a transport; none for a client of another version, which is refused with 403
+/// (socket.ex, websocket.ex).
 ///
 /// A client has no later chance to name itself, so its session opens at once.
 pub(in crate::phoenix) fn read(opening: &Opener<'_>) -> Option<Welcome> {
@@ -37,8 +37,8 @@ fn is_supported(version: &str) -> bool {
         .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Reads `name` and `token`, which mean what they mean on the plain protocol's URL; other parameters are the endpoint's
-/// data. The last counts of one that stands there twice.
+/// Reads `name` and `token`, which mean what they mean on the plain protocol's URL; other parameters are the
+/// endpoint's data. The last counts of one that stands there twice.
 fn connect(
     mut params: BTreeMap<Cow<'_, str>, Cow<'_, str>>,
     subprotocols: &[String],
@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn credentials_stand_on_the_url_and_other_parameters_are_the_endpoints_data() {
-        let said = connect("name=ann%20e&token=x%2By&room=1&vsn=2.0.0", &[]);
-        assert_eq!(said.name.expect("a name").as_str(), "ann e");
-        assert_eq!(said.token, Some("x+y".into()));
-        assert_eq!(said.data, Some(Payload::json(r#"{"room":"1"}"#)));
+        let credentials = connect("name=ann%20e&token=x%2By&room=1&vsn=2.0.0", &[]);
+        assert_eq!(credentials.name.expect("a name").as_str(), "ann e");
+        assert_eq!(credentials.token, Some("x+y".into()));
+        assert_eq!(credentials.data, Some(Payload::json(r#"{"room":"1"}"#)));
         assert_eq!(connect("vsn=2.0.0", &[]), Connect::default());
         let wrong = handshake("name=&vsn=2.0.0", &[]).expect("it is supported").hello;
         assert!(matches!(wrong, Hello::Wrong(refusal) if refusal.code == 107));

@@ -102,8 +102,8 @@ impl<'de> Visitor<'de> for FirstFive {
     }
 }
 
-/// Reads a ref: a string in its shortest form, so that one ref is one text however it was escaped; anything else as
-/// it stands.
+/// Reads a ref: a string in its shortest form, so that one ref is one text however it was escaped; anything
+/// else as it stands.
 fn read_ref<'a>(field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
     let text = raw.get();
     let is_string = text.starts_with('"');

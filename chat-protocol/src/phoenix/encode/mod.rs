@@ -43,7 +43,8 @@ pub(super) fn publication(publication: &Publication, only_text: bool, out: &mut 
 
 /// Returns the event under which a publication goes out as its content alone.
 ///
-/// None if that would not tell all of it, or if only the server may use the event: its own envelope names the sender.
+/// None if that would not tell all of it, or if only the server may use the event: its own envelope names the
+/// sender.
 fn own_event(publication: &Publication) -> Option<&str> {
     let event = publication.event.as_ref()?.as_str();
     let enveloped = matches!(event, "message" | "signal") || is_reserved(event);
@@ -89,7 +90,7 @@ pub(super) fn reply(
 ) {
     frame([context.join_ref, context.reference], context.topic, "phx_reply", out, |out| {
         out.extend(br#"{"status":""#);
-        out.extend(status.word().as_bytes());
+        out.extend(status.name().as_bytes());
         out.extend(br#"","response":"#);
         response(out);
         out.push(b'}');
@@ -107,14 +108,15 @@ pub(super) fn response(
     match data {
         Payload::Binary(bytes) if !only_text => {
             let (join_ref, reference) = (unquoted(context.join_ref), unquoted(context.reference));
-            let fields = [&*join_ref, &*reference, context.topic, status.word()];
+            let fields = [&*join_ref, &*reference, context.topic, status.name()];
             out.write(Kind::Binary, |out| binary(REPLY, &fields, bytes, out));
         }
         data => out.text(|out| reply(context, status, out, |out| value(data, out))),
     }
 }
 
-/// Returns true for an event that clients take for the protocol's own (channel.js, presence.js): only the server sends it.
+/// Returns true for an event that clients take for the protocol's own (channel.js, presence.js): only the
+/// server sends it.
 pub(super) fn is_reserved(event: &str) -> bool {
     event.starts_with("phx_")
         || event.starts_with("chan_reply_")
@@ -156,8 +158,8 @@ pub(super) fn end(
     });
 }
 
-/// Writes what the server sends to one user alone. No channel of a client has the topic: only a listener on the socket
-/// gets it.
+/// Writes what the server sends to one user alone. No channel of a client has the topic: only a listener on
+/// the socket gets it.
 pub(super) fn direct(data: &Payload, out: &mut Vec<u8>) {
     push(NO_REF, SOCKET, "direct", out, |out| {
         out.extend(br#"{"data":"#);
@@ -177,7 +179,7 @@ pub(super) fn refusal(reason: &str, refusal: &Refusal, out: &mut Vec<u8>) {
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Error => "error",

@@ -1,7 +1,8 @@
-//! Writes presence as a client's `Presence` keeps it: keys of metas, each of which a `phx_ref` names (presence.js).
+//! Writes presence as a client's `Presence` keeps it: keys of metas, each of which a `phx_ref` names
+//! (presence.js).
 //!
-//! A key is a user, a meta one of its sessions, and its `phx_ref` the session's number. So a meta that is sent again
-//! replaces itself.
+//! A key is a user, a meta one of its sessions, and its `phx_ref` the session's number. So a meta that is
+//! sent again replaces itself.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,8 @@ pub(in crate::phoenix) fn partial(
     });
 }
 
-/// Writes who came and went. The client adds joins to the metas that it has of a key, then removes leaves from them.
+/// Writes who came and went. The client adds joins to the metas that it has of a key, then removes leaves
+/// from them.
 pub(in crate::phoenix) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
     let mut joins: Metas<'_> =
         change.joined.iter().map(|present| (present.user.as_str(), of_user(present))).collect();
@@ -94,8 +96,8 @@ fn keys(metas: &Metas<'_>, out: &mut Vec<u8>) {
 
 /// Writes one meta.
 ///
-/// The endpoint's own fields stand beside the others, as a server of this protocol has them (presence.ex), and replace
-/// a `name` or a `read` of ours. Data that is no object is `data`.
+/// The endpoint's own fields stand beside the others, as a server of this protocol has them (presence.ex),
+/// and replace a `name` or a `read` of ours. Data that is no object is `data`.
 fn meta(meta: &Meta<'_>, out: &mut Vec<u8>) {
     let fields = meta.data.and_then(fields);
     let other = meta.data.filter(|_| fields.is_none());

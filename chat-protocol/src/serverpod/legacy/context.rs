@@ -11,9 +11,9 @@ const AUTH: &str = "auth";
 /// Tells what a request asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReplyContext {
-    /// Asked to refresh the session.
+    /// Asks to refresh the session.
     Auth,
-    /// Asked to join this channel.
+    /// Asks to join this channel.
     Join(ChannelId),
 }
 

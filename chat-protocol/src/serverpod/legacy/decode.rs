@@ -118,7 +118,8 @@ fn request(frame: Frame<'_>) -> Result<(Request, Option<SenderName>), Fault> {
     Ok((request, None))
 }
 
-/// Reads a key: clients up to 2.0 send it as it is. A value that names a scheme and does not keep to it is no key.
+/// Reads a key: clients up to 2.0 send it as it is. A value that names a scheme and does not keep to it is no
+/// key.
 fn refreshed(key: Option<Cow<'_, str>>) -> Result<Token, Fault> {
     let Some(value) = key else { return Ok(token("")) };
     auth::key(&value).map(|key| token(&key)).map_err(|_| Ignored("no value of a header"))

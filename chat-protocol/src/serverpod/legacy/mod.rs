@@ -1,14 +1,15 @@
-//! Speaks the streaming endpoints of Serverpod 0.9 to 3.4: one stream of objects for each endpoint, without replies.
+//! Speaks the streaming endpoints of Serverpod 0.9 to 3.4: one stream of objects for each endpoint, without
+//! replies.
 //!
 //! ```text
-//!   decode   ──▶  session  ──▶  encode       a command or an object ──▶ a request;  a publication ──▶ an object
-//!      └────────▶ context ◀────────┘         which refusals a client can be told of
+//!   decode   ──▶  session  ──▶  encode       a frame ──▶ a request;  a publication ──▶ an object
+//!      └────────▶ context ◀────────┘         what a request asked for: a refused join has an answer
 //! ```
 //!
-//! A client that is not let into a channel, or is removed from it, gets a `ChannelSubscription` that says so, where the
-//! original sends nothing. The protocol has no message for other refusals, and clients drop the connection over a
-//! message that they do not know: so a refusal counts as a strike, and where the original leaves a dead socket behind,
-//! the session is closed with 3501 and a reason.
+//! A client that is not let into a channel, or is removed from it, gets a `ChannelSubscription` that says so,
+//! where the original sends nothing. The protocol has no message for other refusals, and clients drop the
+//! connection over a message that they do not know: so a refusal counts as a strike, and where the original
+//! leaves a dead socket behind, the session is closed with 3501 and a reason.
 
 mod context;
 mod decode;
@@ -23,9 +24,9 @@ use session::Session;
 
 /// Speaks the protocol of `/websocket`.
 ///
-/// `?auth=` on the URL, or nothing, opens the session; a client is let in as the endpoint says. The command `auth`
-/// refreshes it, with an empty token if it signs out. If the endpoint refuses that (but for 108: it knows no tokens),
-/// the session ends with 4001, and the client comes back with its new credentials.
+/// `?auth=` on the URL, or nothing, opens the session; a client is let in as the endpoint says. The command
+/// `auth` refreshes it, with an empty token if it signs out. If the endpoint refuses that (but for 108: it
+/// knows no tokens), the session ends with 4001, and the client comes back with its new credentials.
 ///
 /// ```
 /// use std::sync::Arc;

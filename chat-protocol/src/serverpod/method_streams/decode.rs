@@ -49,8 +49,8 @@ struct Data<'a> {
 
 /// Reads a frame; none for all that Serverpod calls an unknown message.
 ///
-/// That is a key that is missing or of another type, an unknown type, result or reason, or a `cid` that is no UUID. The
-/// class of a value may be unknown.
+/// That is a key that is missing or of another type, an unknown type, result or reason, or a `cid` that is no
+/// UUID. The class of a value may be unknown.
 pub(super) fn frame(text: &str, depth: usize) -> Option<Frame<'_>> {
     check_depth(text, depth).ok()?;
     let Envelope { kind, data } = object(text)?;

@@ -1,4 +1,5 @@
-//! Speaks the method streams of Serverpod 2.1 and on: calls that return and take streams, many of them over one socket.
+//! Speaks the method streams of Serverpod 2.1 and on: calls that return and take streams, many of them over
+//! one socket.
 //!
 //! ```text
 //!   decode   ──▶  session  ──▶  encode       a frame ──▶ requests;  a reply or a publication ──▶ frames
@@ -25,14 +26,14 @@ use session::subscriptions::OpenStreams;
 
 /// Speaks the protocol of `/v1/websocket`.
 ///
-/// `chat.subscribe(channelId)` returns a stream of `ChatMessage`; `chat.publish(channelId, messages)` takes one, whose
-/// messages go to the channel that the call names, and ends when all of them are published. The first call that shows
-/// credentials opens the session, one that shows others refreshes it. A socket speaks for one user: a call of another
-/// gets `authenticationFailed`.
+/// `chat.subscribe(channelId)` returns a stream of `ChatMessage`; `chat.publish(channelId, messages)` takes
+/// one, whose messages go to the channel that the call names, and ends when all of them are published. The
+/// first call that shows credentials opens the session, one that shows others refreshes it. A socket speaks
+/// for one user: a call of another gets `authenticationFailed`.
 ///
-/// Refusals become answers that the client knows: 103 and the endpoint's own `authorizationDeclined`, 101, 109 and 110
-/// `authenticationFailed`, 102 and 107 `invalidArguments`, 104 `endpointNotFound`; upon any other the call ends with an
-/// error after it opened.
+/// Refusals become answers that the client knows: 103 and the endpoint's own `authorizationDeclined`, 101,
+/// 109 and 110 `authenticationFailed`, 102 and 107 `invalidArguments`, 104 `endpointNotFound`; upon any other
+/// the call ends with an error after it opened.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -132,7 +132,8 @@ impl PendingCall {
     }
 }
 
-/// Reads the key of a call. A value that keeps to no scheme fails this call alone; in the original it closes the socket.
+/// Reads the key of a call. A value that keeps to no scheme fails this call alone; in the original it closes
+/// the socket.
 fn credentials(value: &str) -> Result<Box<str>, Opened> {
     let key = auth::key(value).ok().filter(|_| value.len() <= AUTH_BYTES && auth::is_header(value));
     key.map(Box::from).ok_or(Opened::AuthenticationFailed)

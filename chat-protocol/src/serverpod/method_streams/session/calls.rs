@@ -1,4 +1,4 @@
-//! Follows the calls of one session: what each has been told, and what it waits for.
+//! Follows the calls of one session: the frames that each has got, and the replies for which it waits.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -47,7 +47,8 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct OpenCall {
-    /// Counts the session's calls: another call may have the key while messages of this one wait for their replies.
+    /// Counts the session's calls: another call may have the key while messages of this one wait for their
+    /// replies.
     number: u64,
     call: Call<'static>,
     channel: ChannelId,
@@ -60,7 +61,7 @@ enum State {
     Joining(Option<CloseReason>),
     /// Receives the publications of its channel.
     Subscribed,
-    /// Publishes, and counts the messages without a reply. `ended`: no more will come.
+    /// Publishes messages, and counts those without a reply; with `ended`, no more will come.
     Publishing { unanswered: usize, ended: bool },
 }
 
@@ -87,7 +88,8 @@ impl Calls {
         std::mem::take(&mut self.frames)
     }
 
-    /// Takes the requests that are to be made. With frames to send there is a ping among them, whose reply sends them.
+    /// Takes the requests that are to be made. With frames to send there is a ping among them, whose reply
+    /// sends them.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         self.admit();
         if !self.frames.is_empty() {
@@ -252,8 +254,8 @@ impl Calls {
         self.requests.push(request(ReplyContext::Leave, Command::Unsubscribe(channel)));
     }
 
-    /// Refuses a call. Where the protocol has no answer for the refusal, the call opens and fails at once, as it does
-    /// after an exception.
+    /// Refuses a call. Where the protocol has no answer for the refusal, the call opens and fails at once, as
+    /// it does after an exception.
     fn fail(&mut self, call: Call<'static>, refusal: &Refusal) {
         let answer = match refusal.code {
             101 | 109 | 110 => Opened::AuthenticationFailed,
@@ -321,7 +323,8 @@ impl Calls {
         listed.into_iter().for_each(|key| self.opens(&key));
     }
 
-    /// Tells the client that a call is open, unless it knows; and that it is over, if the client has closed it.
+    /// Tells the client that a call is open, unless it knows; and that it is over, if the client has closed
+    /// it.
     fn opens(&mut self, key: &str) {
         let Some(OpenCall { call, state, .. }) = self.open.get_mut(key) else { return };
         let State::Joining(end) = *state else { return };

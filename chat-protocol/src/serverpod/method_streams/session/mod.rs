@@ -73,7 +73,8 @@ impl Talk for Session {
         self.calls.take_frames().iter().for_each(|frame| out.text(|out| encode::frame(frame, out)));
     }
 
-    /// Makes a refusal of credentials a strike: a call that is not let in ends neither another call nor the session.
+    /// Makes a refusal of credentials a strike: a call that is not let in ends neither another call nor the
+    /// session.
     fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
         let is_auth = context_of(refused) == Some(ReplyContext::Auth);
         if is_auth && matches!(usual, Cost::End(_)) { Cost::Strike } else { usual }

@@ -1,9 +1,10 @@
 //! Follows which streams of one session receive which channel.
 //!
-//! A session is in a channel once, however many of its streams receive it. A publication is written for all streams on
-//! the list, so a stream must not be on it before its `omsr` is in the outbox, and must not be missing once the session
-//! receives the channel. So the first stream goes on the list before the session joins (publications between the join
-//! and its reply are queued behind that reply), and every other one with its reply.
+//! A session is in a channel once, however many of its streams receive it. A publication is written for all
+//! streams on the list, so a stream must not be on it before its `omsr` is in the outbox, and must not be
+//! missing once the session receives the channel. So the first stream goes on the list before the session
+//! joins (publications between the join and its reply are queued behind that reply), and every other one with
+//! its reply.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,8 +98,8 @@ impl Subscriptions {
         self.prepare(channel);
     }
 
-    /// Lists a stream whose subscribe was granted, unless it is not wanted any more. Returns true if the session is to
-    /// leave again.
+    /// Lists a stream whose subscribe was granted, unless it is not wanted any more. Returns true if the
+    /// session is to leave again.
     pub(super) fn joined(&mut self, channel: &ChannelId, key: &str, wanted: bool) -> bool {
         let subscription = self.channels.entry(channel.clone()).or_default();
         subscription.joined = true;
@@ -130,16 +131,16 @@ impl Subscriptions {
         self.prepare(&channel);
     }
 
-    /// Takes note that the server put the session into a channel. Returns the key of the stream that is on the list
-    /// already, if one is.
+    /// Takes note that the server put the session into a channel. Returns the key of the stream that is on
+    /// the list already, if one is.
     pub(super) fn subscribed(&mut self, channel: &ChannelId) -> Option<Arc<str>> {
         let subscription = self.channels.entry(channel.clone()).or_default();
         let was_out = !std::mem::replace(&mut subscription.joined, true);
         subscription.waiting.front().filter(|_| was_out).map(|stream| stream.key.clone())
     }
 
-    /// Removes a stream that has ended. Returns the frame that tells its end; if it was the last, keeps that frame until
-    /// the session has left the channel, for which it is to ask next.
+    /// Removes a stream that has ended. Returns the frame that tells its end; if it was the last, keeps that
+    /// frame until the session has left the channel, for which it is to ask next.
     pub(super) fn close(
         &mut self,
         channel: &ChannelId,
