@@ -22,6 +22,7 @@ use chat_core::{
 /// assert_eq!(ann.heard(), ["hello"]);
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 
@@ -35,9 +36,10 @@ pub struct Echo;
 /// let world = World::new();
 /// let hub = Hub::builder(EchoEndpoint).build(world.clone());
 /// let ann = world.open(&hub, "ann");
-/// ann.say("call anything 7");
-/// assert_eq!(ann.heard(), ["result 7"]);
+/// ann.say("#1 call anything 7");
+/// assert_eq!(ann.heard(), ["#1 result 7"]);
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EchoEndpoint;
 

@@ -17,6 +17,7 @@ use super::protobuf;
 /// HttpStream.frame(Kind::Text, b"{}", &mut body);
 /// assert_eq!(body, b"{}\n");
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpStream;
 
@@ -31,6 +32,7 @@ pub struct HttpStream;
 /// ByteStream.frame(Kind::Binary, &[2, 8, 1], &mut body);
 /// assert_eq!(body, [2, 8, 1], "the message has its length before it");
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByteStream;
 
@@ -44,6 +46,7 @@ pub struct ByteStream;
 /// EventStream.frame(Kind::Text, b"{}", &mut body);
 /// assert_eq!(body, b"data: {}\n\n");
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventStream;
 

@@ -39,6 +39,7 @@ use session::Session;
 /// ann.say(r#"{"type":"publish","id":1,"channelId":"news","content":"open at nine"}"#);
 /// assert!(ann.heard()[0].starts_with(r#"{"type":"connected""#));
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

@@ -43,6 +43,7 @@ use session::Session;
 /// assert_eq!(ann.heard(), [r#"{"command":"pong"}"#]);
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Legacy;
 
