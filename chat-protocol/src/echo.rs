@@ -79,3 +79,26 @@ impl Endpoint for EchoEndpoint {
         Ok(request.data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chat_core::testkit::{Way, World};
+    use chat_core::{Connect, Hello, Hub, Incoming};
+
+    use super::*;
+
+    #[test]
+    fn text_and_bytes_come_back_as_they_came() {
+        let world = World::new();
+        let hub = Hub::builder(EchoEndpoint).build(world.clone());
+        let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
+        let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+        ann.say("not {json");
+        ann.put(Ok(Incoming::Binary(vec![0xff, 0])));
+        let (text, bytes) = (ann.next().expect("a text"), ann.next().expect("bytes"));
+        assert_eq!((text.kind, &*text.payload), (Kind::Text, &b"not {json"[..]));
+        assert_eq!((bytes.kind, &*bytes.payload), (Kind::Binary, &[0xff, 0][..]));
+    }
+}

@@ -43,6 +43,6 @@ mod write;
 pub use read::check_depth;
 
 /// Runs the README's examples with the tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "json"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
