@@ -7,8 +7,7 @@ use http::header::{
     VARY,
 };
 
-use crate::handshake::is_token;
-use crate::list::list;
+use crate::fields::{is_token, list};
 use crate::origin::Origins;
 
 /// Browsers ask again after ten minutes.

@@ -9,9 +9,10 @@ use http::header::{HeaderValue, ORIGIN};
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::decoder::DecoderConfig;
-use crate::handshake::{Rejection, accept};
+use crate::handshake::{accept, check_start};
 use crate::host::{Hosts, host};
 use crate::origin::Origins;
+use crate::rejection::Rejection;
 
 /// A hub, a protocol, and who may come in. Cheap to clone.
 #[derive(Clone)]
@@ -93,10 +94,7 @@ impl Gate {
     pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Rejection> {
         let named = host(headers).map(drop).ok_or(Rejection::Host);
         let asked = named.and_then(|()| self.check_host(headers));
-        let allowed = asked.and_then(|()| match self.origins.admit(headers) {
-            true => Ok(headers.get(ORIGIN)),
-            false => Err(Rejection::Origin),
-        });
+        let allowed = asked.and_then(|()| self.check_origin(headers)).map(|()| headers.get(ORIGIN));
         allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
@@ -121,11 +119,19 @@ impl Gate {
         version: Version,
         headers: &HeaderMap,
     ) -> Result<(Response<()>, Opening), Rejection> {
-        let accepted = accept(method, version, headers, &self.origins)?;
+        // A bad `Host` is told before whatever else is wrong with the headers.
+        check_start(method, version, headers)?;
+        host(headers).ok_or(Rejection::Host)?;
+        let accepted = accept(method, version, headers)?;
+        self.check_origin(headers)?;
         self.check_host(headers)?;
         let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
         let (subprotocol, opening) = self.seat(&opener)?;
         Ok((accepted.response(subprotocol), opening))
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        if self.origins.admit(headers) { Ok(()) } else { Err(Rejection::Origin) }
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Rejection> {

@@ -2,7 +2,8 @@
 
 use chat_core::Limits;
 
-use crate::handshake::Rejection;
+use crate::fields::is_token_byte;
+use crate::rejection::Rejection;
 
 /// The bounds of a request's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl At {
         Some(match (self, byte) {
             (Self::Before, b'\r') => Self::BeforeCr,
             (Self::Before | Self::BeforeCr, b'\n') => Self::Before,
-            (Self::Before | Self::Method, byte) if is_token(byte) => Self::Method,
+            (Self::Before | Self::Method, byte) if is_token_byte(byte) => Self::Method,
             (Self::Method, b' ') => Self::TargetStart,
             (Self::TargetStart | Self::Target, 0x21..=0x7E | 0x80..) => Self::Target,
             (Self::Target, b' ') => Self::Version(0),
@@ -112,17 +113,12 @@ impl At {
             (Self::Version(8) | Self::Value | Self::LineCr, b'\n') => Self::LineStart,
             (Self::LineStart, b'\r') => Self::EndCr,
             (Self::LineStart | Self::EndCr, b'\n') => Self::End,
-            (Self::LineStart | Self::Name, byte) if is_token(byte) => Self::Name,
+            (Self::LineStart | Self::Name, byte) if is_token_byte(byte) => Self::Name,
             (Self::Name, b':') => Self::Value,
             (Self::Value, b'\t' | 0x20..=0x7E | 0x80..) => Self::Value,
             _ => return None,
         })
     }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

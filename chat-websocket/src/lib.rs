@@ -12,28 +12,30 @@
 
 mod cors;
 mod decoder;
+pub mod fields;
 mod framing;
 mod gate;
 mod handshake;
 mod head;
 mod host;
-mod list;
 mod listen;
 mod messages;
 mod origin;
+mod rejection;
 mod request;
 mod scanner;
 
 pub use decoder::{Decoder, DecoderConfig, ReadError};
+pub use fields::list;
 pub use framing::WebSocket;
 pub use gate::{Gate, Opening};
-pub use handshake::{Accepted, Rejection, accept};
+pub use handshake::{Accepted, HandshakeError, accept, check_start};
 pub use head::{HeadLimits, HeadScanner};
 pub use host::{Host, HostError, Hosts};
-pub use list::list;
 pub use listen::{Listen, ListenError};
 pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
+pub use rejection::Rejection;
 pub use request::{OpeningRequest, RequestReader, to_bytes};
 
 /// Runs the README's examples with the tests.
