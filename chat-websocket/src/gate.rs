@@ -8,11 +8,11 @@ use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 
-use crate::decoder::DecoderConfig;
 use crate::handshake::{accept, check_start};
 use crate::host::{Hosts, host};
 use crate::origin::Origins;
 use crate::rejection::Rejection;
+use crate::scanner::MessageLimits;
 
 /// A hub, a protocol, and who may come in. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct Opening {
     /// Who it says it is.
     pub hello: Hello,
     /// What its messages are held to.
-    pub limits: DecoderConfig,
+    pub limits: MessageLimits,
 }
 
 impl Gate {
@@ -145,7 +145,7 @@ impl Gate {
         let bounds = self.hub.limits();
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         let message_bytes = protocol.message_bytes(bounds);
-        let limits = DecoderConfig { message_bytes, fragments: bounds.message_fragments };
+        let limits = MessageLimits { message_bytes, fragments: bounds.message_fragments };
         Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
     }
 }

@@ -12,6 +12,7 @@
 
 mod cors;
 mod decoder;
+mod error;
 pub mod fields;
 mod framing;
 mod gate;
@@ -25,7 +26,8 @@ mod rejection;
 mod request;
 mod scanner;
 
-pub use decoder::{Decoder, DecoderConfig, ReadError};
+pub use decoder::Decoder;
+pub use error::ReadError;
 pub use fields::list;
 pub use framing::WebSocket;
 pub use gate::{Gate, Opening};
@@ -37,6 +39,7 @@ pub use messages::{Messages, PollRead};
 pub use origin::{Origin, OriginError, Origins};
 pub use rejection::Rejection;
 pub use request::{OpeningRequest, RequestReader, to_bytes};
+pub use scanner::MessageLimits;
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]
