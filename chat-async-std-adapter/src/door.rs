@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{ByteWriter, Peer, Runtime};
-use chat_websocket::{
-    Gate, HeadLimits, Opening, OpeningRequest, PollRead, Rejection, RequestReader, to_bytes,
-};
+use chat_http::{Gate, HeadLimits, Opening, OpeningRequest, Rejection, RequestReader, to_bytes};
+use chat_websocket::PollRead;
 use futures::future::{Either, select};
 use http::Method;
 

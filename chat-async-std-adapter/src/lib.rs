@@ -39,7 +39,7 @@ mod sockets;
 mod sockets;
 
 pub use async_io::Async;
-pub use chat_websocket::{
+pub use chat_http::{
     Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection,
 };
 pub use listener::serve;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_io::Async;
-use chat_websocket::Gate;
+use chat_http::Gate;
 use futures::future::{FutureExt, ready, select};
 
 use crate::door::enter;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use async_io::Async;
 use chat_core::{Close, Connection, Hub};
+use chat_http::{Gate, Opening};
 use chat_protocol::json::Json;
-use chat_websocket::{Gate, Messages, Opening, WebSocket};
+use chat_websocket::{Messages, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::socket::{AnyWriter, Reader, Source, Tcp, TcpReader};

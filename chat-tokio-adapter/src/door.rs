@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use chat_core::Hub;
-use chat_websocket::{HeadLimits, HeadScanner, Rejection, to_bytes};
+use chat_http::{HeadLimits, HeadScanner, Rejection, to_bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use chat_core::Hub;
-use chat_websocket::{HeadLimits, Rejection};
+use chat_http::{HeadLimits, Rejection};
 use futures::future::{Either as One, FutureExt, Map, MapOk, Ready, TryFutureExt, ready};
 use http::{Request, Response, Uri};
 use http_body_util::{Either, Empty};

@@ -37,7 +37,7 @@ mod streams;
 mod upgrade;
 mod wire;
 
-pub use chat_websocket::{
+pub use chat_http::{
     Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
 };
 pub use listener::{serve, serve_http};

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::future::{Future, ready};
 
 use chat_core::{Hub, Peer};
-use chat_websocket::Gate;
+use chat_http::Gate;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};

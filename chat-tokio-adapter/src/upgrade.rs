@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use chat_core::{Close, Connection, Hub};
+use chat_http::{Gate, Opening};
 use chat_protocol::json::Json;
-use chat_websocket::{Gate, Messages, Opening, WebSocket};
+use chat_websocket::{Messages, WebSocket};
 use http::{Request, Response};
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;

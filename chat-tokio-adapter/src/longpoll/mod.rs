@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
-use chat_websocket::{Gate, Opening, Rejection};
+use chat_http::{Gate, Opening, Rejection};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Body;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
+use chat_http::{Hosts, Origins, list};
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
-use chat_websocket::{Hosts, Origins, list};
 use futures::StreamExt;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,

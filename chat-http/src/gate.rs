@@ -8,11 +8,11 @@ use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 
-use crate::handshake::{accept, check_start};
 use crate::host::{Hosts, host};
 use crate::origin::Origins;
 use crate::rejection::Rejection;
-use crate::scanner::MessageLimits;
+use chat_websocket::MessageLimits;
+use chat_websocket::{accept, check_start};
 
 /// A hub, a protocol, and who may come in. Cheap to clone.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use http::header::{HOST, HeaderMap};
 use thiserror::Error;
 
-use crate::fields::single;
 use crate::rejection::Rejection;
+use chat_websocket::fields::single;
 
 /// Which hosts a server answers for, by the `Host` of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

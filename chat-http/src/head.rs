@@ -2,8 +2,8 @@
 
 use chat_core::Limits;
 
-use crate::fields::is_token_byte;
 use crate::rejection::Rejection;
+use chat_websocket::fields::is_token_byte;
 
 /// The bounds of a request's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use http::header::{
     VARY,
 };
 
-use crate::fields::{is_token, list};
 use crate::origin::Origins;
+use chat_websocket::fields::{is_token, list};
 
 /// Browsers ask again after ten minutes.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

@@ -8,7 +8,7 @@ use http::header::{
 use http::{Response, StatusCode};
 use thiserror::Error;
 
-use crate::handshake::HandshakeError;
+use chat_websocket::HandshakeError;
 
 /// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -133,6 +133,7 @@ impl From<HandshakeError> for Rejection {
             HandshakeError::Version => Self::WebSocketVersion,
             HandshakeError::Key => Self::Key,
             HandshakeError::Subprotocol => Self::Subprotocol,
+            _ => Self::Malformed,
         }
     }
 }

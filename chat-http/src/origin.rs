@@ -5,8 +5,8 @@ use std::str::FromStr;
 use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
-use crate::fields::single;
 use crate::host::{Host, HostName, Port, host};
+use chat_websocket::fields::single;
 
 /// Which origins may come in. What no page asks for always may: it has neither an `Origin` nor what browsers say of a request that has none (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
