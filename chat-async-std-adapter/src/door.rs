@@ -1,14 +1,12 @@
 //! The opening handshake on a socket, in bounded time and room.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
 
-use chat_core::{ByteWriter, Peer, Runtime};
-use chat_http::{Gate, HeadLimits, Opening, OpeningRequest, Rejection, RequestReader, to_bytes};
+use chat_core::{ByteWriter, Peer};
+use chat_http::{Gate, HeadLimits, Opening, OpeningRequest, Rejection, RequestReader, to_bytes, within};
 use chat_websocket::PollRead;
-use futures::future::{Either, select};
 use http::Method;
 
 use crate::socket::{Source, Tcp, TcpReader};
@@ -35,7 +33,7 @@ impl From<io::Error> for Failure {
 
 /// Lets a client in: its place, and what it said already. One that may not come in is told why.
 pub(crate) async fn enter<S: Source>(gate: &Gate, socket: &Arc<Tcp<S>>) -> Option<(Opening, Vec<u8>)> {
-    let runtime = gate.hub().runtime();
+    let runtime = &**gate.hub().runtime();
     let entered = within(runtime, gate.hub().limits().handshake_timeout, admit(gate, socket)).await;
     match entered.unwrap_or_else(|| Err(reject(gate, Rejection::Timeout))) {
         Ok(entered) => Some(entered),
@@ -112,13 +110,4 @@ async fn write_all<S: Source>(socket: &Tcp<S>, mut bytes: &[u8]) -> io::Result<(
         }
     }
     Ok(())
-}
-
-/// What a future gives, unless it takes too long.
-async fn within<F: Future>(runtime: &Arc<dyn Runtime>, patience: Duration, future: F) -> Option<F::Output> {
-    let sleep = runtime.sleep_until(runtime.now().after(patience));
-    match select(std::pin::pin!(future), sleep).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
 }

@@ -8,6 +8,7 @@ mod listen;
 mod origin;
 mod rejection;
 mod request;
+mod time;
 
 pub use chat_websocket::list;
 pub use gate::{Gate, Opening};
@@ -17,6 +18,7 @@ pub use listen::{Listen, ListenError};
 pub use origin::{Origin, OriginError, Origins};
 pub use rejection::Rejection;
 pub use request::{OpeningRequest, RequestReader, to_bytes};
+pub use time::within;
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]

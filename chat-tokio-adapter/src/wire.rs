@@ -57,10 +57,10 @@ impl Ties {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(what));
     }
 
-    /// From now on its client has only so long, whatever it takes now and then.
+    /// From now on its client has only until then, whatever it takes now and then.
     #[cfg(feature = "streams")]
-    pub(crate) fn end_within(&self, patience: Duration) {
-        let _ = self.0.end.set(Instant::now() + patience.min(A_YEAR));
+    pub(crate) fn end_by(&self, deadline: std::time::Instant) {
+        let _ = self.0.end.set(deadline.into());
     }
 
     /// The socket is gone.

@@ -5,10 +5,10 @@ use std::pin::pin;
 
 use bytes::BufMut;
 use chat_core::Hub;
+use chat_http::within;
 use http::StatusCode;
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body;
-use tokio::time::timeout;
 
 use super::Refused;
 
@@ -24,8 +24,8 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let reading = timeout(hub.limits().handshake_timeout, Box::pin(collect(hub, Limited::new(body, most))));
-    reading.await.unwrap_or(Err(TOO_SLOW))
+    let reading = Box::pin(collect(hub, Limited::new(body, most)));
+    within(&**hub.runtime(), hub.limits().handshake_timeout, reading).await.unwrap_or(Err(TOO_SLOW))
 }
 
 async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<Vec<u8>, Refused>

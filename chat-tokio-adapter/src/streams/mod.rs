@@ -23,8 +23,8 @@ use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use http_body_util::{Either, Full};
-use hyper::body::Body;
 
 use body::TOO_LARGE;
 use form::{BYTES, EVENTS, Form, LINES, is_bytes};
@@ -207,7 +207,7 @@ impl Streams {
         let input = Box::pin(heard.map(Ok));
         let hello = caller.hello.clone();
         let session = Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(writer));
-        tokio::spawn(caller.see_to_end(self.hub.clone(), session));
+        self.hub.runtime().spawn(Box::pin(caller.see_to_end(self.hub.clone(), session)));
         let mut response = Response::new(Either::Left(body.keeping(place)));
         let headers = response.headers_mut();
         if caller_closes {
@@ -244,7 +244,8 @@ impl Caller {
         session.await;
         let limits = hub.limits();
         if let Some(ties) = self.ties.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
-            ties.end_within(limits.write_timeout.saturating_add(limits.close_timeout));
+            let patience = limits.write_timeout.saturating_add(limits.close_timeout);
+            ties.end_by(hub.runtime().now().after(patience));
         }
     }
 }
@@ -338,25 +339,30 @@ impl std::fmt::Debug for Streams {
 
 #[cfg(test)]
 mod tests {
+    use chat_core::testkit::World;
     use chat_core::{Limits, OpenChat};
+    use futures::FutureExt;
 
     use super::*;
-    use crate::TokioRuntime;
 
     const BOUND: usize = 256 * 1024;
 
     fn streams() -> Streams {
         let limits = Limits { message_bytes: BOUND, session_channels: 0, ..Limits::default() };
-        Streams::new(Hub::builder(OpenChat::default()).limits(limits).build(TokioRuntime::current()))
+        Streams::new(Hub::builder(OpenChat::default()).limits(limits).build(World::new()))
     }
 
     fn post(body: String) -> Request<Full<Bytes>> {
         Request::builder().method(Method::POST).body(Full::from(body)).expect("a request")
     }
 
-    async fn say(streams: &Streams, key: &str, commands: &str) -> StatusCode {
+    fn emulate(streams: &Streams, request: Request<Full<Bytes>>) -> StatusCode {
+        streams.emulation(request).now_or_never().expect("at once").status()
+    }
+
+    fn say(streams: &Streams, key: &str, commands: &str) -> StatusCode {
         let body = serde_json::json!({ "session": key, "node": &*streams.open.node, "data": commands });
-        streams.emulation(post(body.to_string())).await.status()
+        emulate(streams, post(body.to_string()))
     }
 
     /// As many quotes as there can be.
@@ -364,26 +370,26 @@ mod tests {
         "\"".repeat(bytes)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn commands_are_held_to_the_bound_of_a_message_and_not_their_escapes() {
+    #[test]
+    fn commands_are_held_to_the_bound_of_a_message_and_not_their_escapes() {
         let streams = streams();
         let (entry, heard) = streams.open.enter().expect("chance");
-        assert_eq!(say(&streams, &entry.key, &quotes(BOUND)).await, StatusCode::NO_CONTENT);
+        assert_eq!(say(&streams, &entry.key, &quotes(BOUND)), StatusCode::NO_CONTENT);
         assert_eq!(heard.try_recv(), Ok(Incoming::Text(quotes(BOUND))));
         for too_long in [quotes(BOUND + 1), "x".repeat(BOUND + 1), "x".repeat(BOUND * 3)] {
-            assert_eq!(say(&streams, &entry.key, &too_long).await, StatusCode::PAYLOAD_TOO_LARGE);
+            assert_eq!(say(&streams, &entry.key, &too_long), StatusCode::PAYLOAD_TOO_LARGE);
         }
         assert!(heard.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_body_is_bounded_whatever_it_says() {
+    #[test]
+    fn a_body_is_bounded_whatever_it_says() {
         let streams = streams();
         let spaces = |bytes: usize| post(" ".repeat(bytes));
-        let status = async |bytes: usize| streams.emulation(spaces(bytes)).await.status();
-        assert_eq!(status(escaped(BOUND)).await, StatusCode::BAD_REQUEST);
-        assert_eq!(status(escaped(BOUND) + 1).await, StatusCode::PAYLOAD_TOO_LARGE);
-        let first = streams.http_stream(spaces(BOUND + 1)).await;
+        let status = |bytes: usize| emulate(&streams, spaces(bytes));
+        assert_eq!(status(escaped(BOUND)), StatusCode::BAD_REQUEST);
+        assert_eq!(status(escaped(BOUND) + 1), StatusCode::PAYLOAD_TOO_LARGE);
+        let first = streams.http_stream(spaces(BOUND + 1)).now_or_never().expect("at once");
         assert_eq!(first.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

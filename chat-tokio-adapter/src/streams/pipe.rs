@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use chat_core::ByteWriter;
-use hyper::body::{Body, Frame};
+use http_body::{Body, Frame};
 
 use super::Place;
 use super::open::Entry;
