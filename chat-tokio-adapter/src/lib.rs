@@ -25,17 +25,17 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
-mod door;
-mod heads;
 mod listener;
 #[cfg(feature = "longpoll")]
 mod longpoll;
+mod prefixed;
 mod runtime;
+mod service;
 mod socket;
 #[cfg(feature = "streams")]
 mod streams;
+mod timed;
 mod upgrade;
-mod wire;
 
 pub use chat_http::{
     Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
@@ -46,7 +46,7 @@ pub use longpoll::LongPoll;
 pub use runtime::TokioRuntime;
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};
-pub use upgrade::{gate, run_io, run_tcp, upgrade};
+pub use upgrade::{gate, run_io, run_tcp, spawn_upgraded, upgrade};
 
 /// Runs the examples of the project's README with the tests.
 #[cfg(doctest)]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
-use chat_http::{Hosts, Origins, list};
+use chat_http::{Hosts, HttpConnection, Origins, list};
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use futures::StreamExt;
 use http::header::{
@@ -30,8 +30,6 @@ use body::TOO_LARGE;
 use form::{BYTES, EVENTS, Form, LINES, is_bytes};
 use open::Open;
 pub use pipe::StreamBody;
-
-use crate::wire::Ties;
 
 /// An answer: a stream, or a few words.
 pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
@@ -223,7 +221,7 @@ struct Caller {
     peer: Option<Peer>,
     /// Who it is, if that is known.
     hello: Hello,
-    ties: Option<Ties>,
+    ties: Option<HttpConnection>,
     /// The connection can end with its answer, as those that carry several at once do not.
     closes: bool,
 }
@@ -254,12 +252,12 @@ impl Caller {
 struct Place {
     hub: Hub,
     session: SessionId,
-    ties: Option<Ties>,
+    ties: Option<HttpConnection>,
     _seat: HeldSeat,
 }
 
 impl Place {
-    fn of(seat: &mut Seat, ties: Option<Ties>) -> Self {
+    fn of(seat: &mut Seat, ties: Option<HttpConnection>) -> Self {
         let held = seat.hold();
         if let Some(ties) = &ties {
             ties.keep(held.clone());
@@ -271,7 +269,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // The answer ends since its client takes nothing: the session is closed for that, not lost.
-        if self.ties.as_ref().is_some_and(Ties::is_overdue) {
+        if self.ties.as_ref().is_some_and(HttpConnection::is_overdue) {
             self.hub.disconnect(self.session, Close::SLOW);
         }
     }
