@@ -9,10 +9,14 @@ mod head;
 mod host;
 mod limits;
 mod listen;
+#[cfg(feature = "longpoll")]
+mod longpoll;
 mod origin;
 mod rejection;
 mod request;
 mod session;
+#[cfg(feature = "streams")]
+mod streams;
 mod time;
 
 pub use accept::accept_with;
@@ -24,10 +28,14 @@ pub use head::{HeadLimits, HeadScanner};
 pub use host::{Host, HostError, Hosts};
 pub use limits::HttpLimits;
 pub use listen::{Listen, ListenError};
+#[cfg(feature = "longpoll")]
+pub use longpoll::LongPoll;
 pub use origin::{Origin, OriginError, Origins};
 pub use rejection::Rejection;
 pub use request::{OpeningRequest, RequestReader, to_bytes};
 pub use session::{run, run_io};
+#[cfg(feature = "streams")]
+pub use streams::{StreamBody, StreamResponse, Streams};
 pub use time::within;
 
 /// Runs the README's examples with the tests.

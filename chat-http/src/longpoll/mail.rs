@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::within;
 use async_channel::{Receiver, Sender};
 use chat_core::{Close, Frame, Incoming, InputError, Kind, Runtime};
-use chat_http::within;
 use futures::Sink;
 use futures::future::select;
 

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::pin::pin;
 
+use crate::within;
 use bytes::BufMut;
 use chat_core::Hub;
-use chat_http::within;
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};

@@ -16,10 +16,10 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::{Gate, Opening, Rejection, within};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
-use chat_http::{Gate, Opening, Rejection, within};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;

@@ -14,9 +14,9 @@ use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::{Hosts, HttpConnection, Origins, list};
 use bytes::Bytes;
 use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
-use chat_http::{Hosts, HttpConnection, Origins, list};
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use futures::StreamExt;
 use http::header::{
