@@ -1,43 +1,64 @@
-//! All that an adapter needs to let a client in.
+//! Lets clients in: checks a request, and takes a place in the hub for its session.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_core::{Hello, Hub, Opener, Peer, Protocol, Seat};
+use chat_core::{Hello, Hub, Opener, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Response};
 
 use crate::host::{Hosts, host};
 use crate::origin::Origins;
 use crate::rejection::Rejection;
+use crate::trusted::RequestHead;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
 
-/// A hub, a protocol, and who may come in. Cheap to clone.
+/// Holds a hub, a protocol, and the rules of who may come in. Cheap to clone.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat, testkit::World};
+/// use chat_http::{Gate, Origins, Rejection};
+/// use chat_protocol::json::Json;
+/// use http::Request;
+///
+/// let hub = Hub::builder(OpenChat::default()).build(World::new());
+/// let gate = Gate::new(hub, Json).origins(Origins::Only(vec!["https://chat.example".parse()?]));
+/// let request = Request::get("/ws?name=ann")
+///     .header("host", "chat.example")
+///     .header("origin", "https://evil.example")
+///     .header("upgrade", "websocket")
+///     .header("connection", "Upgrade")
+///     .header("sec-websocket-version", "13")
+///     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+///     .body(())?;
+/// assert_eq!(gate.open(&request).unwrap_err(), Rejection::Origin);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Gate {
     hub: Hub,
     protocol: Arc<dyn Protocol>,
     origins: Arc<Origins>,
-    /// None until somebody chose.
+    /// Holds none until somebody chose.
     hosts: Option<Arc<Hosts>>,
 }
 
-/// A client that may come in, once the 101 is sent.
+/// Holds the parts of a session that may begin, once the 101 is sent.
 pub struct Opening {
-    /// Its place.
+    /// Is its place among the sessions of the hub.
     pub seat: Seat,
-    /// What it speaks.
+    /// Is the protocol that its client speaks.
     pub protocol: Arc<dyn Protocol>,
-    /// Who it says it is.
+    /// Says who its client is, or that it will say so itself.
     pub hello: Hello,
-    /// What its messages are held to.
+    /// Bounds its messages.
     pub limits: MessageLimits,
 }
 
 impl Gate {
-    /// Lets pages of the same host in, and all that are no pages.
+    /// Lets in pages of the same host, and all clients that are no pages.
     pub fn new(hub: Hub, protocol: impl Protocol) -> Self {
         Self { hub, protocol: Arc::new(protocol), origins: Arc::default(), hosts: None }
     }
@@ -50,47 +71,49 @@ impl Gate {
 
     /// Lets in those who ask under one of these names; all others get 403.
     ///
-    /// Without it, whatever name the client says is taken, but behind an adapter's `serve` on a loopback address: see [`listening`](Self::listening). Behind
-    /// a proxy that passes `Host` on, the proxy's names are to be named.
+    /// Without it any name is taken, except behind an adapter's `serve` on a loopback address: see
+    /// [`listening`](Self::listening). Behind a proxy that passes `Host` on, name the names of the proxy.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.hosts = Some(Arc::new(hosts));
         self
     }
 
-    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless [`hosts`](Self::hosts) were named. For adapters.
+    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless [`hosts`](Self::hosts)
+    /// were named. For adapters.
     pub fn listening(self, at: SocketAddr) -> Self {
         if self.hosts.is_some() { self } else { self.hosts(Hosts::of_listener(at)) }
     }
 
-    /// What is spoken behind it.
+    /// Returns the protocol that is spoken behind it.
     pub fn protocol(&self) -> &Arc<dyn Protocol> {
         &self.protocol
     }
 
-    /// The hub behind it.
+    /// Returns the hub behind it.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// Checks a request, and takes a seat for it: the 101 to send, and what to do once it is sent.
+    /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and what to
+    /// [`run`](crate::run) once it is sent.
+    ///
+    /// Reads the [`Peer`](chat_core::Peer) and the [`Hello`] among the request's extensions: see [`RequestHead`].
     ///
     /// # Errors
-    /// Why it may not come in; 503 if the hub is full or drains.
-    ///
-    /// What its client did before goes by the [`Peer`] among the request's extensions, if there is one: both adapters' listeners put it there. Who it is
-    /// goes by a [`Hello`] there, in place of what the URL says: a server puts it there that has let the client in by a cookie or a header.
-    pub fn open<B>(&self, request: &Request<B>) -> Result<(Response<()>, Opening), Rejection> {
-        let opened = self.open_parts(request.method(), request.uri(), request.version(), request.headers());
-        let extensions = request.extensions();
-        let peer = extensions.get::<Peer>().copied();
-        let opened = opened.map(|(response, opening)| (response, opening.of_peer(peer).known_as(extensions)));
+    /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's rejections.
+    pub fn open<'a>(
+        &self,
+        request: impl Into<RequestHead<'a>>,
+    ) -> Result<(Response<()>, Opening), Rejection> {
+        let opened = self.open_head(request.into());
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
-    /// The origin of the page that a request comes from, if it is a page's and that may speak here. For transports other than the WebSocket.
+    /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For transports
+    /// other than the WebSocket.
     ///
     /// # Errors
-    /// [`Rejection::Host`], [`Rejection::ForeignHost`] and [`Rejection::Origin`].
+    /// Returns [`Rejection::Host`], [`Rejection::ForeignHost`] or [`Rejection::Origin`], and counts it.
     pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Rejection> {
         let named = host(headers).map(drop).ok_or(Rejection::Host);
         let asked = named.and_then(|()| self.check_host(headers));
@@ -98,27 +121,22 @@ impl Gate {
         allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
-    /// The origins whose pages it lets in.
+    /// Returns the origins whose pages it lets in.
     pub fn allowed(&self) -> &Origins {
         &self.origins
     }
 
-    /// Takes a seat for a client whose page may speak here, whatever its transport.
+    /// Takes a place for a client that is checked already, whatever its transport.
     ///
     /// # Errors
-    /// [`Rejection::Unwelcome`], and [`Rejection::Unavailable`] if the hub is full or drains.
+    /// Returns [`Rejection::Unwelcome`], or [`Rejection::Unavailable`] if the hub is full or drains, and counts it.
     pub fn admit(&self, opener: &Opener<'_>) -> Result<Opening, Rejection> {
         let admitted = self.seat(opener).map(|(_, opening)| opening);
         admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
-    fn open_parts(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        version: Version,
-        headers: &HeaderMap,
-    ) -> Result<(Response<()>, Opening), Rejection> {
+    fn open_head(&self, request: RequestHead<'_>) -> Result<(Response<()>, Opening), Rejection> {
+        let RequestHead { method, uri, version, headers, .. } = request;
         // A bad `Host` is told before whatever else is wrong with the headers.
         check_start(method, version, headers)?;
         host(headers).ok_or(Rejection::Host)?;
@@ -127,7 +145,7 @@ impl Gate {
         self.check_host(headers)?;
         let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
         let (subprotocol, opening) = self.seat(&opener)?;
-        Ok((accepted.response(subprotocol), opening))
+        Ok((accepted.response(subprotocol), opening.of_request(request)))
     }
 
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
@@ -138,7 +156,7 @@ impl Gate {
         self.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(headers))
     }
 
-    /// With the subprotocol that is chosen.
+    /// Takes a place; returns the subprotocol that is chosen beside it.
     fn seat(&self, opener: &Opener<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
         let welcome = self.protocol.welcome(opener).ok_or(Rejection::Unwelcome)?;
         let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
@@ -151,15 +169,11 @@ impl Gate {
 }
 
 impl Opening {
-    /// For a client that comes from there: see [`Seat::of_peer`].
-    pub fn of_peer(self, peer: Option<Peer>) -> Self {
-        Self { seat: self.seat.of_peer(peer), ..self }
-    }
-
-    /// For a client that was let in before: with the [`Hello`] among these extensions of its request, if there is one.
-    pub fn known_as(self, extensions: &Extensions) -> Self {
-        let hello = extensions.get::<Hello>().cloned();
-        Self { hello: hello.unwrap_or(self.hello), ..self }
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among its extensions.
+    pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
+        let request = request.into();
+        let hello = request.hello().unwrap_or(self.hello);
+        Self { seat: self.seat.of_peer(request.peer()), hello, ..self }
     }
 }
 

@@ -18,6 +18,7 @@ mod session;
 #[cfg(feature = "streams")]
 mod streams;
 mod time;
+mod trusted;
 
 pub use accept::accept_with;
 pub use chat_websocket::list;
@@ -37,6 +38,7 @@ pub use session::{run, run_io};
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};
 pub use time::within;
+pub use trusted::RequestHead;
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]

@@ -26,7 +26,7 @@ pub fn gate(hub: Hub) -> Gate {
 /// Answers a request that is refused with the reason, and runs nothing. Works on hyper 1 and on all that stands on
 /// it.
 pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
-    let (response, opening) = match gate.open(request) {
+    let (response, opening) = match gate.open(&*request) {
         Ok(opened) => opened,
         Err(rejection) => return rejection.response(),
     };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::within;
+use crate::time::within;
 use async_channel::{Receiver, Sender};
 use chat_core::{Close, Frame, Incoming, InputError, Kind, Runtime};
 use futures::Sink;

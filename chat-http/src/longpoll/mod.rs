@@ -16,10 +16,12 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Gate, Opening, Rejection, within};
+use crate::gate::{Gate, Opening};
+use crate::rejection::Rejection;
+use crate::time::within;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
@@ -145,8 +147,7 @@ impl LongPoll {
         let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
         match opened {
             Ok((opening, token)) => {
-                let peer = head.extensions.get::<Peer>().copied();
-                self.run(opening.of_peer(peer).known_as(&head.extensions), token.clone());
+                self.run(opening.of_request(head), token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {

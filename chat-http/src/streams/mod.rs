@@ -1,76 +1,96 @@
-//! Sessions over plain HTTP, for networks where no WebSocket gets through: a client reads an answer that does not end, and speaks in requests beside it.
+//! Serves sessions over plain HTTP, for networks where no WebSocket gets through: a client reads an answer that does
+//! not end, and sends its commands in requests beside it.
 //!
 //! ```text
-//!   POST http_stream, GET sse ──▶ Open (a key) ──▶ chat_core::Connection ──▶ pipe ──▶ the answer's body
-//!   POST emulation (that key) ──▶ Open ──────────▶ its input
+//!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::Connection ──▶ pipe ──▶ the answer's body
+//!   POST emulation (that key) ──▶ Registry ──────────▶ its input
 //! ```
 
+mod answer;
 mod body;
-mod form;
-mod open;
+mod caller;
+mod format;
+mod negotiation;
 mod pipe;
+mod registry;
 
 use std::error::Error;
-use std::future::Future;
 use std::sync::Arc;
 
-use crate::{Hosts, HttpConnection, Origins, list};
-use bytes::Bytes;
-use chat_core::{Close, Connection, HeldSeat, Hello, Hub, Incoming, Peer, Seat, SessionId};
+use chat_core::{Connection, Hub, Incoming};
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use futures::StreamExt;
-use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 
-use body::TOO_LARGE;
-use form::{BYTES, EVENTS, Form, LINES, is_bytes};
-use open::Open;
-pub use pipe::StreamBody;
-
-/// An answer: a stream, or a few words.
-pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
+pub use self::answer::StreamResponse;
+use self::answer::{EVENT_STREAM, FULL, Refused, TOO_LARGE, of_kind, words};
+use self::caller::{Caller, Place};
+use self::format::{BYTES, EVENTS, Format, LINES, is_bytes};
+use self::negotiation::wants_events;
+pub use self::pipe::StreamBody;
+use self::registry::Registry;
+use crate::host::Hosts;
+use crate::origin::Origins;
 
 /// Opens streams to a hub, for clients of Centrifuge. Cheap to clone; the clones know the same streams.
 ///
-/// Each stream takes a seat, as a WebSocket does. A session that ends says so with a `disconnect` push, and its stream ends.
+/// Each stream takes a place among the hub's sessions, as a WebSocket does. A session that ends says so with a
+/// `disconnect` push, and then its stream ends.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat, testkit::World};
+/// use chat_http::Streams;
+/// use http::Request;
+///
+/// let world = World::new();
+/// let streams = Streams::new(Hub::builder(OpenChat::default()).build(world.clone()));
+/// world.run(async move {
+///     let request = Request::get("/connection/sse?cf_connect=%7B%22id%22%3A1%2C%22connect%22%3A%7B%7D%7D");
+///     let response = streams.event_stream(request.header("host", "a.example").body(()).unwrap()).await;
+///     assert_eq!(response.status(), 200);
+///     assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// });
+/// ```
 #[derive(Clone)]
 pub struct Streams {
     hub: Hub,
     origins: Arc<Origins>,
     hosts: Arc<Hosts>,
-    open: Open,
+    open: Registry,
 }
 
-/// Why there is no stream, and what is said about it.
-type Refused = (StatusCode, &'static str);
-
 impl Streams {
-    /// For pages of the same host, and all that are no pages.
+    /// Serves pages of the same host, and all clients that are no pages.
+    ///
+    /// # Panics
+    /// If the system has no randomness to give.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, origins: Arc::default(), hosts: Arc::default(), open: Open::new() }
+        Self { hub, origins: Arc::default(), hosts: Arc::default(), open: Registry::new() }
     }
 
-    /// For pages of these origins; browsers are told that they may read what is answered.
+    /// Serves pages of these origins; browsers are told that they may read the answers.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Arc::new(origins);
         self
     }
 
-    /// For those who ask under one of these names; all others get 403. Without it, whatever name the client says is taken.
+    /// Serves those who ask under one of these names; all others get 403. Without it any name is served.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.hosts = Arc::new(hosts);
         self
     }
 
-    /// Opens a stream: `POST` with the first commands. Of lines of JSON, or of bytes of Protobuf if the commands are `application/octet-stream`.
+    /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the commands
+    /// are `application/octet-stream`.
     ///
-    /// Who a client is goes by a [`Hello`] among the request's extensions, if a server puts one there that has let it in by a cookie or a header.
+    /// Takes the client for whom a [`Hello`](chat_core::Hello) among the request's extensions names, if a server has
+    /// put one there that has let the client in by a cookie or a header.
     ///
-    /// 413 if these have more than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes), 403 for a foreign page, 503 if the hub is full or drains.
+    /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes), 403 to a
+    /// foreign page, and 503 if the hub is full or drains.
     pub async fn http_stream<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -88,8 +108,9 @@ impl Streams {
         .await
     }
 
-    /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refused as [`http_stream`](Self::http_stream), and with 406
-    /// if it is a page's picture, script or link that asks: those name no `Origin`, and what they want is no `text/event-stream`.
+    /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refuses as
+    /// [`http_stream`](Self::http_stream) does, and with 406 what a page embeds, such as a picture or a script:
+    /// those name no `Origin`, and they do not want `text/event-stream`.
     pub async fn event_stream<B>(&self, request: Request<B>) -> StreamResponse {
         self.admit(request, READ, async |request| {
             if !wants_events(request.headers()) {
@@ -105,9 +126,11 @@ impl Streams {
         .await
     }
 
-    /// Takes in what a client says beside its stream: `POST` with the session's key. 204 once it has been taken in, which waits while the session has enough
-    /// to do, or the session is over, which its stream says; 404 if that was another server's, and the client is to open another stream; 413 if the commands
-    /// have more than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
+    /// Takes in the commands that a client sends beside its stream: `POST` with the session's key.
+    ///
+    /// Answers 204 once the session has taken them, which waits while it has enough to do, or once it is over, which
+    /// its stream says; 404 if the session was another server's, so that the client opens another stream; 413 if the
+    /// commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -117,25 +140,25 @@ impl Streams {
             let in_bytes = is_bytes(request.headers());
             let most = escaped(self.hub.limits().batch_bytes());
             let body = body::read(&self.hub, request.into_body(), most).await?;
-            let said = match in_bytes {
-                true => Beside::read_bytes(&body).map(|said| said.map(Incoming::Binary)),
-                false => Beside::read(&body).map(|said| said.map(Incoming::Text)),
+            let sent = match in_bytes {
+                true => Beside::read_bytes(&body).map(|sent| sent.map(Incoming::Binary)),
+                false => Beside::read(&body).map(|sent| sent.map(Incoming::Text)),
             };
-            let said = said.ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
-            self.hold_to_bound(&said.commands)?;
-            if *said.node != *self.open.node {
+            let sent = sent.ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
+            self.check_size(&sent.commands)?;
+            if *sent.node != *self.open.node {
                 return Err((StatusCode::NOT_FOUND, "the session is not one of this server"));
             }
-            if let Some(session) = self.open.find(&said.key) {
+            if let Some(session) = self.open.find(&sent.key) {
                 // It may end meanwhile; then its stream says so.
-                let _ = session.send(said.commands).await;
+                let _ = session.send(sent.commands).await;
             }
             Ok(words(StatusCode::NO_CONTENT, ""))
         })
         .await
     }
 
-    /// Answers for pages that may come in, also when their browser asks first whether they may.
+    /// Answers a request of a page or client that may come in, also where a browser asks first whether it may.
     async fn admit<B>(
         &self,
         request: Request<B>,
@@ -143,27 +166,29 @@ impl Streams {
         answer: impl AsyncFnOnce(Request<B>) -> Result<StreamResponse, Refused>,
     ) -> StreamResponse {
         let asked = request.headers().clone();
-        let answered = if let Err(rejection) = self.hosts.check(&asked) {
-            Err((rejection.status(), "this server is not asked by that Host"))
-        } else if !self.origins.admit(&asked) {
-            Err((StatusCode::FORBIDDEN, "this origin may not open a stream here"))
-        } else if request.method() == Method::OPTIONS {
-            return self.preflight(&asked, methods);
-        } else if methods.split(", ").any(|method| method == request.method()) {
-            answer(request).await
-        } else {
-            Err((StatusCode::METHOD_NOT_ALLOWED, "another method is meant"))
-        };
-        let mut response = match answered {
-            Ok(response) => response,
+        let answered = match self.check_caller(&asked) {
             Err(refused @ (StatusCode::FORBIDDEN, _)) => return self.refuse(refused),
-            Err(refused) => self.refuse(refused),
+            Err(refused) => Err(refused),
+            Ok(()) if request.method() == Method::OPTIONS => return self.preflight(&asked, methods),
+            Ok(()) if methods.split(", ").any(|method| method == request.method()) => answer(request).await,
+            Ok(()) => Err((StatusCode::METHOD_NOT_ALLOWED, "another method is meant")),
         };
+        let mut response = answered.unwrap_or_else(|refused| self.refuse(refused));
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
         }
         self.origins.permit(&asked, response.headers_mut());
         response
+    }
+
+    fn check_caller(&self, asked: &HeaderMap) -> Result<(), Refused> {
+        if let Err(rejection) = self.hosts.check(asked) {
+            return Err((rejection.status(), "this server is not asked by that Host"));
+        }
+        match self.origins.admit(asked) {
+            true => Ok(()),
+            false => Err((StatusCode::FORBIDDEN, "this origin may not open a stream here")),
+        }
     }
 
     fn preflight(&self, asked: &HeaderMap, methods: &'static str) -> StreamResponse {
@@ -182,7 +207,7 @@ impl Streams {
         response
     }
 
-    fn hold_to_bound(&self, commands: &Incoming) -> Result<(), Refused> {
+    fn check_size(&self, commands: &Incoming) -> Result<(), Refused> {
         let bytes = match commands {
             Incoming::Text(text) => text.len(),
             Incoming::Binary(bytes) => bytes.len(),
@@ -191,142 +216,43 @@ impl Streams {
         if bytes > self.hub.limits().batch_bytes() { Err(TOO_LARGE) } else { Ok(()) }
     }
 
-    fn open(&self, commands: Incoming, form: Form, caller: Caller) -> Result<StreamResponse, Refused> {
-        let full = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
-        self.hold_to_bound(&commands)?;
-        let mut seat = self.hub.seat().map_err(|_| full)?.of_peer(caller.peer);
-        let (entry, heard) = self.open.enter().map_err(|_| full)?;
+    /// Opens a session with its first commands, and spawns it.
+    fn open(&self, commands: Incoming, format: Format, caller: Caller) -> Result<StreamResponse, Refused> {
+        self.check_size(&commands)?;
+        let mut seat = self.hub.seat().map_err(|_| FULL)?.of_peer(caller.peer);
+        let (entry, input) = self.open.enter().map_err(|_| FULL)?;
         entry.sender.try_send(commands).expect("a new session has room");
         let spoken = Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() });
-        let (protocol, framing, kind) = form(spoken);
+        let (protocol, framing, kind) = format(spoken);
         let (writer, body) = pipe::pipe(entry);
-        let caller_closes = caller.closes;
-        let place = Place::of(&mut seat, caller.ties.clone());
-        let input = Box::pin(heard.map(Ok));
-        let hello = caller.hello.clone();
+        let (closes, hello) = (caller.closes, caller.hello.clone());
+        let place = Place::of(&mut seat, caller.connection.clone());
+        let input = Box::pin(input.map(Ok));
         let session = Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(writer));
-        self.hub.runtime().spawn(Box::pin(caller.see_to_end(self.hub.clone(), session)));
+        self.hub.runtime().spawn(Box::pin(caller.run_to_end(self.hub.clone(), session)));
         let mut response = Response::new(Either::Left(body.keeping(place)));
-        let headers = response.headers_mut();
-        if caller_closes {
-            // Its seat is given back with its socket, which is of no use to another session before.
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if closes {
+            // Its place is given back with its socket, which is of no use to another session before.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(of_kind(response, kind))
     }
 }
 
-/// Who asks, and over which connection.
-struct Caller {
-    peer: Option<Peer>,
-    /// Who it is, if that is known.
-    hello: Hello,
-    ties: Option<HttpConnection>,
-    /// The connection can end with its answer, as those that carry several at once do not.
-    closes: bool,
-}
-
-impl Caller {
-    fn of<B>(request: &Request<B>) -> Self {
-        let extensions = request.extensions();
-        Self {
-            peer: extensions.get().copied(),
-            hello: extensions.get().cloned().unwrap_or_default(),
-            ties: extensions.get().cloned(),
-            closes: request.version() <= Version::HTTP_11,
-        }
-    }
-
-    /// Runs a session. Once it is over, its answer has as long to be taken as the end of a session has, whatever is taken now and then.
-    async fn see_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
-        session.await;
-        let limits = hub.limits();
-        if let Some(ties) = self.ties.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
-            let patience = limits.write_timeout.saturating_add(limits.close_timeout);
-            ties.end_by(hub.runtime().now().after(patience));
-        }
-    }
-}
-
-/// What an open answer holds of its session: the seat, until the socket is gone or, where that is not known, the answer.
-struct Place {
-    hub: Hub,
-    session: SessionId,
-    ties: Option<HttpConnection>,
-    _seat: HeldSeat,
-}
-
-impl Place {
-    fn of(seat: &mut Seat, ties: Option<HttpConnection>) -> Self {
-        let held = seat.hold();
-        if let Some(ties) = &ties {
-            ties.keep(held.clone());
-        }
-        Self { hub: seat.hub().clone(), session: seat.id(), ties, _seat: held }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // The answer ends since its client takes nothing: the session is closed for that, not lost.
-        if self.ties.as_ref().is_some_and(HttpConnection::is_overdue) {
-            self.hub.disconnect(self.session, Close::SLOW);
-        }
-    }
-}
-
-fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
-    String::from_utf8(body).map(Incoming::Text).map_err(|_| NO_TEXT)
-}
-
-const NO_TEXT: Refused = (StatusCode::BAD_REQUEST, "commands are text");
-
-/// Bytes of a body whose commands, once decoded, have so many. They are JSON within a string of JSON, where a quote, a backslash and an end of a line take two
-/// bytes; the rest is for the session and the server that stand beside them.
-fn escaped(message_bytes: usize) -> usize {
-    message_bytes.saturating_mul(2).saturating_add(1024)
-}
-
-/// Browsers tell what asks (Fetch Metadata), and that was looked at; but only to servers that they trust, and old ones not at all: then `Accept` tells a
-/// picture or a script from a stream of events. Without one it is no browser.
-fn wants_events(headers: &HeaderMap) -> bool {
-    let told = headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest");
-    let named = list(headers, ACCEPT).find_map(|element| {
-        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let kind = parts.next().unwrap_or_default();
-        kind.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()).then(|| !parts.any(is_never))
-    });
-    named.unwrap_or_else(|| told || list(headers, ACCEPT).next().is_none())
-}
-
-/// Whether a parameter of `Accept` says that this is not wanted (RFC 9110 §12.4.2).
-fn is_never(parameter: &[u8]) -> bool {
-    let weight = str::from_utf8(parameter).ok().and_then(|text| text.split_once('='));
-    let weight = weight.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-    weight.is_some_and(|(_, value)| value.trim().parse() == Ok(0.0))
-}
-
-/// The methods of what is read, and of what is written to. Nothing is opened by HEAD.
+/// Are the methods of what is read, and of what is written to. HEAD opens nothing.
 const READ: &str = "GET, HEAD, OPTIONS";
 const WRITTEN: &str = "POST, OPTIONS";
 
-const EVENT_STREAM: &str = "text/event-stream";
-
-/// Proxies of nginx's kind pass on what comes, when it comes.
-const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-fn of_kind(mut response: StreamResponse, kind: &'static str) -> StreamResponse {
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
-    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
-    response
+fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
+    let no_text = |_| (StatusCode::BAD_REQUEST, "commands are text");
+    String::from_utf8(body).map(Incoming::Text).map_err(no_text)
 }
 
-fn words(status: StatusCode, text: &'static str) -> StreamResponse {
-    let mut response = Response::new(Either::Right(Full::from(text)));
-    *response.status_mut() = status;
-    response
+/// Returns how many bytes a body may have whose commands, once decoded, have so many. They are JSON within a string
+/// of JSON, where a quote, a backslash and a line feed take two bytes; the rest is for the session and the server
+/// that are named beside them.
+fn escaped(message_bytes: usize) -> usize {
+    message_bytes.saturating_mul(2).saturating_add(1024)
 }
 
 impl std::fmt::Debug for Streams {
@@ -337,9 +263,11 @@ impl std::fmt::Debug for Streams {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use chat_core::testkit::World;
     use chat_core::{Limits, OpenChat};
     use futures::FutureExt;
+    use http_body_util::Full;
 
     use super::*;
 
