@@ -26,7 +26,6 @@
 //! # fn main() {}
 //! ```
 
-mod door;
 mod listener;
 mod run;
 #[cfg(any(feature = "async-std", feature = "smol"))]
@@ -39,11 +38,12 @@ mod sockets;
 mod sockets;
 
 pub use async_io::Async;
-pub use chat_websocket::{
+pub use chat_http::{
     Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection,
+    run_io,
 };
 pub use listener::serve;
-pub use run::{gate, run_io, run_tcp};
+pub use run::{gate, run_tcp};
 #[cfg(feature = "async-std")]
 pub use runtime::AsyncStdRuntime;
 #[cfg(feature = "smol")]

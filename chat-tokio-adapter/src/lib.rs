@@ -25,28 +25,24 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
-mod door;
-mod heads;
 mod listener;
-#[cfg(feature = "longpoll")]
-mod longpoll;
+mod prefixed;
 mod runtime;
+mod service;
 mod socket;
-#[cfg(feature = "streams")]
-mod streams;
+mod timed;
 mod upgrade;
-mod wire;
 
-pub use chat_websocket::{
+#[cfg(feature = "longpoll")]
+pub use chat_http::LongPoll;
+pub use chat_http::{
     Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
 };
-pub use listener::{serve, serve_http};
-#[cfg(feature = "longpoll")]
-pub use longpoll::LongPoll;
-pub use runtime::TokioRuntime;
 #[cfg(feature = "streams")]
-pub use streams::{StreamBody, StreamResponse, Streams};
-pub use upgrade::{gate, run_io, run_tcp, upgrade};
+pub use chat_http::{StreamBody, StreamResponse, Streams};
+pub use listener::{serve, serve_http};
+pub use runtime::TokioRuntime;
+pub use upgrade::{gate, run_io, run_tcp, spawn_upgraded, upgrade};
 
 /// Runs the examples of the project's README with the tests.
 #[cfg(doctest)]

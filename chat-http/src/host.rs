@@ -6,7 +6,8 @@ use std::str::FromStr;
 use http::header::{HOST, HeaderMap};
 use thiserror::Error;
 
-use crate::handshake::{Rejection, single};
+use crate::rejection::Rejection;
+use chat_websocket::fields::single;
 
 /// Which hosts a server answers for, by the `Host` of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +144,7 @@ fn is_usual(port: u16) -> bool {
 
 /// The one host that a request names.
 pub(crate) fn host(headers: &HeaderMap) -> Option<Host> {
-    Host::exact(single(headers, &HOST)?.to_str().ok()?).ok()
+    Host::exact(single(headers, HOST)?.to_str().ok()?).ok()
 }
 
 /// Digits as a browser writes them: no sign, no zeros before them, and a port that there is.

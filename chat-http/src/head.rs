@@ -1,8 +1,10 @@
 //! A request's head as its bytes go by: where it ends, and whether it can be one.
 
 use chat_core::Limits;
+use http::{Request, Uri};
 
-use crate::handshake::Rejection;
+use crate::rejection::Rejection;
+use chat_websocket::fields::is_token_byte;
 
 /// The bounds of a request's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,25 @@ impl Default for HeadLimits {
     fn default() -> Self {
         Self::from(&Limits::default())
     }
+}
+
+impl HeadLimits {
+    /// Returns whether the head of a request keeps these bounds, measured as it stood on the wire with one space
+    /// behind each colon. For requests that an HTTP library has read, which knows no bound on a line.
+    pub fn admits<B>(&self, request: &Request<B>) -> bool {
+        let first = request.method().as_str().len() + 1 + uri_bytes(request.uri()) + " HTTP/1.1".len();
+        let headers = request.headers();
+        let lines = headers.iter().map(|(name, value)| name.as_str().len() + 2 + value.len());
+        let (longest, bytes) =
+            lines.fold((first, first + 4), |(longest, bytes), line| (longest.max(line), bytes + line + 2));
+        longest <= self.line && bytes <= self.bytes && headers.len() <= self.headers
+    }
+}
+
+fn uri_bytes(uri: &Uri) -> usize {
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    scheme + authority + uri.path_and_query().map_or(0, |path| path.as_str().len())
 }
 
 /// Finds the end of a head. Refuses one over a bound, and what can be none, at the first byte that is.
@@ -102,7 +123,7 @@ impl At {
         Some(match (self, byte) {
             (Self::Before, b'\r') => Self::BeforeCr,
             (Self::Before | Self::BeforeCr, b'\n') => Self::Before,
-            (Self::Before | Self::Method, byte) if is_token(byte) => Self::Method,
+            (Self::Before | Self::Method, byte) if is_token_byte(byte) => Self::Method,
             (Self::Method, b' ') => Self::TargetStart,
             (Self::TargetStart | Self::Target, 0x21..=0x7E | 0x80..) => Self::Target,
             (Self::Target, b' ') => Self::Version(0),
@@ -112,17 +133,12 @@ impl At {
             (Self::Version(8) | Self::Value | Self::LineCr, b'\n') => Self::LineStart,
             (Self::LineStart, b'\r') => Self::EndCr,
             (Self::LineStart | Self::EndCr, b'\n') => Self::End,
-            (Self::LineStart | Self::Name, byte) if is_token(byte) => Self::Name,
+            (Self::LineStart | Self::Name, byte) if is_token_byte(byte) => Self::Name,
             (Self::Name, b':') => Self::Value,
             (Self::Value, b'\t' | 0x20..=0x7E | 0x80..) => Self::Value,
             _ => return None,
         })
     }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -189,6 +205,17 @@ mod tests {
         assert_eq!(follow(&headers(101)), Err(Rejection::TooLarge));
         assert_eq!(follow(&b"\r\n".repeat(8 * 1024)), Ok(None));
         assert_eq!(follow(&b"\n".repeat(16 * 1024 + 1)), Err(Rejection::TooLarge), "empty lines without end");
+    }
+
+    #[test]
+    fn a_head_is_measured_as_it_stood_on_the_wire() {
+        let head = "GET /a?b HTTP/1.1\r\nhost: a.example\r\nx: y\r\n\r\n";
+        let request =
+            Request::get("/a?b").header("host", "a.example").header("x", "y").body(()).expect("one");
+        let fits = |bytes, line, headers| HeadLimits { bytes, line, headers }.admits(&request);
+        assert!(fits(head.len(), 17, 2));
+        assert!(!fits(head.len() - 1, 17, 2) && !fits(head.len(), 16, 2) && !fits(head.len(), 17, 1));
+        assert_eq!(uri_bytes(&Uri::from_static("http://a.example/b")), "http://a.example/b".len());
     }
 
     #[test]

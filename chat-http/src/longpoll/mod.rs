@@ -14,15 +14,17 @@ mod mail;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use crate::gate::{Gate, Opening};
+use crate::rejection::Rejection;
+use crate::time::within;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Peer};
-use chat_websocket::{Gate, Opening, Rejection};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
-use hyper::body::Body;
-use tokio::time::{Duration, timeout};
+use http_body::Body;
 
 use self::lines::{BadLine, Lines};
 use self::mail::{Mail, Next, Outlet};
@@ -145,8 +147,7 @@ impl LongPoll {
         let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
         match opened {
             Ok((opening, token)) => {
-                let peer = head.extensions.get::<Peer>().copied();
-                self.run(opening.of_peer(peer).known_as(&head.extensions), token.clone());
+                self.run(opening.of_request(head), token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {
@@ -170,12 +171,13 @@ impl LongPoll {
 
     fn run(&self, opening: Opening, token: Box<str>) {
         let Opening { seat, protocol, hello, .. } = opening;
-        let (mail, input) = Mail::new(UNCONFIRMED);
+        let runtime = seat.hub().runtime().clone();
+        let (mail, input) = Mail::new(runtime.clone(), UNCONFIRMED);
         self.sessions().enter(token.clone(), mail.clone());
         let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mail.clone()))
             .answered(Answers::BOTH);
         let known = Known { poll: self.clone(), token, mail };
-        tokio::spawn(async move { known.mail.run(connection).await });
+        runtime.spawn(Box::pin(async move { known.mail.run(connection).await }));
     }
 
     async fn push<B: Body + Unpin>(&self, head: &Parts, body: B) -> Response<String> {
@@ -187,7 +189,8 @@ impl LongPoll {
         let limits = hub.limits();
         let lines = Lines::new(body, limits.message_bytes, hub.intake());
         let batch = take_in(&mail, lines, limits.message_bytes);
-        let status = timeout(limits.handshake_timeout, batch).await.unwrap_or(408);
+        let taken_in = within(&**hub.runtime(), limits.handshake_timeout, batch).await;
+        let status = taken_in.unwrap_or(408);
         said(StatusCode::OK, status, None, &[])
     }
 

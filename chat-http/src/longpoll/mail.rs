@@ -1,17 +1,17 @@
 //! One session between its polls: what waits for the next one, and whether one waits.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use crate::time::within;
 use async_channel::{Receiver, Sender};
-use chat_core::{Close, Frame, Incoming, InputError, Kind};
+use chat_core::{Close, Frame, Incoming, InputError, Kind, Runtime};
 use futures::Sink;
 use futures::future::select;
-use tokio::sync::Notify;
-use tokio::time::{Duration, Instant, timeout};
 
 /// How long a poll waits for something to say (long_poll.ex).
 const POLL: Duration = Duration::from_secs(10);
@@ -28,11 +28,8 @@ const HEARD: usize = 16;
 
 /// Where a session's frames wait for a poll, and where its client's messages go in.
 pub(super) struct Mail {
+    runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
-    /// Calls the poll that waits.
-    changed: Notify,
-    /// Calls the session's task to end.
-    forgot: Notify,
     heard: Sender<Result<Incoming, InputError>>,
 }
 
@@ -51,6 +48,19 @@ struct State {
     /// A poll was answered, and another came: its client is there and means to stay.
     answered: bool,
     confirmed: bool,
+    /// The session is to end, though its time is not over.
+    forgotten: bool,
+    wakers: Wakers,
+}
+
+/// Those that wait for a change.
+#[derive(Default)]
+struct Wakers {
+    /// The last poll; those before it have been told that another took their place.
+    poll: Option<Waker>,
+    /// The session's task, for its end.
+    task: Option<Waker>,
+    /// The session's task, for room.
     sink: Option<Waker>,
 }
 
@@ -69,7 +79,10 @@ pub(super) struct Outlet(pub(super) Arc<Mail>);
 
 impl Mail {
     /// Its next poll may take so long to come, until one was answered.
-    pub(super) fn new(patience: Duration) -> (Arc<Self>, Receiver<Result<Incoming, InputError>>) {
+    pub(super) fn new(
+        runtime: Arc<dyn Runtime>,
+        patience: Duration,
+    ) -> (Arc<Self>, Receiver<Result<Incoming, InputError>>) {
         let (heard, input) = async_channel::bounded(HEARD);
         let state = State {
             frames: Vec::new(),
@@ -78,16 +91,14 @@ impl Mail {
             over: false,
             turn: 0,
             polling: 0,
-            seen: Instant::now(),
+            seen: runtime.now().instant,
             patience,
             answered: false,
             confirmed: false,
-            sink: None,
+            forgotten: false,
+            wakers: Wakers::default(),
         };
-        (
-            Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), forgot: Notify::new(), heard }),
-            input,
-        )
+        (Arc::new(Self { runtime, state: Mutex::new(state), heard }), input)
     }
 
     /// Runs its session to the end. One that nobody polls any more is dropped, as one whose transport is lost.
@@ -112,7 +123,9 @@ impl Mail {
     /// Ends it, as if nobody had polled for too long.
     pub(super) fn forget(&self) {
         self.end();
-        self.forgot.notify_one();
+        let mut state = self.state();
+        state.forgotten = true;
+        wake(state, |wakers| &mut wakers.task);
     }
 
     /// Hands over what its client says; waits while the session has enough to do. False if that is over.
@@ -123,17 +136,8 @@ impl Mail {
     /// Waits for what is next. Dropping it loses nothing.
     pub(super) async fn next(&self) -> Next {
         let polling = Polling::begin(self);
-        let waiting = async {
-            loop {
-                // Made before the look, so that no call between the two is missed.
-                let changed = self.changed.notified();
-                if let Some(next) = self.take(polling.turn) {
-                    return next;
-                }
-                changed.await;
-            }
-        };
-        let next = timeout(POLL, waiting).await.unwrap_or(Next::Nothing);
+        let waiting = poll_fn(|cx| self.poll_take(polling.turn, cx));
+        let next = within(&*self.runtime, POLL, waiting).await.unwrap_or(Next::Nothing);
         let mut state = self.state();
         (state.answered, state.patience) = (true, WINDOW);
         drop(state);
@@ -144,47 +148,71 @@ impl Mail {
         next
     }
 
-    fn take(&self, turn: u64) -> Option<Next> {
+    fn poll_take(&self, turn: u64, cx: &Context<'_>) -> Poll<Next> {
         let mut state = self.state();
         if state.turn != turn {
-            return Some(Next::Nothing);
+            return Poll::Ready(Next::Nothing);
         }
-        if state.frames.is_empty() {
-            let over = state.over || state.close.is_some();
-            return over.then(|| Next::Over(state.close.clone()));
+        if !state.frames.is_empty() {
+            state.bytes = 0;
+            let frames = std::mem::take(&mut state.frames);
+            wake(state, |wakers| &mut wakers.sink);
+            return Poll::Ready(Next::Frames(frames));
         }
-        state.bytes = 0;
-        let (frames, sink) = (std::mem::take(&mut state.frames), state.sink.take());
-        drop(state);
-        sink.into_iter().for_each(Waker::wake);
-        Some(Next::Frames(frames))
+        if state.over || state.close.is_some() {
+            return Poll::Ready(Next::Over(state.close.clone()));
+        }
+        state.wakers.poll = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Ready when nobody has polled for too long.
     async fn forgotten(&self) {
         while let Some(left) = self.patience() {
-            if timeout(left, self.forgot.notified()).await.is_ok() {
+            let told = within(&*self.runtime, left, poll_fn(|cx| self.poll_forgotten(cx))).await;
+            if told.is_some() {
                 return;
             }
         }
     }
 
+    fn poll_forgotten(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.forgotten {
+            return Poll::Ready(());
+        }
+        state.wakers.task = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     fn patience(&self) -> Option<Duration> {
+        let now = self.runtime.now().instant;
         let state = self.state();
         if state.polling > 0 {
             return Some(state.patience);
         }
-        Some(state.patience.saturating_sub(state.seen.elapsed())).filter(|left| !left.is_zero())
+        let elapsed = now.saturating_duration_since(state.seen);
+        Some(state.patience.saturating_sub(elapsed)).filter(|left| !left.is_zero())
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state());
-        self.changed.notify_waiters();
+    /// Changes the state, and wakes the poll that waits.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let changed = change(&mut state);
+        wake(state, |wakers| &mut wakers.poll);
+        changed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Not under the lock.
+fn wake(mut state: MutexGuard<'_, State>, whom: impl FnOnce(&mut Wakers) -> &mut Option<Waker>) {
+    let waker = whom(&mut state.wakers).take();
+    drop(state);
+    waker.into_iter().for_each(Waker::wake);
 }
 
 impl State {
@@ -206,12 +234,11 @@ struct Polling<'a> {
 
 impl<'a> Polling<'a> {
     fn begin(mail: &'a Mail) -> Self {
-        let mut turn = 0;
-        mail.change(|state| {
+        let turn = mail.change(|state| {
             state.polling += 1;
             state.turn += 1;
             state.confirmed |= state.answered;
-            turn = state.turn;
+            state.turn
         });
         Self { mail, turn }
     }
@@ -219,9 +246,10 @@ impl<'a> Polling<'a> {
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
+        let now = self.mail.runtime.now().instant;
         let mut state = self.mail.state();
         state.polling -= 1;
-        state.seen = Instant::now();
+        state.seen = now;
     }
 }
 
@@ -233,9 +261,8 @@ impl Sink<Frame> for Outlet {
         if state.has_room() {
             return Poll::Ready(Ok(()));
         }
-        state.sink = Some(cx.waker().clone());
-        drop(state);
-        self.0.changed.notify_waiters();
+        state.wakers.sink = Some(cx.waker().clone());
+        wake(state, |wakers| &mut wakers.poll);
         Poll::Pending
     }
 
@@ -251,7 +278,7 @@ impl Sink<Frame> for Outlet {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.changed.notify_waiters();
+        self.0.change(|_| ());
         Poll::Ready(Ok(()))
     }
 

@@ -1,18 +1,24 @@
 use std::io::ErrorKind;
+use std::sync::Arc;
 
+use chat_core::Limits;
+use chat_http::{HttpConnection, HttpLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::yield_now;
-use tokio::time::{advance, timeout};
+use tokio::time::{Duration, Instant, advance, timeout};
 
 use super::*;
+use crate::TokioRuntime;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server's end that keeps to these bounds, its ties, and the client's end, which holds 16 bytes that nobody has read.
-fn pair(limits: &Limits) -> (Timed<DuplexStream>, Ties, DuplexStream) {
+/// A server's end that keeps to these bounds, its connection, and the client's end, which holds 16 bytes that nobody has read.
+fn pair(limits: &Limits) -> (Timed<DuplexStream>, HttpConnection, DuplexStream) {
     let (server, client) = duplex(16);
-    let ties = Ties::default();
-    (Timed::new(server, ties.clone(), limits), ties, client)
+    let connection = HttpConnection::default();
+    let runtime = Arc::new(TokioRuntime::current());
+    let deadlines = Deadlines::new(connection.clone(), runtime, &HttpLimits::from(limits));
+    (Timed::new(server, deadlines), connection, client)
 }
 
 /// How long the server's end waits for its client, and what it reads then; none if that is more than a day.
@@ -41,10 +47,10 @@ async fn a_head_has_the_time_of_a_handshake_however_it_trickles() {
 
 #[tokio::test(start_paused = true)]
 async fn while_a_request_is_served_nobody_is_gone_and_then_the_next_has_all_its_time() {
-    let (mut timed, ties, mut client) = pair(&Limits::default());
+    let (mut timed, connection, mut client) = pair(&Limits::default());
     client.write_all(b"GET").await.expect("there is room");
     assert_eq!(reads(&mut timed).await, Some((Duration::ZERO, 3)));
-    let serving = ties.serve();
+    let serving = connection.serve();
     assert_eq!(reads(&mut timed).await, None, "a day later");
     drop(serving);
     assert_eq!(reads(&mut timed).await, Some((SECOND * 75, 0)));
@@ -52,7 +58,7 @@ async fn while_a_request_is_served_nobody_is_gone_and_then_the_next_has_all_its_
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_which_nothing_is_taken_fails_in_time_and_one_that_is_taken_does_not() {
-    let (mut timed, ties, mut client) = pair(&Limits::default());
+    let (mut timed, connection, mut client) = pair(&Limits::default());
     timed.write_all(&[0; 16]).await.expect("there is room");
     for _ in 0..5 {
         let (taken, written) = tokio::join!(
@@ -67,15 +73,14 @@ async fn an_answer_of_which_nothing_is_taken_fails_in_time_and_one_that_is_taken
     let begun = Instant::now();
     let error = timed.write_all(&[0]).await.expect_err("nothing is taken");
     assert_eq!((error.kind(), begun.elapsed()), (ErrorKind::TimedOut, SECOND * 10));
-    assert!(ties.0.overdue.load(Ordering::Acquire));
+    assert!(connection.is_overdue());
 }
 
-#[cfg(feature = "streams")]
 #[tokio::test(start_paused = true)]
 async fn an_end_has_its_time_whatever_is_taken_now_and_then() {
-    let (mut timed, ties, mut client) = pair(&Limits::default());
+    let (mut timed, connection, mut client) = pair(&Limits::default());
     timed.write_all(&[0; 16]).await.expect("there is room");
-    ties.end_within(SECOND * 12);
+    connection.end_by((Instant::now() + SECOND * 12).into_std());
     let begun = Instant::now();
     let taking = async {
         loop {
@@ -107,13 +112,12 @@ async fn no_time_at_all_means_never() {
     assert!(timeout(SECOND * 86_400, timed.write_all(&[0])).await.is_err());
 }
 
-#[cfg(feature = "streams")]
 #[tokio::test(start_paused = true)]
 async fn what_stands_on_a_connection_goes_with_its_socket() {
-    let (_timed, ties, _client) = pair(&Limits::default());
+    let (_timed, connection, _client) = pair(&Limits::default());
     let kept = Arc::new(());
-    ties.keep(kept.clone());
+    connection.keep(kept.clone());
     assert_eq!(Arc::strong_count(&kept), 2);
-    ties.release();
+    connection.release();
     assert_eq!(Arc::strong_count(&kept), 1);
 }

@@ -7,9 +7,8 @@ use http::header::{
     VARY,
 };
 
-use crate::handshake::is_token;
-use crate::list::list;
 use crate::origin::Origins;
+use chat_websocket::fields::{is_token, list};
 
 /// Browsers ask again after ten minutes.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

@@ -3,8 +3,9 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
+use bytes::Buf;
 use chat_core::Intake;
-use hyper::body::{Body, Buf};
+use http_body::Body;
 
 /// The lines of a body, empty ones too, so that whoever counts them counts all.
 pub(super) struct Lines<B> {
@@ -113,10 +114,11 @@ mod tests {
     use std::convert::Infallible;
     use std::task::{Context, Poll};
 
+    use bytes::Bytes;
     use chat_core::testkit::World;
     use chat_core::{Hub, OpenChat};
     use futures::FutureExt;
-    use hyper::body::{Bytes, Frame};
+    use http_body::Frame;
     use proptest::prelude::*;
 
     use super::*;

@@ -1,4 +1,4 @@
-//! From a session into the body of an HTTP answer: a few bytes between the two, and no more.
+//! Leads from a session into the body of an HTTP answer, and keeps a few bytes between the two.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, IoSlice};
@@ -8,18 +8,18 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use chat_core::ByteWriter;
-use hyper::body::{Body, Frame};
+use http_body::{Body, Frame};
 
-use super::Place;
-use super::open::Entry;
+use super::caller::Place;
+use super::registry::Entry;
 
-/// As much waits here at most; the rest in the session's outbox.
+/// Limits what waits here; the rest waits in the session's outbox.
 const ROOM: usize = 16 * 1024;
 
-/// The session's end. When it is dropped, the answer ends.
+/// Is the session's end. When it is dropped, the answer ends.
 pub(super) struct Writer(Arc<Pipe>);
 
-/// The body of an answer that lasts as long as its session. When it is dropped, the session ends.
+/// Streams what a session sends, as the body of an answer. When it is dropped, the session ends.
 pub struct StreamBody {
     pipe: Arc<Pipe>,
     place: Option<Place>,
@@ -32,22 +32,22 @@ struct Pipe(Mutex<State>);
 #[derive(Default)]
 struct State {
     bytes: Vec<u8>,
-    /// Nothing more is written.
+    /// Tells that nothing more is written.
     ended: bool,
-    /// All was read, or nothing more will be.
+    /// Tells that all was read, or that nothing more will be.
     done: bool,
     writer: Option<Waker>,
     reader: Option<Waker>,
 }
 
-/// Both ends; the body keeps this entry.
+/// Makes both ends; the body keeps this entry.
 pub(super) fn pipe(entry: Entry) -> (Writer, StreamBody) {
     let pipe = Arc::new(Pipe::default());
     (Writer(pipe.clone()), StreamBody { pipe, place: None, _entry: entry })
 }
 
 impl StreamBody {
-    /// Keeps this for as long as it is there.
+    /// Keeps this for as long as the body lives.
     pub(super) fn keeping(self, place: Place) -> Self {
         let mut body = self;
         body.place = Some(place);
@@ -86,7 +86,7 @@ impl Pipe {
     }
 }
 
-/// Not under the lock.
+/// Wakes one of the two, outside of the lock.
 fn wake(mut state: MutexGuard<'_, State>, whom: impl FnOnce(&mut State) -> &mut Option<Waker>) {
     let waker = whom(&mut state).take();
     drop(state);
@@ -105,7 +105,7 @@ impl ByteWriter for Writer {
         }
     }
 
-    /// Ready once the answer's reader has all of it.
+    /// Ready once the reader of the answer has all of it.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.end();
         let mut state = self.0.lock();
@@ -149,7 +149,7 @@ impl Body for StreamBody {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        // Why it ends the session is to hear before it hears that nobody reads.
+        // The session hears the reason for its end before it hears that nobody reads.
         drop(self.place.take());
         let mut state = self.pipe.lock();
         state.done = true;

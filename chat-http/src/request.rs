@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 
-use crate::handshake::Rejection;
 use crate::head::{HeadLimits, HeadScanner};
+use crate::rejection::Rejection;
 
 /// Reads a request to open a WebSocket, for adapters that have no HTTP library.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The streams that are open, by the keys under which their clients speak.
+//! Finds the streams that are open, by the keys under which their clients send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,28 +8,28 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_core::Incoming;
 
-/// So many messages wait for a session; the requests that bring more wait for an answer.
+/// Limits the messages that wait for a session; the requests that bring more wait for their answers.
 const WAITING: usize = 4;
 
-/// As many as there are sessions: each has a seat.
+/// Knows all open streams: at most as many as the hub has sessions.
 #[derive(Clone)]
-pub(super) struct Open {
-    /// Names the server, for as long as it runs.
+pub(super) struct Registry {
+    /// Names the server for as long as it runs.
     pub(super) node: Arc<str>,
     streams: Streams,
 }
 
 type Streams = Arc<Mutex<HashMap<Arc<str>, Sender<Incoming>>>>;
 
-/// A stream that is open, for as long as this is kept. Then nothing more comes in for it.
+/// Keeps a stream in the registry. Once it is dropped nothing more comes in for that stream.
 pub(super) struct Entry {
-    open: Open,
+    registry: Registry,
     pub(super) key: Arc<str>,
     pub(super) sender: Sender<Incoming>,
 }
 
-impl Open {
-    /// None yet.
+impl Registry {
+    /// Makes an empty registry.
     ///
     /// # Panics
     /// If the system has no randomness to give.
@@ -37,18 +37,18 @@ impl Open {
         Self { node: secret().expect("the system has randomness"), streams: Streams::default() }
     }
 
-    /// Under a new key of 128 random bits: whoever knows it speaks for the session.
+    /// Enters a stream under a new key of 128 random bits: whoever knows it sends for the session.
     ///
     /// # Errors
-    /// If the system has no randomness to give.
+    /// Returns that the system has no randomness to give.
     pub(super) fn enter(&self) -> Result<(Entry, Receiver<Incoming>), getrandom::Error> {
         let key = secret()?;
         let (sender, receiver) = async_channel::bounded(WAITING);
         self.lock().insert(key.clone(), sender.clone());
-        Ok((Entry { open: self.clone(), key, sender }, receiver))
+        Ok((Entry { registry: self.clone(), key, sender }, receiver))
     }
 
-    /// Where to say something to the session of this key.
+    /// Returns where to send messages to the session of this key.
     pub(super) fn find(&self, key: &str) -> Option<Sender<Incoming>> {
         self.lock().get(key).cloned()
     }
@@ -66,7 +66,7 @@ fn secret() -> Result<Arc<str>, getrandom::Error> {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.open.lock().remove(&self.key);
+        self.registry.lock().remove(&self.key);
         self.sender.close();
     }
 }

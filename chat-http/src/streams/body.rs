@@ -1,4 +1,4 @@
-//! Bodies of requests, within their bounds.
+//! Reads the bodies of requests within their bounds.
 
 use std::error::Error;
 use std::pin::pin;
@@ -6,26 +6,26 @@ use std::pin::pin;
 use bytes::BufMut;
 use chat_core::Hub;
 use http::StatusCode;
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body;
-use tokio::time::timeout;
 
-use super::Refused;
+use super::answer::{Refused, TOO_LARGE};
+use crate::time::within;
 
-pub(super) const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
 const BROKEN_OFF: Refused = (StatusCode::BAD_REQUEST, "the request broke off");
 const TOO_SLOW: Refused = (StatusCode::REQUEST_TIMEOUT, "the request did not come in time");
 const TOO_MUCH_WAITS: Refused =
     (StatusCode::SERVICE_UNAVAILABLE, "too much is held of what is not whole yet");
 
-/// At most so many bytes of a body, in its time, and counted among what is held of all that is not whole yet.
+/// Reads a body of at most so many bytes, within its time, and counts it among what the hub holds of requests that
+/// are not whole yet.
 pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<Vec<u8>, Refused>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let reading = timeout(hub.limits().handshake_timeout, Box::pin(collect(hub, Limited::new(body, most))));
-    reading.await.unwrap_or(Err(TOO_SLOW))
+    let reading = Box::pin(collect(hub, Limited::new(body, most)));
+    within(&**hub.runtime(), hub.limits().handshake_timeout, reading).await.unwrap_or(Err(TOO_SLOW))
 }
 
 async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<Vec<u8>, Refused>

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
-use crate::handshake::single;
 use crate::host::{Host, HostName, Port, host};
+use chat_websocket::fields::single;
 
 /// Which origins may come in. What no page asks for always may: it has neither an `Origin` nor what browsers say of a request that has none (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Origins {
         if !headers.contains_key(ORIGIN) {
             return is_said(headers, "sec-fetch-site", &["same-origin", "none"]);
         }
-        let text = single(headers, &ORIGIN).and_then(|origin| origin.to_str().ok());
+        let text = single(headers, ORIGIN).and_then(|origin| origin.to_str().ok());
         let Some(origin) = text.and_then(|text| text.parse::<Origin>().ok()) else { return false };
         match self {
             Self::Any => true,

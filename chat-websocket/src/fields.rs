@@ -1,19 +1,44 @@
-//! Headers that are lists (RFC 9110 §5.6.1).
+//! Reads the values of header fields (RFC 9110 §5).
 
 use http::HeaderMap;
-use http::header::AsHeaderName;
+use http::header::{AsHeaderName, HeaderValue};
 
-/// Returns the elements of a header that is a list, in their order, over all of its lines: without the blanks and tabs around them, and without the empty
-/// ones, which count for nothing (RFC 9110 §5.6.1.2). They need not be text.
+/// Returns the elements of a header that is a list, in their order, over all of its lines, without the blanks
+/// and tabs around them. Skips empty elements (RFC 9110 §5.6.1.2). Elements need not be text.
+///
+/// ```
+/// use chat_websocket::fields::list;
+/// use http::{HeaderMap, HeaderValue, header::CONNECTION};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, ,Upgrade"));
+/// assert!(list(&headers, CONNECTION).eq([&b"keep-alive"[..], b"Upgrade"]));
+/// ```
 pub fn list(headers: &HeaderMap, name: impl AsHeaderName) -> impl DoubleEndedIterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter().map(|line| line.as_bytes());
     let elements = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     elements.filter(|element| !element.is_empty())
 }
 
-/// Whether a list names a token, in letters of whatever case.
-pub(crate) fn names(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
+/// Returns whether a list names a token, without regard to case.
+pub fn names(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Returns the value of a header that may stand only once; none if it is missing or stands twice.
+pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Returns whether a text is a token (RFC 9110 §5.6.2).
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Returns whether a byte may stand in a token.
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

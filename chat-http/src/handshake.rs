@@ -1,0 +1,179 @@
+//! Reads and answers the opening handshake on a connection, in bounded time and room.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use chat_core::{ByteWriter, Hub, Peer, Runtime};
+use chat_websocket::PollRead;
+use http::Method;
+
+use crate::gate::{Gate, Opening};
+use crate::head::{HeadLimits, HeadScanner};
+use crate::limits::HttpLimits;
+use crate::rejection::Rejection;
+use crate::request::{OpeningRequest, RequestReader, to_bytes};
+use crate::time::within;
+
+/// Limits the reads after an answer: a client that keeps sending is dropped.
+const LAST_READS: usize = 256;
+
+/// Says why a connection comes to nothing.
+enum Failure {
+    /// The client is to be told so; after HEAD, by the head of the answer alone.
+    Refused(Rejection, Method),
+    /// The client is gone.
+    Gone,
+}
+
+impl From<io::Error> for Failure {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+/// Reads the first request of a connection and opens a session for it: returns what to [`run`](crate::run) and
+/// the bytes that came after the request. The 101 is sent by then.
+///
+/// Answers a request that is refused, or not there in time, and returns none. For servers without an HTTP library.
+pub async fn handshake<R, W>(
+    gate: &Gate,
+    remote: Option<SocketAddr>,
+    reader: &mut R,
+    writer: &W,
+) -> Option<(Opening, Vec<u8>)>
+where
+    R: PollRead,
+    W: ByteWriter,
+{
+    let runtime = &**gate.hub().runtime();
+    let limits = HttpLimits::from(gate.hub().limits());
+    let opened = within(runtime, limits.handshake_timeout, open(gate, remote, limits.head, reader, writer));
+    match opened.await.unwrap_or_else(|| Err(refused(gate.hub(), Rejection::Timeout))) {
+        Ok(opened) => Some(opened),
+        Err(Failure::Gone) => None,
+        Err(Failure::Refused(rejection, method)) => {
+            refuse(runtime, reader, writer, rejection, &method).await;
+            None
+        }
+    }
+}
+
+async fn open<R, W>(
+    gate: &Gate,
+    remote: Option<SocketAddr>,
+    limits: HeadLimits,
+    reader: &mut R,
+    writer: &W,
+) -> Result<(Opening, Vec<u8>), Failure>
+where
+    R: PollRead,
+    W: ByteWriter,
+{
+    let bytes = match read_head(reader, limits).await {
+        Ok(bytes) => bytes,
+        Err(None) => return Err(Failure::Gone),
+        Err(Some(rejection)) => return Err(refused(gate.hub(), rejection)),
+    };
+    let request =
+        RequestReader::new(limits).push(&bytes).map_err(|rejection| refused(gate.hub(), rejection))?;
+    let OpeningRequest { mut head, rest } = request.expect("the head is whole");
+    if let Some(remote) = remote {
+        head.extensions_mut().insert(Peer::from(remote.ip()));
+    }
+    let opened = gate.open(&head);
+    let (response, opening) =
+        opened.map_err(|rejection| Failure::Refused(rejection, head.method().clone()))?;
+    write_all(writer, &to_bytes(&response.map(|()| ""))).await?;
+    Ok((opening, rest))
+}
+
+/// Counts a request that does not come as far as the gate.
+fn refused(hub: &Hub, rejection: Rejection) -> Failure {
+    hub.count_rejection(rejection.status().as_u16());
+    Failure::Refused(rejection, Method::GET)
+}
+
+/// Reads until a head is whole, and returns it with what came after it.
+///
+/// # Errors
+/// Returns the first bound that is broken; no rejection if the client is gone.
+pub async fn read_head<R: PollRead>(
+    reader: &mut R,
+    limits: HeadLimits,
+) -> Result<Vec<u8>, Option<Rejection>> {
+    let mut scanner = HeadScanner::new(limits);
+    let mut head = Vec::with_capacity(1024);
+    loop {
+        let before = head.len();
+        if !matches!(read(reader, &mut head).await, Ok(1..)) {
+            return Err(None);
+        }
+        if scanner.follow(&head[before..])?.is_some() {
+            return Ok(head);
+        }
+    }
+}
+
+/// Answers with a rejection and ends the stream, then reads on for as long as the rejection
+/// [says](Rejection::linger): closing a socket with unread bytes would reset it, and lose the answer. An answer
+/// to HEAD has no body.
+pub async fn refuse<R, W>(
+    runtime: &dyn Runtime,
+    reader: &mut R,
+    writer: &W,
+    rejection: Rejection,
+    method: &Method,
+) where
+    R: PollRead,
+    W: ByteWriter,
+{
+    // A client that is gone already needs no answer.
+    let _ = within(runtime, rejection.linger(), answer(reader, writer, rejection, method)).await;
+}
+
+async fn answer<R, W>(reader: &mut R, writer: &W, rejection: Rejection, method: &Method) -> io::Result<()>
+where
+    R: PollRead,
+    W: ByteWriter,
+{
+    let response = rejection.response();
+    let mut bytes = to_bytes(&response);
+    if method == Method::HEAD {
+        bytes.truncate(bytes.len() - response.body().len());
+    }
+    write_all(writer, &bytes).await?;
+    poll_fn(|cx| writer.poll_close(cx)).await?;
+    let mut scrap = Vec::with_capacity(1024);
+    for _ in 0..LAST_READS {
+        scrap.clear();
+        if read(reader, &mut scrap).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Appends what comes next, and returns how many bytes; 0 at the end.
+async fn read<R: PollRead>(reader: &mut R, into: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut buffer = [0; 1024];
+        let n = std::task::ready!(reader.poll_read(cx, &mut buffer))?;
+        into.extend_from_slice(&buffer[..n]);
+        Poll::Ready(Ok(n))
+    })
+    .await
+}
+
+async fn write_all<W: ByteWriter>(writer: &W, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match poll_fn(|cx| writer.poll_write(cx, &[IoSlice::new(bytes)])).await {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Reads what a server has found out about the client of a request, before anything here sees it.
+
+use chat_core::{Hello, Peer};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
+
+/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions are to
+/// be trusted: only the server itself writes to them, be it an adapter's listener or a framework's middleware.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// Is the request's method.
+    pub method: &'a Method,
+    /// Is the request's target.
+    pub uri: &'a Uri,
+    /// Is the version of HTTP.
+    pub version: Version,
+    /// Holds the request's headers.
+    pub headers: &'a HeaderMap,
+    /// Holds what the server and its middleware know of the request.
+    pub extensions: &'a Extensions,
+}
+
+impl RequestHead<'_> {
+    /// Returns where the client comes from: the [`Peer`] among the extensions. Both adapters' listeners put it
+    /// there; its rates and strikes are counted by it until it has a session.
+    pub fn peer(&self) -> Option<Peer> {
+        self.extensions.get().copied()
+    }
+
+    /// Returns who the client is: the [`Hello`] among the extensions, which holds in place of what the URL says. A
+    /// server puts it there that has let the client in by a cookie or a header.
+    pub fn hello(&self) -> Option<Hello> {
+        self.extensions.get().cloned()
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
+
+impl<'a> From<&'a Parts> for RequestHead<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        let Parts { method, uri, version, headers, extensions, .. } = parts;
+        Self { method, uri, version: *version, headers, extensions }
+    }
+}
