@@ -39,8 +39,8 @@ mod sockets;
 
 pub use async_io::Async;
 pub use chat_http::{
-    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection,
-    run_io,
+    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
+    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, run_io,
 };
 pub use listener::serve;
 pub use run::{gate, run_tcp};

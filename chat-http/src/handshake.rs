@@ -15,6 +15,7 @@ use crate::limits::HttpLimits;
 use crate::rejection::Rejection;
 use crate::request::{OpeningRequest, RequestReader, to_bytes};
 use crate::time::within;
+use crate::trusted::RemoteAddress;
 
 /// Limits the reads after an answer: a client that keeps sending is dropped.
 const LAST_READS: usize = 256;
@@ -81,6 +82,7 @@ where
     let OpeningRequest { mut head, rest } = request.expect("the head is whole");
     if let Some(remote) = remote {
         head.extensions_mut().insert(Peer::from(remote.ip()));
+        head.extensions_mut().insert(RemoteAddress(remote));
     }
     let opened = gate.open(&head);
     let (response, opening) =

@@ -12,6 +12,7 @@ mod listen;
 #[cfg(feature = "longpoll")]
 mod longpoll;
 mod origin;
+mod proxy;
 mod rejection;
 mod request;
 mod session;
@@ -32,13 +33,14 @@ pub use listen::{Listen, ListenError};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;
 pub use origin::{Origin, OriginError, Origins};
+pub use proxy::{Network, NetworkError, Proxies};
 pub use rejection::Rejection;
 pub use request::{OpeningRequest, RequestReader, to_bytes};
 pub use session::{run, run_io};
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};
 pub use time::within;
-pub use trusted::RequestHead;
+pub use trusted::{ClientAddress, RemoteAddress, RequestHead};
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]

@@ -1,5 +1,7 @@
 //! Reads what a server has found out about the client of a request, before anything here sees it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use chat_core::{Hello, Peer};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
@@ -20,7 +22,24 @@ pub struct RequestHead<'a> {
     pub extensions: &'a Extensions,
 }
 
+/// Is the address at the other end of a request's connection: of the client, or of a proxy. The listeners of the
+/// adapters put it among each request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteAddress(pub SocketAddr);
+
+/// Is the address of a client that has come through a proxy. A server that trusts the proxy puts it among the
+/// request's extensions: see [`Proxies`](crate::Proxies).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
 impl RequestHead<'_> {
+    /// Returns the client's address: the [`ClientAddress`] among the extensions, or else that of the
+    /// [`RemoteAddress`].
+    pub fn client_address(&self) -> Option<IpAddr> {
+        let client = self.extensions.get().map(|ClientAddress(client)| *client);
+        client.or_else(|| self.extensions.get().map(|RemoteAddress(remote)| remote.ip()))
+    }
+
     /// Returns where the client comes from: the [`Peer`] among the extensions. Both adapters' listeners put it
     /// there; its rates and strikes are counted by it until it has a session.
     pub fn peer(&self) -> Option<Peer> {

@@ -22,7 +22,7 @@ use clap::Parser;
 use futures::FutureExt;
 use futures::future::join_all;
 use hyper_util::service::TowerToHyperService;
-use settings::Settings;
+use settings::{ClientAddress, Settings};
 use tokens::TokenChat;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,8 +81,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
     let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
-        None => all,
-        Some(header) => routes::from_header(header, all),
+        ClientAddress::Connection => all,
+        ClientAddress::Off => routes::behind(None, all),
+        ClientAddress::Proxies(proxies) => routes::behind(Some(proxies), all),
     };
     let service = TowerToHyperService::new(target::plainly(all));
     let stopped = stop().shared();

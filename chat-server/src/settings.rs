@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Host, Hosts, Listen, Origin, Origins};
+use chat_tokio_adapter::{Host, Hosts, Listen, Network, Origin, Origins, Proxies};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -33,8 +33,13 @@ pub(crate) struct Settings {
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
     /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for` or `forwarded`; or `off`.
+    /// Anybody may write such a header: name your proxies with --trusted-proxy, unless nobody else reaches the server.
     #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
     client_address: String,
+    /// A proxy, or a network of them as `10.0.0.0/8`, that says where clients come from; may stand several times. Only what these say is believed, in the header of --client-address or, where that is
+    /// `connection`, in `x-forwarded-for`. Everybody else comes from where they connect from.
+    #[arg(long, env = "CHAT_TRUSTED_PROXY", value_delimiter = ',')]
+    trusted_proxy: Vec<Network>,
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
@@ -63,6 +68,17 @@ pub(crate) struct Settings {
     bounds: Bounds,
 }
 
+/// Says where clients come from.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientAddress {
+    /// From the other end of their connection.
+    Connection,
+    /// From where proxies say.
+    Proxies(Proxies),
+    /// From nowhere: it is not looked at.
+    Off,
+}
+
 impl Settings {
     pub(crate) fn limits(&self) -> Limits {
         self.bounds.limits()
@@ -86,16 +102,24 @@ impl Settings {
         seconds(self.drain_seconds)
     }
 
-    /// The header that says where a client comes from; the outer none if the connection does, the inner if nothing.
+    /// Returns what says where a client comes from.
     ///
     /// # Errors
-    /// A text that is no header's name.
-    pub(crate) fn client_address(&self) -> Result<Option<Option<HeaderName>>, String> {
-        match &*self.client_address {
-            "connection" => Ok(None),
-            "off" => Ok(Some(None)),
-            name => name.parse().map(|name| Some(Some(name))).map_err(|error| format!("{name:?}: {error}")),
-        }
+    /// Returns that a text is no header's name, or that the flags contradict each other.
+    pub(crate) fn client_address(&self) -> Result<ClientAddress, String> {
+        let proxied = !self.trusted_proxy.is_empty();
+        let name = match &*self.client_address {
+            "connection" if proxied => "x-forwarded-for",
+            "connection" => return Ok(ClientAddress::Connection),
+            "off" if proxied => return Err("--trusted-proxy needs a header, not --client-address off".into()),
+            "off" => return Ok(ClientAddress::Off),
+            name => name,
+        };
+        let header: HeaderName = name.parse().map_err(|error| format!("{name:?}: {error}"))?;
+        Ok(ClientAddress::Proxies(match proxied {
+            true => Proxies::trusted(header, self.trusted_proxy.clone()),
+            false => Proxies::all(header),
+        }))
     }
 
     /// What tokens are held to.
@@ -200,6 +224,23 @@ mod tests {
         assert!(given("--api-key", "an api key"));
         for flag in ["--jwt-secret", "--jwt-audience", "--store"] {
             assert!(!given(flag, "") && given(flag, "x"), "{flag}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_trusted_by_their_networks() {
+        let address = |flags: &[&str]| {
+            let flags = [&["chat-server"], flags].concat();
+            Settings::try_parse_from(flags).ok().and_then(|settings| settings.client_address().ok())
+        };
+        let trusted = ["--trusted-proxy", "10.0.0.0/8,::1"];
+        assert!(matches!(address(&[]), Some(ClientAddress::Connection)));
+        assert!(matches!(address(&["--client-address", "off"]), Some(ClientAddress::Off)));
+        assert!(matches!(address(&["--client-address", "forwarded"]), Some(ClientAddress::Proxies(_))));
+        assert!(matches!(address(&trusted), Some(ClientAddress::Proxies(_))));
+        assert!(address(&[&trusted[..], &["--client-address", "off"]].concat()).is_none());
+        for odd in ["10.0.0.0/33", "proxy.example", ""] {
+            assert!(address(&["--trusted-proxy", odd]).is_none(), "{odd}");
         }
     }
 

@@ -36,7 +36,8 @@ mod upgrade;
 #[cfg(feature = "longpoll")]
 pub use chat_http::LongPoll;
 pub use chat_http::{
-    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
+    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
+    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, list,
 };
 #[cfg(feature = "streams")]
 pub use chat_http::{StreamBody, StreamResponse, Streams};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, ready};
 
-use chat_core::{Hub, Peer};
+use chat_core::Hub;
 use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, accept_with};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -60,8 +60,11 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 /// answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an answer
 /// is closed after 10 s. The time that a body takes is the service's to bound.
 ///
-/// The [`Peer`] is among each request's extensions. Behind a proxy that is the proxy: the service removes it, or
-/// puts another in its place.
+/// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a proxy both
+/// are the proxy's: the service removes the peer or puts another in its place, and names the client by a
+/// [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it.
+///
+/// [`RemoteAddress`]: chat_http::RemoteAddress
 pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
 where
     S: Service<Request<Incoming>, Response = Response<B>>
@@ -80,7 +83,7 @@ where
     let accepting = async {
         loop {
             let (socket, remote) = accept_with(&hub, || listener.accept()).await;
-            let service = Bounded::new(service.clone(), hub.clone(), Some(Peer::from(remote.ip())));
+            let service = Bounded::new(service.clone(), hub.clone(), remote);
             tokio::spawn(serve_socket(socket, service));
         }
     };

@@ -1,9 +1,10 @@
 //! Puts the bounds of a connection before a service: on heads, and on the time that an answer takes.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use chat_core::{Hub, Peer};
-use chat_http::{HttpConnection, HttpLimits, Rejection, ServedBody};
+use chat_http::{HttpConnection, HttpLimits, Rejection, RemoteAddress, ServedBody};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{Either, Empty};
@@ -15,15 +16,15 @@ use hyper::service::Service;
 pub(crate) struct Bounded<S> {
     service: S,
     hub: Hub,
-    peer: Option<Peer>,
+    remote: SocketAddr,
     connection: HttpConnection,
 }
 
 type Answer<B> = ServedBody<Either<B, Empty<<B as Body>::Data>>>;
 
 impl<S> Bounded<S> {
-    pub(crate) fn new(service: S, hub: Hub, peer: Option<Peer>) -> Self {
-        Self { service, hub, peer, connection: HttpConnection::default() }
+    pub(crate) fn new(service: S, hub: Hub, remote: SocketAddr) -> Self {
+        Self { service, hub, remote, connection: HttpConnection::default() }
     }
 
     pub(crate) fn connection(&self) -> &HttpConnection {
@@ -54,10 +55,10 @@ where
             let refused = Rejection::TooLarge.response().map(|_| Either::Right(Empty::new()));
             return Box::pin(async { Ok(refused.map(|body| ServedBody::new(body, serving))) });
         }
-        request.extensions_mut().insert(self.connection.clone());
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
-        }
+        let extensions = request.extensions_mut();
+        extensions.insert(self.connection.clone());
+        extensions.insert(RemoteAddress(self.remote));
+        extensions.insert(Peer::from(self.remote.ip()));
         let answer = self.service.call(request);
         Box::pin(async { Ok(answer.await?.map(|body| ServedBody::new(Either::Left(body), serving))) })
     }
