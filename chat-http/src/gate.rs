@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::{Hello, Hub, Opener, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
@@ -11,6 +12,7 @@ use http::{HeaderMap, Response};
 use crate::host::{Hosts, host};
 use crate::origin::Origins;
 use crate::rejection::Rejection;
+use crate::time::within;
 use crate::trusted::RequestHead;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
@@ -172,8 +174,32 @@ impl Opening {
     /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among its extensions.
     pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
         let request = request.into();
-        let hello = request.hello().unwrap_or(self.hello);
+        let hello = match request.hello() {
+            // The server has let the client in, by something that the client itself may know nothing of.
+            Some(Hello::Now(connect)) => Hello::Known(connect),
+            given => given.unwrap_or(self.hello),
+        };
         Self { seat: self.seat.of_peer(request.peer()), hello, ..self }
+    }
+
+    /// Asks the endpoint whether the client may come in, if its protocol [wants it so](Protocol::refuses_early): to be called before the transport is
+    /// open. The session that then begins is let in by that answer.
+    ///
+    /// # Errors
+    /// [`Rejection::Refused`], or [`Rejection::Timeout`] after [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
+    pub async fn ask(&mut self) -> Result<(), Rejection> {
+        let (Hello::Now(connect) | Hello::Known(connect)) = &self.hello else { return Ok(()) };
+        if !self.protocol.refuses_early() {
+            return Ok(());
+        }
+        let hub = self.seat.hub();
+        let patience = match hub.limits().open_timeout {
+            Duration::ZERO => Duration::MAX,
+            patience => patience,
+        };
+        let asked = within(&**hub.runtime(), patience, self.seat.ask(connect)).await;
+        let answer = asked.map_or(Err(Rejection::Timeout), |asked| asked.map_err(|_| Rejection::Refused));
+        answer.inspect_err(|rejection| hub.count_rejection(rejection.status().as_u16()))
     }
 }
 

@@ -85,8 +85,9 @@ where
         head.extensions_mut().insert(RemoteAddress(remote));
     }
     let opened = gate.open(&head);
-    let (response, opening) =
-        opened.map_err(|rejection| Failure::Refused(rejection, head.method().clone()))?;
+    let refuse = |rejection| Failure::Refused(rejection, head.method().clone());
+    let (response, mut opening) = opened.map_err(refuse)?;
+    opening.ask().await.map_err(refuse)?;
     write_all(writer, &to_bytes(&response.map(|()| ""))).await?;
     Ok((opening, rest))
 }

@@ -49,6 +49,9 @@ pub enum Rejection {
     /// 403.
     #[error("this version of the protocol is not spoken here")]
     Unwelcome,
+    /// 403.
+    #[error("the server does not let this client in")]
+    Refused,
     /// 400.
     #[error("this is no HTTP request")]
     Malformed,
@@ -72,7 +75,7 @@ impl Rejection {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoUpgrade | Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::Origin | Self::ForeignHost | Self::Unwelcome => StatusCode::FORBIDDEN,
+            Self::Origin | Self::ForeignHost | Self::Unwelcome | Self::Refused => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,8 +1,8 @@
 //! Sends every message back as it came, through all that a session passes: for trying out a transport.
 
 use chat_core::{
-    Answer, BadRequest, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol,
-    Publication, Refusal, Reply, Request, RequestId, SessionId, SessionInfo, Talk,
+    Answer, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol, Publication, Refusal,
+    Reply, Request, RequestId, Requests, SessionId, SessionInfo, Talk,
 };
 
 /// Reads each message as a call, and writes the result as a message.
@@ -58,7 +58,7 @@ impl Protocol for Echo {
 }
 
 impl Talk for Echo {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let (kind, data) = match message {
             Message::Text(text) => ("text", Payload::json_unchecked(text)),
             Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),

@@ -75,7 +75,7 @@ impl Sockets<'_> {
     /// For clients that speak this.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let gate = self.gate(protocol);
-        any(move |mut request: Request| async move { upgrade(&gate, &mut request) }).options(readable)
+        any(async move |mut request: Request| upgrade(&gate, &mut request).await).options(readable)
     }
 
     /// For clients that speak this and poll.

@@ -49,7 +49,7 @@ use crate::upgrade::gate;
 /// What middleware leaves among the request's extensions is read: a [`Hello`] says who the client is, and a
 /// [`Peer`](chat_core::Peer) where it comes from.
 pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
-    crate::upgrade(&gate(hub), &mut request)
+    crate::upgrade(&gate(hub), &mut request).await
 }
 
 /// Makes a route that opens sessions behind a gate: with its protocol, its origins and its hosts. Fits a router with
@@ -74,7 +74,7 @@ pub fn route<S>(gate: Gate) -> MethodRouter<S, Infallible>
 where
     S: Clone + Send + Sync + 'static,
 {
-    any(move |mut request: Request| ready(crate::upgrade(&gate, &mut request)))
+    any(async move |mut request: Request| crate::upgrade(&gate, &mut request).await)
 }
 
 /// Returns a session on a socket that axum has upgraded, to be awaited: it ends with the connection. Its messages are
@@ -115,7 +115,8 @@ fn incoming(message: Message) -> Option<Result<Incoming, InputError>> {
     Some(Ok(match message {
         Message::Text(text) => Incoming::Text(text.as_str().to_owned()),
         Message::Binary(bytes) => Incoming::Binary(bytes.to_vec()),
-        Message::Ping(_) => return None,
+        // It is answered already, and counts.
+        Message::Ping(_) => Incoming::Pong,
         Message::Pong(_) => Incoming::Pong,
         Message::Close(close) => Incoming::Close(close.map(|close| close.code)),
     }))

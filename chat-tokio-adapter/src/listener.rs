@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future, ready};
+use std::future::Future;
 
 use chat_core::Hub;
 use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, accept_with};
@@ -48,7 +48,8 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
         Err(_) => gate,
     };
     let service = service_fn(move |mut request: Request<Incoming>| {
-        ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
+        let gate = gate.clone();
+        async move { Ok::<_, Infallible>(upgrade(&gate, &mut request).await) }
     });
     serve_http(listener, hub, service, end).await;
 }
@@ -56,7 +57,7 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 /// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do
 /// before it has a session, until `end` is ready.
 ///
-/// Unless told otherwise, a head may have 16 KiB, 8 KiB a line and 100 headers and take 10 s; else 431 or 408 is
+/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or 408 is
 /// answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an answer
 /// is closed after 10 s. The time that a body takes is the service's to bound.
 ///

@@ -23,13 +23,17 @@ pub fn gate(hub: Hub) -> Gate {
 
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
-/// Answers a request that is refused with the reason, and runs nothing. Works on hyper 1 and on all that stands on
-/// it.
-pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
-    let (response, opening) = match gate.open(&*request) {
+/// Answers a request that is refused with the reason, and runs nothing. Where the protocol
+/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on all that
+/// stands on it.
+pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
+    let (response, mut opening) = match gate.open(&*request) {
         Ok(opened) => opened,
         Err(rejection) => return rejection.response(),
     };
+    if let Err(rejection) = opening.ask().await {
+        return rejection.response();
+    }
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgraded.await {

@@ -97,11 +97,14 @@ impl<R: PollRead + Unpin> Stream for Messages<R> {
         let Self { reader, decoder, intake, .. } = &mut *self;
         let mut polled = Polled { reader, cx, left: POLL_BYTES };
         let read = decoder.read(&mut polled);
-        let spent = polled.left == 0;
+        let (came, spent) = (polled.left < POLL_BYTES, polled.left == 0);
         match read {
             Ok(Some(incoming)) => Poll::Ready(Some(Ok(incoming))),
             Ok(None) => {
                 let fits = intake.as_mut().is_none_or(|intake| intake.hold(decoder.holds()));
+                if came && fits {
+                    return Poll::Ready(Some(Ok(Incoming::Part)));
+                }
                 if spent || !fits {
                     cx.waker().wake_by_ref();
                 }

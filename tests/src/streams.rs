@@ -55,11 +55,12 @@ pub(crate) fn tokio_streams(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
             loop {
                 let (socket, _) = listener.accept().await.expect("a socket");
                 let gate = gate.clone();
-                let service = service_fn(move |mut request| {
-                    std::future::ready(Ok::<_, std::convert::Infallible>(chat_tokio_adapter::upgrade(
-                        &gate,
-                        &mut request,
-                    )))
+                let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                    let gate = gate.clone();
+                    async move {
+                        let answer = chat_tokio_adapter::upgrade(&gate, &mut request).await;
+                        Ok::<_, std::convert::Infallible>(answer)
+                    }
                 });
                 // Behind a buffer the adapter does not know the socket.
                 let io = TokioIo::new(tokio::io::BufStream::new(socket));

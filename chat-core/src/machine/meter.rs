@@ -52,6 +52,13 @@ impl Meter {
         Self { even: self.even.map(|even| even.min(most)) }
     }
 
+    /// With what was counted here and there, one after the other.
+    pub(crate) fn and(self, other: Self, now: Instant) -> Self {
+        let other = other.even.map_or(Duration::ZERO, |even| even.saturating_duration_since(now));
+        let even = self.even.map_or(now, |even| even.max(now)) + other;
+        Self { even: (even > now).then_some(even) }
+    }
+
     /// With all its room at that time, at the latest.
     pub(crate) fn at_most(self, until: Instant) -> Self {
         Self { even: self.even.map(|even| even.min(until)) }

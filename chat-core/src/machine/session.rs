@@ -36,6 +36,8 @@ pub(crate) struct Session<S> {
     phase: Phase,
     /// What is read now may have come long before, while nothing was read of it.
     late: bool,
+    /// Nothing that it asks for is begun: it came back owing more than its rate has room for.
+    indebted: bool,
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S, OneSecret>,
     /// How many stays there were.
@@ -80,6 +82,7 @@ impl<S: Staying> Session<S> {
         Self {
             phase: Phase::Opening,
             late: false,
+            indebted: false,
             info: None,
             subscriptions,
             stays: 0,
@@ -288,12 +291,21 @@ impl<S: Staying> Session<S> {
         self.peer = Some(Box::new(record));
     }
 
-    /// Goes on from what is remembered of its user, in place of its address.
-    pub(crate) fn go_on_from_user(&mut self, record: Record) {
+    /// Goes on from what is remembered of its user, in place of its address: what it asked for before counts with what it has asked for by now.
+    pub(crate) fn go_on_from_user(&mut self, record: Record, limits: &Limits, now: Instant) {
         self.peer = None;
         self.inherited = record.strikes;
-        self.requests = self.requests.later(record.requests);
+        self.requests = self.requests.and(record.requests, now);
         self.controls = self.controls.later(record.controls);
+        let owes = record.requests.busy_until().is_some_and(|until| until > now);
+        self.indebted = owes && self.requests.room_at(limits.requests, now).is_some();
+    }
+
+    /// Until when nothing that it asks for is begun, if it came back owing more than its rate has room for.
+    pub(crate) fn idle_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
+        let until = self.requests.room_at(limits.requests, now).filter(|_| self.indebted);
+        self.indebted = until.is_some();
+        until
     }
 
     /// What is to be remembered of it.

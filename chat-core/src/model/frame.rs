@@ -15,6 +15,8 @@ pub enum Incoming {
     Pong,
     /// The peer closes, with the code it gave.
     Close(Option<u16>),
+    /// Some of a message has come, and not all of it: the peer is there.
+    Part,
 }
 
 /// A message as a protocol reads it.
@@ -47,7 +49,7 @@ impl Incoming {
         match self {
             Self::Text(text) => text.len(),
             Self::Binary(bytes) | Self::Ping(bytes) => bytes.len(),
-            Self::Pong | Self::Close(_) => 0,
+            Self::Pong | Self::Close(_) | Self::Part => 0,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::rejection::Rejection;
 use crate::time::within;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener};
+use chat_core::{Answers, Close, Connection, Frame, Incoming, InputError, Kind, Opener, Runtime};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
@@ -29,8 +29,9 @@ use http_body::Body;
 use self::lines::{BadLine, Lines};
 use self::mail::{Mail, Next, Outlet};
 
-/// The most messages in one POST (constants.js). Empty lines count as well, for each is work.
-const BATCH: usize = 100;
+/// The most empty lines in one POST, for each is work. Messages are not counted: each is taken in as its session's rate has room, and clients older than
+/// 1.8.16 put into one POST all that they have to say, such as the joins of all their channels.
+const EMPTY: usize = 100;
 
 /// How long a session waits for its next poll until its client has waited for an answer (long_poll.ex): clients on the slowest lines, with round trips of
 /// seconds, are those that poll. What a seat costs who takes it for nothing is bounded by their share, and not by haste.
@@ -127,7 +128,7 @@ impl LongPoll {
     async fn poll(&self, head: &Parts) -> Response<String> {
         let (token, query) = token(head);
         let Some((token, mail)) = token.and_then(|token| Some((token, self.session(token)?))) else {
-            return self.begin(head, &query);
+            return self.begin(head, &query).await;
         };
         match mail.next().await {
             Next::Frames(frames) => said(StatusCode::OK, 200, Some(token), &frames),
@@ -140,14 +141,12 @@ impl LongPoll {
     }
 
     /// A new session. Its client polls again at once, with the token that it is told.
-    fn begin(&self, head: &Parts, query: &str) -> Response<String> {
+    async fn begin(&self, head: &Parts, query: &str) -> Response<String> {
         let subprotocols = bearer(&head.headers);
         let opener = Opener { query: Some(query), subprotocols: &subprotocols };
-        let opened = self.make_room().and_then(|()| self.0.gate.admit(&opener));
-        let opened = opened.and_then(|opening| Ok((opening, new_token()?)));
-        match opened {
+        match self.admit(head, &opener).await {
             Ok((opening, token)) => {
-                self.run(opening.of_request(head), token.clone());
+                self.run(opening, token.clone());
                 said(StatusCode::OK, 410, Some(&token), &[])
             }
             Err(rejection) if rejection.status() == StatusCode::FORBIDDEN => {
@@ -156,6 +155,14 @@ impl LongPoll {
             // The only other word upon which a client comes back.
             Err(rejection) => said(rejection.status(), 500, None, &[]),
         }
+    }
+
+    /// Lets a client in whose protocol may want the endpoint to be asked first.
+    async fn admit(&self, head: &Parts, opener: &Opener<'_>) -> Result<(Opening, Box<str>), Rejection> {
+        self.make_room()?;
+        let mut opening = self.0.gate.admit(opener)?.of_request(head);
+        opening.ask().await?;
+        Ok((opening, new_token()?))
     }
 
     /// The share of the seats that polls may take leaves the others to those who hold a connection.
@@ -188,9 +195,8 @@ impl LongPoll {
         let hub = self.0.gate.hub();
         let limits = hub.limits();
         let lines = Lines::new(body, limits.message_bytes, hub.intake());
-        let batch = take_in(&mail, lines, limits.message_bytes);
-        let taken_in = within(&**hub.runtime(), limits.handshake_timeout, batch).await;
-        let status = taken_in.unwrap_or(408);
+        let reader = Reader { runtime: &**hub.runtime(), patience: limits.handshake_timeout, lines };
+        let status = take_in(&mail, reader, limits.message_bytes).await;
         said(StatusCode::OK, status, None, &[])
     }
 
@@ -203,16 +209,38 @@ impl LongPoll {
     }
 }
 
+/// Reads a body whose next part is to come in time.
+struct Reader<'a, B> {
+    runtime: &'a dyn Runtime,
+    patience: Duration,
+    lines: Lines<B>,
+}
+
+impl<B: Body + Unpin> Reader<'_, B> {
+    /// The next line; none in place of it if it takes too long. A session that takes its time with what came before is no haste of the client's.
+    async fn next(&mut self) -> Option<Result<Option<Vec<u8>>, BadLine>> {
+        within(self.runtime, self.patience, self.lines.next()).await
+    }
+}
+
 /// Hands over messages as the session takes them, and gives the status of the answer. A session whose client breaks a bound ends, as it does on a WebSocket.
-async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize) -> u16 {
-    for _ in 0..BATCH {
-        let item = match lines.next().await {
-            Ok(Some(line)) if line.is_empty() => continue,
-            Ok(Some(line)) => message(line, most),
-            Ok(None) => return 200,
-            Err(BadLine::TooLong) => Err(InputError::Refused(Close::TOO_BIG)),
-            Err(BadLine::Lost) => return 400,
-            Err(BadLine::Full) => return 503,
+async fn take_in<B: Body + Unpin>(mail: &Mail, mut reader: Reader<'_, B>, most: usize) -> u16 {
+    let mut empty = 0;
+    loop {
+        let item = match reader.next().await {
+            None => return 408,
+            Some(Ok(Some(line))) if line.is_empty() => {
+                empty += 1;
+                if empty > EMPTY {
+                    return 413;
+                }
+                continue;
+            }
+            Some(Ok(Some(line))) => message(line, most),
+            Some(Ok(None)) => return 200,
+            Some(Err(BadLine::TooLong)) => Err(InputError::Refused(Close::TOO_BIG)),
+            Some(Err(BadLine::Lost)) => return 400,
+            Some(Err(BadLine::Full)) => return 503,
         };
         let refused = match &item {
             Ok(_) => None,
@@ -225,10 +253,6 @@ async fn take_in<B: Body + Unpin>(mail: &Mail, mut lines: Lines<B>, most: usize)
         if let Some(status) = refused {
             return status;
         }
-    }
-    match lines.next().await {
-        Ok(None) => 200,
-        _ => 413,
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::pin::pin;
 
 use bytes::BufMut;
-use chat_core::Hub;
+use chat_core::{Hub, Intake};
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -18,8 +18,8 @@ const TOO_MUCH_WAITS: Refused =
     (StatusCode::SERVICE_UNAVAILABLE, "too much is held of what is not whole yet");
 
 /// Reads a body of at most so many bytes, within its time, and counts it among what the hub holds of requests that
-/// are not whole yet.
-pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<Vec<u8>, Refused>
+/// are not whole yet, for as long as the returned count is kept.
+pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<(Vec<u8>, Intake), Refused>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -28,7 +28,7 @@ where
     within(&**hub.runtime(), hub.limits().handshake_timeout, reading).await.unwrap_or(Err(TOO_SLOW))
 }
 
-async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<Vec<u8>, Refused>
+async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<(Vec<u8>, Intake), Refused>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -45,5 +45,5 @@ where
             return Err(TOO_MUCH_WAITS);
         }
     }
-    Ok(bytes)
+    Ok((bytes, intake))
 }

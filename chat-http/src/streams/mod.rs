@@ -99,7 +99,7 @@ impl Streams {
         self.admit(request, WRITTEN, async |request| {
             let (most, caller) = (self.hub.limits().batch_bytes(), Caller::of(&request));
             let in_bytes = is_bytes(request.headers());
-            let body = body::read(&self.hub, request.into_body(), most).await?;
+            let (body, _held) = body::read(&self.hub, request.into_body(), most).await?;
             match in_bytes {
                 true => self.open(Incoming::Binary(body), BYTES, caller),
                 false => self.open(text(body)?, LINES, caller),
@@ -139,12 +139,14 @@ impl Streams {
         self.admit(request, WRITTEN, async |request| {
             let in_bytes = is_bytes(request.headers());
             let most = escaped(self.hub.limits().batch_bytes());
-            let body = body::read(&self.hub, request.into_body(), most).await?;
+            // What waits for a session that has enough to do is held by the server all the same.
+            let (body, _held) = body::read(&self.hub, request.into_body(), most).await?;
             let sent = match in_bytes {
                 true => Beside::read_bytes(&body).map(|sent| sent.map(Incoming::Binary)),
                 false => Beside::read(&body).map(|sent| sent.map(Incoming::Text)),
             };
             let sent = sent.ok_or((StatusCode::BAD_REQUEST, "no session and data"))?;
+            drop(body);
             self.check_size(&sent.commands)?;
             if *sent.node != *self.open.node {
                 return Err((StatusCode::NOT_FOUND, "the session is not one of this server"));
@@ -211,7 +213,7 @@ impl Streams {
         let bytes = match commands {
             Incoming::Text(text) => text.len(),
             Incoming::Binary(bytes) => bytes.len(),
-            Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) => 0,
+            Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) | Incoming::Part => 0,
         };
         if bytes > self.hub.limits().batch_bytes() { Err(TOO_LARGE) } else { Ok(()) }
     }

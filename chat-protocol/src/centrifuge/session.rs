@@ -2,7 +2,7 @@
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Refusal, Reply, Request,
-    SessionId, Talk,
+    Requests, SessionId, Talk,
 };
 
 use super::context::{ConnectContext, Stream};
@@ -61,16 +61,15 @@ impl State {
         Err(BadRequest { close: Some(Close::TOO_BIG), ..BadRequest::new(None, refusal) })
     }
 
-    /// Adds a command to the requests. Returns false if it ends the session: what comes after it is not read.
-    pub(super) fn push(
-        &mut self,
-        decoded: Result<Decoded, BadRequest>,
-        requests: &mut Vec<Result<Request, BadRequest>>,
-    ) -> bool {
+    /// Adds a command to the requests. Returns false if what comes after it is not read: it ends the session, or is one too many.
+    pub(super) fn push(&mut self, decoded: Result<Decoded, BadRequest>, requests: &mut Requests) -> bool {
         let request = decoded.and_then(|decoded| self.accept(decoded));
         let ends = matches!(&request, Err(bad) if bad.close.is_some());
-        requests.extend(request.transpose());
-        !ends
+        match request.transpose() {
+            Some(request) => requests.push(request),
+            None => requests.count(),
+        }
+        !ends && !requests.is_full()
     }
 
     fn accept(&mut self, decoded: Decoded) -> Result<Option<Request>, BadRequest> {
@@ -104,7 +103,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let text = match message {
             Message::Text(text) => Ok(text),
             Message::Binary(bytes) => std::str::from_utf8(bytes),

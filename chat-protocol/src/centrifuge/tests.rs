@@ -3,7 +3,7 @@
 use chat_core::testkit::{Way, World};
 use chat_core::{
     BadRequest, ChannelId, ChatMessage, Epoch, Hello, Hub, Incoming, Message, Offset, OpenChat, Payload,
-    Request,
+    Request, Requests,
 };
 use chrono::DateTime;
 
@@ -14,9 +14,9 @@ pub(super) fn talk() -> Box<dyn Talk> {
 }
 
 pub(super) fn decode(talk: &mut dyn Talk, frame: &str) -> Vec<Result<Request, BadRequest>> {
-    let mut requests = Vec::new();
+    let mut requests = Requests::at_most(usize::MAX);
     talk.decode(Message::Text(frame), &mut requests);
-    requests
+    requests.into_iter().collect()
 }
 
 /// Reads a frame of a client that has connected.

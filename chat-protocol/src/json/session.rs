@@ -1,6 +1,6 @@
 //! Remembers of one session no more than the bounds under which it reads.
 
-use chat_core::{Answer, BadRequest, Frames, Limits, Message, Reply, Request, Talk};
+use chat_core::{Answer, Frames, Limits, Message, Reply, Requests, Talk};
 
 use super::{decode, encode};
 
@@ -24,7 +24,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         requests.push(decode::request(message, self.depth));
     }
 

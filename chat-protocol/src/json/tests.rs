@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
 
-use chat_core::{BadRequest, Message, Request};
+use chat_core::{BadRequest, Message, Request, Requests};
 
 use super::*;
 
@@ -27,10 +27,10 @@ const REQUESTS: [&str; 13] = [
 ];
 
 fn decoded(message: Message<'_>) -> Result<Request, BadRequest> {
-    let mut requests = Vec::new();
+    let mut requests = Requests::at_most(usize::MAX);
     Json.talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
-    assert_eq!(requests.len(), 1, "each message is one request");
-    requests.remove(0)
+    assert_eq!(requests.all().len(), 1, "each message is one request");
+    requests.into_iter().next().expect("one")
 }
 
 /// Returns true if a message is read, or refused without an end of the session.

@@ -75,6 +75,11 @@ impl Protocol for Phoenix {
         credentials::read(opening)
     }
 
+    /// Returns true: a client whose socket was open comes back within 10 ms, however often it was closed (socket.js). The protocol's own server answers 403.
+    fn refuses_early(&self) -> bool {
+        true
+    }
+
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
         Box::new(Session::new(self.only_text, limits.json_depth))
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Refusal, Reply, Request, Subscribe,
-    Subscribed, Talk,
+    Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Refusal, Reply, Request, Requests,
+    Subscribe, Subscribed, Talk,
 };
 
 use super::context::{NO_REF, ReplyContext, ReplyKind, SOCKET, unquoted};
@@ -40,8 +40,6 @@ enum Membership {
     ByServer,
     Joined(JoinRef),
 }
-
-type Requests = Vec<Result<Request, BadRequest>>;
 
 impl Session {
     pub(super) fn new(only_text: bool, depth: usize) -> Self {
@@ -217,7 +215,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         match decode::read(message, self.depth) {
             Ok(frame) => self.dispatch(&frame, requests),
             Err(refusal) => requests.push(Err(BadRequest::new(None, refusal))),
@@ -281,8 +279,9 @@ fn heartbeat(frame: &Frame<'_>) -> Result<Request, BadRequest> {
     request(ReplyContext { join_ref: NO_REF, ..frame.context(ReplyKind::Ok) }, Command::Ping)
 }
 
+/// Refuses a frame that could be read, which costs no strike: clients join again after each refusal.
 fn malformed(frame: &Frame<'_>, refusal: Refusal) -> Result<Request, BadRequest> {
-    Err(BadRequest::new(Some(frame.context(ReplyKind::Malformed).to_id()), refusal))
+    Err(BadRequest::readable(Some(frame.context(ReplyKind::Malformed).to_id()), refusal))
 }
 
 /// Replies that a topic is not joined, without a join ref, whichever the request came with (socket.ex).

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    Connect, Endpoint, Hello, Hub, Incoming, Limits, Message, Payload, Publish, Pushed, Refusal, SessionId,
-    SessionInfo, Standing, Subscribe, SubscribeOptions,
+    Connect, Endpoint, Hello, Hub, Incoming, Limits, Message, Payload, Publish, Pushed, Refusal, Requests,
+    SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -155,9 +155,9 @@ fn almost_frames() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn decoded(message: Message<'_>) -> usize {
-    let mut requests = Vec::new();
+    let mut requests = Requests::at_most(usize::MAX);
     Phoenix::default().talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
-    requests.len()
+    requests.all().len()
 }
 
 proptest! {

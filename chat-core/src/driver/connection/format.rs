@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::encoding::Encoding;
-use crate::model::{BadRequest, Limits, Message, Publication, Reply, Request, SessionId};
-use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Talk, Unframed};
+use crate::model::{Limits, Message, Publication, Reply, SessionId};
+use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Requests, Talk, Unframed};
 
 pub(super) struct Manners {
     pub(super) talk: Box<dyn Talk>,
@@ -62,7 +62,7 @@ impl Protocol for Mute {
 }
 
 impl Talk for Mute {
-    fn decode(&mut self, _: Message<'_>, _: &mut Vec<Result<Request, BadRequest>>) {}
+    fn decode(&mut self, _: Message<'_>, _: &mut Requests) {}
 
     fn encode_reply(&mut self, _: &Reply, _: &mut Frames<'_>) {}
 }

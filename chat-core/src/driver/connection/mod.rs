@@ -132,19 +132,19 @@ where
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
+        let is_known = matches!(hello, Hello::Known(_));
+        self.dialog.untold = is_known || greeting != Greeting::None;
         if let Some(asked) = asked {
-            self.dialog.untold = greeting != Greeting::None;
             return self.dialog.open_as_asked(asked);
         }
         match hello {
             Hello::Later => {}
-            Hello::Now(connect) if greeting == Greeting::First && connect.since.is_empty() => {
+            Hello::Now(connect) | Hello::Known(connect)
+                if greeting == Greeting::First && connect.since.is_empty() =>
+            {
                 self.dialog.open_when_greeted(connect);
             }
-            Hello::Now(connect) => {
-                self.dialog.untold = greeting != Greeting::None;
-                self.dialog.open(connect);
-            }
+            Hello::Now(connect) | Hello::Known(connect) => self.dialog.open(connect),
             Hello::Wrong(refusal) => {
                 let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));
                 self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);
@@ -184,6 +184,10 @@ where
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
         self.held = self.dialog.outbox.is_answered_enough();
         if self.held {
+            return Poll::Pending;
+        }
+        if let Some(room) = self.dialog.idle_until() {
+            self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
         }
         match self.dialog.step(cx) {
@@ -239,6 +243,7 @@ where
                     Incoming::Binary(bytes) => self.dialog.hear(Message::Binary(&bytes)),
                     Incoming::Ping(payload) => self.dialog.hear_ping(&payload),
                     Incoming::Pong => self.dialog.hear_control(),
+                    Incoming::Part => Ok(()),
                     Incoming::Close(code) => {
                         self.closing.heard(Peer::Closed);
                         return self.end(

@@ -125,7 +125,7 @@ impl Dialog {
         let whose = Whose::of(&info, self.seat.peer());
         self.session.open(info, until);
         let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
-        self.session.go_on_from_user(record);
+        self.session.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
         let put_in =
             wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();

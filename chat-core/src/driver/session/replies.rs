@@ -11,7 +11,7 @@ use crate::machine::Burst;
 use crate::model::{
     Answer, BadRequest, Batch, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId,
 };
-use crate::port::Cost;
+use crate::port::{Cost, Requests};
 
 impl Dialog {
     /// Takes in a message of the peer.
@@ -22,12 +22,12 @@ impl Dialog {
         if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
             return Err(Close::TOO_BIG);
         }
-        let mut requests = Vec::new();
-        caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
         let (now, limits) = (self.shared().runtime.now().instant, &self.seat.shared().limits);
         let mut burst = Burst::of(limits);
-        let counted = requests.len().clamp(1, burst.most());
-        (0..counted).for_each(|_| self.session.count_request(limits, now));
+        let mut requests = Requests::at_most(burst.most());
+        caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
+        (0..requests.counted().max(1)).for_each(|_| self.session.count_request(limits, now));
+        let is_full = requests.is_full();
         for request in requests {
             if !burst.has_room_for(&request) {
                 let id = request.map_or_else(|bad| bad.id, |request| request.id);
@@ -41,13 +41,19 @@ impl Dialog {
                 Err(bad) => self.hear_bad(bad)?,
             }
         }
-        Ok(())
+        if is_full { Err(Close::TOO_MANY_REQUESTS) } else { Ok(()) }
     }
 
     /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&mut self) -> Option<Instant> {
         let shared = self.seat.shared();
         self.session.unread_until(&shared.limits, shared.runtime.now().instant)
+    }
+
+    /// Until when nothing that the session asks for is begun, if it came back owing more than its rate has room for.
+    pub(crate) fn idle_until(&mut self) -> Option<Instant> {
+        let shared = self.seat.shared();
+        self.session.idle_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// All that the peer has sent is read.

@@ -17,7 +17,7 @@ use crate::read::{Text, is_object};
 /// Flags a subscriber that asks to be refused if it cannot be given all that it missed.
 const REJECT_UNRECOVERED: i64 = 2;
 
-/// Makes a request of a command, with the context that its reply needs.
+/// Makes a request of a command, with the context that its reply needs. One whose fields could be read and that is refused costs no strike.
 pub(in crate::centrifuge) fn request(
     mut context: ReplyContext<'_>,
     command: Result<Command, Refusal>,
@@ -29,7 +29,7 @@ pub(in crate::centrifuge) fn request(
             }
             Ok(Request { id: Some(context.to_id()), command })
         }
-        Err(refusal) => Err(BadRequest::new(Some(context.to_id()), refusal)),
+        Err(refusal) => Err(BadRequest::readable(Some(context.to_id()), refusal)),
     }
 }
 

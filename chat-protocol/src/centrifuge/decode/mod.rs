@@ -101,19 +101,22 @@ impl<'a> Line<'a> {
 }
 
 fn request(context: ReplyContext<'_>, raw: &RawValue) -> Result<Request, BadRequest> {
-    let command = match context.method {
-        "connect" => fields(raw).and_then(command::connect),
-        "subscribe" => fields(raw).and_then(command::subscribe),
-        "unsubscribe" => fields(raw).and_then(command::unsubscribe),
-        "publish" => fields(raw).and_then(command::publish),
-        "presence" | "presence_stats" => fields(raw).and_then(command::presence),
-        "history" => fields(raw).and_then(command::history),
-        "rpc" => fields(raw).map(command::call),
-        "refresh" => fields(raw).map(command::refresh),
-        "sub_refresh" => fields(raw).and_then(command::sub_refresh),
-        _ => Err(Refusal::method_not_found(context.method)),
+    let read = match context.method {
+        "connect" => fields(raw).map(command::connect),
+        "subscribe" => fields(raw).map(command::subscribe),
+        "unsubscribe" => fields(raw).map(command::unsubscribe),
+        "publish" => fields(raw).map(command::publish),
+        "presence" | "presence_stats" => fields(raw).map(command::presence),
+        "history" => fields(raw).map(command::history),
+        "rpc" => fields(raw).map(command::call).map(Ok),
+        "refresh" => fields(raw).map(command::refresh).map(Ok),
+        "sub_refresh" => fields(raw).map(command::sub_refresh),
+        _ => Ok(Err(Refusal::method_not_found(context.method))),
     };
-    command::request(context, command)
+    match read {
+        Ok(command) => command::request(context, command),
+        Err(refusal) => Err(BadRequest::new(Some(context.to_id()), refusal)),
+    }
 }
 
 /// Reads the fields that a method takes.

@@ -1,6 +1,6 @@
 //! Reads commands, and input that nobody should send.
 
-use chat_core::{Close, Command, Epoch, Limits, Message, Offset, Protocol, Request, SessionId};
+use chat_core::{Close, Command, Epoch, Limits, Message, Offset, Protocol, Request, Requests, SessionId};
 use proptest::prelude::*;
 
 use crate::centrifuge::protobuf::Protobuf;
@@ -185,9 +185,9 @@ proptest! {
             let requests = decode(&mut *talk, frame);
             prop_assert!(requests.iter().all(|one| one.as_ref().err().is_none_or(|bad| bad.refusal.code >= 100)));
         }
-        let mut requests = Vec::new();
+        let mut requests = Requests::at_most(usize::MAX);
         talk.decode(Message::Binary(&bytes), &mut requests);
-        prop_assert_eq!(requests.len(), 1);
+        prop_assert_eq!(requests.all().len(), 1);
         let mut talk = Protobuf::default().talk(SessionId(1), &Limits::default());
         let begun = [&[8, 8, 1, 34, 4, 10, 2, 116, 116], &bytes[..]].concat();
         for bytes in [&bytes, &begun] {

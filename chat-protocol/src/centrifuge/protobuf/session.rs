@@ -1,7 +1,7 @@
 //! Reads the commands of one session in Protobuf and writes its replies; its state is that of a session in
 //! JSON.
 
-use chat_core::{Answer, BadRequest, Frames, Message, Reply, Request, Talk};
+use chat_core::{Answer, Frames, Message, Reply, Requests, Talk};
 
 use super::{decode, encode};
 use crate::centrifuge::decode::malformed;
@@ -19,7 +19,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let mut bytes = match message {
             Message::Binary(bytes) => bytes,
             Message::Text(text) => text.as_bytes(),

@@ -98,6 +98,11 @@ impl<'a> Fields<'a> {
         self.id.map(context::read).transpose()
     }
 
+    /// Returns whether there is a text for a channel's name that is none, such as one that is too long.
+    pub(super) fn names_no_channel(&self) -> bool {
+        string("channelId", self.channel_id).is_ok_and(|name| name.parse::<ChannelId>().is_err())
+    }
+
     pub(super) fn channel(&self) -> Result<ChannelId, Refusal> {
         parsed("channelId", &string("channelId", self.channel_id)?)
     }

@@ -26,6 +26,7 @@ pub(super) fn request(message: Message<'_>, depth: usize) -> Result<Request, Bad
     let id = fields.id().map_err(|refusal| BadRequest::new(None, refusal))?;
     match command(&fields) {
         Ok(command) => Ok(Request { id, command }),
+        Err(refusal) if fields.names_no_channel() => Err(BadRequest::readable(id, refusal)),
         Err(refusal) => Err(BadRequest::new(id, refusal)),
     }
 }

@@ -1,6 +1,6 @@
 //! Remembers of one session whether a message has named its sender, and decides what a refusal costs.
 
-use chat_core::{Answer, BadRequest, Close, Command, Cost, Frames, Message, Reply, Request, Talk};
+use chat_core::{Answer, Close, Command, Cost, Frames, Message, Reply, Request, Requests, Talk};
 
 use super::context::ReplyContext;
 use super::{decode, encode};
@@ -21,7 +21,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let decoded = decode::read(message, self.depth);
         if let Ok((_, Some(name))) = &decoded
             && !std::mem::replace(&mut self.named, true)

@@ -1,15 +1,15 @@
 //! Reads every frame of the specification, and input that nobody should send.
 
-use chat_core::{BadRequest, ChannelId, Command, Hello, Message, Publish, Request, Subscribe};
+use chat_core::{BadRequest, ChannelId, Command, Hello, Message, Publish, Request, Requests, Subscribe};
 use proptest::prelude::*;
 
 use super::decode::{Frame, frame};
 use super::*;
 
 fn decoded(text: &str) -> Result<Request, BadRequest> {
-    let mut requests = Vec::new();
+    let mut requests = Requests::at_most(usize::MAX);
     Session::new(128).decode(Message::Text(text), &mut requests);
-    requests.pop().expect("one for each")
+    requests.into_iter().next().expect("one for each")
 }
 
 fn closed(text: &str) -> Option<String> {
@@ -126,7 +126,7 @@ fn the_plain_key_stands_on_the_url() {
 proptest! {
     #[test]
     fn no_input_makes_it_panic(bytes in any::<Vec<u8>>(), text in ".*", key in ".*", class in ".*") {
-        let mut requests = Vec::new();
+        let mut requests = Requests::at_most(usize::MAX);
         Session::new(128).decode(Message::Binary(&bytes), &mut requests);
         let (key, class) = (serde_json::json!(key), serde_json::json!(class));
         for text in [
@@ -137,6 +137,6 @@ proptest! {
         ] {
             Session::new(128).decode(Message::Text(&text), &mut requests);
         }
-        prop_assert_eq!(requests.len(), 5);
+        prop_assert_eq!(requests.all().len(), 5);
     }
 }

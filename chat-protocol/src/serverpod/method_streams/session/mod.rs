@@ -6,7 +6,7 @@ pub(super) mod subscriptions;
 
 use std::sync::Arc;
 
-use chat_core::{Answer, BadRequest, Cost, Frames, Limits, Message, Protocol, Reply, Request, Talk};
+use chat_core::{Answer, Cost, Frames, Limits, Message, Protocol, Reply, Request, Requests, Talk};
 
 use super::context::ReplyContext;
 use super::encode;
@@ -57,7 +57,7 @@ impl Session {
 }
 
 impl Talk for Session {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let received = match text(message) {
             Some(text) => self.calls.receive(text),
             None => Err(self.calls.bad("no UTF-8")),
