@@ -1,4 +1,4 @@
-//! A body, line by line, so that no more of it is held than a line.
+//! Reads a body line by line, so that no more of it is held than a line.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,25 +7,25 @@ use bytes::Buf;
 use chat_core::Intake;
 use http_body::Body;
 
-/// The lines of a body, empty ones too, so that whoever counts them counts all.
+/// Yields the lines of a body, empty ones too, so that whoever counts them counts all.
 pub(super) struct Lines<B> {
     body: B,
     buffer: Vec<u8>,
-    /// Where the next line begins in the buffer.
+    /// Tells where the next line begins in the buffer.
     begin: usize,
-    /// Up to where no end of a line is in the buffer.
+    /// Tells up to where the buffer has no end of a line.
     scanned: usize,
     ended: bool,
-    /// Bytes of the longest line.
+    /// Limits the bytes of a line.
     most: usize,
-    /// Counts the buffer.
+    /// Counts the buffer among what the hub holds.
     intake: Intake,
 }
 
-/// Why there is no next line.
+/// Says why there is no next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadLine {
-    /// It is over the bound.
+    /// The line is over the bound.
     TooLong,
     /// The body broke off.
     Lost,
@@ -34,14 +34,16 @@ pub(super) enum BadLine {
 }
 
 impl<B: Body + Unpin> Lines<B> {
-    /// Lines that hold messages of at most so many bytes, be it in base64.
+    /// Reads lines that hold messages of at most so many bytes, be it in base64.
     pub(super) fn new(body: B, message_bytes: usize, intake: Intake) -> Self {
         let most = message_bytes.div_ceil(3).saturating_mul(4);
         Self { body, buffer: Vec::new(), begin: 0, scanned: 0, ended: false, most, intake }
     }
 
+    /// Reads the next line.
+    ///
     /// # Errors
-    /// Then there is no more to be asked for.
+    /// Returns why there is none; ask for no more then.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, BadLine> {
         loop {
             match self.take_line() {
@@ -69,7 +71,7 @@ impl<B: Body + Unpin> Lines<B> {
         Some(line)
     }
 
-    /// The last line needs no end of its own.
+    /// Takes the last line, which needs no end of its own.
     fn take_rest(&mut self) -> Option<Vec<u8>> {
         (self.ended && self.begin < self.buffer.len()).then(|| {
             let line = without_cr(&self.buffer[self.begin..]);
@@ -78,7 +80,7 @@ impl<B: Body + Unpin> Lines<B> {
         })
     }
 
-    /// Once for all the lines that were taken: what is left is moved each time.
+    /// Drops the lines that were taken. Moves what is left, so it is called once for many lines.
     fn compact(&mut self) {
         self.buffer.drain(..self.begin);
         self.scanned -= self.begin;
@@ -103,7 +105,7 @@ impl<B: Body + Unpin> Lines<B> {
     }
 }
 
-/// Lines may end with both (long_poll.ex).
+/// Strips the CR: lines may end with CR LF (long_poll.ex).
 fn without_cr(line: &[u8]) -> Vec<u8> {
     line.strip_suffix(b"\r").unwrap_or(line).to_vec()
 }

@@ -1,4 +1,4 @@
-//! One session between its polls: what waits for the next one, and whether one waits.
+//! Keeps a session between its polls: what waits for the next one, and whether one waits.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -13,60 +13,60 @@ use chat_core::{Close, Frame, Incoming, InputError, Kind, Runtime};
 use futures::Sink;
 use futures::future::select;
 
-/// How long a poll waits for something to say (long_poll.ex).
+/// Limits how long a poll waits for something to answer (long_poll.ex).
 const POLL: Duration = Duration::from_secs(10);
 
-/// How long a session lasts that nobody polls, once its client has waited for an answer.
+/// Limits how long a session lasts that nobody polls, once its client has waited for an answer.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// What one answer holds at most, but for its first frame. More waits in the session's outbox, within the bounds of that.
+/// Limit what one answer holds, but for its first frame. The rest waits in the session's outbox, within its bounds.
 const FRAMES: usize = 256;
 const BYTES: usize = 64 * 1024;
 
-/// Messages of a client that wait for its session.
-const HEARD: usize = 16;
+/// Limits the messages of a client that wait for its session.
+const WAITING: usize = 16;
 
-/// Where a session's frames wait for a poll, and where its client's messages go in.
-pub(super) struct Mail {
+/// Holds a session's frames until a poll takes them, and takes in its client's messages.
+pub(super) struct Mailbox {
     runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
-    heard: Sender<Result<Incoming, InputError>>,
+    input: Sender<Result<Incoming, InputError>>,
 }
 
 struct State {
     frames: Vec<Frame>,
     bytes: usize,
-    /// How the session ended, if it did.
+    /// Holds the close that the session has sent.
     close: Option<Close>,
     over: bool,
     /// Counts polls: only the last one is served.
     turn: u64,
     polling: usize,
-    /// When the last poll ended, and how long the next may take to come.
+    /// Tells when the last poll ended, and `patience` how long the next may take to come.
     seen: Instant,
     patience: Duration,
-    /// A poll was answered, and another came: its client is there and means to stay.
+    /// Tells that a poll was answered; `confirmed`, that another came after it: the client is there and polls on.
     answered: bool,
     confirmed: bool,
-    /// The session is to end, though its time is not over.
+    /// Tells that the session is to end before its time is over.
     forgotten: bool,
     wakers: Wakers,
 }
 
-/// Those that wait for a change.
+/// Wakes those who wait for a change.
 #[derive(Default)]
 struct Wakers {
-    /// The last poll; those before it have been told that another took their place.
+    /// Wakes the last poll; those before it have been answered that another took their place.
     poll: Option<Waker>,
-    /// The session's task, for its end.
+    /// Wakes the session's task for its end.
     task: Option<Waker>,
-    /// The session's task, for room.
+    /// Wakes the session's task when there is room.
     sink: Option<Waker>,
 }
 
-/// What a poll gets.
+/// Is what a poll gets.
 pub(super) enum Next {
-    /// These.
+    /// These frames waited.
     Frames(Vec<Frame>),
     /// Nothing came in time, or another poll took its place.
     Nothing,
@@ -74,16 +74,16 @@ pub(super) enum Next {
     Over(Option<Close>),
 }
 
-/// Where a session puts its frames.
-pub(super) struct Outlet(pub(super) Arc<Mail>);
+/// Takes the frames of a session.
+pub(super) struct Outlet(pub(super) Arc<Mailbox>);
 
-impl Mail {
-    /// Its next poll may take so long to come, until one was answered.
+impl Mailbox {
+    /// Makes a mailbox, and the messages that come in. The next poll may take so long to come, until one is answered.
     pub(super) fn new(
         runtime: Arc<dyn Runtime>,
         patience: Duration,
     ) -> (Arc<Self>, Receiver<Result<Incoming, InputError>>) {
-        let (heard, input) = async_channel::bounded(HEARD);
+        let (input, messages) = async_channel::bounded(WAITING);
         let state = State {
             frames: Vec::new(),
             bytes: 0,
@@ -98,20 +98,20 @@ impl Mail {
             forgotten: false,
             wakers: Wakers::default(),
         };
-        (Arc::new(Self { runtime, state: Mutex::new(state), heard }), input)
+        (Arc::new(Self { runtime, state: Mutex::new(state), input }), messages)
     }
 
-    /// Runs its session to the end. One that nobody polls any more is dropped, as one whose transport is lost.
+    /// Runs its session to the end. Drops one that nobody polls any more, as one whose transport is lost.
     pub(super) async fn run(&self, session: impl Future<Output = Close>) {
         select(pin!(session), pin!(self.forgotten())).await;
     }
 
-    /// Its session is over: polls are told so.
+    /// Tells polls that the session is over.
     pub(super) fn end(&self) {
         self.change(|state| state.over = true);
     }
 
-    /// Whether its client has shown that it polls on.
+    /// Returns whether the client has shown that it polls on.
     pub(super) fn is_confirmed(&self) -> bool {
         self.state().confirmed
     }
@@ -120,7 +120,7 @@ impl Mail {
         self.state().over
     }
 
-    /// Ends it, as if nobody had polled for too long.
+    /// Ends the session, as if nobody had polled for too long.
     pub(super) fn forget(&self) {
         self.end();
         let mut state = self.state();
@@ -128,12 +128,12 @@ impl Mail {
         wake(state, |wakers| &mut wakers.task);
     }
 
-    /// Hands over what its client says; waits while the session has enough to do. False if that is over.
-    pub(super) async fn say(&self, item: Result<Incoming, InputError>) -> bool {
-        self.heard.send(item).await.is_ok()
+    /// Hands a message to the session, and waits while that has enough to do. Returns false if it is over.
+    pub(super) async fn receive(&self, item: Result<Incoming, InputError>) -> bool {
+        self.input.send(item).await.is_ok()
     }
 
-    /// Waits for what is next. Dropping it loses nothing.
+    /// Waits for what is next. Dropping this future loses nothing.
     pub(super) async fn next(&self) -> Next {
         let polling = Polling::begin(self);
         let waiting = poll_fn(|cx| self.poll_take(polling.turn, cx));
@@ -142,8 +142,8 @@ impl Mail {
         (state.answered, state.patience) = (true, WINDOW);
         drop(state);
         if matches!(next, Next::Over(_)) {
-            // To the session this is the answer to its close.
-            self.heard.close();
+            // This answers the session's close.
+            self.input.close();
         }
         next
     }
@@ -208,7 +208,7 @@ impl Mail {
     }
 }
 
-/// Not under the lock.
+/// Wakes one of them, outside of the lock.
 fn wake(mut state: MutexGuard<'_, State>, whom: impl FnOnce(&mut Wakers) -> &mut Option<Waker>) {
     let waker = whom(&mut state.wakers).take();
     drop(state);
@@ -226,28 +226,28 @@ impl State {
     }
 }
 
-/// A poll under way.
+/// Stands for a poll that waits.
 struct Polling<'a> {
-    mail: &'a Mail,
+    mailbox: &'a Mailbox,
     turn: u64,
 }
 
 impl<'a> Polling<'a> {
-    fn begin(mail: &'a Mail) -> Self {
-        let turn = mail.change(|state| {
+    fn begin(mailbox: &'a Mailbox) -> Self {
+        let turn = mailbox.change(|state| {
             state.polling += 1;
             state.turn += 1;
             state.confirmed |= state.answered;
             state.turn
         });
-        Self { mail, turn }
+        Self { mailbox, turn }
     }
 }
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        let now = self.mail.runtime.now().instant;
-        let mut state = self.mail.state();
+        let now = self.mailbox.runtime.now().instant;
+        let mut state = self.mailbox.state();
         state.polling -= 1;
         state.seen = now;
     }
@@ -270,8 +270,8 @@ impl Sink<Frame> for Outlet {
         match frame.kind() {
             Kind::Text | Kind::Binary => self.0.state().push(frame),
             Kind::Close => self.0.state().close = Some(frame.close().unwrap_or(Close::NORMAL)),
-            // Whether the client is there is seen from its polls. If there is no room, it is heard of otherwise.
-            Kind::Ping => drop(self.0.heard.try_send(Ok(Incoming::Pong))),
+            // Its polls show whether the client is there. Without room, messages of its own wait.
+            Kind::Ping => drop(self.0.input.try_send(Ok(Incoming::Pong))),
             Kind::Pong => {}
         }
         Ok(())
