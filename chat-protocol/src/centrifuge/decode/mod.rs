@@ -20,7 +20,7 @@ pub(super) enum Decoded {
     Request(Request),
 }
 
-/// Refuses what is no command, and ends the session, as clients expect: the two sides speak differently.
+/// Refuses what is no command, and ends the session: the two sides disagree on the protocol.
 pub(super) fn malformed(why: impl Into<String>) -> BadRequest {
     BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
 }
