@@ -50,8 +50,7 @@ pub struct ByteStream;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventStream;
 
-/// Holds the commands that a client sends beside the stream that it reads, in a request of their own: text,
-/// or Protobuf.
+/// Holds commands that a client sends in a request of their own, beside the stream that it reads.
 ///
 /// ```
 /// use chat_protocol::centrifuge::Beside;

@@ -52,8 +52,7 @@ pub struct Phoenix {
 }
 
 impl Phoenix {
-    /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}`
-    /// instead.
+    /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}`.
     ///
     /// ```
     /// use chat_core::Protocol;

@@ -35,8 +35,7 @@ type JoinRef = Box<str>;
 enum Membership {
     #[default]
     Out,
-    /// Says that the server subscribed the session: its client has no channel of that topic, or is just
-    /// joining.
+    /// Says that the server subscribed the session: its client has no such channel, or is just joining it.
     ByServer,
     Joined(JoinRef),
 }

@@ -228,8 +228,8 @@ pub(in crate::centrifuge) struct HistoryFields<'a> {
     pub(in crate::centrifuge) since: Option<Place<'a>>,
 }
 
-/// Asks for a history: without a limit for the channel's offset alone, with a negative one for as much as the
-/// server gives.
+/// Asks for a history: without a limit for the offset alone, with a negative one for all that the server
+/// gives.
 pub(in crate::centrifuge) fn history(fields: HistoryFields<'_>) -> Result<Command, Refusal> {
     let HistoryFields { channel, limit, reverse, since } = fields;
     let since = since.map(|place| place.since());

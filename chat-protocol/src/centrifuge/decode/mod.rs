@@ -20,8 +20,7 @@ pub(super) enum Decoded {
     Request(Request),
 }
 
-/// Refuses what is no command, and ends the session, as clients expect: the two sides do not understand each
-/// other.
+/// Refuses what is no command, and ends the session: the two sides disagree on the protocol.
 pub(super) fn malformed(why: impl Into<String>) -> BadRequest {
     BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
 }

@@ -13,8 +13,7 @@ pub(in crate::centrifuge) const VERSION: &str = concat!("chat-core ", env!("CARG
 
 /// Returns true if the protocol has a reply for this answer.
 ///
-/// To a bad token there is none: the close that follows tells it, and after a reply a client would not look
-/// at that.
+/// To a bad token there is none: the close that follows tells it, and clients ignore that after a reply.
 pub(in crate::centrifuge) fn is_sent(id: &RequestId, answer: &Answer) -> bool {
     let connects = ReplyContext::of(id).is_some_and(|context| context.method == "connect");
     !(connects && matches!(answer, Answer::Error(refusal) if refusal.code == 101))
@@ -141,8 +140,7 @@ pub(in crate::centrifuge) fn connected(
     reply.end();
 }
 
-/// Writes a history. One that holds fewer than were asked for tells its limit, a field that the clients
-/// ignore.
+/// Writes a history; a clamped one with its limit, a field that the clients ignore.
 fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     list(&page.publications, |publication, out| published(publication, out), result.field("publications"));
@@ -154,8 +152,7 @@ fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     result.end();
 }
 
-/// Writes presence, one entry a session. Of more users than fit one answer it has the first, and how many
-/// there are.
+/// Writes presence, one entry a session; a clamped page with the number of all users.
 fn presence(page: &PresencePage, out: &mut Vec<u8>) {
     let mut result = Object::begin(out);
     let mut clients = Object::begin(result.field("presence"));

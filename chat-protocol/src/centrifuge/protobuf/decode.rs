@@ -17,8 +17,7 @@ pub(super) fn length(bytes: &[u8]) -> usize {
     prost::decode_length_delimiter(bytes).unwrap_or_default()
 }
 
-/// Reads the next command, and moves `bytes` behind it. Content nested deeper than `depth` is bytes, not
-/// JSON.
+/// Reads the next command, and moves `bytes` behind it. Content nested deeper than `depth` is no JSON.
 ///
 /// # Errors
 /// Ends the session if there is no command. A command whose fields are wrong is refused with 107.

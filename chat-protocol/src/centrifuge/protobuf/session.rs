@@ -1,5 +1,4 @@
-//! Reads the commands of one session in Protobuf and writes its replies; its state is that of a session in
-//! JSON.
+//! Reads the commands of one session in Protobuf and writes its replies, with the state that JSON has.
 
 use chat_core::{Answer, Frames, Message, Reply, Requests, Talk};
 

@@ -46,8 +46,7 @@ pub(in crate::phoenix) fn partial(
     });
 }
 
-/// Writes who came and went. The client adds joins to the metas that it has of a key, then removes leaves
-/// from them.
+/// Writes who came and went. The client adds joins to the metas of a key, then removes leaves from them.
 pub(in crate::phoenix) fn diff(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
     let mut joins: Metas<'_> =
         change.joined.iter().map(|present| (present.user.as_str(), of_user(present))).collect();

@@ -47,8 +47,7 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct OpenCall {
-    /// Counts the session's calls: another call may have the key while messages of this one wait for their
-    /// replies.
+    /// Counts the session's calls: another one may have the key while messages of this one wait.
     number: u64,
     call: Call<'static>,
     channel: ChannelId,
@@ -88,8 +87,8 @@ impl Calls {
         std::mem::take(&mut self.frames)
     }
 
-    /// Takes the requests that are to be made. With frames to send there is a ping among them, whose reply
-    /// sends them.
+    /// Takes the requests that are to be made: among them a ping if there are frames, which go with its
+    /// reply.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         self.admit();
         if !self.frames.is_empty() {
@@ -323,8 +322,7 @@ impl Calls {
         listed.into_iter().for_each(|key| self.opens(&key));
     }
 
-    /// Tells the client that a call is open, unless it knows; and that it is over, if the client has closed
-    /// it.
+    /// Tells the client that a call is open, unless it knows; and that it is over, if it closed the call.
     fn opens(&mut self, key: &str) {
         let Some(OpenCall { call, state, .. }) = self.open.get_mut(key) else { return };
         let State::Joining(end) = *state else { return };
