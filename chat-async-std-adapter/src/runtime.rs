@@ -3,10 +3,11 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_io::Timer;
-use chat_core::{Now, Runtime, Sleep};
+use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 
 /// async-std's global executor, which may be called from anywhere.
@@ -26,7 +27,7 @@ impl Runtime for AsyncStdRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(deadline)))
+        Box::pin(Alarm(Timer::at(to_std(deadline))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -45,7 +46,7 @@ impl Runtime for SmolRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(deadline)))
+        Box::pin(Alarm(Timer::at(to_std(deadline))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -58,7 +59,7 @@ impl Runtime for SmolRuntime {
 }
 
 fn now() -> Now {
-    Now { instant: Instant::now(), utc: chrono::Utc::now() }
+    Now { instant: from_std(std::time::Instant::now()), utc: chrono::Utc::now() }
 }
 
 /// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up to 200 times before that.
@@ -89,6 +90,6 @@ impl Future for Alarm {
 
 impl Sleep for Alarm {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0.set_at(deadline);
+        self.0.set_at(to_std(deadline));
     }
 }

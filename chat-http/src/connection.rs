@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chat_core::{Runtime, Sleep};
+use chat_core::{Instant, Runtime, Sleep};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::limits::HttpLimits;

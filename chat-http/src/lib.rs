@@ -39,7 +39,7 @@ pub use request::{OpeningRequest, RequestReader, to_bytes};
 pub use session::{run, run_io};
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};
-pub use time::within;
+pub use time::{from_std, to_std, within};
 pub use trusted::{ClientAddress, RemoteAddress, RequestHead};
 
 /// Runs the README's examples with the tests.

@@ -1,10 +1,11 @@
-//! Waits for a bounded time, on whatever runtime a hub stands on.
+//! Waits for a bounded time, on whatever runtime a hub stands on, and reads the clock of those that go by the system's.
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use chat_core::Runtime;
+use chat_core::{Instant, Runtime};
 use futures::future::{Either, select};
 
 /// Runs a future for at most `patience`, and returns its output; none if that time is over before. Dropping it
@@ -28,5 +29,31 @@ pub async fn within<F: Future>(runtime: &dyn Runtime, patience: Duration, future
     match select(pin!(future), sleep).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,
+    }
+}
+
+/// When this process first asked: the start of every clock in it.
+static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+
+/// Returns an instant of the system's clock as runtimes count it that go by that clock. The inverse is [`to_std`].
+///
+/// ```
+/// use chat_http::{from_std, to_std};
+///
+/// let now = std::time::Instant::now();
+/// assert_eq!(to_std(from_std(now)), now);
+/// ```
+pub fn from_std(instant: std::time::Instant) -> Instant {
+    match instant.checked_duration_since(*START) {
+        Some(after) => Instant::START + after,
+        None => Instant::START.checked_sub(*START - instant).unwrap_or(Instant::START),
+    }
+}
+
+/// Returns an instant of a runtime's as one of the system's clock.
+pub fn to_std(instant: Instant) -> std::time::Instant {
+    match instant >= Instant::START {
+        true => *START + instant.since_start(),
+        false => START.checked_sub(Instant::START - instant).unwrap_or(*START),
     }
 }

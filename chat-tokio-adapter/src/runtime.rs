@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use chat_core::{Now, Runtime, Sleep};
+use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 
@@ -32,12 +32,12 @@ impl From<Handle> for TokioRuntime {
 
 impl Runtime for TokioRuntime {
     fn now(&self) -> Now {
-        Now { instant: tokio::time::Instant::now().into_std(), utc: chrono::Utc::now() }
+        Now { instant: from_std(tokio::time::Instant::now().into_std()), utc: chrono::Utc::now() }
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let _inside = self.0.enter();
-        Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
+        Box::pin(Timer(Box::pin(tokio::time::sleep_until(to_std(deadline).into()))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -62,6 +62,6 @@ impl Future for Timer {
 
 impl Sleep for Timer {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0.as_mut().reset(deadline.into());
+        self.0.as_mut().reset(to_std(deadline).into());
     }
 }

@@ -400,7 +400,7 @@ impl Runtime for Timeless {
         self.0.now()
     }
 
-    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+    fn sleep_until(&self, deadline: chat_core::Instant) -> Pin<Box<dyn Sleep>> {
         assert!(!IN_A_TASK.get(), "no timers here");
         self.0.sleep_until(deadline)
     }

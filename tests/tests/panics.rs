@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chat_core::testkit::{Client, Marked, Script, Void, Way, Wire, World};
 use chat_core::{
     ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Endpoint, Frames, Hello, Hub, Incoming,
-    Limits, Lost, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication, Publish, Reply,
-    Requests, Runtime, SessionId, Sleep, Talk,
+    Instant, Limits, Lost, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication, Publish,
+    Reply, Requests, Runtime, SessionId, Sleep, Talk,
 };
 use chat_tests::scene::{Scene, each_way};
 use futures::future::BoxFuture;

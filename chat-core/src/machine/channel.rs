@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -12,8 +11,8 @@ use super::keys::Keys;
 use super::presence::Presence;
 use super::storing::{Restored, Storing};
 use crate::model::{
-    ChannelId, ChannelOptions, ChatMessage, Epoch, Now, Offset, Place, Publication, Published, RecalledKey,
-    Recovery, SessionId, Since,
+    ChannelId, ChannelOptions, ChatMessage, Epoch, Instant, Now, Offset, Place, Publication, Published,
+    RecalledKey, Recovery, SessionId, Since,
 };
 
 /// What became of a message that was to be appended.

@@ -1,12 +1,11 @@
 //! What goes into a channel, and what comes out of it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::presence::Space;
 use super::storing::Receipt;
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, EventName, Now, Payload, Place, PresenceChange, PresencePage,
+    ChannelId, ChannelOptions, Epoch, EventName, Instant, Now, Payload, Place, PresenceChange, PresencePage,
     Publication, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, UserId,
 };
 

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::event::{Event, Told};
-use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery, later};
+use crate::model::{HistoryOptions, HistoryRequest, Instant, Offset, Place, Publication, Recovery, later};
 
 /// The newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]

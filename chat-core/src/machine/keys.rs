@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::{Offset, Publication, UserId};
+use crate::model::{Instant, Offset, Publication, UserId};
 
 /// How long a key is remembered.
 pub(crate) const KEY_AGE: Duration = Duration::from_secs(5 * 60);

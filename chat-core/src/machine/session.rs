@@ -1,12 +1,11 @@
 //! One session: opening → open → draining → closed, and what it may ask for in each.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use super::hashing::OneSecret;
 use super::meter::Meter;
 use super::record::Record;
-use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
+use crate::model::{ChannelId, Close, Command, Connect, Instant, Limits, Refusal, SharedInfo};
 
 /// One stay of a session in a channel: who leaves and joins again is there for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

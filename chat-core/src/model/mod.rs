@@ -6,6 +6,7 @@ mod frame;
 mod history;
 mod identity;
 mod ids;
+mod instant;
 mod json;
 mod kind;
 mod limits;
@@ -25,6 +26,7 @@ pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, R
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
+pub use instant::Instant;
 pub use json::NotJson;
 pub use kind::Kind;
 pub use limits::{Limits, LimitsError};

@@ -5,11 +5,11 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::time::within;
 use async_channel::{Receiver, Sender};
-use chat_core::{Close, Frame, Incoming, InputError, Kind, Runtime};
+use chat_core::{Close, Frame, Incoming, InputError, Instant, Kind, Runtime};
 use futures::Sink;
 use futures::future::select;
 

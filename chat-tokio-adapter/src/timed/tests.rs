@@ -80,7 +80,7 @@ async fn an_answer_of_which_nothing_is_taken_fails_in_time_and_one_that_is_taken
 async fn an_end_has_its_time_whatever_is_taken_now_and_then() {
     let (mut timed, connection, mut client) = pair(&Limits::default());
     timed.write_all(&[0; 16]).await.expect("there is room");
-    connection.end_by((Instant::now() + SECOND * 12).into_std());
+    connection.end_by(chat_http::from_std((Instant::now() + SECOND * 12).into_std()));
     let begun = Instant::now();
     let taking = async {
         loop {

@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::driver::hub::shared::Shared;
 use crate::machine::{Timer, Timers};
 use crate::port::Sleep;
+
+use crate::model::Instant;
 
 /// Deadlines, and the runtime's timer behind them: made when first needed, moved only when it would ring too late.
 pub(crate) struct Alarm {

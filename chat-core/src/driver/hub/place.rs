@@ -1,7 +1,6 @@
 //! Gives messages their place in a channel, and makes room for them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::channel::oneshot;
 
@@ -13,7 +12,7 @@ use super::store::writing::store_later;
 use super::sweep::sweep_later;
 use crate::lock::lock;
 use crate::machine::{Draft, Placed, StoreState};
-use crate::model::{Author, ChannelId, Offset, Publish, Refusal, SessionInfo, Storage};
+use crate::model::{Author, ChannelId, Instant, Offset, Publish, Refusal, SessionInfo, Storage};
 use crate::port::Standing;
 
 /// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its

@@ -1,13 +1,12 @@
 //! Who is in a channel: asked, and told in time.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use super::fanout::flush;
 use super::shared::Shared;
 use crate::lock::lock;
 use crate::machine::{PRESENCE_BYTES, Space};
-use crate::model::{ChannelId, ChannelOptions, PresencePage, SharedInfo};
+use crate::model::{ChannelId, ChannelOptions, Instant, PresencePage, SharedInfo};
 
 /// That nobody is in a channel that is not there, if it would know.
 pub(crate) fn nobody(shared: &Shared, channel: &ChannelId, options: ChannelOptions) -> Option<PresencePage> {

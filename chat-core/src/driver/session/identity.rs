@@ -2,7 +2,6 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -18,7 +17,7 @@ use crate::driver::outbox::control::Order;
 use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Refusal, RequestId,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Instant, Refusal, RequestId,
     SenderName, SessionInfo, Subscribe,
 };
 use crate::port::Cost;

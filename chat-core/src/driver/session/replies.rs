@@ -1,7 +1,5 @@
 //! What a session hears and says, in the words of its protocol.
 
-use std::time::Instant;
-
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::outbox::control::Manner;
 
@@ -9,7 +7,7 @@ use super::Dialog;
 use crate::driver::trace;
 use crate::machine::Burst;
 use crate::model::{
-    Answer, BadRequest, Batch, Close, Command, Kind, Message, Refusal, Reply, Request, RequestId,
+    Answer, BadRequest, Batch, Close, Command, Instant, Kind, Message, Refusal, Reply, Request, RequestId,
 };
 use crate::port::{Cost, Requests};
 

@@ -1,10 +1,8 @@
 //! Channels that nobody is in: how long they stay for what they keep, and which go first when that is too much.
 
-use std::time::Instant;
-
 use super::Shard;
 use crate::machine::channel::Idle;
-use crate::model::ChannelId;
+use crate::model::{ChannelId, Instant};
 
 /// What a channel costs that nobody is in, beside its name and what it keeps, about: measured with a million of them.
 const CHANNEL_WEIGHT: usize = 800;

@@ -6,14 +6,13 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::machine::channel::{Appended, Channel};
 use crate::machine::common::Common;
 use crate::machine::event::{Draft, Event, Fanout, Joined, Joining, Left};
 use crate::machine::storing::{Receipt, StoreState, ToStore};
 use crate::model::{
-    Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Offset, Place, Published,
+    Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Instant, Offset, Place, Published,
     SessionId, Storage, UserId,
 };
 

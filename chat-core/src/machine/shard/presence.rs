@@ -1,11 +1,9 @@
 //! Who is in which channel of a shard, and when that is told.
 
-use std::time::Instant;
-
 use super::Shard;
 use crate::machine::channel::Channel;
 use crate::machine::presence::Space;
-use crate::model::{ChannelId, Offset, PresencePage, SessionId, SharedInfo};
+use crate::model::{ChannelId, Instant, Offset, PresencePage, SessionId, SharedInfo};
 
 impl<S: Clone> Shard<S> {
     /// Who is in the channel; none if there is no such channel, or it does not know.

@@ -1,12 +1,11 @@
 //! What of a shard's channels waits to be stored, and what is restored from the store.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Shard;
 use crate::machine::channel::Channel;
 use crate::machine::storing::{Outgoing, Receipt, Restored, StoreState, Storing, ToStore};
-use crate::model::{ChannelId, ChannelOptions, Now, Offset, Publication, UserId};
+use crate::model::{ChannelId, ChannelOptions, Instant, Now, Offset, Publication, UserId};
 
 impl<S: Clone> Shard<S> {
     /// Keeps a channel from going until [`unpin`](Self::unpin); false if it is not there.
