@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Draft, Event, Fanout, Joined, Joining, Told};
+use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining};
 use super::history::History;
 use super::keys::Keys;
 use super::presence::Presence;
@@ -161,16 +161,16 @@ impl<S: Clone> Channel<S> {
         if !ephemeral {
             self.history.append(self.last, publication.clone(), now.instant);
         }
-        let flush = self.tell(Told::Said(publication.clone()));
+        let flush = self.tell(EventKind::Publication(publication.clone()));
         (publication, flush)
     }
 
     /// True if the caller should flush: nobody else is about to.
-    fn tell(&mut self, told: Told) -> bool {
+    fn tell(&mut self, kind: EventKind) -> bool {
         if self.sessions.is_empty() {
             return false;
         }
-        self.pending.push(Event { place: self.last, told });
+        self.pending.push(Event { place: self.last, kind });
         self.in_flight.is_none() && (std::mem::take(&mut self.stranded) || self.pending.len() == 1)
     }
 
@@ -199,7 +199,7 @@ impl<S: Clone> Channel<S> {
         let Some(change) = presence.take_change(now) else { return false };
         self.last.seq += 1;
         presence.told = self.last.seq;
-        self.tell(Told::Presence(name.clone(), Arc::new(change)))
+        self.tell(EventKind::Presence(name.clone(), Arc::new(change)))
     }
 
     /// Where one who joins starts, and what it gets before that.
@@ -238,10 +238,10 @@ impl<S: Clone> Channel<S> {
     }
 
     /// Drops the oldest publications until it has lost `bytes` of its weight, and keys when there are none left.
-    pub(super) fn lighten(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
-        self.history.lighten(bytes);
-        self.keys.lighten(self.weight().saturating_sub(goal));
+        self.history.shrink(bytes);
+        self.keys.shrink(self.weight().saturating_sub(goal));
     }
 
     /// Notes that this is stored: the channel needs not be opened, nor the publication be given to the store again.

@@ -68,14 +68,14 @@ pub(crate) struct Left<S> {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) place: Place,
-    pub(crate) told: Told,
+    pub(crate) kind: EventKind,
 }
 
 /// What a channel tells.
 #[derive(Clone, Debug)]
-pub(crate) enum Told {
+pub(crate) enum EventKind {
     /// To all: what was published.
-    Said(Arc<Publication>),
+    Publication(Arc<Publication>),
     /// To those who want to know: who came and went.
     Presence(ChannelId, Arc<PresenceChange>),
 }
@@ -83,14 +83,14 @@ pub(crate) enum Told {
 impl Event {
     /// Bytes of content.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.told {
-            Told::Said(publication) => publication.message.content.as_bytes().len(),
-            Told::Presence(..) => 0,
+        match &self.kind {
+            EventKind::Publication(publication) => publication.message.content.as_bytes().len(),
+            EventKind::Presence(..) => 0,
         }
     }
 
     pub(crate) fn is_presence(&self) -> bool {
-        matches!(self.told, Told::Presence(..))
+        matches!(self.kind, EventKind::Presence(..))
     }
 }
 

@@ -92,7 +92,7 @@ impl Keys {
     }
 
     /// Forgets the oldest until they have lost `bytes` of their weight, or all.
-    pub(super) fn lighten(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         while self.weight() > goal {
             self.forget_first();

@@ -1,7 +1,6 @@
 //! Verbs: plain values that are told what happens and say what to do. No lock, no clock, no await.
 
 mod acts;
-mod budget;
 mod burst;
 mod channel;
 mod closing;
@@ -11,12 +10,13 @@ mod hashing;
 mod history;
 mod incarnation;
 mod keys;
-mod loss;
 mod meter;
+mod missed;
 mod order;
 mod overflow;
 mod presence;
 mod queue;
+mod quota;
 mod record;
 mod session;
 mod shard;
@@ -26,20 +26,20 @@ mod turn;
 mod waiting;
 
 pub(crate) use acts::{Acts, Forgotten};
-pub(crate) use budget::Budget;
 pub(crate) use burst::Burst;
 pub(crate) use closing::{Act, Closing, Peer};
 pub(crate) use common::Common;
-pub(crate) use event::{Draft, Event, Fanout, Joined, Joining, Told};
+pub(crate) use event::{Draft, Event, EventKind, Fanout, Joined, Joining};
 pub(crate) use incarnation::Incarnation;
 pub(crate) use keys::{KEY_AGE, KEYS};
-pub(crate) use loss::Loss;
+pub(crate) use missed::Missed;
 pub(crate) use order::IdleOrder;
 pub(crate) use overflow::{Taken, take_in};
 pub(crate) use presence::{MARKS, PRESENCE_BYTES, Space};
 pub(crate) use queue::Queue;
+pub(crate) use quota::ByteQuota;
 pub(crate) use record::{Record, Records, Whose};
-pub(crate) use session::{Phase, Session, Stay, Staying, Verdict};
+pub(crate) use session::{Phase, SessionState, Stay, Staying, Verdict};
 pub(crate) use shard::{Placed, Shard};
 pub(crate) use storing::{Outgoing, Restored, StoreState, ToStore};
 pub(crate) use timers::{Timer, Timers};

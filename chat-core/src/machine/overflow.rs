@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::loss::Loss;
+use super::missed::Missed;
 use super::queue::Queue;
 use super::waiting::Load;
 use crate::model::{ChannelId, Offset, Overflow, Run};
@@ -72,7 +72,7 @@ fn drop_newest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load
     while run.frames() > 0 && queue.publications().with(&run).exceeds(bound) {
         newest.push_front(run.take_last());
     }
-    let mut loss = Loss::default();
+    let mut loss = Missed::default();
     newest.iter().for_each(|frame| loss.add(frame));
     queue.tell(channel, loss);
     push(queue, run, loss.frames)

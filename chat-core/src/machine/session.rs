@@ -31,7 +31,7 @@ pub(crate) enum Phase {
 
 /// The state of one session. `S` is what a subscription is to the driver.
 #[derive(Debug)]
-pub(crate) struct Session<S> {
+pub(crate) struct SessionState<S> {
     phase: Phase,
     /// What is read now may have come long before, while nothing was read of it.
     late: bool,
@@ -74,7 +74,7 @@ pub(crate) enum Verdict {
     Ignore,
 }
 
-impl<S: Staying> Session<S> {
+impl<S: Staying> SessionState<S> {
     pub(crate) fn new() -> Self {
         let (requests, controls) = (Meter::default(), Meter::default());
         let subscriptions = HashMap::default();
@@ -339,8 +339,8 @@ mod tests {
     use super::*;
     use crate::model::{Identity, SessionId, SessionInfo, Subscribe};
 
-    fn open() -> Session<Stay> {
-        let mut session = Session::new();
+    fn open() -> SessionState<Stay> {
+        let mut session = SessionState::new();
         let ann = Identity::named("ann".parse().expect("a name"));
         session.open(Arc::new(SessionInfo::of(SessionId(1), ann)), None);
         session
@@ -352,7 +352,7 @@ mod tests {
         }
     }
 
-    fn join_a(session: &mut Session<Stay>) {
+    fn join_a(session: &mut SessionState<Stay>) {
         let stay = session.next_stay();
         session.join("a".parse().expect("a name"), stay);
     }
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_first_request_opens_a_session_that_did_not_connect() {
-        let session: Session<Stay> = Session::new();
+        let session: SessionState<Stay> = SessionState::new();
         let limits = Limits::default();
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::OpenFirst(Connect::default()));
         assert_eq!(session.weigh(&Command::Ping, &limits), Verdict::Do);

@@ -16,13 +16,13 @@ use futures::{Sink, Stream};
 use self::format::Manners;
 use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
-use crate::driver::hub::memory::relieve;
+use crate::driver::hub::memory::shed_load;
 use crate::driver::hub::opening::Asked;
 use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::Outbox;
-use crate::driver::outbox::control::{Manner, Summons};
+use crate::driver::outbox::control::{Control, Manner};
 use crate::driver::outbox::outlet::{Bytes, Frames, Outlet};
-use crate::driver::session::{Dialog, Step};
+use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
@@ -31,7 +31,7 @@ use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unfra
 ///
 /// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
 pub struct Connection<I> {
-    dialog: Dialog,
+    session: Session,
     input: I,
     output: Box<dyn Outlet>,
     alarm: Alarm,
@@ -105,15 +105,15 @@ where
             Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
             Way::Frames(outlet) => (outlet, None),
         };
-        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.ledger.clone()));
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.memory.clone()));
         if seat.sit(outbox.clone()) {
-            outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+            outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
         }
         if broken {
-            outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
+            outbox.request_close(Close::SERVER_ERROR, Manner::Graceful);
         }
         let mut connection = Self {
-            dialog: Dialog::new(Arc::new(seat), outbox, talk),
+            session: Session::new(Arc::new(seat), outbox, talk),
             input,
             output,
             alarm: Alarm::new(shared),
@@ -128,75 +128,75 @@ where
     }
 
     fn greet(&mut self, hello: Hello, greeting: Greeting, asked: Option<Asked>) {
-        let limits = &self.dialog.shared().limits;
+        let limits = &self.session.shared().limits;
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
         let is_known = matches!(hello, Hello::Known(_));
-        self.dialog.untold = is_known || greeting != Greeting::None;
+        self.session.untold = is_known || greeting != Greeting::None;
         if let Some(asked) = asked {
-            return self.dialog.open_as_asked(asked);
+            return self.session.open_as_asked(asked);
         }
         match hello {
             Hello::Later => {}
             Hello::Now(connect) | Hello::Known(connect)
                 if greeting == Greeting::First && connect.since.is_empty() =>
             {
-                self.dialog.open_when_greeted(connect);
+                self.session.open_when_greeted(connect);
             }
-            Hello::Now(connect) | Hello::Known(connect) => self.dialog.open(connect),
+            Hello::Now(connect) | Hello::Known(connect) => self.session.open(connect),
             Hello::Wrong(refusal) => {
-                let _ = self.dialog.hear_bad(BadRequest::new(None, refusal));
-                self.dialog.outbox.condemn(Close::PERMISSION_DENIED, Manner::Graceful);
+                let _ = self.session.refuse_bad(BadRequest::new(None, refusal));
+                self.session.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);
             }
         }
     }
 
     /// Carries out what others want of the session.
-    fn answer_summons(&mut self) {
-        let Summons { sentence, orders } = self.dialog.outbox.take_summons();
+    fn apply_control(&mut self) {
+        let Control { close, orders } = self.session.outbox.take_control();
         if self.closing.is_open() && !orders.is_empty() {
-            self.dialog.outbox.cork();
-            orders.into_iter().for_each(|order| self.dialog.carry_out_order(order));
-            self.dialog.outbox.uncork();
+            self.session.outbox.cork();
+            orders.into_iter().for_each(|order| self.session.carry_out_order(order));
+            self.session.outbox.uncork();
         }
-        if let Some((close, manner)) = sentence {
+        if let Some((close, manner)) = close {
             self.end(close, manner);
         }
     }
 
     /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
     fn poll_input(&mut self, cx: &mut Context<'_>) {
-        self.dialog.outbox.cork();
-        let mut turn = Turn::new(&self.dialog.shared().limits);
+        self.session.outbox.cork();
+        let mut turn = Turn::new(&self.session.shared().limits);
         while self.closing.is_open() && self.poll_once(cx, &mut turn).is_ready() {}
-        self.dialog.come_in(cx);
-        self.dialog.flush();
-        self.dialog.catch_up();
-        self.dialog.outbox.uncork();
-        relieve(self.dialog.shared());
+        self.session.come_in(cx);
+        self.session.flush();
+        self.session.catch_up();
+        self.session.outbox.uncork();
+        shed_load(self.session.shared());
         if self.closing.is_open() {
-            self.alarm.put(Timer::Expiry, self.dialog.expires());
+            self.alarm.put(Timer::Expiry, self.session.expires());
         }
     }
 
     /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
-        self.held = self.dialog.outbox.is_answered_enough();
+        self.held = self.session.outbox.is_answered_enough();
         if self.held {
             return Poll::Pending;
         }
-        if let Some(room) = self.dialog.idle_until() {
+        if let Some(room) = self.session.idle_until() {
             self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
         }
-        match self.dialog.step(cx) {
+        match self.session.step(cx) {
             Step::Done => return Poll::Ready(()),
             Step::Left(id, channel) => {
-                self.dialog.outbox.uncork();
-                let _ = self.output.poll_write(cx, &self.dialog.outbox);
-                self.dialog.outbox.cork();
-                self.dialog.finish_leaving(id, channel);
+                self.session.outbox.uncork();
+                let _ = self.output.poll_write(cx, &self.session.outbox);
+                self.session.outbox.cork();
+                self.session.finish_leaving(id, channel);
                 return Poll::Ready(());
             }
             Step::End(close) => {
@@ -205,24 +205,24 @@ where
             }
             Step::Idle => {}
         }
-        if self.dialog.waiting() >= INBOX {
+        if self.session.waiting() >= INBOX {
             return Poll::Pending;
         }
         if turn.is_spent() {
-            self.dialog.shared().metrics.cut_short("turn");
+            self.session.shared().metrics.cut_short("turn");
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(room) = self.dialog.unread_until() {
+        if let Some(room) = self.session.unread_until() {
             if !self.alarm.is_set(Timer::Read) {
-                self.dialog.shared().metrics.cut_short("requests");
+                self.session.shared().metrics.cut_short("requests");
             }
             self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
         }
         let read = self.read(cx);
         if read.is_pending() {
-            self.dialog.caught_up();
+            self.session.caught_up();
         }
         read.map(|item| self.take_in(item, turn))
     }
@@ -239,10 +239,10 @@ where
             Some(Ok(incoming)) => {
                 turn.spend(incoming.len());
                 match incoming {
-                    Incoming::Text(text) => self.dialog.hear(Message::Text(&text)),
-                    Incoming::Binary(bytes) => self.dialog.hear(Message::Binary(&bytes)),
-                    Incoming::Ping(payload) => self.dialog.hear_ping(&payload),
-                    Incoming::Pong => self.dialog.hear_control(),
+                    Incoming::Text(text) => self.session.receive(Message::Text(&text)),
+                    Incoming::Binary(bytes) => self.session.receive(Message::Binary(&bytes)),
+                    Incoming::Ping(payload) => self.session.receive_ping(&payload),
+                    Incoming::Pong => self.session.count_control_frame(),
                     Incoming::Part => Ok(()),
                     Incoming::Close(code) => {
                         self.closing.heard(Peer::Closed);
@@ -269,11 +269,11 @@ where
 
     /// Begins the end, which is told to the peer.
     fn end(&mut self, close: Close, manner: Manner) {
-        if self.dialog.drain(close, manner) {
+        if self.session.drain(close, manner) {
             self.alarm.clear_all();
             self.stalled = None;
             // One deadline for all of it, whatever the peer takes now and then.
-            let limits = &self.dialog.shared().limits;
+            let limits = &self.session.shared().limits;
             let patience = match manner {
                 Manner::AtOnce => limits.close_timeout,
                 Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
@@ -285,14 +285,14 @@ where
 
     /// Ends without a word: nobody would hear it.
     fn lose(&mut self) {
-        self.dialog.drain(Close::LOST, Manner::AtOnce);
+        self.session.drain(Close::LOST, Manner::AtOnce);
         self.alarm.clear_all();
         self.closing.lose();
     }
 
     /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) {
-        let mut turn = Turn::new(&self.dialog.shared().limits);
+        let mut turn = Turn::new(&self.session.shared().limits);
         while self.closing.listens() {
             if self.farewell == 0 {
                 self.alarm.set_at_most(Timer::Read, PAUSE);
@@ -321,11 +321,11 @@ where
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut written = false;
         loop {
-            if self.closing.is_written() && self.dialog.outbox.is_abandoned() {
+            if self.closing.is_written() && self.session.outbox.is_abandoned() {
                 self.closing.lose();
             }
             match self.closing.next(written) {
-                Act::Write => match self.output.poll_write(cx, &self.dialog.outbox) {
+                Act::Write => match self.output.poll_write(cx, &self.session.outbox) {
                     Poll::Ready(Ok(())) => {
                         self.written();
                         written = true;
@@ -355,8 +355,8 @@ where
     }
 
     fn say_close(&mut self) {
-        self.dialog.say_close();
-        self.alarm.set_at_most(Timer::Close, self.dialog.shared().limits.close_timeout);
+        self.session.say_close();
+        self.alarm.set_at_most(Timer::Close, self.session.shared().limits.close_timeout);
         self.closing.said();
     }
 }
@@ -375,7 +375,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
         let this = self.get_mut();
         loop {
-            this.answer_summons();
+            this.apply_control();
             if this.closing.is_open() {
                 this.poll_input(cx);
             }
@@ -384,14 +384,14 @@ where
                 this.poll_farewell(cx);
             }
             if this.poll_output(cx).is_ready() {
-                return Poll::Ready(this.dialog.close().cloned().unwrap_or(Close::LOST));
+                return Poll::Ready(this.session.close().cloned().unwrap_or(Close::LOST));
             }
-            // Only now the task can be woken: a summons that came before would wait for the next event.
-            if this.dialog.outbox.is_summoned() {
+            // Only now the task can be woken: a control that came before would wait for the next event.
+            if this.session.outbox.has_control() {
                 continue;
             }
-            let room = this.held && !this.dialog.outbox.is_answered_enough();
-            if this.closing.is_open() && (room || this.dialog.can_catch_up()) {
+            let room = this.held && !this.session.outbox.is_answered_enough();
+            if this.closing.is_open() && (room || this.session.can_catch_up()) {
                 cx.waker().wake_by_ref();
             }
             match this.alarm.poll(cx) {

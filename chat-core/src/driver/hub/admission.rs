@@ -52,12 +52,12 @@ pub(crate) fn missed(channel: &ChannelId, since: Since, most: usize) -> HistoryR
 pub(crate) async fn admit(
     endpoint: &impl Endpoint,
     session: &SessionInfo,
-    wish: Subscribe,
+    request: Subscribe,
     most: usize,
 ) -> Result<Admission, Refusal> {
     let Subscribe { channel, since: wants_since, latest: wants_latest, presence: wants_presence, .. } =
-        wish.clone();
-    let mut options = endpoint.subscribe(session, wish).await?;
+        request.clone();
+    let mut options = endpoint.subscribe(session, request).await?;
     let mut reading = Reading::all(most);
     if let Some(since) = options.since.filter(|_| wants_since.is_some()) {
         let asked = missed(&channel, since, most);

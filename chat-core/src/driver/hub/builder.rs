@@ -9,9 +9,9 @@ use super::shared::Shared;
 use super::store::Store;
 use crate::driver::duty::Duty;
 use crate::driver::outbox::encoding::Encodings;
-use crate::driver::outbox::ledger::Ledger;
+use crate::driver::outbox::memory::OutboxMemory;
 use crate::driver::padded::Padded;
-use crate::machine::{Budget, Common, IdleOrder, Incarnation, Shard};
+use crate::machine::{ByteQuota, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
@@ -79,8 +79,8 @@ impl HubBuilder {
         let (number, is_stored) = (number(), self.store.is_some());
         let seed = || runtime.random() ^ number;
         let common = Arc::new(Common {
-            histories: Budget::new(self.limits.history_bytes),
-            outgoing: Budget::new(self.limits.store_bytes),
+            histories: ByteQuota::new(self.limits.history_bytes),
+            outgoing: ByteQuota::new(self.limits.store_bytes),
             order: IdleOrder::new(self.shards),
             incarnation: self.store.as_ref().map(|_| Incarnation::new(seed())),
         });
@@ -94,7 +94,7 @@ impl HubBuilder {
             shard_key: runtime.random(),
             endpoint: self.endpoint,
             runtime: Arc::new(runtime),
-            ledger: Arc::new(Ledger::new(&self.limits)),
+            memory: Arc::new(OutboxMemory::new(&self.limits)),
             intakes: Padded::default(),
             sweeping: Duty::default(),
             telling: Duty::default(),

@@ -80,7 +80,7 @@ impl Leaving {
         let jitter = random % COME_BACK.1.as_millis() as u64;
         let answer = Answer::Goodbye { come_back: COME_BACK.0 + Duration::from_millis(jitter) };
         outbox.order(Order::Tell(answer));
-        outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+        outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
         true
     }
 }
@@ -88,7 +88,7 @@ impl Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         while let Some(outbox) = self.pop() {
-            outbox.condemn(Close::GOING_AWAY, Manner::Graceful);
+            outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use super::memory::relieve;
+use super::memory::shed_load;
 use super::shared::Shared;
 use crate::driver::outbox::encoding::Encoding;
 use crate::driver::outbox::subscription::{Delivery, Subscription};
 use crate::lock::lock;
-use crate::machine::{Event, Fanout, Told};
+use crate::machine::{Event, EventKind, Fanout};
 use crate::model::{Batch, ChannelId};
 
 /// So many subscribers are handed something by whoever flushes. The rest goes on in a task of its own, so that a channel of thousands, and what
@@ -137,7 +137,7 @@ impl<'a> Round<'a> {
         }
         self.done += piece.len();
         self.shared.metrics.delivered(sum);
-        relieve(self.shared);
+        shed_load(self.shared);
         piece.len() < rest.len()
     }
 }
@@ -174,7 +174,7 @@ fn has_own(subscription: &Subscription, events: &[Event]) -> bool {
 }
 
 fn is_own(subscription: &Subscription, event: &Event) -> bool {
-    matches!(&event.told, Told::Said(publication) if publication.from == Some(subscription.outbox.session))
+    matches!(&event.kind, EventKind::Publication(publication) if publication.from == Some(subscription.outbox.session))
 }
 
 /// What a subscriber hears of these, as one run of bytes.

@@ -59,7 +59,7 @@ impl Intake {
 fn cut(shared: &Shared, session: SessionId) {
     shared.metrics.cut_short("input");
     if let Some(outbox) = shared.permits.outbox(session) {
-        outbox.condemn(Close::TRY_AGAIN, Manner::AtOnce);
+        outbox.request_close(Close::TRY_AGAIN, Manner::AtOnce);
     }
 }
 

@@ -7,16 +7,16 @@ use crate::lock::lock;
 use crate::model::ChannelId;
 
 /// If more waits than may in all sessions together, those go for whom the most waits, until a tenth is free again.
-pub(crate) fn relieve(shared: &Shared) {
-    let ledger = &shared.ledger;
-    if ledger.bytes() <= ledger.bound {
+pub(crate) fn shed_load(shared: &Shared) {
+    let memory = &shared.memory;
+    if memory.bytes() <= memory.bound {
         return;
     }
-    let Some(_duty) = ledger.relieving.take() else { return };
+    let Some(_duty) = memory.shedding.take() else { return };
     let claims = shared.permits.outboxes().into_iter().map(|outbox| (outbox.claim(), outbox));
     let mut outboxes: Vec<_> = claims.filter(|((_, weight), _)| *weight > 0).collect();
     outboxes.sort_unstable_by_key(|(claim, _)| Reverse(*claim));
-    let mut excess = ledger.bytes().saturating_sub(ledger.bound - ledger.bound / 10);
+    let mut excess = memory.bytes().saturating_sub(memory.bound - memory.bound / 10);
     for ((_, weight), outbox) in outboxes {
         if excess == 0 {
             break;
@@ -31,7 +31,7 @@ pub(crate) fn relieve(shared: &Shared) {
 pub(crate) fn make_room(shared: &Shared, grown: &ChannelId) {
     let_idle_go(shared);
     if shared.common.histories.over() > 0 {
-        lock(shared.shard(grown)).lighten(grown);
+        lock(shared.shard(grown)).shrink(grown);
     }
 }
 

@@ -182,7 +182,7 @@ impl Hub {
     /// Closes a session, which gets first what waits for it. False if there is none of this number.
     pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.condemn(close, Manner::Graceful)).is_some()
+        outbox.map(|outbox| outbox.request_close(close, Manner::Graceful)).is_some()
     }
 
     /// Takes one session out of a channel and tells it why, as [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. False if there is
@@ -193,9 +193,9 @@ impl Hub {
     }
 
     /// Puts one session into a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a user's. False if there is none of this number.
-    pub fn subscribe(&self, session: SessionId, wish: &Subscribe) -> bool {
+    pub fn subscribe(&self, session: SessionId, request: &Subscribe) -> bool {
         let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.order(Order::Subscribe(wish.clone()))).is_some()
+        outbox.map(|outbox| outbox.order(Order::Subscribe(request.clone()))).is_some()
     }
 
     /// How many users have an open session.
@@ -227,8 +227,8 @@ impl Hub {
     ///
     /// Carried out by each session's own task, in its next turn, or once the channel is taken up from the store; and by each that is just opening and turns
     /// out to be the user's. If the session leaves the channel, or is taken out of it, before that, it is not put in.
-    pub fn subscribe_user(&self, user: &UserId, wish: &Subscribe) -> usize {
-        self.0.users.act(user, || Act::Subscribe(wish.clone()))
+    pub fn subscribe_user(&self, user: &UserId, request: &Subscribe) -> usize {
+        self.0.users.act(user, || Act::Subscribe(request.clone()))
     }
 
     /// Says something to all open sessions of a user alone. Carried out by each session's own task, in its next turn; one for which too much waits is closed

@@ -70,21 +70,21 @@ pub(crate) fn take_up(
     Box::pin(async move {
         let mut identity = hook.await?;
         let who = Arc::new(SessionInfo::of(session, identity.clone()));
-        let mut wishes = Vec::new();
-        for mut wish in std::mem::take(&mut identity.subscriptions) {
-            let was = since.iter().find(|(channel, _)| *channel == wish.channel);
-            let was = was.filter(|_| wish.since.is_none()).map(|(_, since)| *since);
+        let mut requests = Vec::new();
+        for mut request in std::mem::take(&mut identity.subscriptions) {
+            let was = since.iter().find(|(channel, _)| *channel == request.channel);
+            let was = was.filter(|_| request.since.is_none()).map(|(_, since)| *since);
             let mut reading = Reading::all(shared.limits.answer_entries);
             if let Some(since) = was {
-                let asked = missed(&wish.channel, since, reading.most);
+                let asked = missed(&request.channel, since, reading.most);
                 let answer = shared.endpoint.clone().history(who.clone(), asked.clone(), true).await;
                 reading = Reading::of(&asked, answer);
-                wish.since = was.filter(|_| !reading.denied);
+                request.since = was.filter(|_| !reading.denied);
             }
-            let kept = shared.options(&wish.channel);
-            let entry = enter(shared.clone(), wish.channel.clone(), kept).await;
-            wishes.push((wish, entry, reading));
+            let kept = shared.options(&request.channel);
+            let entry = enter(shared.clone(), request.channel.clone(), kept).await;
+            requests.push((request, entry, reading));
         }
-        Ok((identity, wishes))
+        Ok((identity, requests))
     })
 }

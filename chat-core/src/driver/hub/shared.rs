@@ -13,7 +13,7 @@ use super::users::Users;
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::duty::Duty;
 use crate::driver::outbox::encoding::Encodings;
-use crate::driver::outbox::ledger::Ledger;
+use crate::driver::outbox::memory::OutboxMemory;
 use crate::driver::outbox::subscription::Subscription;
 use crate::driver::padded::Padded;
 use crate::lock::lock;
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) limits: Limits,
     pub(crate) channel: ChannelOptions,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) memory: Arc<OutboxMemory>,
     pub(crate) intakes: Padded<Intakes>,
     pub(crate) sweeping: Duty,
     pub(crate) telling: Duty,

@@ -33,7 +33,7 @@ impl Act {
     fn carried_out(self) -> Result<Order, Close> {
         match self {
             Act::Disconnect(close) => Err(close),
-            Act::Subscribe(wish) => Ok(Order::Subscribe(wish)),
+            Act::Subscribe(request) => Ok(Order::Subscribe(request)),
             Act::Unsubscribe(channel, why) => Ok(Order::Unsubscribe(channel, why)),
         }
     }
@@ -117,7 +117,7 @@ impl Users {
         for outbox in &sessions {
             match act().carried_out() {
                 Ok(order) => outbox.order(order),
-                Err(close) => drop(outbox.condemn(close, Manner::Graceful)),
+                Err(close) => drop(outbox.request_close(close, Manner::Graceful)),
             }
         }
         sessions.len()

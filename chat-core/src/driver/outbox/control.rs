@@ -4,9 +4,9 @@ use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
 
 /// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
 #[derive(Debug, Default)]
-pub(crate) struct Summons {
-    /// How the session is to end. The first sentence stands.
-    pub(crate) sentence: Option<(Close, Manner)>,
+pub(crate) struct Control {
+    /// How the session is to end. The first close stands.
+    pub(crate) close: Option<(Close, Manner)>,
     pub(crate) orders: Vec<Order>,
 }
 

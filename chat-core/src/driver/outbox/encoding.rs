@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::driver::caught::{Panicked, caught};
 use crate::lock::lock;
-use crate::machine::{Event, Told};
+use crate::machine::{Event, EventKind};
 use crate::model::{Batch, ChannelId, Kind, Limits, Lost, Offset, Place, Reply};
 use crate::port::{Frames, Framing, Protocol, Talk};
 
@@ -68,16 +68,16 @@ impl Encoding {
     }
 
     fn event(&self, event: &Event, channel: &mut Option<ChannelId>, frames: &mut Frames<'_>) {
-        let Event { place, told } = event;
-        match told {
-            Told::Said(publication) => {
+        let Event { place, kind } = event;
+        match kind {
+            EventKind::Publication(publication) => {
                 channel.get_or_insert_with(|| publication.message.channel_id.clone());
                 // Nobody misses a signal: it has no place of its own.
                 let offset = if publication.ephemeral { Offset(0) } else { place.offset };
                 frames.at(Place { offset, ..*place });
                 self.protocol.encode_publication(publication, frames);
             }
-            Told::Presence(of, change) => {
+            EventKind::Presence(of, change) => {
                 channel.get_or_insert_with(|| of.clone());
                 frames.at(Place { offset: Place::PRESENCE, ..*place });
                 self.protocol.encode_presence(of, change, frames);

@@ -2,7 +2,7 @@
 
 pub(crate) mod control;
 pub(crate) mod encoding;
-pub(crate) mod ledger;
+pub(crate) mod memory;
 pub(crate) mod outlet;
 pub(crate) mod state;
 pub(crate) mod subscription;
@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use crate::driver::caught::Panicked;
-use crate::driver::outbox::control::{Manner, Order, Summons};
+use crate::driver::outbox::control::{Control, Manner, Order};
 use crate::driver::outbox::encoding::Encoding;
-use crate::driver::outbox::ledger::Ledger;
+use crate::driver::outbox::memory::OutboxMemory;
 use crate::driver::outbox::state::{State, rouse, wake};
 use crate::driver::outbox::write::{write_batch, write_nothing, write_runs};
 use crate::lock::lock;
@@ -33,7 +33,7 @@ pub(crate) struct Outbox {
     pub(crate) session: SessionId,
     pub(crate) encoding: Arc<Encoding>,
     pub(crate) writer: Option<Arc<dyn ByteWriter>>,
-    ledger: Arc<Ledger>,
+    memory: Arc<OutboxMemory>,
     pub(crate) state: Mutex<State>,
 }
 
@@ -45,9 +45,9 @@ impl Outbox {
         session: SessionId,
         encoding: Arc<Encoding>,
         writer: Option<Arc<dyn ByteWriter>>,
-        ledger: Arc<Ledger>,
+        memory: Arc<OutboxMemory>,
     ) -> Self {
-        Self { session, encoding, writer, ledger, state: Mutex::default() }
+        Self { session, encoding, writer, memory, state: Mutex::default() }
     }
 
     /// Reads a little of it, and of its writer: how many own that stands before it in memory.
@@ -58,7 +58,7 @@ impl Outbox {
 
     /// The most that may wait here.
     pub(crate) fn bound(&self) -> Load {
-        self.ledger.each
+        self.memory.each
     }
 
     /// Whether so many answers wait, a quarter of what may, that no further request is begun until the transport has taken some.
@@ -87,7 +87,7 @@ impl Outbox {
         // An answer that was begun with room always has it, or a bound below the size of a message could never be met.
         let answers = state.queue.answers();
         if self.is_enough(answers) && answers.with(&run).exceeds(self.bound()) {
-            self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            self.request_close_locked(state, Close::SLOW, Manner::AtOnce);
             return;
         }
         state.queue.push_ahead(run);
@@ -121,12 +121,12 @@ impl Outbox {
         dropped
     }
 
-    /// Ends the session, in this manner; the first sentence stands. Returns how many publications were dropped.
-    pub(crate) fn condemn(&self, close: Close, manner: Manner) -> usize {
-        self.condemn_locked(lock(&self.state), close, manner)
+    /// Ends the session, in this manner; the first close stands. Returns how many publications were dropped.
+    pub(crate) fn request_close(&self, close: Close, manner: Manner) -> usize {
+        self.request_close_locked(lock(&self.state), close, manner)
     }
 
-    pub(crate) fn condemn_locked(
+    pub(crate) fn request_close_locked(
         &self,
         mut state: MutexGuard<'_, State>,
         close: Close,
@@ -135,7 +135,7 @@ impl Outbox {
         if state.shut {
             return 0;
         }
-        state.summons.get_or_insert_default().sentence.get_or_insert((close, manner));
+        state.control.get_or_insert_default().close.get_or_insert((close, manner));
         let dropped = if manner == Manner::AtOnce { state.shut() } else { 0 };
         self.book(&mut state);
         wake(state);
@@ -148,9 +148,9 @@ impl Outbox {
         if state.shut {
             return;
         }
-        let orders = &mut state.summons.get_or_insert_default().orders;
+        let orders = &mut state.control.get_or_insert_default().orders;
         if orders.len() >= self.bound().frames {
-            self.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            self.request_close_locked(state, Close::SLOW, Manner::AtOnce);
             return;
         }
         orders.push(order);
@@ -158,13 +158,13 @@ impl Outbox {
     }
 
     /// What the session's task has to carry out.
-    pub(crate) fn take_summons(&self) -> Summons {
-        lock(&self.state).summons.take().map_or_else(Summons::default, |summons| *summons)
+    pub(crate) fn take_control(&self) -> Control {
+        lock(&self.state).control.take().map_or_else(Control::default, |control| *control)
     }
 
     /// Whether there is something to carry out.
-    pub(crate) fn is_summoned(&self) -> bool {
-        lock(&self.state).summons.is_some()
+    pub(crate) fn has_control(&self) -> bool {
+        lock(&self.state).control.is_some()
     }
 
     /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.
@@ -240,7 +240,7 @@ impl Outbox {
             self.abandon();
             return 0;
         }
-        self.condemn(Close::SLOW, Manner::AtOnce)
+        self.request_close(Close::SLOW, Manner::AtOnce)
     }
 
     /// Writes what waits, in the connection's own task. Ready when nothing waits, here or in the transport; then, too, the task is woken for more.
@@ -346,16 +346,16 @@ impl Outbox {
     /// What is told of a loss. A protocol that fails at it ends the session: nothing is lost in silence.
     fn notice(&self, lost: Lost) -> Option<Run> {
         let told = self.encoding.lost(lost).unwrap_or_else(|Panicked| {
-            self.condemn(Close::SERVER_ERROR, Manner::Graceful);
+            self.request_close(Close::SERVER_ERROR, Manner::Graceful);
             None
         });
         told.map(|batch| Run::all(Arc::new(batch)))
     }
 
-    /// Brings the ledger up to date.
+    /// Brings the memory up to date.
     pub(crate) fn book(&self, state: &mut State) {
         let weight = state.queue.weight() + state.promised;
-        self.ledger.change(state.booked, weight);
+        self.memory.change(state.booked, weight);
         state.booked = weight;
     }
 
@@ -408,6 +408,6 @@ fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 impl Drop for Outbox {
     fn drop(&mut self) {
         let booked = lock(&self.state).booked;
-        self.ledger.change(booked, 0);
+        self.memory.change(booked, 0);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::MutexGuard;
 use std::task::{Context, Waker};
 
-use crate::driver::outbox::control::Summons;
+use crate::driver::outbox::control::Control;
 use crate::driver::outbox::write::Written;
 use crate::machine::Queue;
 use crate::model::Run;
@@ -15,7 +15,7 @@ pub(crate) struct State {
     pub(crate) queue: Queue,
     /// What was promised to those that are behind, in bytes: it waits too, though not here.
     pub(crate) promised: usize,
-    /// What of its weight the ledger knows.
+    /// What of its weight the memory knows.
     pub(crate) booked: usize,
     /// A turn of the session is under way: it writes all that it said at its end.
     pub(crate) corked: bool,
@@ -30,7 +30,7 @@ pub(crate) struct State {
     /// A subscription fell behind, for the session's task to see to.
     pub(crate) lagging: bool,
     /// What others want of the session, for its task to see to.
-    pub(crate) summons: Option<Box<Summons>>,
+    pub(crate) control: Option<Box<Control>>,
     /// The connection's task, if it waits.
     pub(crate) waker: Option<Waker>,
     /// It waits for another who writes just now.

@@ -7,7 +7,7 @@ use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::state::State;
 use crate::lock::lock;
-use crate::machine::{Loss, Stay, Staying, Taken, take_in};
+use crate::machine::{Missed, Stay, Staying, Taken, take_in};
 use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
 use crate::port::SubscribeOptions;
 
@@ -82,7 +82,7 @@ impl Subscription {
     /// there was last told at number `presence`. To be called under the shard's lock.
     pub(crate) fn go_live(&self, place: Place, after: Offset, presence: u64) -> Delivery {
         let mut state = lock(&self.outbox.state);
-        let mut loss = Loss::of(after.next(), place.offset, place.seq);
+        let mut loss = Missed::of(after.next(), place.offset, place.seq);
         loss.presence = self.observes && presence > self.seen.load(Ordering::Relaxed);
         let dropped = loss.frames;
         if dropped == 0 || self.overflow != Overflow::Disconnect {
@@ -97,18 +97,18 @@ impl Subscription {
     /// Ends the session if something was lost that it cannot be told of.
     pub(crate) fn settle(&self, delivery: &mut Delivery) {
         if delivery.dropped > 0 && self.overflow == Overflow::Disconnect {
-            delivery.dropped += self.outbox.condemn(Close::SLOW, Manner::AtOnce);
+            delivery.dropped += self.outbox.request_close(Close::SLOW, Manner::AtOnce);
         }
     }
 
     /// Takes in what it catches up with, after what is lost before it. For the session's own task.
-    pub(crate) fn catch_up(&self, batch: Batch, lost: Loss) -> Delivery {
+    pub(crate) fn catch_up(&self, batch: Batch, lost: Missed) -> Delivery {
         let mut state = lock(&self.outbox.state);
         if state.shut {
             return Delivery { late: batch.len(), ..Delivery::default() };
         }
         if lost.frames > 0 && self.overflow == Overflow::Disconnect {
-            let dropped = lost.frames + self.outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+            let dropped = lost.frames + self.outbox.request_close_locked(state, Close::SLOW, Manner::AtOnce);
             return Delivery { dropped, ..Delivery::default() };
         }
         if batch.lacks_after(0) {
@@ -151,7 +151,7 @@ impl Subscription {
         let run = Run::from(batch, first);
         let delivery = match take_in(&mut state.queue, &self.channel, self.overflow, run, outbox.bound()) {
             Taken::Close => {
-                let dropped = taken + outbox.condemn_locked(state, Close::SLOW, Manner::AtOnce);
+                let dropped = taken + outbox.request_close_locked(state, Close::SLOW, Manner::AtOnce);
                 return Delivery { dropped, ..Delivery::default() };
             }
             Taken::Behind { after, presence } => {
@@ -167,7 +167,7 @@ impl Subscription {
     /// The protocol has no words for what the subscriber should hear: its session ends, and it hears no more of the channel, for that would be behind a gap.
     fn break_off(&self, state: MutexGuard<'_, State>, rest: usize) -> Delivery {
         self.cursor.store(ENDED, Ordering::Relaxed);
-        self.outbox.condemn_locked(state, Close::SERVER_ERROR, Manner::Graceful);
+        self.outbox.request_close_locked(state, Close::SERVER_ERROR, Manner::Graceful);
         Delivery { late: rest + 1, ..Delivery::default() }
     }
 

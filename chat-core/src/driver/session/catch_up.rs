@@ -8,7 +8,7 @@ use crate::driver::hub::shared::Shared;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::subscription::{Delivery, Subscription};
 use crate::lock::lock;
-use crate::machine::{Event, Loss};
+use crate::machine::{Event, Missed};
 use crate::model::{ChannelId, Offset};
 
 /// The subscriptions of one session that are behind.
@@ -111,7 +111,7 @@ impl CatchUp {
 
     fn hand_over(&mut self, piece: &[Event]) -> Delivery {
         let (first, last) = (piece[0].place, piece[piece.len() - 1].place);
-        let lost = Loss::of(self.after.next(), Offset(first.offset.0 - 1), first.seq - 1);
+        let lost = Missed::of(self.after.next(), Offset(first.offset.0 - 1), first.seq - 1);
         self.after = last.offset;
         self.subscription.catch_up(encode_for(&self.subscription, piece), lost)
     }

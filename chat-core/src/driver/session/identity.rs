@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::hooks::{self, AGAIN, Asking, Guarded, Pending};
-use super::{Dialog, Step};
+use super::{Session, Step};
 use crate::driver::hub::admission::Reading;
 use crate::driver::hub::endpoint::Refreshed;
 use crate::driver::hub::opening::{self, Asked, Opened, may_be_called, too_many};
@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::port::Cost;
 
-impl Dialog {
+impl Session {
     /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
     pub(crate) fn open(&mut self, connect: Connect) {
         self.ask_to_open(None, false, connect, 0);
@@ -69,7 +69,7 @@ impl Dialog {
             Some(known) => {
                 self.known = Some(known);
                 let refusal = Refusal::bad_request("the session was let in as somebody already");
-                return self.hear_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
+                return self.refuse_bad(BadRequest::new(id, refusal)).map_or_else(Step::End, |()| Step::Done);
             }
         };
         self.ask_to_open(id, true, connect, times);
@@ -84,11 +84,11 @@ impl Dialog {
     /// Answers who it is, and where.
     pub(crate) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
         self.untold = false;
-        let info = self.session.info().expect("it is open").clone();
+        let info = self.state.info().expect("it is open").clone();
         let now = self.shared().runtime.now();
-        let left = self.session.ends().map(|at| at.saturating_duration_since(now.instant));
+        let left = self.state.ends().map(|at| at.saturating_duration_since(now.instant));
         let expires = left.map(|left| Expiry { at: now.utc + left, left });
-        let channels: Vec<_> = self.session.channels().cloned().collect();
+        let channels: Vec<_> = self.state.channels().cloned().collect();
         let there: Option<Vec<_>> = channels.into_iter().map(|channel| self.already_in(channel)).collect();
         let Some(subscriptions) = there else { return self.fail() };
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
@@ -98,7 +98,7 @@ impl Dialog {
 
     pub(crate) fn opened(&mut self, pending: Pending, opened: Opened) -> Step {
         let Pending { id, announced, asked, times, .. } = pending;
-        let (identity, mut wishes) = opened;
+        let (identity, mut requests) = opened;
         if let Err(refusal) = may_be_called(self.shared(), &identity.name) {
             return self.turn_away(id, refusal);
         }
@@ -114,7 +114,7 @@ impl Dialog {
             Err(NotIn::Disconnected(close)) => return Step::End(close),
             Err(NotIn::Forgotten) => return self.ask_to_open_again(id, announced, asked, times),
         };
-        let orders = settle(&mut wishes, orders);
+        let orders = settle(&mut requests, orders);
         let (expires, until) = self.until(identity.expires).unzip();
         let data = identity.welcome.clone();
         let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
@@ -122,11 +122,11 @@ impl Dialog {
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         let whose = Whose::of(&info, self.seat.peer());
-        self.session.open(info, until);
+        self.state.open(info, until);
         let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
-        self.session.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
+        self.state.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
         let put_in =
-            wishes.into_iter().filter_map(|(wish, entry, reading)| self.put_in(wish, entry, reading));
+            requests.into_iter().filter_map(|(request, entry, reading)| self.put_in(request, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();
         if announced {
             let connected = Connected { session, name, user, expires, data, subscriptions };
@@ -169,7 +169,7 @@ impl Dialog {
 
     /// Rights that are gone go before the answer. Where it has joined meanwhile, the endpoint is asked first whether it may stay.
     pub(crate) fn refreshed(&mut self, id: Option<RequestId>, times: u8, refreshed: Refreshed) {
-        let before = self.session.info().expect("only an open session is refreshed");
+        let before = self.state.info().expect("only an open session is refreshed");
         let (identity, verdicts) = &refreshed;
         let refusal = match may_be_called(self.shared(), &identity.name) {
             _ if before.user != identity.user => {
@@ -181,19 +181,19 @@ impl Dialog {
             return self.answer(id, Answer::Error(refusal));
         }
         let is_asked = |stay| verdicts.iter().any(|(_, asked, _)| *asked == stay);
-        let new: Vec<_> = self.session.stays().filter(|(_, stay)| !is_asked(*stay)).collect();
+        let new: Vec<_> = self.state.stays().filter(|(_, stay)| !is_asked(*stay)).collect();
         let new: Vec<_> = new.into_iter().map(|(channel, stay)| (channel.clone(), stay)).collect();
         if !new.is_empty() {
             return self.ask_to_stay(id, times, refreshed, new);
         }
         let (identity, verdicts) = refreshed;
         let (expires, until) = self.until(identity.expires).unzip();
-        self.session.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
-        let info = self.session.info().expect("it was just set").clone();
-        self.session.channels().for_each(|channel| renew(self.shared(), channel, &info));
+        self.state.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
+        let info = self.state.info().expect("it was just set").clone();
+        self.state.channels().for_each(|channel| renew(self.shared(), channel, &info));
         for (channel, stay, verdict) in verdicts {
             if let Err(why) = verdict
-                && self.session.stay(&channel) == Some(stay)
+                && self.state.stay(&channel) == Some(stay)
             {
                 self.remove(channel, why);
             }
@@ -207,8 +207,8 @@ impl Dialog {
         match (named, id) {
             (Ok(name), id) => {
                 let info = Arc::new(SessionInfo { name, ..self.who().clone() });
-                self.session.refresh(info.clone(), self.session.ends());
-                self.session.channels().for_each(|channel| renew(self.shared(), channel, &info));
+                self.state.refresh(info.clone(), self.state.ends());
+                self.state.channels().for_each(|channel| renew(self.shared(), channel, &info));
                 if id.is_some() {
                     self.tell_who_it_is(id);
                 }
@@ -219,7 +219,7 @@ impl Dialog {
     }
 
     fn who(&self) -> &SessionInfo {
-        self.session.info().expect("only an open session has a name")
+        self.state.info().expect("only an open session has a name")
     }
 
     fn ask_to_stay(
@@ -245,7 +245,7 @@ impl Dialog {
         channel: ChannelId,
         expires: Option<DateTime<Utc>>,
     ) {
-        if !self.session.is_in(&channel) {
+        if !self.state.is_in(&channel) {
             let refusal = Refusal::permission_denied(format!("the session is not in {channel:?}"));
             return self.answer(id, Answer::Error(refusal));
         }
@@ -260,7 +260,7 @@ impl Dialog {
         expires: Option<DateTime<Utc>>,
     ) -> Option<Expiry> {
         let (expires, until) = self.until(expires).unzip();
-        self.session.leave_at(channel, until);
+        self.state.leave_at(channel, until);
         expires
     }
 
@@ -273,17 +273,17 @@ impl Dialog {
 
     /// When the session ends or leaves a channel, unless that is refreshed before.
     pub(crate) fn expires(&self) -> Option<Instant> {
-        self.session.expires()
+        self.state.expires()
     }
 
     /// Leaves the channels in which it may be no longer. False if the session itself is over.
     pub(crate) fn expire(&mut self) -> bool {
         let now = self.shared().runtime.now().instant;
-        if self.session.is_expired(now) {
+        if self.state.is_expired(now) {
             return false;
         }
         self.outbox.cork();
-        while let Some(channel) = self.session.next_to_leave(now) {
+        while let Some(channel) = self.state.next_to_leave(now) {
             self.remove(channel, Refusal::expired("what allowed it has expired"));
         }
         self.outbox.uncork();
@@ -292,13 +292,15 @@ impl Dialog {
 }
 
 /// What of the orders that came while the session opened is still to be carried out: where it was taken out, it is not put in first.
-fn settle(wishes: &mut Vec<(Subscribe, Entry, Reading)>, orders: Vec<Order>) -> Vec<Order> {
+fn settle(requests: &mut Vec<(Subscribe, Entry, Reading)>, orders: Vec<Order>) -> Vec<Order> {
     let mut left: Vec<Order> = Vec::new();
     for order in orders {
         match order {
             Order::Unsubscribe(channel, _) => {
-                wishes.retain(|(wish, ..)| wish.channel != channel);
-                left.retain(|order| !matches!(order, Order::Subscribe(wish) if wish.channel == channel));
+                requests.retain(|(request, ..)| request.channel != channel);
+                left.retain(
+                    |order| !matches!(order, Order::Subscribe(request) if request.channel == channel),
+                );
             }
             order => left.push(order),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Dialog;
+use super::Session;
 use super::hooks::{Asking, Pending};
 use crate::driver::caught::caught;
 use crate::driver::hub::admission::{Admission, Reading};
@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::port::SubscribeOptions;
 
-impl Dialog {
+impl Session {
     /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
     #[must_use = "the answer comes before any publication"]
     pub(crate) fn join(
@@ -36,14 +36,14 @@ impl Dialog {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
-        let who = self.session.info().expect("only an open session joins").clone();
+        let who = self.state.info().expect("only an open session joins").clone();
         let shared = self.seat.shared();
         let now = shared.runtime.now().instant;
         let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
         let joining =
             Joining { who, observes, since, latest, space, recovers: reading.most, options: kept, now };
-        let stay = self.session.next_stay();
+        let stay = self.state.next_stay();
         let (mut joined, subscription) = joining::join(shared, entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), stay, &options, joined.place);
             Arc::new(if joined.missed.is_empty() { new } else { new.behind() })
@@ -53,7 +53,7 @@ impl Dialog {
             let after = Offset(first.place.offset.0 - 1);
             self.catch_ups.add(subscription.clone(), after, missed);
         }
-        self.session.join(channel.clone(), subscription);
+        self.state.join(channel.clone(), subscription);
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
@@ -66,12 +66,12 @@ impl Dialog {
 
     /// Joins and answers; one that wants all or nothing and cannot have all is out again before anybody was told.
     pub(crate) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, admission: Admission) {
-        if self.session.is_in(&entry.channel) {
+        if self.state.is_in(&entry.channel) {
             let command = Command::Subscribe(Subscribe::to(entry.channel.clone()));
             return self.answer_already(Request { id, command });
         }
         let Admission { options, reading } = admission;
-        if let Err(refusal) = self.session.may_join_another(&self.seat.shared().limits) {
+        if let Err(refusal) = self.state.may_join_another(&self.seat.shared().limits) {
             return self.answer(id, Answer::Error(refusal));
         }
         let whole = options.whole;
@@ -85,7 +85,7 @@ impl Dialog {
 
     pub(crate) fn answer_already(&mut self, request: Request) {
         let answer = match request.command {
-            Command::Subscribe(wish) => match self.already_in(wish.channel) {
+            Command::Subscribe(request) => match self.already_in(request.channel) {
                 Some(subscribed) => Answer::Subscribed(subscribed),
                 None => return self.fail(),
             },
@@ -123,7 +123,7 @@ impl Dialog {
     /// Goes on with what subscriptions missed, as far as there is room.
     pub(crate) fn catch_up(&mut self) {
         if self.outbox.take_lagging() {
-            for subscription in self.session.subscriptions() {
+            for subscription in self.state.subscriptions() {
                 if let Some(after) = subscription.lag() {
                     self.catch_ups.add(subscription.clone(), after, Vec::new());
                 }
@@ -158,12 +158,12 @@ impl Dialog {
     /// Does what the server wants of the session.
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
-            Order::Subscribe(wish) => self.put_in_once_there(wish),
+            Order::Subscribe(request) => self.put_in_once_there(request),
             Order::Tell(answer) => self.answer(None, answer),
             Order::Unsubscribe(channel, why) => {
                 self.coming.remove(&channel);
                 self.refuse_pending(&channel, &why);
-                if self.session.is_in(&channel) {
+                if self.state.is_in(&channel) {
                     self.remove(channel, why);
                 }
             }
@@ -171,35 +171,40 @@ impl Dialog {
     }
 
     /// A channel that is stored is taken up first, beside this session: until then it can be called off.
-    fn put_in_once_there(&mut self, wish: Subscribe) {
+    fn put_in_once_there(&mut self, request: Subscribe) {
         let shared = self.shared().clone();
-        let Ok(kept) = shared.kept(&wish.channel) else { return self.fail() };
-        if let Some(entry) = enter_now(&shared, &wish.channel, kept) {
-            return self.put_in_unasked(wish, entry);
+        let Ok(kept) = shared.kept(&request.channel) else { return self.fail() };
+        if let Some(entry) = enter_now(&shared, &request.channel, kept) {
+            return self.put_in_unasked(request, entry);
         }
-        let (channel, most) = (wish.channel.clone(), shared.limits.session_channels);
-        self.coming.add(wish, most, || Box::pin(enter(shared, channel, kept)));
+        let (channel, most) = (request.channel.clone(), shared.limits.session_channels);
+        self.coming.add(request, most, || Box::pin(enter(shared, channel, kept)));
     }
 
     /// Puts the session into those channels that were taken up meanwhile.
     pub(crate) fn come_in(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready((wish, entry)) = self.coming.poll(cx) {
-            self.put_in_unasked(wish, entry);
+        while let Poll::Ready((request, entry)) = self.coming.poll(cx) {
+            self.put_in_unasked(request, entry);
         }
     }
 
-    fn put_in_unasked(&mut self, wish: Subscribe, entry: Entry) {
-        self.coming.remove(&wish.channel);
+    fn put_in_unasked(&mut self, request: Subscribe, entry: Entry) {
+        self.coming.remove(&request.channel);
         let reading = Reading::all(self.shared().limits.answer_entries);
-        if let Some(subscribed) = self.put_in(wish, entry, reading) {
+        if let Some(subscribed) = self.put_in(request, entry, reading) {
             self.answer(None, Answer::Subscribed(subscribed));
         }
     }
 
     /// None if it is there already, or in as many channels as may be.
-    pub(crate) fn put_in(&mut self, wish: Subscribe, entry: Entry, reading: Reading) -> Option<Subscribed> {
-        let options = SubscribeOptions::of(&wish);
-        let verdict = self.session.weigh(&Command::Subscribe(wish), &self.seat.shared().limits);
+    pub(crate) fn put_in(
+        &mut self,
+        request: Subscribe,
+        entry: Entry,
+        reading: Reading,
+    ) -> Option<Subscribed> {
+        let options = SubscribeOptions::of(&request);
+        let verdict = self.state.weigh(&Command::Subscribe(request), &self.seat.shared().limits);
         matches!(verdict, Verdict::Ask { .. }).then(|| {
             // Joins that the client did not ask for share the room of one answer.
             let room = self.outbox.answer_room().saturating_sub(self.told as usize);
@@ -231,7 +236,7 @@ impl Dialog {
     pub(crate) fn leave(&mut self, channel: &ChannelId) {
         self.flush();
         joining::leave(self.shared(), channel, self.seat.id());
-        self.session.leave(channel);
+        self.state.leave(channel);
         self.catch_ups.forget(channel);
     }
 

@@ -28,7 +28,7 @@ use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
-use crate::machine::{Phase, Session, Whose};
+use crate::machine::{Phase, SessionState, Whose};
 use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId};
 use crate::port::Talk;
 
@@ -46,12 +46,12 @@ pub(crate) enum Step {
 }
 
 /// One session: what it is, what it waits for, and how it speaks.
-pub(crate) struct Dialog {
+pub(crate) struct Session {
     /// Given back when the endpoint has heard that the session is over.
     pub(crate) seat: Arc<Seat>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) talk: Box<dyn Talk>,
-    pub(crate) session: Session<Arc<Subscription>>,
+    pub(crate) state: SessionState<Arc<Subscription>>,
     pub(crate) inbox: VecDeque<Request>,
     pub(crate) pending: Option<Box<Pending>>,
     /// What the transport knew of a client that is still to say its own connect.
@@ -71,19 +71,19 @@ pub(crate) struct Dialog {
     pub(crate) told: u32,
 }
 
-impl Dialog {
+impl Session {
     pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>, talk: Box<dyn Talk>) -> Self {
-        let mut session = Session::new();
+        let mut state = SessionState::new();
         if let Some(peer) = seat.peer() {
             let shared = seat.shared();
             let record = shared.remembered(&Whose::Peer(peer));
-            session.go_on_from_peer(record, &shared.limits, shared.runtime.now().instant);
+            state.go_on_from_peer(record, &shared.limits, shared.runtime.now().instant);
         }
         Self {
             seat,
             outbox,
             talk,
-            session,
+            state,
             inbox: VecDeque::new(),
             pending: None,
             known: None,
@@ -102,7 +102,7 @@ impl Dialog {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        self.session.phase()
+        self.state.phase()
     }
 
     /// How the session ends, if it does.
@@ -124,13 +124,13 @@ impl Dialog {
 
     /// Returns whether the session has joined or left the channel since the hook was asked about it.
     pub(crate) fn has_moved(&self, pending: &Pending) -> bool {
-        let stay_in = |command: &Command| command.channel().and_then(|channel| self.session.stay(channel));
+        let stay_in = |command: &Command| command.channel().and_then(|channel| self.state.stay(channel));
         pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
     }
 
     /// By whom what it does is remembered.
     fn whose(&self) -> Option<Whose> {
-        match self.session.info() {
+        match self.state.info() {
             Some(info) => Whose::of(info, self.seat.peer()),
             None => self.seat.peer().map(Whose::Peer),
         }
@@ -138,13 +138,13 @@ impl Dialog {
 
     /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
-        let Some(channels) = self.session.drain() else { return false };
+        let Some(channels) = self.state.drain() else { return false };
         self.close = Some(Box::new(close));
-        if let Some(info) = self.session.info() {
+        if let Some(info) = self.state.info() {
             self.shared().users.remove(&info.user, info.id);
         }
         if let Some(whose) = self.whose() {
-            self.shared().remember(whose, self.session.record());
+            self.shared().remember(whose, self.state.record());
         }
         self.flush();
         if manner == Manner::AtOnce {
@@ -167,15 +167,15 @@ impl Dialog {
 }
 
 /// However the connection ends, its session leaves its channels, and the endpoint hears of it exactly once.
-impl Drop for Dialog {
+impl Drop for Session {
     fn drop(&mut self) {
         self.drain(Close::LOST, Manner::AtOnce);
-        self.session.close();
+        self.state.close();
         self.seat.stand_up();
         let close = self.close.take().map_or(Close::LOST, |close| *close);
         self.shared().metrics.closed(&close);
         trace::closed(self.seat.id(), &close);
-        if let Some(info) = self.session.info() {
+        if let Some(info) = self.state.info() {
             let hook = self.shared().endpoint.clone().stream_closed(info.clone(), close);
             let seat = self.seat.clone();
             self.shared().runtime.spawn(Box::pin(async move {

@@ -2,7 +2,7 @@
 
 use futures::channel::oneshot;
 
-use super::Dialog;
+use super::Session;
 use super::hooks::{Allowed, Asking, Guarded, LookBack, Pending, Ready};
 use crate::driver::hub::endpoint::Hook;
 use crate::driver::hub::history::read_history;
@@ -15,7 +15,7 @@ use crate::model::{
     Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
 };
 
-impl Dialog {
+impl Session {
     /// Goes on with what the endpoint allowed: at once, or when its channel is restored from the store.
     pub(crate) fn go_on(
         &mut self,
@@ -74,7 +74,7 @@ impl Dialog {
     }
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
-        let info = self.session.info().expect("only an open session publishes").clone();
+        let info = self.state.info().expect("only an open session publishes").clone();
         let (channel, shared) = (publish.channel.clone(), self.seat.shared());
         let appended = match may_refer(shared, &publish, &info) {
             Ok(()) => append(shared, publish, Some(&info), entry, id.is_some()),

@@ -3,7 +3,7 @@
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::outbox::control::Manner;
 
-use super::Dialog;
+use super::Session;
 use crate::driver::trace;
 use crate::machine::Burst;
 use crate::model::{
@@ -11,12 +11,12 @@ use crate::model::{
 };
 use crate::port::{Cost, Requests};
 
-impl Dialog {
+impl Session {
     /// Takes in a message of the peer.
     ///
     /// # Errors
     /// How the session ends by it.
-    pub(crate) fn hear(&mut self, message: Message<'_>) -> Result<(), Close> {
+    pub(crate) fn receive(&mut self, message: Message<'_>) -> Result<(), Close> {
         if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
             return Err(Close::TOO_BIG);
         }
@@ -24,7 +24,7 @@ impl Dialog {
         let mut burst = Burst::of(limits);
         let mut requests = Requests::at_most(burst.most());
         caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
-        (0..requests.counted().max(1)).for_each(|_| self.session.count_request(limits, now));
+        (0..requests.counted().max(1)).for_each(|_| self.state.count_request(limits, now));
         let is_full = requests.is_full();
         for request in requests {
             if !burst.has_room_for(&request) {
@@ -36,7 +36,7 @@ impl Dialog {
             }
             match request {
                 Ok(request) => self.queue(request),
-                Err(bad) => self.hear_bad(bad)?,
+                Err(bad) => self.refuse_bad(bad)?,
             }
         }
         if is_full { Err(Close::TOO_MANY_REQUESTS) } else { Ok(()) }
@@ -45,35 +45,35 @@ impl Dialog {
     /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&mut self) -> Option<Instant> {
         let shared = self.seat.shared();
-        self.session.unread_until(&shared.limits, shared.runtime.now().instant)
+        self.state.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// Until when nothing that the session asks for is begun, if it came back owing more than its rate has room for.
     pub(crate) fn idle_until(&mut self) -> Option<Instant> {
         let shared = self.seat.shared();
-        self.session.idle_until(&shared.limits, shared.runtime.now().instant)
+        self.state.idle_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// All that the peer has sent is read.
     pub(crate) fn caught_up(&mut self) {
-        self.session.caught_up();
+        self.state.caught_up();
     }
 
     /// Takes in a ping of the peer's transport.
-    pub(crate) fn hear_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
-        self.hear_control()?;
+    pub(crate) fn receive_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
+        self.count_control_frame()?;
         self.control(Kind::Pong, payload);
         Ok(())
     }
 
     /// Counts a control frame of the peer.
-    pub(crate) fn hear_control(&mut self) -> Result<(), Close> {
+    pub(crate) fn count_control_frame(&mut self) -> Result<(), Close> {
         let now = self.shared().runtime.now().instant;
-        self.session.count_control(&self.seat.shared().limits, now)
+        self.state.count_control(&self.seat.shared().limits, now)
     }
 
     /// Answers a bad request, and counts it.
-    pub(crate) fn hear_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
+    pub(crate) fn refuse_bad(&mut self, bad: BadRequest) -> Result<(), Close> {
         self.shared().metrics.bad_requests.add(1);
         let cost = if bad.readable { Cost::Nothing } else { Cost::Strike };
         let usual = bad.close.map_or(cost, Cost::End);
@@ -84,7 +84,7 @@ impl Dialog {
         match answer {
             Answer::Error(refusal) => {
                 if let Some(close) = self.refuse(id, refusal, Cost::Nothing) {
-                    self.outbox.condemn(close, Manner::Graceful);
+                    self.outbox.request_close(close, Manner::Graceful);
                 }
             }
             answer => {
@@ -108,7 +108,7 @@ impl Dialog {
         }
         match cost {
             Cost::Nothing => None,
-            Cost::Strike => self.session.strike(&self.seat.shared().limits),
+            Cost::Strike => self.state.strike(&self.seat.shared().limits),
             Cost::End(close) => Some(close),
         }
     }
@@ -137,7 +137,7 @@ impl Dialog {
 
     /// Ends the session, since code that it needs has panicked.
     pub(crate) fn fail(&self) {
-        self.outbox.condemn(Close::SERVER_ERROR, Manner::Graceful);
+        self.outbox.request_close(Close::SERVER_ERROR, Manner::Graceful);
     }
 
     /// A ping is answered though a hook may hold up what came before it.

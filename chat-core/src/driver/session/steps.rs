@@ -3,14 +3,14 @@
 use std::task::{Context, Poll};
 
 use super::hooks::{AGAIN, Allowed, Asked, Asking, Guarded, Outcome, Pending};
-use super::{Dialog, Step};
+use super::{Session, Step};
 use crate::driver::caught::Panicked;
 use crate::driver::hub::place::author;
 use crate::machine::{Stay, Verdict};
 use crate::model::{Answer, BadRequest, Close, Command, Publish, Refusal, Request, Subscribe};
 use crate::port::{Pushed, Standing};
 
-impl Dialog {
+impl Session {
     /// Goes on with the hook that is under way, or with the next request.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(pending) = &mut self.pending {
@@ -34,7 +34,7 @@ impl Dialog {
     }
 
     fn begin(&mut self, request: Request, times: u8) -> Step {
-        match self.session.weigh(&request.command, &self.seat.shared().limits) {
+        match self.state.weigh(&request.command, &self.seat.shared().limits) {
             Verdict::Ignore => {}
             Verdict::OpenFirst(connect) => {
                 self.inbox.push_front(request);
@@ -44,7 +44,7 @@ impl Dialog {
             Verdict::Bad(_) if self.is_to_be_told(&request.command) => self.tell_who_it_is(request.id),
             Verdict::Bad(refusal) => {
                 let bad = BadRequest::new(request.id, refusal);
-                return self.hear_bad(bad).map_or_else(Step::End, |()| Step::Done);
+                return self.refuse_bad(bad).map_or_else(Step::End, |()| Step::Done);
             }
             Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
             Verdict::Already => self.answer_already(request),
@@ -59,36 +59,41 @@ impl Dialog {
         let asked = command.counts_for_a_stay().then(|| Asked { command: command.clone(), stay });
         let member = stay.is_some();
         let endpoint = self.shared().endpoint.clone();
-        let info = || self.session.info().expect("only an open session asks").clone();
+        let info = || self.state.info().expect("only an open session asks").clone();
         let asking = match command {
             Command::Connect(connect) => return self.greeted(id, connect, times),
             Command::Refresh(token) => {
-                let stays = self.session.stays().map(|(channel, stay)| (channel.clone(), stay)).collect();
+                let stays = self.state.stays().map(|(channel, stay)| (channel.clone(), stay)).collect();
                 Asking::Refresh(Guarded::new(endpoint.refresh(info(), token, stays)))
             }
             Command::Rename(name) => Asking::Rename(Guarded::new(endpoint.rename(info(), name))),
-            Command::Subscribe(wish) => {
-                let channel = wish.channel.clone();
+            Command::Subscribe(request) => {
+                let channel = request.channel.clone();
                 let most = self.shared().limits.answer_entries;
-                let hook = endpoint.subscribe(info(), wish, self.shared().channel, most);
+                let hook = endpoint.subscribe(info(), request, self.shared().channel, most);
                 Asking::Subscribe(channel, Guarded::new(hook))
             }
             Command::RefreshSubscription(channel, token) => {
                 let hook = endpoint.refresh_subscription(info(), channel.clone(), token);
                 Asking::RefreshSubscription(channel, Guarded::new(hook))
             }
-            Command::Publish(mut wish) => {
-                wish.moderates = false;
-                let standing = self.standing(&wish, member);
-                Asking::Publish(Guarded::new(endpoint.publish(info(), wish, standing, self.shared().channel)))
+            Command::Publish(mut request) => {
+                request.moderates = false;
+                let standing = self.standing(&request, member);
+                Asking::Publish(Guarded::new(endpoint.publish(
+                    info(),
+                    request,
+                    standing,
+                    self.shared().channel,
+                )))
             }
-            Command::Event(mut wish) => {
-                wish.moderates = false;
-                let standing = self.standing(&wish, member);
-                Asking::Event(Guarded::new(endpoint.event(info(), wish, standing, self.shared().channel)))
+            Command::Event(mut request) => {
+                request.moderates = false;
+                let standing = self.standing(&request, member);
+                Asking::Event(Guarded::new(endpoint.event(info(), request, standing, self.shared().channel)))
             }
-            Command::History(wish) => {
-                let hook = endpoint.history(info(), wish, member);
+            Command::History(request) => {
+                let hook = endpoint.history(info(), request, member);
                 Asking::History(Guarded::new(self.look_back(hook)))
             }
             Command::Presence(channel) => {
@@ -115,9 +120,9 @@ impl Dialog {
         self.begin(Request { id, command }, times + 1)
     }
 
-    fn standing(&self, wish: &Publish, member: bool) -> Standing {
-        let refers = wish.refers.map(|refers| refers.offset());
-        let author = refers.and_then(|offset| author(self.shared(), &wish.channel, offset));
+    fn standing(&self, request: &Publish, member: bool) -> Standing {
+        let refers = request.refers.map(|refers| refers.offset());
+        let author = refers.and_then(|offset| author(self.shared(), &request.channel, offset));
         Standing { member, author }
     }
 
@@ -127,7 +132,7 @@ impl Dialog {
             Outcome::Open(Err(refusal)) => return self.turn_away(pending.id, refusal),
             Outcome::Refresh(Ok(refreshed)) => self.refreshed(pending.id, pending.times, refreshed),
             Outcome::Rename(name) => self.renamed(pending.id, name),
-            Outcome::Subscribe(channel, Ok(_)) if self.session.is_in(&channel) => {
+            Outcome::Subscribe(channel, Ok(_)) if self.state.is_in(&channel) => {
                 self.answer_already(Request {
                     id: pending.id,
                     command: Command::Subscribe(Subscribe::to(channel)),
@@ -193,8 +198,7 @@ impl Dialog {
     /// What the session said in a channel made the endpoint fail: it is out of that, unless it came anew meanwhile, and its other channels go on.
     fn fail_in_channel(&mut self, pending: &Pending, why: Refusal) {
         let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
-        if let Some(channel) =
-            channel.filter(|channel| self.session.is_in(channel) && !self.has_moved(pending))
+        if let Some(channel) = channel.filter(|channel| self.state.is_in(channel) && !self.has_moved(pending))
         {
             self.remove(channel.clone(), why.clone());
         }

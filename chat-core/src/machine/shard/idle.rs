@@ -62,11 +62,11 @@ impl<S: Clone> Shard<S> {
     }
 
     /// While all histories together weigh too much, this one is cut.
-    pub(crate) fn lighten(&mut self, name: &ChannelId) {
+    pub(crate) fn shrink(&mut self, name: &ChannelId) {
         let excess = self.common.histories.over();
         if let Some(channel) = self.channels.get_mut(name) {
             let before = channel.weight();
-            channel.lighten(excess);
+            channel.shrink(excess);
             self.common.histories.change(before, channel.weight());
         }
     }

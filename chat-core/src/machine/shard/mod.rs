@@ -193,16 +193,16 @@ impl<S: Clone> Shard<S> {
     /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
     pub(crate) fn history(
         &mut self,
-        wish: &HistoryRequest,
+        request: &HistoryRequest,
         limit: usize,
         bytes: usize,
         now: Instant,
     ) -> Option<HistoryPage> {
-        let channel = self.look_up(&wish.channel)?;
+        let channel = self.look_up(&request.channel)?;
         let before = channel.weight();
         channel.history.forget_old(now);
         let after = channel.weight();
-        let (publications, more) = channel.history.page(wish, limit, bytes);
+        let (publications, more) = channel.history.page(request, limit, bytes);
         let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
         self.common.histories.change(before, after);
         Some(page)

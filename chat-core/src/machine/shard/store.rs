@@ -40,7 +40,7 @@ impl<S: Clone> Shard<S> {
     }
 
     /// Makes a channel that is to be stored and goes on without the store, unless it is there, and pins it. The hub's life in the store ends with that.
-    pub(crate) fn go_on_without_store(&mut self, name: &ChannelId, options: ChannelOptions) {
+    pub(crate) fn continue_without_store(&mut self, name: &ChannelId, options: ChannelOptions) {
         if !self.pin(name) {
             let mut channel = Channel::new(self.next_life(), self.next_epoch(), options);
             channel.storing = Storing::Failed;

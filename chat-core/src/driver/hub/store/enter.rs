@@ -37,7 +37,9 @@ pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: Chan
     let told = begin_load(&shared, &channel, options, true);
     match told.await {
         Ok(Ok(Some(entry))) => entry,
-        Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => go_on_without_store(&shared, channel, options),
+        Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => {
+            continue_without_store(&shared, channel, options)
+        }
     }
 }
 
@@ -83,8 +85,8 @@ fn begin_load(
     told
 }
 
-fn go_on_without_store(shared: &Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
-    lock(shared.shard(&channel)).go_on_without_store(&channel, options);
+fn continue_without_store(shared: &Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
+    lock(shared.shard(&channel)).continue_without_store(&channel, options);
     Entry { channel, options, pin: Some(shared.clone()) }
 }
 
@@ -123,7 +125,7 @@ impl Load {
             Found::Channel(restored) if makes || restored.unopened.is_none() => {
                 shard.restore(&self.channel, self.options, restored, now);
             }
-            Found::Failure if makes => shard.go_on_without_store(&self.channel, self.options),
+            Found::Failure if makes => shard.continue_without_store(&self.channel, self.options),
             Found::Channel(_) => return Ok(false),
             Found::Failure => return Err(Failed),
         }

@@ -4,7 +4,7 @@ use crate::model::{ChannelId, Lost, Offset, Place, Run};
 
 /// Publications of one channel, one after the other, that were dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Loss {
+pub(crate) struct Missed {
     /// How many frames, signals among them.
     pub(crate) frames: usize,
     /// The offsets of the first and the last; none if there were only signals.
@@ -17,9 +17,9 @@ pub(crate) struct Loss {
 
 /// What one session is to be told: ranges in the order in which they were lost.
 #[derive(Debug, Default)]
-pub(super) struct Losses(Vec<(Lost, u64)>);
+pub(super) struct Gaps(Vec<(Lost, u64)>);
 
-impl Loss {
+impl Missed {
     /// Publications that were never queued.
     pub(crate) fn of(from: Offset, to: Offset, seq: u64) -> Self {
         let range = (from <= to).then_some((from, to));
@@ -47,13 +47,13 @@ impl Loss {
     }
 }
 
-impl Losses {
+impl Gaps {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// A range that goes on where another ended becomes one with it.
-    pub(super) fn add(&mut self, channel: &ChannelId, loss: Loss) {
+    pub(super) fn add(&mut self, channel: &ChannelId, loss: Missed) {
         if loss.presence {
             self.add_presence(channel, loss.seq);
         }

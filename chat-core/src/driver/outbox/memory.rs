@@ -9,20 +9,20 @@ use crate::model::Limits;
 
 /// Every outbox books here what it holds, so that all together have a bound.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct OutboxMemory {
     /// The most that one outbox may hold.
     pub(crate) each: Load,
     /// Written where something waits, by any core; what is beside it is read for every delivery.
     bytes: Padded<AtomicUsize>,
     pub(crate) bound: usize,
-    pub(crate) relieving: Duty,
+    pub(crate) shedding: Duty,
 }
 
-impl Ledger {
+impl OutboxMemory {
     pub(crate) fn new(limits: &Limits) -> Self {
         let each = Load { frames: limits.outbox_frames, bytes: limits.outbox_bytes };
         let bound = limits.total_outbox_bytes;
-        Self { each, bytes: Padded::default(), bound, relieving: Duty::default() }
+        Self { each, bytes: Padded::default(), bound, shedding: Duty::default() }
     }
 
     pub(crate) fn bytes(&self) -> usize {

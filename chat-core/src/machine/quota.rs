@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// One sum for all shards, and its bound. Written only where a history grows or shrinks: one that is full of messages of one size does neither.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(crate) struct Budget {
+pub(crate) struct ByteQuota {
     bytes: AtomicUsize,
     bound: usize,
 }
 
-impl Budget {
+impl ByteQuota {
     pub(crate) fn new(bound: usize) -> Self {
         Self { bytes: AtomicUsize::new(0), bound }
     }
