@@ -235,12 +235,17 @@ mod tests {
         }
         let both = origins("https://a.example,https://b.example");
         assert!(both.is_ok());
-        for list in ["https://a.example, https://b.example", "https://a.example,https://b.example,", ",https://a.example ,\thttps://b.example, "] {
+        for list in [
+            "https://a.example, https://b.example",
+            "https://a.example,https://b.example,",
+            ",https://a.example ,\thttps://b.example, ",
+        ] {
             assert_eq!(origins(list), both, "{list:?}");
         }
         assert_eq!(origins("* ,"), Ok(Origins::Any));
         assert!(origins("https://a.example,b c").is_err());
-        let hosts = |list: &str| settings("--allow-host", list).hosts(&["0.0.0.0:81".parse().expect("a place")]);
+        let hosts =
+            |list: &str| settings("--allow-host", list).hosts(&["0.0.0.0:81".parse().expect("a place")]);
         assert_eq!(hosts("a, b:82,"), hosts("a,b:82"));
         assert_eq!(hosts("*,"), Ok(Hosts::Any));
     }
