@@ -198,13 +198,13 @@ mod tests {
     #[test]
     fn a_bound_holds_behind_empty_lines_too() {
         let line = |bytes: usize| [b"\r\n\r\n", LINE, b"a: ", &vec![b'x'; bytes - 3][..]].concat();
-        assert_eq!(follow(&line(8 * 1024)), Ok(None));
-        assert_eq!(follow(&line(8 * 1024 + 1)), Err(Rejection::TooLarge));
+        assert_eq!(follow(&line(32 * 1024)), Ok(None));
+        assert_eq!(follow(&line(32 * 1024 + 1)), Err(Rejection::TooLarge));
         let headers = |n| [b"\r\n\r\n", LINE, &b"a: b\r\n".repeat(n)[..]].concat();
         assert_eq!(follow(&headers(100)), Ok(None));
         assert_eq!(follow(&headers(101)), Err(Rejection::TooLarge));
-        assert_eq!(follow(&b"\r\n".repeat(8 * 1024)), Ok(None));
-        assert_eq!(follow(&b"\n".repeat(16 * 1024 + 1)), Err(Rejection::TooLarge), "empty lines without end");
+        assert_eq!(follow(&b"\r\n".repeat(24 * 1024)), Ok(None));
+        assert_eq!(follow(&b"\n".repeat(48 * 1024 + 1)), Err(Rejection::TooLarge), "empty lines without end");
     }
 
     #[test]

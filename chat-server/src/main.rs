@@ -78,7 +78,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
+    let api = api::routes(&hub, settings.api_key.as_deref(), settings.channel());
+    let all = routes::routes(&hub, &origins).merge(api);
     let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         ClientAddress::Connection => all,

@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
     #[arg(long, env = "CHAT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: Option<String>,
-    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`: printable ASCII without blanks around it. Without the flag there is none.
+    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`, as `Authorization: apikey …` or as `?api_key=…`: printable ASCII without blanks around it. Without the flag there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
     /// Threads that serve, at most 1024; 0 for one a core.
@@ -130,13 +130,14 @@ impl Settings {
     /// # Errors
     /// The first text that is no origin.
     pub(crate) fn origins(&self) -> Result<Origins, String> {
-        if self.allow_origin.is_empty() {
+        let named = elements(&self.allow_origin);
+        if named.is_empty() {
             return Ok(Origins::SameHost);
         }
-        if self.allow_origin.iter().any(|origin| origin == "*") {
+        if named.contains(&"*") {
             return Ok(Origins::Any);
         }
-        parse_all::<Origin>(&self.allow_origin).map(Origins::Only)
+        parse_all::<Origin>(&named).map(Origins::Only)
     }
 
     /// The names under which a server may be asked that listens there: also by the name that --listen has.
@@ -146,10 +147,11 @@ impl Settings {
     pub(crate) fn hosts(&self, listening: &[SocketAddr]) -> Result<Hosts, String> {
         let own =
             own_names(listening).and(self.listen.name().and_then(|name| format!("{name}:*").parse().ok()));
-        if self.allow_host.iter().any(|host| host == "*") || self.allow_host.is_empty() && own == Hosts::Any {
+        let named = elements(&self.allow_host);
+        if named.contains(&"*") || named.is_empty() && own == Hosts::Any {
             return Ok(Hosts::Any);
         }
-        let named = parse_all::<Host>(&self.allow_host)?;
+        let named = parse_all::<Host>(&named)?;
         let origins = match self.origins()? {
             Origins::Only(origins) => origins,
             _ => Vec::new(),
@@ -181,7 +183,12 @@ fn own_names(listening: &[SocketAddr]) -> Hosts {
     .unwrap_or_default()
 }
 
-fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
+/// What a list names: an empty variable, a comma at the end and blanks around a name say nothing.
+fn elements(list: &[String]) -> Vec<&str> {
+    list.iter().map(|element| element.trim()).filter(|element| !element.is_empty()).collect()
+}
+
+fn parse_all<T: FromStr<Err: Display>>(texts: &[&str]) -> Result<Vec<T>, String> {
     texts.iter().map(|text| text.parse().map_err(|error| format!("{text:?}: {error}"))).collect()
 }
 
@@ -255,6 +262,33 @@ mod tests {
         {
             assert!(origins(odd).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn empty_elements_of_a_list_and_blanks_around_one_say_nothing() {
+        let settings = |flag: &str, list: &str| Settings::parse_from(["chat-server", flag, list]);
+        let origins = |list: &str| settings("--allow-origin", list).origins();
+        for nothing in ["", " ", ",", " , ,"] {
+            assert_eq!(origins(nothing), Ok(Origins::SameHost), "{nothing:?}");
+            let hosts = |at: &str| settings("--allow-host", nothing).hosts(&[at.parse().expect("a place")]);
+            assert_eq!(hosts("0.0.0.0:81"), Ok(Hosts::Any), "{nothing:?}");
+            assert!(matches!(hosts("127.0.0.1:81"), Ok(Hosts::Only(_))), "{nothing:?}");
+        }
+        let both = origins("https://a.example,https://b.example");
+        assert!(both.is_ok());
+        for list in [
+            "https://a.example, https://b.example",
+            "https://a.example,https://b.example,",
+            ",https://a.example ,\thttps://b.example, ",
+        ] {
+            assert_eq!(origins(list), both, "{list:?}");
+        }
+        assert_eq!(origins("* ,"), Ok(Origins::Any));
+        assert!(origins("https://a.example,b c").is_err());
+        let hosts =
+            |list: &str| settings("--allow-host", list).hosts(&["0.0.0.0:81".parse().expect("a place")]);
+        assert_eq!(hosts("a, b:82,"), hosts("a,b:82"));
+        assert_eq!(hosts("*,"), Ok(Hosts::Any));
     }
 
     #[test]

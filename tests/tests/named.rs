@@ -73,10 +73,12 @@ fn a_guest_of_the_next_life_of_a_server_is_not_taken_for_one_of_the_last() {
 
 /// A name that looks the same is not taken, as the server's is not.
 #[test]
-fn nobody_wishes_for_what_looks_like_the_name_of_a_guest() {
+fn nobody_wishes_for_what_looks_like_the_name_of_a_guest_or_like_nothing() {
     each_way(|way| {
         let scene = Scene::open_chat(way);
-        for name in ["guest-1\u{200b}", "\u{ff47}uest-1", "guest-\u{ff11}", " guest-1"] {
+        for name in
+            ["guest-1\u{200b}", "\u{ff47}uest-1", "guest-\u{ff11}", " guest-1", " \u{200b}", "\u{2800}"]
+        {
             assert_eq!(scene.enter(name).close(), Some(Close::PERMISSION_DENIED), "{name:?}");
         }
     });

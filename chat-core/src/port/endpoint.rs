@@ -278,6 +278,9 @@ const GUEST: &str = "guest-";
 /// A name that somebody wishes for. Those of guests are given, not wished for: another could speak for one otherwise.
 fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
     let seen = name.seen();
+    if seen.is_empty() {
+        return Err(Refusal::bad_request("a name has something to see"));
+    }
     let number = seen.strip_prefix(GUEST).unwrap_or_default();
     let given = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     if given { Err(Refusal::permission_denied("that is the name of a guest")) } else { Ok(name) }

@@ -9,7 +9,7 @@ use super::*;
 fn decoded(text: &str) -> Result<Request, BadRequest> {
     let mut requests = Requests::at_most(usize::MAX);
     Session::new(128).decode(Message::Text(text), &mut requests);
-    requests.into_iter().next().expect("one for each")
+    requests.into_iter().last().expect("one for each")
 }
 
 fn closed(text: &str) -> Option<String> {
