@@ -46,7 +46,10 @@ impl Session {
                 let bad = BadRequest::new(request.id, refusal);
                 return self.refuse_bad(bad).map_or_else(Step::End, |()| Step::Done);
             }
-            Verdict::Refuse(refusal) => self.answer(request.id, Answer::Error(refusal)),
+            Verdict::Refuse(refusal) => {
+                self.shared().metrics.bad_requests.add(u64::from(refusal.code == 107));
+                self.answer(request.id, Answer::Error(refusal));
+            }
             Verdict::Already => self.answer_already(request),
             Verdict::Ask { stay } => return self.ask(request, stay, times),
             Verdict::Do => return self.carry_out(request),
