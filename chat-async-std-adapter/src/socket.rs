@@ -34,8 +34,8 @@ impl Source for Async<TcpStream> {
     }
 }
 
-/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a write
-/// looks at one place in memory.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 #[derive(Debug)]
 pub(crate) struct Tcp<S>(pub(crate) S);
 

@@ -22,7 +22,7 @@ const LAST_READS: usize = 256;
 
 /// Says why a connection comes to nothing.
 enum Failure {
-    /// The client is to be told so; after HEAD, by the head of the answer alone.
+    /// The request is refused; the answer to HEAD has no body.
     Refused(Rejection, Method),
     /// The client is gone.
     Gone,
@@ -34,10 +34,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Reads the first request of a connection and opens a session for it: returns what to [`run`](crate::run) and
-/// the bytes that came after the request. The 101 is sent by then.
+/// Reads the first request of a connection and opens a session for it: returns what to [`run`](crate::run)
+/// and the bytes that came after the request. The 101 is sent by then.
 ///
-/// Answers a request that is refused, or not there in time, and returns none. For servers without an HTTP library.
+/// Answers a request that is refused, or not there in time, and returns none. For servers without an HTTP
+/// library.
 pub async fn handshake<R, W>(
     gate: &Gate,
     remote: Option<SocketAddr>,
@@ -119,8 +120,8 @@ pub async fn read_head<R: PollRead>(
 }
 
 /// Answers with a rejection and ends the stream, then reads on for as long as the rejection
-/// [says](Rejection::linger): closing a socket with unread bytes would reset it, and lose the answer. An answer
-/// to HEAD has no body.
+/// [says](Rejection::linger): closing a socket with unread bytes would reset it, and lose the answer. An
+/// answer to HEAD has no body.
 pub async fn refuse<R, W>(
     runtime: &dyn Runtime,
     reader: &mut R,

@@ -1,4 +1,26 @@
-//! HTTP for chat-core, without a runtime: who may come in, and what those are told who may not.
+//! HTTP for chat-core, without a runtime: admits clients, opens their sessions, and serves those for whom no
+//! WebSocket gets through.
+//!
+//! ```text
+//!   bytes ──▶ handshake ─────▶ Gate ──▶ Opening ──▶ run ──▶ Connection   (a server without an HTTP library)
+//!   an HTTP library's request ─▶ Gate ──▶ Opening ──▶ run                (hyper, axum, …)
+//!                            └─▶ LongPoll, Streams ──▶ Connection        (plain HTTP)
+//! ```
+//!
+//! It works on [`http`]'s types, on [`PollRead`](chat_websocket::PollRead) and
+//! [`ByteWriter`](chat_core::ByteWriter) for sockets, and on [`Runtime`](chat_core::Runtime) for time and
+//! tasks. An adapter brings those three for its runtime, a listener around [`accept_with`], and no more:
+//! about two hundred lines.
+//!
+//! The public interface is:
+//!
+//! - admission: [`Gate`] and [`Opening`], with [`Origins`], [`Hosts`] and [`Rejection`]; [`RequestHead`] for what
+//!   the server knows of a client, and [`Proxies`] for where it comes from;
+//! - sessions on sockets: [`handshake()`], [`run`] and [`run_io`];
+//! - other transports: `LongPoll` (feature `longpoll`, for the clients of Phoenix) and `Streams` (feature
+//!   `streams`, for those of Centrifuge);
+//! - for listeners: [`Listen`], [`accept_with`], [`HttpLimits`], [`HeadScanner`] and [`RequestReader`],
+//!   [`read_head`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
 
 mod accept;
 mod connection;

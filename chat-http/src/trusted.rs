@@ -6,15 +6,16 @@ use chat_core::{Hello, Peer};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
-/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions are to
-/// be trusted: only the server itself writes to them, be it an adapter's listener or a framework's middleware.
+/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions
+/// are to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
+/// middleware.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
-    /// Is the request's method.
+    /// Holds the request's method.
     pub method: &'a Method,
-    /// Is the request's target.
+    /// Holds the request's target.
     pub uri: &'a Uri,
-    /// Is the version of HTTP.
+    /// Holds the version of HTTP.
     pub version: Version,
     /// Holds the request's headers.
     pub headers: &'a HeaderMap,
@@ -22,13 +23,13 @@ pub struct RequestHead<'a> {
     pub extensions: &'a Extensions,
 }
 
-/// Is the address at the other end of a request's connection: of the client, or of a proxy. The listeners of the
-/// adapters put it among each request's extensions.
+/// Holds the address at the other end of a request's connection: the client's, or a proxy's. The listeners of
+/// the adapters put it among each request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteAddress(pub SocketAddr);
 
-/// Is the address of a client that has come through a proxy. A server that trusts the proxy puts it among the
-/// request's extensions: see [`Proxies`](crate::Proxies).
+/// Holds the address of a client that has come through a proxy. A server that trusts the proxy puts it among
+/// the request's extensions: see [`Proxies`](crate::Proxies).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -40,14 +41,14 @@ impl RequestHead<'_> {
         client.or_else(|| self.extensions.get().map(|RemoteAddress(remote)| remote.ip()))
     }
 
-    /// Returns where the client comes from: the [`Peer`] among the extensions. Both adapters' listeners put it
-    /// there; its rates and strikes are counted by it until it has a session.
+    /// Returns where the client comes from: the [`Peer`] among the extensions. Both adapters' listeners put
+    /// it there; its rates and strikes are counted by it until it has a session.
     pub fn peer(&self) -> Option<Peer> {
         self.extensions.get().copied()
     }
 
-    /// Returns who the client is: the [`Hello`] among the extensions, which holds in place of what the URL says. A
-    /// server puts it there that has let the client in by a cookie or a header.
+    /// Returns who the client is: the [`Hello`] among the extensions, which holds in place of what the URL
+    /// says. A server puts it there that has let the client in by a cookie or a header.
     pub fn hello(&self) -> Option<Hello> {
         self.extensions.get().cloned()
     }

@@ -23,8 +23,8 @@ impl<R: AsyncRead + Unpin> PollRead for Reader<R> {
     }
 }
 
-/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a write
-/// looks at one place in memory.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 pub(crate) struct Tcp(pub(crate) TcpStream);
 
 /// Reads the socket.

@@ -23,8 +23,8 @@ pub fn gate(hub: Hub) -> Gate {
 
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
-/// Answers a request that is refused with the reason, and runs nothing. Works on hyper 1 and on all that stands on
-/// it.
+/// Answers a request that is refused with the reason, and runs nothing. Works on hyper 1 and on all that
+/// stands on it.
 pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     let (response, opening) = match gate.open(&*request) {
         Ok(opened) => opened,
@@ -48,7 +48,8 @@ pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Futu
     chat_http::run(opening, TcpReader(socket.clone()), socket, early)
 }
 
-/// Does what [`run_tcp`] does on any other byte stream, such as TLS. Only the session's own task writes there.
+/// Does what [`run_tcp`] does on any other byte stream, such as TLS. Only the session's own task writes
+/// there.
 pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,

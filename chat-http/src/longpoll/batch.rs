@@ -11,8 +11,8 @@ use super::mailbox::Mailbox;
 /// Limits the messages in one POST (constants.js). Empty lines count as well, for each is work.
 const BATCH: usize = 100;
 
-/// Hands over the messages of a batch, each of at most so many bytes, and returns the status of the answer. A session
-/// whose client breaks a bound ends, as it does on a WebSocket.
+/// Hands over the messages of a batch, each of at most so many bytes, and returns the status of the answer. A
+/// session whose client breaks a bound ends, as it does on a WebSocket.
 pub(super) async fn take_in<B: Body + Unpin>(mailbox: &Mailbox, mut lines: Lines<B>, most: usize) -> u16 {
     for _ in 0..BATCH {
         let item = match lines.next().await {
@@ -41,8 +41,8 @@ pub(super) async fn take_in<B: Body + Unpin>(mailbox: &Mailbox, mut lines: Lines
     }
 }
 
-/// Reads a message. A text begins with a bracket, all else is base64 (longpoll.js); the protocol refuses what is
-/// neither.
+/// Reads a message. A text begins with a bracket, all else is base64 (longpoll.js); the protocol refuses what
+/// is neither.
 fn message(line: Vec<u8>, most: usize) -> Result<Incoming, InputError> {
     let bytes = match line.first() {
         Some(b'[') | None => None,

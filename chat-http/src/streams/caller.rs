@@ -30,8 +30,8 @@ impl Caller {
         }
     }
 
-    /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may last,
-    /// even if it takes something now and then.
+    /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may
+    /// last, even if it takes something now and then.
     pub(super) async fn run_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
         session.await;
         let limits = HttpLimits::from(hub.limits());
@@ -42,8 +42,8 @@ impl Caller {
     }
 }
 
-/// Keeps a session's place in the hub for an open answer: until the socket is closed or, where no socket is known,
-/// until this is dropped with the answer.
+/// Keeps a session's place in the hub for an open answer: until the socket is closed or, where no socket is
+/// known, until this is dropped with the answer.
 pub(super) struct Place {
     hub: Hub,
     session: SessionId,
