@@ -7,6 +7,12 @@
 //!                            └─▶ LongPoll, Streams ──▶ Connection        (plain HTTP)
 //! ```
 //!
+//! Its folders, each of which imports from those to its right alone:
+//!
+//! ```text
+//!   longpoll, streams ──▶ socket ──▶ limits ──▶ head ──▶ admission
+//! ```
+//!
 //! It works on [`http`]'s types, on [`PollRead`](chat_websocket::PollRead) and
 //! [`ByteWriter`](chat_core::ByteWriter) for sockets, and on [`Runtime`](chat_core::Runtime) for time and
 //! tasks. An adapter brings those three for its runtime, a listener around [`accept_with`], and no more:
@@ -22,47 +28,32 @@
 //! - for listeners: [`Listen`], [`accept_with`], [`HttpLimits`], [`HeadScanner`] and [`RequestReader`],
 //!   [`read_head`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
 
-mod accept;
-mod connection;
-mod cors;
-mod gate;
-mod handshake;
+mod admission;
 mod head;
-mod host;
 mod limits;
-mod listen;
 #[cfg(feature = "longpoll")]
 mod longpoll;
-mod origin;
-mod proxy;
-mod rejection;
-mod request;
-mod session;
+mod socket;
 #[cfg(feature = "streams")]
 mod streams;
 mod time;
-mod trusted;
 
-pub use accept::accept_with;
+pub use admission::{
+    ClientAddress, Gate, Host, HostError, Hosts, Network, NetworkError, Opening, Origin, OriginError,
+    Origins, Proxies, Rejection, RemoteAddress, RequestHead,
+};
 pub use chat_websocket::list;
-pub use connection::{Deadlines, HttpConnection, ServedBody, Serving};
-pub use gate::{Gate, Opening};
-pub use handshake::{handshake, read_head, refuse};
-pub use head::{HeadLimits, HeadScanner};
-pub use host::{Host, HostError, Hosts};
+pub use head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
 pub use limits::HttpLimits;
-pub use listen::{Listen, ListenError};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;
-pub use origin::{Origin, OriginError, Origins};
-pub use proxy::{Network, NetworkError, Proxies};
-pub use rejection::Rejection;
-pub use request::{OpeningRequest, RequestReader, to_bytes};
-pub use session::{run, run_io};
+pub use socket::{
+    Deadlines, HttpConnection, Listen, ListenError, ServedBody, Serving, accept_with, handshake, read_head,
+    refuse, run, run_io,
+};
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};
 pub use time::within;
-pub use trusted::{ClientAddress, RemoteAddress, RequestHead};
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]

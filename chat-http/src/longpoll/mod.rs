@@ -31,9 +31,8 @@ use self::lines::Lines;
 use self::mailbox::{Mailbox, Next, Outlet};
 use self::registry::Registry;
 use self::token::{bearer, new_token, token};
-use crate::gate::{Gate, Opening};
+use crate::admission::{Gate, Opening, Rejection};
 use crate::limits::HttpLimits;
-use crate::rejection::Rejection;
 use crate::time::within;
 
 /// Limits how long a session waits for its next poll until its client has waited for an answer

@@ -5,9 +5,9 @@ use std::future::Future;
 use chat_core::{Close, HeldSeat, Hello, Hub, Peer, Seat, SessionId};
 use http::Version;
 
-use crate::connection::HttpConnection;
+use crate::admission::RequestHead;
 use crate::limits::HttpLimits;
-use crate::trusted::RequestHead;
+use crate::socket::HttpConnection;
 
 /// Stands for the client of a request.
 pub(super) struct Caller {

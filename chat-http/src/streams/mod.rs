@@ -32,8 +32,7 @@ use self::format::{BYTES, EVENTS, Format, LINES, is_bytes};
 use self::negotiation::wants_events;
 pub use self::pipe::StreamBody;
 use self::registry::Registry;
-use crate::host::Hosts;
-use crate::origin::Origins;
+use crate::admission::{Hosts, Origins};
 
 /// Opens streams to a hub, for clients of Centrifuge. Cheap to clone; the clones know the same streams.
 ///

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
-use crate::host::{Host, HostName, Port, host};
+use super::host::{Host, HostName, Port, host};
 use chat_websocket::fields::single;
 
 /// Says which origins may come in. A client that is no page always may: it sends neither an `Origin` nor what

@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 
-use crate::head::{HeadLimits, HeadScanner};
-use crate::rejection::Rejection;
+use super::scanner::{HeadLimits, HeadScanner};
+use crate::admission::Rejection;
 
 /// Reads a request to open a WebSocket, for adapters that have no HTTP library.
 ///

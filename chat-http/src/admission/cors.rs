@@ -7,7 +7,7 @@ use http::header::{
     VARY,
 };
 
-use crate::origin::Origins;
+use super::origin::Origins;
 use chat_websocket::fields::{is_token, list};
 
 /// Lets browsers ask again after ten minutes.

@@ -3,7 +3,7 @@
 use chat_core::Limits;
 use http::{Request, Uri};
 
-use crate::rejection::Rejection;
+use crate::admission::Rejection;
 use chat_websocket::fields::is_token_byte;
 
 /// Bounds the head of a request.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::header::{HOST, HeaderMap};
 use thiserror::Error;
 
-use crate::rejection::Rejection;
+use super::rejection::Rejection;
 use chat_websocket::fields::single;
 
 /// Says which hosts a server answers for, by the `Host` of a request.

@@ -10,7 +10,7 @@ use chat_core::{ByteWriter, Close, Connection};
 use chat_websocket::{Messages, PollRead, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
 
-use crate::gate::Opening;
+use crate::admission::Opening;
 
 /// Returns the session of an [`Opening`], to be awaited or spawned. It ends with the connection. `early` came
 /// after the request's head.

@@ -8,10 +8,10 @@ use chat_core::{Hello, Hub, Opener, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Response};
 
-use crate::host::{Hosts, host};
-use crate::origin::Origins;
-use crate::rejection::Rejection;
-use crate::trusted::RequestHead;
+use super::host::{Hosts, host};
+use super::origin::Origins;
+use super::rejection::Rejection;
+use super::trusted::RequestHead;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
 

@@ -9,13 +9,10 @@ use chat_core::{ByteWriter, Hub, Peer, Runtime};
 use chat_websocket::PollRead;
 use http::Method;
 
-use crate::gate::{Gate, Opening};
-use crate::head::{HeadLimits, HeadScanner};
+use crate::admission::{Gate, Opening, Rejection, RemoteAddress};
+use crate::head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
 use crate::limits::HttpLimits;
-use crate::rejection::Rejection;
-use crate::request::{OpeningRequest, RequestReader, to_bytes};
 use crate::time::within;
-use crate::trusted::RemoteAddress;
 
 /// Limits the reads after an answer: a client that keeps sending is dropped.
 const LAST_READS: usize = 256;
