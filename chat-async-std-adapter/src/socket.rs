@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
+use chat_http::PollRead;
 
 /// Stands for a TCP socket and whatever reports its events.
 pub(crate) trait Source: Send + Sync + 'static {

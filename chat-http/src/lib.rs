@@ -13,7 +13,7 @@
 //!   longpoll, streams ──▶ socket ──▶ limits ──▶ head ──▶ admission
 //! ```
 //!
-//! It works on [`http`]'s types, on [`PollRead`](chat_websocket::PollRead) and
+//! It works on [`http`]'s types, on [`PollRead`] and
 //! [`ByteWriter`](chat_core::ByteWriter) for sockets, and on [`Runtime`](chat_core::Runtime) for time and
 //! tasks. An adapter brings those three for its runtime, a listener around [`accept_with`], and no more:
 //! about two hundred lines.
@@ -42,7 +42,7 @@ pub use admission::{
     ClientAddress, Gate, Host, HostError, Hosts, Network, NetworkError, Opening, Origin, OriginError,
     Origins, Proxies, Rejection, RemoteAddress, RequestHead,
 };
-pub use chat_websocket::list;
+pub use chat_websocket::{PollRead, list};
 pub use head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
 pub use limits::HttpLimits;
 #[cfg(feature = "longpoll")]

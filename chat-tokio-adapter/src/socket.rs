@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
+use chat_http::PollRead;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, WriteHalf};
 use tokio::net::TcpStream;

@@ -6,9 +6,21 @@ use chat_core::{Hello, Peer};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
-/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions
-/// are to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
+/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions are
+/// to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
 /// middleware.
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use chat_http::{RemoteAddress, RequestHead};
+/// use http::Request;
+///
+/// let mut request = Request::get("/ws").body(()).unwrap();
+/// let remote: SocketAddr = "192.0.2.7:4711".parse().unwrap();
+/// request.extensions_mut().insert(RemoteAddress(remote));
+/// assert_eq!(RequestHead::from(&request).client_address(), Some(remote.ip()));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     /// Holds the request's method.
@@ -51,6 +63,17 @@ impl RequestHead<'_> {
     /// says. A server puts it there that has let the client in by a cookie or a header.
     pub fn hello(&self) -> Option<Hello> {
         self.extensions.get().cloned()
+    }
+
+    /// Clones the head, for whoever keeps it for longer than the request lasts.
+    pub fn to_parts(&self) -> Parts {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.method.clone();
+        parts.uri = self.uri.clone();
+        parts.version = self.version;
+        parts.headers = self.headers.clone();
+        parts.extensions = self.extensions.clone();
+        parts
     }
 }
 

@@ -36,6 +36,25 @@ impl From<io::Error> for Failure {
 ///
 /// Answers a request that is refused, or not there in time, and returns none. For servers without an HTTP
 /// library.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::sync::Arc;
+///
+/// use chat_core::ByteWriter;
+/// use chat_http::{Gate, PollRead, handshake, run};
+///
+/// /// Serves one connection, on the sockets of whatever runtime.
+/// async fn serve_one<R, W>(gate: Gate, remote: SocketAddr, mut reader: R, writer: Arc<W>)
+/// where
+///     R: PollRead + Send + Unpin + 'static,
+///     W: ByteWriter,
+/// {
+///     if let Some((opening, early)) = handshake(&gate, Some(remote), &mut reader, &*writer).await {
+///         run(opening, reader, writer, early).await;
+///     }
+/// }
+/// ```
 pub async fn handshake<R, W>(
     gate: &Gate,
     remote: Option<SocketAddr>,
@@ -176,4 +195,128 @@ async fn write_all<W: ByteWriter>(writer: &W, mut bytes: &[u8]) -> io::Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex, MutexGuard};
+    use std::task::Context;
+    use std::time::Duration;
+
+    use chat_core::OpenChat;
+    use chat_core::testkit::World;
+    use chat_protocol::json::Json;
+
+    use super::*;
+
+    const REQUEST: &str = "/ws?name=ann HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    /// A connection whose client has sent all that it will.
+    #[derive(Clone, Default)]
+    struct Wire(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        sent: VecDeque<u8>,
+        gone: bool,
+        answered: Vec<u8>,
+        ended: bool,
+    }
+
+    impl Wire {
+        fn state(&self) -> MutexGuard<'_, State> {
+            self.0.lock().expect("nobody panics")
+        }
+    }
+
+    impl PollRead for Wire {
+        fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            let mut state = self.state();
+            if state.sent.is_empty() && !state.gone {
+                return Poll::Pending;
+            }
+            // A few bytes at a time.
+            let n = buffer.len().min(state.sent.len()).min(7);
+            state.sent.drain(..n).zip(buffer).for_each(|(byte, place)| *place = byte);
+            Poll::Ready(Ok(n))
+        }
+    }
+
+    impl ByteWriter for Wire {
+        fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.state().answered.extend_from_slice(&bytes[0]);
+            Ok(bytes[0].len())
+        }
+
+        fn poll_write(&self, _: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            Poll::Ready(self.try_write(bytes))
+        }
+
+        fn poll_close(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.state().ended = true;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What came of a handshake: the bytes after the request if it holds, read or not; the answer, and its time.
+    struct Outcome {
+        rest: Option<Vec<u8>>,
+        answer: String,
+        ended: bool,
+        took: Duration,
+    }
+
+    fn shake(sent: &[u8], gone: bool) -> Outcome {
+        let world = World::new();
+        let gate = Gate::new(Hub::builder(OpenChat::default()).build(world.clone()), Json);
+        let wire = Wire::default();
+        *wire.state() = State { sent: sent.iter().copied().collect(), gone, ..State::default() };
+        let (mut reader, writer, begun) = (wire.clone(), wire.clone(), world.now().instant);
+        let remote = "192.0.2.7:4711".parse().ok();
+        let shaking =
+            async move { handshake(&gate, remote, &mut reader, &writer).await.map(|(_, rest)| rest) };
+        let unread = |mut rest: Vec<u8>| {
+            rest.extend(&wire.state().sent);
+            rest
+        };
+        let rest = world.run(shaking).map(unread);
+        let answer = String::from_utf8_lossy(&wire.state().answered).into_owned();
+        let ended = wire.state().ended;
+        Outcome { rest, answer, ended, took: world.now().instant - begun }
+    }
+
+    #[test]
+    fn a_good_request_is_answered_at_once_and_what_came_after_it_is_kept() {
+        let outcome = shake(format!("GET {REQUEST}first frame").as_bytes(), false);
+        assert_eq!(outcome.rest.as_deref(), Some(&b"first frame"[..]));
+        assert!(outcome.answer.starts_with("HTTP/1.1 101 "), "{}", outcome.answer);
+        assert!(!outcome.ended && outcome.took.is_zero());
+    }
+
+    #[test]
+    fn a_request_that_does_not_come_is_answered_in_time_and_its_client_waited_for_briefly() {
+        let outcome = shake(b"GET /ws HT", false);
+        assert!(outcome.answer.starts_with("HTTP/1.1 408 ") && outcome.rest.is_none());
+        assert_eq!((outcome.ended, outcome.took), (true, Duration::from_millis(10_100)));
+    }
+
+    #[test]
+    fn a_bad_request_is_answered_and_its_client_has_a_second_to_read_that() {
+        let outcome = shake(b"SSH-2.0-x\r\n", false);
+        assert!(outcome.answer.starts_with("HTTP/1.1 400 ") && outcome.rest.is_none());
+        assert_eq!((outcome.ended, outcome.took), (true, Duration::from_secs(1)));
+        let outcome = shake(b"SSH-2.0-x\r\n", true);
+        assert!(outcome.answer.starts_with("HTTP/1.1 400 ") && outcome.took.is_zero(), "it has read all");
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body_and_one_to_nobody_none() {
+        let outcome = shake(format!("HEAD {REQUEST}").as_bytes(), true);
+        assert!(outcome.answer.starts_with("HTTP/1.1 426 ") && outcome.answer.ends_with("\r\n\r\n"));
+        let outcome = shake(b"GET /ws HT", true);
+        assert!(outcome.answer.is_empty() && outcome.rest.is_none() && outcome.took.is_zero());
+    }
 }
