@@ -25,6 +25,29 @@ pub fn gate(hub: Hub) -> Gate {
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Works on hyper 1 and on all that
 /// stands on it.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::{TokioRuntime, gate, upgrade};
+/// use hyper::service::service_fn;
+/// use hyper_util::rt::TokioIo;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = gate(Hub::builder(OpenChat::default()).build(TokioRuntime::current()));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// loop {
+///     let (socket, _) = listener.accept().await?;
+///     let gate = gate.clone();
+///     let service = service_fn(move |mut request| {
+///         std::future::ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
+///     });
+///     let http = hyper::server::conn::http1::Builder::new();
+///     tokio::spawn(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
+/// }
+/// # }
+/// ```
 pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     let (response, opening) = match gate.open(&*request) {
         Ok(opened) => opened,
@@ -41,6 +64,20 @@ pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
 
 /// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
 /// with the connection. `early` came after the request's head.
+///
+/// ```
+/// use chat_core::Opener;
+/// use chat_tokio_adapter::{Gate, run_tcp};
+/// use tokio::net::TcpStream;
+///
+/// /// Runs a session on a socket on which something else has checked the request and sent the 101.
+/// async fn run(gate: Gate, socket: TcpStream, query: &str) {
+///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     if let Ok(opening) = gate.admit(&opener) {
+///         run_tcp(opening, socket, Vec::new()).await;
+///     }
+/// }
+/// ```
 pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.set_nodelay(true);
