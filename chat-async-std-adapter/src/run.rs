@@ -19,7 +19,22 @@ pub fn gate(hub: Hub) -> Gate {
 /// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
 /// with the connection. `early` came after the request's head.
 ///
-/// Whoever opens a connection by hand gets an [`Opening`] from [`Gate::open`] or [`Gate::admit`].
+/// Whoever opens a connection by hand gets an [`Opening`] from [`Gate::open`] or [`Gate::admit`]:
+///
+/// ```
+/// use std::net::TcpStream;
+///
+/// use chat_async_std_adapter::{Async, Gate, run_tcp};
+/// use chat_core::Opener;
+///
+/// /// Runs a session on a socket on which something else has checked the request and sent the 101.
+/// async fn run(gate: Gate, socket: Async<TcpStream>, query: &str) {
+///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     if let Ok(opening) = gate.admit(&opener) {
+///         run_tcp(opening, socket, Vec::new()).await;
+///     }
+/// }
+/// ```
 pub fn run_tcp(
     opening: Opening,
     socket: Async<TcpStream>,

@@ -1,4 +1,4 @@
-//! The clock, timers and tasks of async-std and of smol. Both have async-io's timers.
+//! Lends the clock, timers and tasks of async-std and of smol to the core. Both have async-io's timers.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,12 +10,13 @@ use chat_core::{Instant, Now, Runtime, Sleep};
 use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 
-/// async-std's global executor, which may be called from anywhere.
+/// Runs a hub on async-std's global executor, which may be called from anywhere.
 #[cfg(feature = "async-std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStdRuntime;
 
-/// smol's global executor, which may be called from anywhere. It has as many threads as the environment's `SMOL_THREADS` says, or one.
+/// Runs a hub on smol's global executor, which may be called from anywhere. It has as many threads as
+/// `SMOL_THREADS` in the environment says, or one.
 #[cfg(feature = "smol")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SmolRuntime;
@@ -62,7 +63,8 @@ fn now() -> Now {
     Now { instant: from_std(std::time::Instant::now()), utc: chrono::Utc::now() }
 }
 
-/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up to 200 times before that.
+/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up
+/// to 200 times before that.
 async fn give_way() {
     let mut timer = None;
     poll_fn(|cx| {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
+use chat_http::PollRead;
 
 /// Stands for a TCP socket and whatever reports its events.
 pub(crate) trait Source: Send + Sync + 'static {
@@ -34,8 +34,8 @@ impl Source for Async<TcpStream> {
     }
 }
 
-/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a write
-/// looks at one place in memory.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 #[derive(Debug)]
 pub(crate) struct Tcp<S>(pub(crate) S);
 

@@ -1,4 +1,4 @@
-//! The bounds of HTTP: of heads, of the time that clients have, and of the sessions that poll.
+//! Gathers the bounds of HTTP: those of heads, and of the time that clients have.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct HttpLimits {
     pub keep_alive_timeout: Duration,
     /// Limits how long a client takes nothing of an answer; the connection is closed then. 0 lifts the bound.
     pub write_timeout: Duration,
-    /// Limits, beside `write_timeout`, how long the end of a stream takes.
+    /// Limits how long the end of a stream takes, together with `write_timeout`.
     pub close_timeout: Duration,
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use chat_core::{Instant, Runtime};
 use futures::future::{Either, select};
 
-/// Runs a future for at most `patience`, and returns its output; none if that time is over before. Dropping it
-/// drops the future.
+/// Runs a future for at most `patience`, and returns its output; none if that time is over before. Dropping
+/// it drops the future.
 ///
 /// ```
 /// use std::{future::{pending, ready}, sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! Serves sessions beside the other routes of an axum server.
 //!
-//! [`upgrade`] is a handler for clients of the plain protocol, [`route`] a route for any [`Gate`], and [`run`] runs
-//! a session on a socket that axum's own extractor has upgraded.
+//! [`upgrade`] is a handler for clients of the plain protocol, [`route`] a route for any [`Gate`], and
+//! [`run`] runs a session on a socket that axum's own extractor has upgraded.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -18,8 +18,8 @@ use http::Response;
 
 use crate::upgrade::gate;
 
-/// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of your own
-/// from which axum can take it: implement [`FromRef`](::axum::extract::FromRef).
+/// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of your
+/// own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef).
 ///
 /// ```
 /// use axum::{Router, extract::FromRef, routing::any};
@@ -52,8 +52,8 @@ pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<S
     crate::upgrade(&gate(hub), &mut request).await
 }
 
-/// Makes a route that opens sessions behind a gate: with its protocol, its origins and its hosts. Fits a router with
-/// any state.
+/// Makes a route that opens sessions behind a gate: with its protocol, its origins and its hosts. Fits a
+/// router with any state.
 ///
 /// ```
 /// use axum::Router;
@@ -77,8 +77,8 @@ where
     any(async move |mut request: Request| crate::upgrade(&gate, &mut request).await)
 }
 
-/// Returns a session on a socket that axum has upgraded, to be awaited: it ends with the connection. Its messages are
-/// bounded by axum, through `WebSocketUpgrade`.
+/// Returns a session on a socket that axum has upgraded, to be awaited: it ends with the connection. Its
+/// messages are bounded by axum, through `WebSocketUpgrade`.
 ///
 /// Writes through axum's buffers: [`upgrade`] and [`route`] are faster and take less memory.
 ///

@@ -1,16 +1,20 @@
-//! chat-core on Tokio: the runtime, a listener, and an upgrade for hyper 1, axum and tower.
+//! Runs chat-core on Tokio: brings the runtime, a listener, and an upgrade for hyper 1, axum and tower.
 //!
 //! ```text
-//!   serve ──▶ upgrade ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
-//!   axum, hyper ──┘  └──▶ run_io                                 (TLS and other streams)
-//!   axum's WebSocket ───▶ axum::run                              (any Stream + Sink of messages)
-//!   Streams ─────────────▶ chat_core::Connection                 (an answer that does not end, and requests beside it)
-//!   GET, POST ──────────▶ LongPoll                               (Phoenix's, where WebSockets die)
+//!   serve ──▶ upgrade ──▶ spawn_upgraded ──▶ run_tcp ──▶ Connection  (whoever publishes writes at once)
+//!   axum, hyper ──┘                     └──▶ run_io                  (TLS and other streams)
+//!   axum's WebSocket ──────────────────────▶ axum::run               (any Stream + Sink of messages)
 //! ```
 //!
-//! The public interface is: [`TokioRuntime`] to build a hub on; [`serve`] for a server of its own; [`upgrade()`] for a route in any hyper 1 server,
-//! and `axum::upgrade` as a handler; for networks where no WebSocket gets through, `Streams` (feature `streams`, for the clients of Centrifuge) and
-//! `LongPoll` (feature `longpoll`, for those of Phoenix); [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
+//! The public interface is:
+//!
+//! - [`TokioRuntime`] to build a hub on;
+//! - [`serve`] for a server of its own, and [`serve_http`] for one with other services beside;
+//! - [`upgrade()`] for a route in any hyper 1 server, `axum::upgrade` as a handler and `axum::route` as a
+//!   route;
+//! - [`spawn_upgraded`], [`run_tcp`] and [`run_io`] for connections that are opened by hand, and `axum::run`
+//!   for sockets that axum has opened;
+//! - admission, long polls (feature `longpoll`) and HTTP streams (feature `streams`), from [`chat_http`].
 //!
 //! ```no_run
 //! use axum::{Router, routing::any};

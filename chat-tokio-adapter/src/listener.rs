@@ -1,4 +1,5 @@
-//! Accepts connections and serves HTTP on them, within the bounds on what a client may do before it has a session.
+//! Accepts connections and serves HTTP on them, within the bounds on what a client may do before it has a
+//! session.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,14 +19,14 @@ use crate::service::Bounded;
 use crate::timed::Timed;
 use crate::upgrade::upgrade;
 
-/// Is the smallest buffer that hyper takes.
+/// Names the smallest buffer that hyper takes.
 const LEAST_BUFFER: usize = 8192;
 
-/// Is how many headers hyper reads without being told, and without an allocation for each request.
+/// Names how many headers hyper reads without being told, and without an allocation for each request.
 const HYPERS_HEADERS: usize = 100;
 
-/// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: end them with
-/// [`Hub::drain`](chat_core::Hub::drain).
+/// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: end them
+/// with [`Hub::drain`](chat_core::Hub::drain).
 ///
 /// On a loopback address only the listener's own names are served, unless the gate has
 /// [`hosts`](Gate::hosts).
@@ -54,16 +55,16 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
     serve_http(listener, hub, service, end).await;
 }
 
-/// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do
-/// before it has a session, until `end` is ready.
+/// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client
+/// may do before it has a session, until `end` is ready.
 ///
-/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or 408 is
-/// answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an answer
-/// is closed after 10 s. The time that a body takes is the service's to bound.
+/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or 408
+/// is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
+/// answer is closed after 10 s. The time that a body takes is the service's to bound.
 ///
-/// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a proxy both
-/// are the proxy's: the service removes the peer or puts another in its place, and names the client by a
-/// [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it.
+/// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a
+/// proxy both are the proxy's: the service removes the peer or puts another in its place, and names the
+/// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it.
 ///
 /// [`RemoteAddress`]: chat_http::RemoteAddress
 pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)

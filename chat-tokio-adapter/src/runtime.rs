@@ -1,4 +1,4 @@
-//! Tokio's clock, timers and tasks.
+//! Lends Tokio's clock, timers and tasks to the core.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,15 +9,26 @@ use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 
-/// A Tokio runtime, multi- or current-thread. A hub built on it may be called from anywhere, also from threads that are none of its own.
+/// Runs a hub on a Tokio runtime, be it multi-thread or current-thread. The hub may be called from any
+/// thread, also from those that are none of the runtime's.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::TokioRuntime;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokioRuntime(Handle);
 
 impl TokioRuntime {
-    /// The runtime that the caller is in.
+    /// Returns the runtime that the caller is in.
     ///
     /// # Panics
-    /// If it is in none.
+    /// If the caller is in none.
     #[track_caller]
     pub fn current() -> Self {
         Self(Handle::current())
@@ -44,7 +55,8 @@ impl Runtime for TokioRuntime {
         self.0.spawn(task);
     }
 
-    /// Tokio looks at its sockets before a task goes on that has yielded so; one that wakes itself would come first.
+    /// Yields as Tokio does, which looks at its sockets before the task goes on; a task that wakes itself
+    /// would come first.
     fn give_way(&self) -> BoxFuture<'static, ()> {
         Box::pin(tokio::task::yield_now())
     }

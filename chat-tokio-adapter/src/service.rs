@@ -12,7 +12,8 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 
 /// Serves the requests of one connection. Each request has the client's address and the connection among its
-/// extensions; one whose head is over a bound is answered with 431 and counted, and does not reach the service.
+/// extensions; one whose head is over a bound is answered with 431 and counted, and does not reach the
+/// service.
 pub(crate) struct Bounded<S> {
     service: S,
     hub: Hub,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
+use chat_http::PollRead;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, WriteHalf};
 use tokio::net::TcpStream;
@@ -23,8 +23,8 @@ impl<R: AsyncRead + Unpin> PollRead for Reader<R> {
     }
 }
 
-/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a write
-/// looks at one place in memory.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 pub(crate) struct Tcp(pub(crate) TcpStream);
 
 /// Reads the socket.

@@ -24,8 +24,32 @@ pub fn gate(hub: Hub) -> Gate {
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Where the protocol
-/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on all that
-/// stands on it.
+/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on all
+/// that stands on it.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::{TokioRuntime, gate, upgrade};
+/// use hyper::service::service_fn;
+/// use hyper_util::rt::TokioIo;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = gate(Hub::builder(OpenChat::default()).build(TokioRuntime::current()));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// loop {
+///     let (socket, _) = listener.accept().await?;
+///     let gate = gate.clone();
+///     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+///         let gate = gate.clone();
+///         async move { Ok::<_, Infallible>(upgrade(&gate, &mut request).await) }
+///     });
+///     let http = hyper::server::conn::http1::Builder::new();
+///     tokio::spawn(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
+/// }
+/// # }
+/// ```
 pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     let (response, mut opening) = match gate.open(&*request) {
         Ok(opened) => opened,
@@ -45,6 +69,20 @@ pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<Strin
 
 /// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
 /// with the connection. `early` came after the request's head.
+///
+/// ```
+/// use chat_core::Opener;
+/// use chat_tokio_adapter::{Gate, run_tcp};
+/// use tokio::net::TcpStream;
+///
+/// /// Runs a session on a socket on which something else has checked the request and sent the 101.
+/// async fn run(gate: Gate, socket: TcpStream, query: &str) {
+///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     if let Ok(opening) = gate.admit(&opener) {
+///         run_tcp(opening, socket, Vec::new()).await;
+///     }
+/// }
+/// ```
 pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.set_nodelay(true);
@@ -52,7 +90,8 @@ pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Futu
     chat_http::run(opening, TcpReader(socket.clone()), socket, early)
 }
 
-/// Does what [`run_tcp`] does on any other byte stream, such as TLS. Only the session's own task writes there.
+/// Does what [`run_tcp`] does on any other byte stream, such as TLS. Only the session's own task writes
+/// there.
 pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -44,7 +44,8 @@ impl Decoder {
 
     /// Reads the next message; none if `io` has no more bytes for now ([`ErrorKind::WouldBlock`]).
     ///
-    /// Reads no more than is needed for one message, and at most as much as `io` gives. After an error nothing more can be read.
+    /// Reads no more than is needed for one message, and at most as much as `io` gives. After an error
+    /// nothing more can be read.
     ///
     /// # Errors
     /// Returns the rule that is broken, or that the bytes ended or failed.

@@ -1,4 +1,4 @@
-//! The errors of reading.
+//! Says why nothing more can be read.
 
 use std::borrow::Cow;
 use std::io;

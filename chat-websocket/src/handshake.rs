@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::fields::{is_token, list, names, single};
 
-/// Is hashed with every key (RFC 6455 §1.3).
+/// Names what is hashed with every key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Ignores the four unused bits of the last letter: some clients make up all 22 letters.
@@ -96,8 +96,8 @@ pub fn accept(method: &Method, version: Version, headers: &HeaderMap) -> Result<
     Ok(Accepted { accept, subprotocols: subprotocols(headers)? })
 }
 
-/// Checks the request line, and that no body follows: what [`accept`] checks first. Called on its own by those
-/// who look at `Host` before the other headers.
+/// Checks the request line, and that no body follows: what [`accept`] checks first. Called on its own by
+/// those who look at `Host` before the other headers.
 ///
 /// # Errors
 /// [`Method`](HandshakeError::Method), [`NoUpgrade`](HandshakeError::NoUpgrade) for HEAD,
@@ -148,7 +148,8 @@ fn has_body(headers: &HeaderMap) -> bool {
         || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
 }
 
-/// Reads the subprotocols that are offered. An empty list leaves the choice to the server (RFC 9110 §5.6.1.2).
+/// Reads the subprotocols that are offered. An empty list leaves the choice to the server (RFC 9110
+/// §5.6.1.2).
 fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, HandshakeError> {
     let token = |element: &[u8]| String::from_utf8(element.to_vec()).ok().filter(|text| is_token(text));
     list(headers, SEC_WEBSOCKET_PROTOCOL)

@@ -6,8 +6,9 @@
 //!   chat_core's batches  ─▶ WebSocket (framing) ─▶ bytes, made once for all subscribers
 //! ```
 //!
-//! The public interface is: [`accept`] for the opening handshake, with [`fields`] to read header fields by; [`Decoder`] for what clients send within
-//! [`MessageLimits`], and [`Messages`] for the stream of it; [`WebSocket`] for what they are sent.
+//! The public interface is: [`accept`] for the opening handshake, with [`fields`] to read header fields by;
+//! [`Decoder`] for what clients send within [`MessageLimits`], and [`Messages`] for the stream of it;
+//! [`WebSocket`] for what they are sent.
 
 mod decoder;
 mod error;

@@ -13,7 +13,8 @@ use crate::scanner::MessageLimits;
 
 /// Reads bytes: what a runtime's socket has to offer.
 pub trait PollRead {
-    /// Reads into `buffer` and returns how many bytes; 0 at the end. Wakes the task of `cx` when there are more.
+    /// Reads into `buffer` and returns how many bytes; 0 at the end. Wakes the task of `cx` when there are
+    /// more.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 }
 
@@ -59,7 +60,8 @@ impl<R: PollRead> Messages<R> {
         Self { reader, decoder: Decoder::new(limits, early), intake: None, broken: false }
     }
 
-    /// Counts what is held of messages that are not whole yet. If that has to go, the peer is closed with 1013.
+    /// Counts what is held of messages that are not whole yet. If that has to go, the peer is closed with
+    /// 1013.
     pub fn counted(self, intake: Intake) -> Self {
         Self { intake: Some(intake), ..self }
     }

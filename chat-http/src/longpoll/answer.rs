@@ -6,7 +6,7 @@ use chat_core::{Frame, Kind};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
-/// Are the methods of its route.
+/// Lists the methods of the route.
 pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Builds an answer. Clients read the status in its body, and want the token again each time.

@@ -65,8 +65,8 @@ pub(super) async fn take_in<B: Body + Unpin>(mailbox: &Mailbox, mut batch: Batch
     }
 }
 
-/// Reads a message. A text begins with a bracket, all else is base64 (longpoll.js); the protocol refuses what is
-/// neither.
+/// Reads a message. A text begins with a bracket, all else is base64 (longpoll.js); the protocol refuses what
+/// is neither.
 fn message(line: Vec<u8>, most: usize) -> Result<Incoming, InputError> {
     let bytes = match line.first() {
         Some(b'[') | None => None,

@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// What `read` is to give.
+    /// Returns what `read` is to return.
     fn split(body: &[u8], most: usize) -> (Vec<Vec<u8>>, Option<BadLine>) {
         let mut lines: Vec<_> = body.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         lines.pop_if(|last| last.is_empty());

@@ -19,7 +19,8 @@ const POLL: Duration = Duration::from_secs(10);
 /// Limits how long a session lasts that nobody polls, once its client has waited for an answer.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// Limit what one answer holds, but for its first frame. The rest waits in the session's outbox, within its bounds.
+/// Limits what one answer holds beside its first frame. The rest waits in the session's outbox, within its
+/// bounds.
 const FRAMES: usize = 256;
 const BYTES: usize = 64 * 1024;
 
@@ -45,7 +46,8 @@ struct State {
     /// Tells when the last poll ended, and `patience` how long the next may take to come.
     seen: Instant,
     patience: Duration,
-    /// Tells that a poll was answered; `confirmed`, that another came after it: the client is there and polls on.
+    /// Tells that a poll was answered; `confirmed`, that another came after it: the client is there and polls
+    /// on.
     answered: bool,
     confirmed: bool,
     /// Tells that the session is to end before its time is over.
@@ -64,7 +66,7 @@ struct Wakers {
     sink: Option<Waker>,
 }
 
-/// Is what a poll gets.
+/// Answers a poll.
 pub(super) enum Next {
     /// These frames waited.
     Frames(Vec<Frame>),
@@ -78,7 +80,8 @@ pub(super) enum Next {
 pub(super) struct Outlet(pub(super) Arc<Mailbox>);
 
 impl Mailbox {
-    /// Makes a mailbox, and the messages that come in. The next poll may take so long to come, until one is answered.
+    /// Makes a mailbox, and the messages that come in. The next poll may take so long to come, until one is
+    /// answered.
     pub(super) fn new(
         runtime: Arc<dyn Runtime>,
         patience: Duration,

@@ -1,13 +1,14 @@
-//! Serves the long poll of Phoenix's clients, for networks in which WebSockets die (longpoll.js, long_poll.ex).
+//! Serves the long poll of Phoenix's clients, for networks in which WebSockets die (longpoll.js,
+//! long_poll.ex).
 //!
 //! ```text
 //!   GET  ──▶ a poll waits at the session's Mailbox ◀── frames of its Connection
 //!   POST ──▶ a batch of messages, line by line ──▶ its Connection
 //! ```
 //!
-//! A session is known by a token that nobody can guess. Nothing is lost between two polls. Where an answer does not
-//! arrive, its frames are lost, and the client begins anew. A session ends when nobody has polled it for half a minute,
-//! or for 15 s as long as its client has not waited for an answer.
+//! A session is known by a token that nobody can guess. Nothing is lost between two polls. Where an answer
+//! does not arrive, its frames are lost, and the client begins anew. A session ends when nobody has polled it
+//! for half a minute, or for 15 s as long as its client has not waited for an answer.
 
 mod answer;
 mod batch;
@@ -30,22 +31,21 @@ use self::lines::Lines;
 use self::mailbox::{Mailbox, Next, Outlet};
 use self::registry::Registry;
 use self::token::{bearer, new_token, token};
-use crate::gate::{Gate, Opening};
+use crate::admission::{Gate, Opening, Rejection};
 use crate::limits::HttpLimits;
-use crate::rejection::Rejection;
 
-/// Limits how long a session waits for its next poll until its client has waited for an answer (long_poll.ex): clients
-/// on the slowest lines, with round trips of seconds, are those that poll. The share of the places that polls may
-/// take bounds what somebody takes for nothing, not haste.
+/// Limits how long a session waits for its next poll until its client has waited for an answer
+/// (long_poll.ex): clients on the slowest lines, with round trips of seconds, are those that poll. The share
+/// of the places that polls may take bounds what somebody takes for nothing, not haste.
 const UNCONFIRMED: Duration = Duration::from_secs(15);
 
-/// Are the headers that clients send and a browser asks about first.
+/// Lists the headers that clients send and a browser asks about first.
 const HEADERS: [&str; 3] = ["content-type", "x-phoenix-authtoken", "x-phoenix-longpoll-token"];
 
 /// Serves a gate to clients that poll. Cheap to clone; the clones know the same sessions.
 ///
-/// The gate's protocol must send text alone. The hub's bounds hold: on sessions, and on the bytes of a message, be
-/// it text or decoded from base64.
+/// The gate's protocol must send text alone. The hub's bounds hold: on sessions, and on the bytes of a
+/// message, be it text or decoded from base64.
 ///
 /// ```
 /// use chat_core::{Hub, OpenChat, testkit::World};

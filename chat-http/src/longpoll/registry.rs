@@ -38,8 +38,8 @@ impl Registry {
         self.sessions().all.get(token).cloned()
     }
 
-    /// Makes room for one more among so many, and returns whether there is: the oldest session ends whose client has
-    /// not shown yet that it polls on.
+    /// Makes room for one more among so many, and returns whether there is: the oldest session ends whose
+    /// client has not shown yet that it polls on.
     pub(super) fn make_room(&self, most: usize) -> bool {
         self.sessions().make_room(most)
     }

@@ -20,8 +20,8 @@ pub(super) fn new_token() -> Result<Box<str>, getrandom::Error> {
     Ok(digits.into())
 }
 
-/// Returns the session's token, which stands in a header or in the query, and the query without it. In the query it
-/// stands behind `vsn`; a `token` before that is the user's own (socket.js, longpoll.js).
+/// Returns the session's token, which stands in a header or in the query, and the query without it. In the
+/// query it stands behind `vsn`; a `token` before that is the user's own (socket.js, longpoll.js).
 pub(super) fn token(head: &Parts) -> (Option<&str>, String) {
     let query = head.uri.query().unwrap_or_default();
     let header = head.headers.get("x-phoenix-longpoll-token").and_then(|token| token.to_str().ok());

@@ -7,7 +7,7 @@ use http_body_util::{Either, Full};
 
 use super::pipe::StreamBody;
 
-/// Is what [`Streams`](crate::Streams) answers: a stream, or a few words.
+/// Answers a request to [`Streams`](crate::Streams): with a stream, or with a few words.
 pub type StreamResponse = Response<Either<StreamBody, Full<Bytes>>>;
 
 /// Says why there is no stream: a status, and words for people.
@@ -16,7 +16,7 @@ pub(super) type Refused = (StatusCode, &'static str);
 pub(super) const FULL: Refused = (StatusCode::SERVICE_UNAVAILABLE, "the server is full or goes away");
 pub(super) const TOO_LARGE: Refused = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
 
-/// Is the media type of server-sent events.
+/// Names the media type of server-sent events.
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// Keeps proxies of nginx's kind from holding back what comes.

@@ -5,9 +5,9 @@ use std::future::Future;
 use chat_core::{Close, HeldSeat, Hello, Hub, Peer, Seat, SessionId};
 use http::Version;
 
-use crate::connection::HttpConnection;
+use crate::admission::RequestHead;
 use crate::limits::HttpLimits;
-use crate::trusted::RequestHead;
+use crate::socket::HttpConnection;
 
 /// Stands for the client of a request.
 pub(super) struct Caller {
@@ -30,8 +30,8 @@ impl Caller {
         }
     }
 
-    /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may last,
-    /// even if it takes something now and then.
+    /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may
+    /// last, even if it takes something now and then.
     pub(super) async fn run_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
         session.await;
         let limits = HttpLimits::from(hub.limits());
@@ -42,8 +42,8 @@ impl Caller {
     }
 }
 
-/// Keeps a session's place in the hub for an open answer: until the socket is closed or, where no socket is known,
-/// until this is dropped with the answer.
+/// Keeps a session's place in the hub for an open answer: until the socket is closed or, where no socket is
+/// known, until this is dropped with the answer.
 pub(super) struct Place {
     hub: Hub,
     session: SessionId,

@@ -16,7 +16,7 @@ pub(super) const LINES: Format = |spoken| (Arc::new(spoken), Arc::new(HttpStream
 pub(super) const BYTES: Format = |spoken| (spoken.in_protobuf(), Arc::new(ByteStream), OCTETS);
 pub(super) const EVENTS: Format = |spoken| (Arc::new(spoken), Arc::new(EventStream), EVENT_STREAM);
 
-/// Is the media type of bodies in Protobuf.
+/// Names the media type of bodies in Protobuf.
 const OCTETS: &str = "application/octet-stream";
 
 /// Returns whether a request's body is Protobuf.

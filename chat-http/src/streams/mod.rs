@@ -1,5 +1,5 @@
-//! Serves sessions over plain HTTP, for networks where no WebSocket gets through: a client reads an answer that does
-//! not end, and sends its commands in requests beside it.
+//! Serves sessions over plain HTTP, for networks where no WebSocket gets through: a client reads an answer
+//! that does not end, and sends its commands in requests beside it.
 //!
 //! ```text
 //!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::Connection ──▶ pipe ──▶ the answer's body
@@ -32,13 +32,12 @@ use self::format::{BYTES, EVENTS, Format, LINES, is_bytes};
 use self::negotiation::wants_events;
 pub use self::pipe::StreamBody;
 use self::registry::Registry;
-use crate::host::Hosts;
-use crate::origin::Origins;
+use crate::admission::{Hosts, Origins};
 
 /// Opens streams to a hub, for clients of Centrifuge. Cheap to clone; the clones know the same streams.
 ///
-/// Each stream takes a place among the hub's sessions, as a WebSocket does. A session that ends says so with a
-/// `disconnect` push, and then its stream ends.
+/// Each stream takes a place among the hub's sessions, as a WebSocket does. A session that ends says so with
+/// a `disconnect` push, and then its stream ends.
 ///
 /// ```
 /// use chat_core::{Hub, OpenChat, testkit::World};
@@ -83,14 +82,14 @@ impl Streams {
         self
     }
 
-    /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the commands
-    /// are `application/octet-stream`.
+    /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the
+    /// commands are `application/octet-stream`.
     ///
-    /// Takes the client for whom a [`Hello`](chat_core::Hello) among the request's extensions names, if a server has
-    /// put one there that has let the client in by a cookie or a header.
+    /// Takes the client for whom a [`Hello`](chat_core::Hello) among the request's extensions names, if a
+    /// server has put one there that has let the client in by a cookie or a header.
     ///
-    /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes), 403 to a
-    /// foreign page, and 503 if the hub is full or drains.
+    /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes),
+    /// 403 to a foreign page, and 503 if the hub is full or drains.
     pub async fn http_stream<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -109,8 +108,8 @@ impl Streams {
     }
 
     /// Opens a stream of server-sent events: `GET` with the first commands as `cf_connect`. Refuses as
-    /// [`http_stream`](Self::http_stream) does, and with 406 what a page embeds, such as a picture or a script:
-    /// those name no `Origin`, and they do not want `text/event-stream`.
+    /// [`http_stream`](Self::http_stream) does, and with 406 what a page embeds, such as a picture or a
+    /// script: those name no `Origin`, and they do not want `text/event-stream`.
     pub async fn event_stream<B>(&self, request: Request<B>) -> StreamResponse {
         self.admit(request, READ, async |request| {
             if !wants_events(request.headers()) {
@@ -128,9 +127,9 @@ impl Streams {
 
     /// Takes in the commands that a client sends beside its stream: `POST` with the session's key.
     ///
-    /// Answers 204 once the session has taken them, which waits while it has enough to do, or once it is over, which
-    /// its stream says; 404 if the session was another server's, so that the client opens another stream; 413 if the
-    /// commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
+    /// Answers 204 once the session has taken them, which waits while it has enough to do, or once it is
+    /// over, which its stream says; 404 if the session was another server's, so that the client opens another
+    /// stream; 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -160,7 +159,8 @@ impl Streams {
         .await
     }
 
-    /// Answers a request of a page or client that may come in, also where a browser asks first whether it may.
+    /// Answers a request of a page or client that may come in, also where a browser asks first whether it
+    /// may.
     async fn admit<B>(
         &self,
         request: Request<B>,
@@ -241,7 +241,7 @@ impl Streams {
     }
 }
 
-/// Are the methods of what is read, and of what is written to. HEAD opens nothing.
+/// Lists the methods of what is read, and `WRITTEN` those of what is written to. HEAD opens nothing.
 const READ: &str = "GET, HEAD, OPTIONS";
 const WRITTEN: &str = "POST, OPTIONS";
 
@@ -250,9 +250,9 @@ fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
     String::from_utf8(body).map(Incoming::Text).map_err(no_text)
 }
 
-/// Returns how many bytes a body may have whose commands, once decoded, have so many. They are JSON within a string
-/// of JSON, where a quote, a backslash and a line feed take two bytes; the rest is for the session and the server
-/// that are named beside them.
+/// Returns how many bytes a body may have whose commands, once decoded, have so many. They are JSON within a
+/// string of JSON, where a quote, a backslash and a line feed take two bytes; the rest is for the session and
+/// the server that are named beside them.
 fn escaped(message_bytes: usize) -> usize {
     message_bytes.saturating_mul(2).saturating_add(1024)
 }
@@ -293,7 +293,7 @@ mod tests {
         emulate(streams, post(body.to_string()))
     }
 
-    /// As many quotes as there can be.
+    /// Returns a text of quotes, each of which is escaped.
     fn quotes(bytes: usize) -> String {
         "\"".repeat(bytes)
     }

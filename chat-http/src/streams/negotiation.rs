@@ -6,10 +6,11 @@ use http::header::ACCEPT;
 use super::answer::EVENT_STREAM;
 use chat_websocket::list;
 
-/// Returns whether a request wants events and not a picture or a script: those that pages embed name no `Origin`.
+/// Returns whether a request wants events and not a picture or a script: those that pages embed name no
+/// `Origin`.
 ///
-/// Browsers say what asks (Fetch Metadata, which [`Origins`](crate::Origins) reads), but old ones do not, nor any
-/// to servers without TLS: then `Accept` tells. A request without one comes from no browser.
+/// Browsers say what asks (Fetch Metadata, which [`Origins`](crate::Origins) reads), but old ones do not, nor
+/// any to servers without TLS: then `Accept` tells. A request without one comes from no browser.
 pub(super) fn wants_events(headers: &HeaderMap) -> bool {
     let told = headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest");
     let named = list(headers, ACCEPT).find_map(|element| {

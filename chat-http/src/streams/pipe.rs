@@ -16,7 +16,7 @@ use super::registry::Entry;
 /// Limits what waits here; the rest waits in the session's outbox.
 const ROOM: usize = 16 * 1024;
 
-/// Is the session's end. When it is dropped, the answer ends.
+/// Writes what a session sends. When it is dropped, the answer ends.
 pub(super) struct Writer(Arc<Pipe>);
 
 /// Streams what a session sends, as the body of an answer. When it is dropped, the session ends.
@@ -105,7 +105,7 @@ impl ByteWriter for Writer {
         }
     }
 
-    /// Ready once the reader of the answer has all of it.
+    /// Becomes ready once the reader of the answer has all of it.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.end();
         let mut state = self.0.lock();

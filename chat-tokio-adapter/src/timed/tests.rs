@@ -12,7 +12,8 @@ use crate::TokioRuntime;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server's end that keeps to these bounds, its connection, and the client's end, which holds 16 bytes that nobody has read.
+/// Makes a server's end that keeps to these bounds, its connection, and the client's end, which holds 16
+/// bytes that nobody has read.
 fn pair(limits: &Limits) -> (Timed<DuplexStream>, HttpConnection, DuplexStream) {
     let (server, client) = duplex(16);
     let connection = HttpConnection::default();
@@ -21,7 +22,8 @@ fn pair(limits: &Limits) -> (Timed<DuplexStream>, HttpConnection, DuplexStream) 
     (Timed::new(server, deadlines), connection, client)
 }
 
-/// How long the server's end waits for its client, and what it reads then; none if that is more than a day.
+/// Returns how long the server's end waits for its client, and what it reads then; none if that is more than
+/// a day.
 async fn reads(timed: &mut Timed<DuplexStream>) -> Option<(Duration, usize)> {
     let begun = Instant::now();
     let read = timeout(SECOND * 86_400, timed.read(&mut [0; 16])).await.ok()?;

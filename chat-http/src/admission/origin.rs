@@ -1,33 +1,37 @@
-//! Which pages may come in (RFC 6455 §10.2): browsers name theirs, and do not keep them apart otherwise.
+//! Checks which pages may come in (RFC 6455 §10.2): browsers name the origin of a page, and do nothing else
+//! to keep pages apart.
 
 use std::str::FromStr;
 
 use http::header::{HeaderMap, ORIGIN};
 use thiserror::Error;
 
-use crate::host::{Host, HostName, Port, host};
+use super::host::{Host, HostName, Port, host};
 use chat_websocket::fields::single;
 
-/// Which origins may come in. What no page asks for always may: it has neither an `Origin` nor what browsers say of a request that has none (Fetch Metadata).
+/// Says which origins may come in. A client that is no page always may: it sends neither an `Origin` nor what
+/// browsers say of a request without one (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// The host and port that the request itself names. Only as good as that name: see [`Hosts`](crate::Hosts).
+    /// Lets in the host and port that the request itself names. Only as good as that name: see
+    /// [`Hosts`](crate::Hosts).
     #[default]
     SameHost,
-    /// These, exactly.
+    /// Lets in exactly these.
     Only(Vec<Origin>),
-    /// Whoever.
+    /// Lets in every page.
     Any,
 }
 
-/// A scheme, a host and a port (RFC 6454), compared as such. An app in a web view has a scheme of its own, such as `capacitor://localhost`.
+/// Names an origin: a scheme, a host and a port (RFC 6454). An app in a web view has a scheme of its own,
+/// such as `capacitor://localhost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
     host: Host,
 }
 
-/// A text that is no origin.
+/// Says that a text is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an origin is scheme://host or scheme://host:port, with a port of 1 to 65535")]
 pub struct OriginError;
@@ -46,7 +50,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Pages of files and of some apps come from no host: `file://`.
+/// Reads the host. Pages of files and of some apps come from none: `file://`.
 fn host_of(scheme: &str, text: &str) -> Option<Host> {
     let usual = usual_port(scheme);
     if text.is_empty() && usual.is_none() {
@@ -58,14 +62,14 @@ fn host_of(scheme: &str, text: &str) -> Option<Host> {
 }
 
 impl Origin {
-    /// The host that its pages come from.
+    /// Returns the host that its pages come from.
     pub fn host(&self) -> &Host {
         &self.host
     }
 }
 
 impl Origins {
-    /// Whether a request with these headers may come in.
+    /// Returns whether a request with these headers may come in.
     pub fn admit(&self, headers: &HeaderMap) -> bool {
         if *self == Self::Any {
             return true;
@@ -101,13 +105,14 @@ fn usual_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// A page's picture, script, frame or link asks without an `Origin`; nothing of those is to open a session, though it be on a page of the same host.
+/// Tells scripts from pictures, frames and links of a page: those ask without an `Origin`, and may open no
+/// session, even on a page of the same host.
 fn is_asked_by_script(headers: &HeaderMap) -> bool {
     is_said(headers, "sec-fetch-dest", &["empty", "websocket"])
         && is_said(headers, "sec-fetch-mode", &["cors", "same-origin", "websocket"])
 }
 
-/// Whether a header of Fetch Metadata says one of these, or is not there.
+/// Returns whether a header of Fetch Metadata says one of these, or is not there.
 fn is_said(headers: &HeaderMap, name: &'static str, one_of: &[&str]) -> bool {
     headers.get_all(name).iter().all(|value| one_of.iter().any(|known| value == known))
 }

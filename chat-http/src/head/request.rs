@@ -1,36 +1,46 @@
-//! A request's head, read byte by byte within its bounds.
+//! Reads the head of a request, however its bytes arrive, within its bounds.
 
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 
-use crate::head::{HeadLimits, HeadScanner};
-use crate::rejection::Rejection;
+use super::scanner::{HeadLimits, HeadScanner};
+use crate::admission::Rejection;
 
 /// Reads a request to open a WebSocket, for adapters that have no HTTP library.
+///
+/// ```
+/// use chat_http::{HeadLimits, RequestReader};
+///
+/// let mut reader = RequestReader::new(HeadLimits::default());
+/// assert!(reader.push(b"GET /ws HTTP/1.1\r\nHost: a.exa")?.is_none());
+/// let request = reader.push(b"mple\r\n\r\n\x81")?.expect("it is whole");
+/// assert_eq!((request.head.uri().path(), &*request.rest), ("/ws", &b"\x81"[..]));
+/// # Ok::<(), chat_http::Rejection>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestReader {
     scanner: HeadScanner,
     head: Vec<u8>,
 }
 
-/// A request, and the bytes that came after its head.
+/// Holds a request and the bytes that came after its head.
 #[derive(Debug)]
 pub struct OpeningRequest {
-    /// The head.
+    /// Holds the head.
     pub head: Request<()>,
-    /// What came after it: the client's first frames.
+    /// Holds what came after it: the client's first frames.
     pub rest: Vec<u8>,
 }
 
 impl RequestReader {
-    /// A reader at the first byte.
+    /// Makes a reader that waits for the first byte.
     pub fn new(limits: HeadLimits) -> Self {
         Self { scanner: HeadScanner::new(limits), head: Vec::new() }
     }
 
-    /// Takes in what came; gives the request once it is whole.
+    /// Takes in what came, and returns the request once it is whole.
     ///
     /// # Errors
-    /// [`Rejection::TooLarge`] or [`Rejection::Malformed`]; nothing more is to be pushed then.
+    /// Returns [`Rejection::TooLarge`] or [`Rejection::Malformed`]; push nothing more then.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<OpeningRequest>, Rejection> {
         let end = self.scanner.follow(bytes)?;
         self.head.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
@@ -64,7 +74,7 @@ fn build(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
     Some(request)
 }
 
-/// A response as it stands on the wire, with the length of its body unless it is a 101.
+/// Writes a response as it stands on the wire, with the length of its body unless it is a 101.
 pub fn to_bytes<B: AsRef<[u8]>>(response: &Response<B>) -> Vec<u8> {
     let status = response.status();
     let reason = status.canonical_reason().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What browsers are told of who may read an answer (Fetch §3.2).
+//! Tells browsers which pages may read an answer (Fetch §3.2).
 
 use http::HeaderMap;
 use http::header::{
@@ -7,17 +7,18 @@ use http::header::{
     VARY,
 };
 
-use crate::origin::Origins;
+use super::origin::Origins;
 use chat_websocket::fields::{is_token, list};
 
-/// Browsers ask again after ten minutes.
+/// Lets browsers ask again after ten minutes.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 impl Origins {
-    /// Adds to the headers of an answer what lets the page read it that asked, whose origin is to be [admitted](Self::admit) already. For transports other
-    /// than the WebSocket.
+    /// Adds to an answer the headers that let the page that asked read it. Its origin must be
+    /// [admitted](Self::admit) already. For transports other than the WebSocket.
     ///
-    /// A page of an origin that is allowed by name may send what its browser keeps for the server, such as cookies; one that is let in as any is may not.
+    /// A page of an origin that is allowed by name may send credentials, such as cookies; one that is let in
+    /// as any other may not.
     pub fn permit(&self, asked: &HeaderMap, answer: &mut HeaderMap) {
         answer.append(VARY, HeaderValue::from_static("origin"));
         let Some(origin) = asked.get(ORIGIN) else { return };
@@ -27,8 +28,8 @@ impl Origins {
         }
     }
 
-    /// As [`permit`](Self::permit), where a browser asks before a request whether a page may make it: with these methods, with the headers that are `usual`, and
-    /// with those that it asks for, whatever they are.
+    /// Does what [`permit`](Self::permit) does where a browser asks beforehand: permits these methods, the
+    /// `usual` headers, and whatever headers the browser asks for.
     pub fn permit_request(
         &self,
         asked: &HeaderMap,

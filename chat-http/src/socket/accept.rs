@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use chat_core::Hub;
 
-/// Bounds the pauses after a failure, such as without file descriptors left: doubled from the first to the last.
+/// Bounds the pauses after a failure, such as without file descriptors left: doubled from the first to the
+/// last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// Repeats an attempt until it succeeds. Counts each failure as a failed accept of the hub, and pauses after it.
+/// Repeats an attempt until it succeeds. Counts each failure as a failed accept of the hub, and pauses after
+/// it.
 pub async fn accept_with<T, F>(hub: &Hub, attempt: impl Fn() -> F) -> T
 where
     F: Future<Output = io::Result<T>>,

@@ -1,4 +1,5 @@
-//! Under which names a server is asked: a page that has its own name point at this machine (DNS rebinding) says that name in `Host`.
+//! Checks the name under which a server is asked: a page whose own name points at this machine (DNS
+//! rebinding) says that name in `Host`.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -6,21 +7,35 @@ use std::str::FromStr;
 use http::header::{HOST, HeaderMap};
 use thiserror::Error;
 
-use crate::rejection::Rejection;
+use super::rejection::Rejection;
 use chat_websocket::fields::single;
 
-/// Which hosts a server answers for, by the `Host` of a request.
+/// Says which hosts a server answers for, by the `Host` of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// Whichever the client names. Only for servers that no page could reach by a name of its own, such as those with a public address.
+    /// Answers for whichever host the client names. Only for servers that no page could reach by a name of
+    /// its own, such as those with a public address.
     #[default]
     Any,
-    /// These, exactly: all others get 403.
+    /// Answers for exactly these; all others get 403.
     Only(Vec<Host>),
 }
 
-/// A host and perhaps a port, as they stand in `Host` (RFC 9110 §7.2). Without a port it stands for the usual ones: none, 80 and 443; with `*` in its place for
-/// whichever.
+/// Names a host and perhaps a port, as they stand in `Host` (RFC 9110 §7.2). Without a port it stands for the
+/// usual ones: none, 80 and 443; with `*` in its place for any.
+///
+/// ```
+/// use chat_http::{Host, Hosts};
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let hosts = Hosts::Only(vec!["chat.example".parse::<Host>()?]);
+/// let mut headers = HeaderMap::new();
+/// headers.insert("host", HeaderValue::from_static("chat.example:443"));
+/// assert!(hosts.check(&headers).is_ok());
+/// headers.insert("host", HeaderValue::from_static("evil.example"));
+/// assert!(hosts.check(&headers).is_err());
+/// # Ok::<(), chat_http::HostError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     pub(crate) name: HostName,
@@ -34,14 +49,14 @@ pub(crate) enum Port {
     Any,
 }
 
-/// A name or an IPv4 address in small letters, or an IPv6 address, however it was written.
+/// Holds a name or an IPv4 address in small letters, or an IPv6 address, however it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HostName {
     Named(String),
     V6(Ipv6Addr),
 }
 
-/// A text that is no host.
+/// Says that a text is no host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "a host is a name or an address, with IPv6 in brackets, and perhaps a port of 1 to 65535, or *, behind a colon"
@@ -49,10 +64,11 @@ pub(crate) enum HostName {
 pub struct HostError;
 
 impl Hosts {
-    /// The names of a listener that only this machine reaches: `localhost`, `127.0.0.1`, `[::1]`, and the address itself. Each with any port: no other machine
-    /// can be given these names, and what is forwarded from here is asked by the port that it is forwarded from.
+    /// Returns the names of a listener that only this machine reaches: `localhost`, `127.0.0.1`, `[::1]`, and
+    /// the address itself. Each has any port: no other machine can be given these names, and what is
+    /// forwarded from here is asked by the port that it is forwarded from.
     ///
-    /// [`Any`](Self::Any) for a listener that others reach too: under which names, it cannot know.
+    /// Returns [`Any`](Self::Any) for a listener that others reach too, since it cannot know by which names.
     pub fn of_listener(address: SocketAddr) -> Self {
         if !address.ip().to_canonical().is_loopback() {
             return Self::Any;
@@ -63,7 +79,7 @@ impl Hosts {
         )
     }
 
-    /// These as well; [`Any`](Self::Any) stays what it is.
+    /// Adds more hosts; [`Any`](Self::Any) stays what it is.
     pub fn and(self, more: impl IntoIterator<Item = Host>) -> Self {
         match self {
             Self::Any => Self::Any,
@@ -74,7 +90,8 @@ impl Hosts {
     /// Checks under which name a request asks.
     ///
     /// # Errors
-    /// [`Rejection::Host`] if it names no host or several, and [`Rejection::ForeignHost`] if that is none of these.
+    /// Returns [`Rejection::Host`] if it names no host or several, and [`Rejection::ForeignHost`] if that is
+    /// none of these.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let Self::Only(hosts) = self else { return Ok(()) };
         let asked = host(headers).ok_or(Rejection::Host)?;
@@ -94,7 +111,7 @@ impl Host {
         port && self.name.is(&asked.name)
     }
 
-    /// As a request names one: its port is a number.
+    /// Reads a host as a request names it: its port is a number.
     pub(crate) fn exact(text: &str) -> Result<Self, HostError> {
         let end = if text.starts_with('[') { text.find(']').map(|end| end + 1) } else { text.find(':') };
         let (name, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -108,7 +125,7 @@ impl Host {
 }
 
 impl HostName {
-    /// A name may end with a dot: so it stands in the whole of the tree of names, where it is looked up in any case.
+    /// Compares names without the dot at their end, which only says that a name is whole.
     fn is(&self, asked: &Self) -> bool {
         match (self, asked) {
             (Self::Named(name), Self::Named(asked)) => {
@@ -120,7 +137,7 @@ impl HostName {
 }
 
 impl Port {
-    /// Its number, or that which its scheme has.
+    /// Returns its number, or else the usual one.
     pub(crate) fn or(self, usual: Option<u16>) -> Option<u16> {
         if let Self::One(port) = self { Some(port) } else { usual }
     }
@@ -142,12 +159,12 @@ fn is_usual(port: u16) -> bool {
     port == 80 || port == 443
 }
 
-/// The one host that a request names.
+/// Returns the one host that a request names.
 pub(crate) fn host(headers: &HeaderMap) -> Option<Host> {
     Host::exact(single(headers, HOST)?.to_str().ok()?).ok()
 }
 
-/// Digits as a browser writes them: no sign, no zeros before them, and a port that there is.
+/// Reads digits as a browser writes them: no sign, no zeros before them, and a port that there is.
 fn port_of(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| plain)

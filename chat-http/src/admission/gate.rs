@@ -9,11 +9,11 @@ use chat_core::{Hello, Hub, Opener, Protocol, Seat};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Response};
 
-use crate::host::{Hosts, host};
-use crate::origin::Origins;
-use crate::rejection::Rejection;
+use super::host::{Hosts, host};
+use super::origin::Origins;
+use super::rejection::Rejection;
+use super::trusted::RequestHead;
 use crate::time::within;
-use crate::trusted::RequestHead;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
 
@@ -49,9 +49,9 @@ pub struct Gate {
 
 /// Holds the parts of a session that may begin, once the 101 is sent.
 pub struct Opening {
-    /// Is its place among the sessions of the hub.
+    /// Holds its place among the sessions of the hub.
     pub seat: Seat,
-    /// Is the protocol that its client speaks.
+    /// Names the protocol that its client speaks.
     pub protocol: Arc<dyn Protocol>,
     /// Says who its client is, or that it will say so itself.
     pub hello: Hello,
@@ -80,8 +80,8 @@ impl Gate {
         self
     }
 
-    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless [`hosts`](Self::hosts)
-    /// were named. For adapters.
+    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless
+    /// [`hosts`](Self::hosts) were named. For adapters.
     pub fn listening(self, at: SocketAddr) -> Self {
         if self.hosts.is_some() { self } else { self.hosts(Hosts::of_listener(at)) }
     }
@@ -96,13 +96,15 @@ impl Gate {
         &self.hub
     }
 
-    /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and what to
-    /// [`run`](crate::run) once it is sent.
+    /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
+    /// what to [`run`](crate::run) once it is sent.
     ///
-    /// Reads the [`Peer`](chat_core::Peer) and the [`Hello`] among the request's extensions: see [`RequestHead`].
+    /// Reads the [`Peer`](chat_core::Peer) and the [`Hello`] among the request's extensions: see
+    /// [`RequestHead`].
     ///
     /// # Errors
-    /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's rejections.
+    /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's
+    /// rejections.
     pub fn open<'a>(
         &self,
         request: impl Into<RequestHead<'a>>,
@@ -111,8 +113,8 @@ impl Gate {
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
-    /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For transports
-    /// other than the WebSocket.
+    /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For
+    /// transports other than the WebSocket.
     ///
     /// # Errors
     /// Returns [`Rejection::Host`], [`Rejection::ForeignHost`] or [`Rejection::Origin`], and counts it.
@@ -131,7 +133,8 @@ impl Gate {
     /// Takes a place for a client that is checked already, whatever its transport.
     ///
     /// # Errors
-    /// Returns [`Rejection::Unwelcome`], or [`Rejection::Unavailable`] if the hub is full or drains, and counts it.
+    /// Returns [`Rejection::Unwelcome`], or [`Rejection::Unavailable`] if the hub is full or drains, and
+    /// counts it.
     pub fn admit(&self, opener: &Opener<'_>) -> Result<Opening, Rejection> {
         let admitted = self.seat(opener).map(|(_, opening)| opening);
         admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
@@ -171,7 +174,8 @@ impl Gate {
 }
 
 impl Opening {
-    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among its extensions.
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among
+    /// its extensions.
     pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
         let request = request.into();
         let hello = match request.hello() {

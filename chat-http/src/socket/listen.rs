@@ -1,4 +1,4 @@
-//! Where to listen, as people write it.
+//! Reads where to listen, as people write it.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -7,8 +7,16 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A place to listen: an address (`127.0.0.1:8080`, `[::1]:8080`), a name of this machine (`localhost:8080`), or all of its addresses (`:8080`, `*:8080`). Port 0
-/// is a free one.
+/// Names a place to listen: an address (`127.0.0.1:8080`, `[::1]:8080`), a name of this machine
+/// (`localhost:8080`), or all of its addresses (`:8080`, `*:8080`). Port 0 is a free one.
+///
+/// ```
+/// use chat_http::Listen;
+///
+/// let place: Listen = "127.0.0.1:8080".parse()?;
+/// assert_eq!(place.addresses()?, ["127.0.0.1:8080".parse()?]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     place: Place,
@@ -22,32 +30,33 @@ enum Place {
     Named(String),
 }
 
-/// Why a text is no place to listen.
+/// Says why a text is no place to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ListenError {
-    /// There is no colon, or nothing behind it.
+    /// No colon stands there, or nothing behind it.
     #[error("the port is missing: it stands behind a colon, as in localhost:8080 or :8080")]
     NoPort,
-    /// What stands behind the last colon.
+    /// Behind the last colon stands no port.
     #[error("the port is no number of 0 to 65535")]
     Port,
-    /// Colons within it.
+    /// Colons stand within it, without brackets.
     #[error("an IPv6 address stands in brackets, as in [::1]:8080")]
     Brackets,
-    /// What stands in brackets.
+    /// In brackets stands no IPv6 address.
     #[error("what stands in brackets is no IPv6 address")]
     V6,
-    /// What stands before the colon.
+    /// Before the colon stands neither an address nor a name.
     #[error("the host is neither an address nor a name")]
     Name,
 }
 
 impl Listen {
-    /// Returns its addresses, each once: of a name all that it has, which may take as long as asking for it takes, and blocks; of everywhere that of IPv6, which
-    /// takes in IPv4 too where there are both, and then that of IPv4.
+    /// Returns its addresses, each once. Looks a name up, which blocks for as long as that takes, and returns
+    /// all that it has. Of all addresses it returns that of IPv6, which takes in IPv4 too where there are
+    /// both, and then that of IPv4.
     ///
     /// # Errors
-    /// That the name is not known.
+    /// Returns that the name is not known.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let all: Vec<SocketAddr> = match &self.place {
             Place::At(address) => vec![*address],
@@ -63,7 +72,7 @@ impl Listen {
         Ok((0..all.len()).filter(|at| first(*at)).map(|at| all[at]).collect())
     }
 
-    /// The name, if that is what it is.
+    /// Returns the name, if it is one.
     pub fn name(&self) -> Option<&str> {
         if let Place::Named(name) = &self.place { Some(name) } else { None }
     }

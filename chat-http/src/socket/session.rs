@@ -10,13 +10,13 @@ use chat_core::{ByteWriter, Close, Connection};
 use chat_websocket::{Messages, PollRead, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
 
-use crate::gate::Opening;
+use crate::admission::Opening;
 
 /// Returns the session of an [`Opening`], to be awaited or spawned. It ends with the connection. `early` came
 /// after the request's head.
 ///
-/// Whoever publishes writes to `writer` at once if it has room. Whoever opens a connection by hand, with an HTTP
-/// stack or checks of its own, gets an [`Opening`] from [`Gate::open`](crate::Gate::open) or
+/// Whoever publishes writes to `writer` at once if it has room. Whoever opens a connection by hand, with an
+/// HTTP stack or checks of its own, gets an [`Opening`] from [`Gate::open`](crate::Gate::open) or
 /// [`Gate::admit`](crate::Gate::admit), sends the 101, and calls this.
 pub fn run<R, W>(
     opening: Opening,

@@ -16,8 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::limits::HttpLimits;
 
-/// Knows what a connection is waiting for, and keeps what lasts as long as its socket. Cheap to clone: the socket
-/// and its requests share it, the latter through their extensions.
+/// Knows what a connection is waiting for, and keeps what lasts as long as its socket. Cheap to clone: the
+/// socket and its requests share it, the latter through their extensions.
 #[derive(Clone, Debug, Default)]
 pub struct HttpConnection(Arc<Inner>);
 
@@ -33,16 +33,17 @@ struct Inner {
 /// Says how far the next request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nothing of it has come in.
+    /// Nothing of the request has come in.
     Idle,
     /// Its head has begun to come in.
     Head,
-    /// It is being answered.
+    /// The request is being answered.
     Served,
 }
 
 impl HttpConnection {
-    /// Notes that a request is being answered, until the returned value is dropped: the client is not waited for.
+    /// Notes that a request is being answered, until the returned value is dropped: the client is not waited
+    /// for.
     pub fn serve(&self) -> Serving {
         self.set_stage(Stage::Served);
         Serving(self.clone())
@@ -58,7 +59,8 @@ impl HttpConnection {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(value));
     }
 
-    /// Ends the connection at `deadline`, even if its client takes something now and then. The first call counts.
+    /// Ends the connection at `deadline`, even if its client takes something now and then. The first call
+    /// counts.
     pub fn end_by(&self, deadline: Instant) {
         let _ = self.0.end.set(deadline);
     }
@@ -171,8 +173,8 @@ impl Deadlines {
         Self { connection, runtime, write, read, awaited: Stage::Idle, patience }
     }
 
-    /// Passes on the outcome of a read of so many bytes. Ready, as at the end of the stream, if it is pending and
-    /// its client has let it wait for too long.
+    /// Passes on the outcome of a read of so many bytes. Ready, as at the end of the stream, if it is pending
+    /// and its client has let it wait for too long.
     pub fn after_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -185,8 +187,8 @@ impl Deadlines {
         if polled.is_pending() { self.poll_gone(cx).map(Ok) } else { polled }
     }
 
-    /// Passes on the outcome of a write. Ready with [`TimedOut`](io::ErrorKind::TimedOut) if it is pending and
-    /// nothing was taken for too long.
+    /// Passes on the outcome of a write. Ready with [`TimedOut`](io::ErrorKind::TimedOut) if it is pending
+    /// and nothing was taken for too long.
     pub fn after_write<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -210,7 +212,7 @@ impl Deadlines {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Ready when the client has let a request be waited for too long.
+    /// Becomes ready once a request has been waited for too long.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stage = self.connection.stage();
         if stage != self.awaited {

@@ -1,19 +1,19 @@
-//! A request's head as its bytes go by: where it ends, and whether it can be one.
+//! Follows a request's head as its bytes go by: finds its end, and the first byte with which it can be none.
 
 use chat_core::Limits;
 use http::{Request, Uri};
 
-use crate::rejection::Rejection;
+use crate::admission::Rejection;
 use chat_websocket::fields::is_token_byte;
 
-/// The bounds of a request's head.
+/// Bounds the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes in all.
+    /// Limits its bytes.
     pub bytes: usize,
-    /// Bytes of a line.
+    /// Limits the bytes of a line.
     pub line: usize,
-    /// Headers.
+    /// Limits the number of its headers.
     pub headers: usize,
 }
 
@@ -30,8 +30,8 @@ impl Default for HeadLimits {
 }
 
 impl HeadLimits {
-    /// Returns whether the head of a request keeps these bounds, measured as it stood on the wire with one space
-    /// behind each colon. For requests that an HTTP library has read, which knows no bound on a line.
+    /// Returns whether the head of a request keeps these bounds, measured as it stood on the wire with one
+    /// space behind each colon. For requests that an HTTP library has read, which knows no bound on a line.
     pub fn admits<B>(&self, request: &Request<B>) -> bool {
         let first = request.method().as_str().len() + 1 + uri_bytes(request.uri()) + " HTTP/1.1".len();
         let headers = request.headers();
@@ -60,16 +60,16 @@ pub struct HeadScanner {
 
 const VERSION: &[u8] = b"HTTP/1.";
 
-/// What the last byte belongs to.
+/// Says what the last byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// Empty lines before the request's (RFC 9112 §2.2).
+    /// Stands in empty lines before the request (RFC 9112 §2.2).
     Before,
     BeforeCr,
     Method,
     TargetStart,
     Target,
-    /// So many bytes of it are there.
+    /// Has read so many bytes of the version.
     Version(usize),
     LineCr,
     LineStart,
@@ -80,15 +80,16 @@ enum At {
 }
 
 impl HeadScanner {
-    /// A scanner at the first byte.
+    /// Makes a scanner that waits for the first byte.
     pub fn new(limits: HeadLimits) -> Self {
         Self { limits, at: At::Before, bytes: 0, line: 0, headers: 0 }
     }
 
-    /// Follows `bytes`; says where among them the head ends, if it does.
+    /// Follows `bytes`, and returns where among them the head ends, if it does.
     ///
     /// # Errors
-    /// [`Rejection::TooLarge`] at the first byte over a bound, [`Rejection::Malformed`] at the first one with which this is no request of HTTP/1.
+    /// Returns [`Rejection::TooLarge`] at the first byte over a bound, and [`Rejection::Malformed`] at the
+    /// first one with which this is no request of HTTP/1.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<Option<usize>, Rejection> {
         for (at, byte) in bytes.iter().enumerate() {
             self.at = self.at.after(*byte).ok_or(Rejection::Malformed)?;
@@ -118,7 +119,8 @@ impl HeadScanner {
 }
 
 impl At {
-    /// Where the next byte stands, if it may be there. What the parser allows may be refused nowhere; what it refuses may pass here.
+    /// Returns where the next byte stands, if it may stand there. Refuses nothing that the parser allows;
+    /// what the parser refuses may pass here.
     fn after(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::Before, b'\r') => Self::BeforeCr,

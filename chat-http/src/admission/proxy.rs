@@ -65,8 +65,9 @@ impl Proxies {
 
     /// Returns where a client comes from, whose connection comes from `remote`; none if that is not known.
     ///
-    /// Reads the header from its end, past the proxies that are trusted: what stands before the first other address
-    /// may be made up. An element that is no address, such as `unknown`, is a client of which nothing is known.
+    /// Reads the header from its end, past the proxies that are trusted: what stands before the first other
+    /// address may be made up. An element that is no address, such as `unknown`, is a client of which nothing
+    /// is known.
     pub fn client(&self, remote: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut elements = list(headers, &self.header).rev().map(address);
         let Some(networks) = &self.trusted else { return elements.next().flatten() };

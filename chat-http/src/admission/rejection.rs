@@ -1,4 +1,4 @@
-//! The reasons for which a request is refused, each with its status and its answer.
+//! Names the reasons for which a request is refused, each with its status and its answer.
 
 use std::time::Duration;
 
@@ -10,67 +10,75 @@ use thiserror::Error;
 
 use chat_websocket::HandshakeError;
 
-/// Why a request is not upgraded.
+/// Says why a request is refused.
+///
+/// ```
+/// use chat_http::Rejection;
+///
+/// let response = Rejection::NoUpgrade.response();
+/// assert_eq!(response.status(), 426);
+/// assert_eq!(response.headers()["upgrade"], "websocket");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// 405.
+    /// Answers 405: the method is not GET.
     #[error("a WebSocket opens with GET")]
     Method,
-    /// 400.
+    /// Answers 400: the version is not HTTP/1.1.
     #[error("a WebSocket needs HTTP/1.1")]
     HttpVersion,
-    /// 400.
+    /// Is answered with 400: `Host` is missing, wrong, or stands twice.
     #[error("one Host is needed, and its port is a number of 1 to 65535")]
     Host,
-    /// 403.
+    /// Answers 403: the server does not answer for this `Host`.
     #[error("this server is not asked by that Host")]
     ForeignHost,
-    /// 426.
+    /// Is answered with 426: `Upgrade` does not name `websocket`.
     #[error("this is a WebSocket: Upgrade: websocket is missing")]
     NoUpgrade,
-    /// 400.
+    /// Is answered with 400: `Connection` does not name `Upgrade`.
     #[error("Connection does not name Upgrade")]
     Connection,
-    /// 426.
+    /// Is answered with 426: `Sec-WebSocket-Version` is not 13.
     #[error("only version 13 is spoken")]
     WebSocketVersion,
-    /// 400.
+    /// Is answered with 400: `Sec-WebSocket-Key` is wrong.
     #[error("Sec-WebSocket-Key is not one base64 of 16 bytes")]
     Key,
-    /// 400.
+    /// Is answered with 400: `Sec-WebSocket-Protocol` is wrong.
     #[error("Sec-WebSocket-Protocol is no list of tokens")]
     Subprotocol,
-    /// 400.
+    /// Answers 400: the handshake announces a body.
     #[error("an opening handshake has no body")]
     Body,
-    /// 403.
+    /// Answers 403: pages of this origin may not come in.
     #[error("a page of this origin may not come in here")]
     Origin,
-    /// 403.
+    /// Answers 403: the protocol does not take this client.
     #[error("this version of the protocol is not spoken here")]
     Unwelcome,
-    /// 403.
+    /// Answers 403: the endpoint does not let the client in.
     #[error("the server does not let this client in")]
     Refused,
-    /// 400.
+    /// Answers 400: the bytes are no HTTP request.
     #[error("this is no HTTP request")]
     Malformed,
-    /// 431.
+    /// Answers 431: the head is over a bound.
     #[error("the request is too large")]
     TooLarge,
-    /// 408.
+    /// Answers 408: the request did not come in time.
     #[error("the request did not come in time")]
     Timeout,
-    /// 503.
+    /// Answers 503: the hub is full or drains.
     #[error("the server is full or goes away")]
     Unavailable,
-    /// 404.
+    /// Answers 404: nothing is served here.
     #[error("there is nothing here")]
     NotFound,
 }
 
 impl Rejection {
-    /// The status that says so.
+    /// Returns the status of its answer.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -90,8 +98,8 @@ impl Rejection {
         }
     }
 
-    /// How long the connection is kept for its client to read the answer: a socket that is closed with unread bytes is reset, and the answer lost. One
-    /// that took too long has no more than that.
+    /// Returns how long to keep the connection for its client to read the answer: closing a socket with
+    /// unread bytes resets it and loses the answer. A client that took too long has a tenth of a second.
     pub fn linger(self) -> Duration {
         match self {
             Self::Timeout => Duration::from_millis(100),
@@ -99,7 +107,7 @@ impl Rejection {
         }
     }
 
-    /// The answer, with a line that says why. The connection is to be closed after it.
+    /// Builds the answer, with a line that says why. Close the connection after it.
     pub fn response(self) -> Response<String> {
         let mut response = Response::new(format!("{self}\n"));
         *response.status_mut() = self.status();
