@@ -24,6 +24,7 @@ step() {
     "$@"
 }
 
+step target/venv/bin/typos
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
