@@ -28,5 +28,6 @@ step target/venv/bin/typos
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step tests/deny.sh
 step tests/instructions.sh
 step cargo test --workspace --locked

@@ -17,12 +17,20 @@ modules=tests/clients/node_modules
 locked=tests/clients/package-lock.json
 has_modules() { cmp -s "$locked" "$modules/.installed"; }
 
+tools=$PWD/target/tools
+missing=()
+while read -r tool; do
+    name=${tool%@*}
+    [ -x "$tools/bin/$name" ] && grep -q "\"$name ${tool#*@} " "$tools/.crates.toml" || missing+=("$tool")
+done <tests/tools.txt
+
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 will_install() {
     [ ${#packages[@]} = 0 ] || echo "will install from Debian: ${packages[*]}"
     has_venv || echo "will install from PyPI into target/venv: $(sed -n 's/==.*//p' "$pinned" | xargs)"
     has_modules || echo "will install from npm into $modules: what $locked pins"
+    [ ${#missing[@]} = 0 ] || echo "will build with cargo into target/tools: ${missing[*]}"
 }
 
 install_all() {
@@ -39,6 +47,10 @@ install_all() {
         (cd tests/clients && npm ci --loglevel=error --no-audit --no-fund >/dev/null)
         cp "$locked" "$modules/.installed"
     fi
+    for tool in "${missing[@]}"; do
+        CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --root "$tools" "$tool"
+    done
+    rm -rf "$tools/build"
 }
 
 will_install
@@ -47,4 +59,5 @@ install_all
 NODE=${NODE:-$(command -v node)}
 PYTHON=$venv/bin/python
 CHROMIUM=${CHROMIUM:-$(command -v chromium)}
-export NODE PYTHON CHROMIUM
+PATH=$tools/bin:$PATH
+export NODE PYTHON CHROMIUM PATH
