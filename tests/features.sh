@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Checks each feature of the libraries by itself, and tests what stands without the others.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PWD/target/tools/bin:$PATH
+
+# Resolver 3 keeps the features of dev-dependencies out of what is checked here: chat-core is without testkit.
+libraries=()
+for manifest in */Cargo.toml; do
+    grep -q '^publish = false' "$manifest" || libraries+=(-p "$(dirname "$manifest")")
+done
+cargo hack clippy --quiet --locked --each-feature "${libraries[@]}" -- -D warnings
+
+# The core's tests bring testkit with them; these are without tracing.
+tests_of() { cargo test --quiet --locked --lib --no-default-features "$@"; }
+tests_of -p chat-core
+for protocol in json centrifuge phoenix serverpod; do
+    tests_of -p chat-protocol --features "$protocol"
+done
+tests_of -p chat-tokio-adapter
