@@ -6,6 +6,8 @@ command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm
 [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages+=(chromium)
 command -v valgrind >/dev/null || packages+=(valgrind)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+# A second Rust, whose library comes with its sources: see wasm.sh.
+dpkg -s rustc-web rust-web-src >/dev/null 2>&1 || packages+=(rustc-web rust-web-src)
 
 venv=$PWD/target/venv
 pinned=tests/clients/requirements.txt
