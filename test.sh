@@ -29,5 +29,8 @@ step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step tests/deny.sh
+step tests/features.sh
+step tests/wasm.sh
+step tests/api.sh
 step tests/instructions.sh
 step cargo test --workspace --locked
