@@ -12,7 +12,7 @@ for manifest in */Cargo.toml; do
 done
 
 RUSTDOC=$PWD/tests/rustdoc.sh RUSTDOCFLAGS="-Zunstable-options --output-format json" \
-    cargo doc --quiet --locked --no-deps --all-features "${libraries[@]/#/--package=}"
+    cargo doc --quiet --locked --no-deps --all-features --workspace --lib
 
 auto='^impl(<.*>)? (!?core::(marker::(Freeze|Unpin|UnsafeUnpin)|panic::unwind_safe::[A-Za-z]+)|core::marker::(Send|Sync|StructuralPartialEq)) for '
 brought='^pub fn [A-Za-z0-9_:<>, ]+::(clone|cmp|default|eq|fmt|hash|partial_cmp)\('

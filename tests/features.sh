@@ -5,16 +5,12 @@ cd "$(dirname "$0")/.."
 PATH=$PWD/target/tools/bin:$PATH
 
 # Resolver 3 keeps the features of dev-dependencies out of what is checked here: chat-core is without testkit.
-libraries=()
-for manifest in */Cargo.toml; do
-    grep -q '^publish = false' "$manifest" || libraries+=(-p "$(dirname "$manifest")")
-done
-cargo hack clippy --quiet --locked --each-feature "${libraries[@]}" -- -D warnings
+cargo hack clippy --quiet --locked --workspace --ignore-private --each-feature -- -D warnings
 
 # The core's tests bring testkit with them; these are without tracing.
-tests_of() { cargo test --quiet --locked --lib --no-default-features "$@"; }
-tests_of -p chat-core
+tests_of() { cargo test --quiet --locked --lib --no-default-features --manifest-path "$1/Cargo.toml" "${@:2}"; }
+tests_of chat-core
 for protocol in json centrifuge phoenix serverpod; do
-    tests_of -p chat-protocol --features "$protocol"
+    tests_of chat-protocol --features "$protocol"
 done
-tests_of -p chat-tokio-adapter
+tests_of chat-tokio-adapter

@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/wasm CARGO_INCREMENTAL=0 \
-    cargo check --quiet --locked -p chat-core -p chat-protocol --all-features \
-    --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
+export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/wasm CARGO_INCREMENTAL=0
+for crate in chat-core chat-protocol; do
+    cargo check --quiet --locked --manifest-path $crate/Cargo.toml --all-features \
+        --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
+done
