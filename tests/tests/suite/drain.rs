@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_core::testkit::{Client, World};
-use chat_core::{Close, Connect, Hello, Hub, Limits, OpenChat, Runtime};
+use chat_core::{Close, Connect, Hello, Hub, Limits, OpenChat, Payload, Runtime};
 use chat_protocol::json;
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::program::Program;
@@ -217,5 +217,25 @@ fn a_drain_waits_for_nobody_who_is_gone_already() {
         let left = world.run(async move { hub.drain(SECOND * 30).await });
         let took = scene.world.now().instant - begun;
         assert_eq!((left, took < SECOND / 10), (0, true), "{took:?}");
+    });
+}
+
+#[test]
+fn an_end_has_one_deadline_whatever_the_peer_takes_now_and_then() {
+    each_way(|way| {
+        let scene =
+            Scene::of(World::new(), way, Hub::builder(OpenChat::default()).history(1000, SECOND * 6000));
+        let ann = scene.join("ann", "room");
+        ann.wire().stall();
+        for _ in 0..100 {
+            scene.hub.publish("room", Payload::json(format!("\"{}\"", "x".repeat(2000)))).expect("a name");
+        }
+        scene.hub.disconnect_user(&"ann".parse().expect("a name"), &Close::new(4501, "banned"));
+        for _ in 0..4 {
+            ann.wire().give_room(1);
+            scene.world.advance(SECOND * 4);
+        }
+        assert!(ann.close().is_some(), "all in all ten seconds to write, and five to close");
+        assert_eq!(scene.hub.stats().sessions, 0);
     });
 }

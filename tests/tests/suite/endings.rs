@@ -334,26 +334,6 @@ fn a_wall_clock_that_jumps_an_hour_back_ends_nothing() {
     });
 }
 
-#[test]
-fn an_end_has_one_deadline_whatever_the_peer_takes_now_and_then() {
-    each_way(|way| {
-        let scene =
-            Scene::of(World::new(), way, Hub::builder(OpenChat::default()).history(1000, SECOND * 6000));
-        let ann = scene.join("ann", "room");
-        ann.wire().stall();
-        for _ in 0..100 {
-            scene.hub.publish("room", Payload::json(format!("\"{}\"", "x".repeat(2000)))).expect("a name");
-        }
-        scene.hub.disconnect_user(&"ann".parse().expect("a name"), &Close::new(4501, "banned"));
-        for _ in 0..4 {
-            ann.wire().give_room(1);
-            scene.world.advance(SECOND * 4);
-        }
-        assert!(ann.close().is_some(), "all in all ten seconds to write, and five to close");
-        assert_eq!(scene.hub.stats().sessions, 0);
-    });
-}
-
 /// Never has done with a session that is over.
 struct SlowGoodbye;
 

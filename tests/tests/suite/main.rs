@@ -30,6 +30,7 @@ mod orders;
 mod page;
 mod panics;
 mod phoenix;
+mod phoenix_presence;
 mod phoenix_rules;
 mod presence;
 mod races;

@@ -223,79 +223,111 @@ impl View {
     }
 }
 
+/// A session that is there: its client, its user, and whether it has joined the room.
+type Member = (Client, String, bool);
+
+/// Sessions of one room: each place is empty or taken, and some of those that are there observe.
+struct Crowd {
+    scene: Scene,
+    there: Vec<Option<Member>>,
+    views: BTreeMap<usize, View>,
+}
+
+impl Crowd {
+    fn new(seed: u64, way: Way, sessions: usize) -> Self {
+        let limits = Limits {
+            outbox_frames: 12,
+            requests: Rate::UNBOUNDED,
+            write_timeout: SECOND * 100_000,
+            ping_interval: SECOND * 100_000,
+            ..Limits::default()
+        };
+        let scene = scene_in(World::seeded(seed), way, limits);
+        Self { scene, there: (0..sessions).map(|_| None).collect(), views: BTreeMap::new() }
+    }
+
+    fn step(&mut self, at: usize, random: &mut Rng, users: usize) {
+        let Some((client, _, joined)) = &mut self.there[at] else {
+            let user = format!("u{}", random.usize(..users));
+            self.there[at] = Some((self.scene.enter(&user), user, false));
+            return;
+        };
+        match random.u8(..9) {
+            0..=3 if !*joined => {
+                *joined = true;
+                self.join(at, random.u8(..8) == 0);
+            }
+            4 if *joined => {
+                client.say("unsubscribe room");
+                *joined = false;
+                self.views.remove(&at);
+            }
+            5 => {
+                client.cut();
+                self.views.remove(&at);
+                self.there[at] = None;
+            }
+            6 if self.views.contains_key(&at) => client.wire().stall(),
+            7 => client.wire().flow(),
+            8 if *joined => client.say("publish room 1"),
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, at: usize, observes: bool) {
+        let options = if observes { "present resync" } else { "" };
+        self.client(at).say(&format!("subscribe room {options}"));
+        if observes {
+            self.views.insert(at, View::default());
+        } else {
+            // The client may have stalled as an observer. Without resync it would be closed for that.
+            self.client(at).wire().flow();
+        }
+    }
+
+    fn client(&self, at: usize) -> &Client {
+        &self.there[at].as_ref().expect("it is there").0
+    }
+
+    fn hear(&mut self) {
+        for (at, view) in &mut self.views {
+            view.hear(&self.there[*at].as_ref().expect("it is there").0);
+        }
+    }
+
+    /// Lets everybody read what is due, and expects that each observer and the hub know the users that have joined.
+    fn rest(mut self) {
+        let joined = self.there.iter().flatten().filter(|(_, _, joined)| *joined);
+        let truth: BTreeSet<String> = joined.map(|(_, user, _)| user.clone()).collect();
+        self.there.iter().flatten().for_each(|(client, _, _)| client.wire().flow());
+        for _ in 0..3 {
+            self.scene.world.advance(MOMENT);
+            self.hear();
+        }
+        for (at, view) in &self.views {
+            let (client, user, _) = self.there[*at].as_ref().expect("it is there");
+            assert_eq!(client.close(), None, "{user}");
+            assert_eq!(view.0, truth, "what {user} sees");
+        }
+        let page = self.scene.hub.presence(&"room".parse().expect("a name"));
+        let known: BTreeSet<String> = page
+            .map(|page| page.present.iter().map(|present| present.user.to_string()).collect())
+            .unwrap_or_default();
+        assert_eq!(known, truth);
+    }
+}
+
 /// Sessions of a few users come, join, leave, are refused, crash; some observe, and some of these are slow.
 fn play(seed: u64, random: &mut Rng, way: Way, sessions: usize, users: usize) {
-    let limits = Limits {
-        outbox_frames: 12,
-        requests: Rate::UNBOUNDED,
-        write_timeout: SECOND * 100_000,
-        ping_interval: SECOND * 100_000,
-        ..Limits::default()
-    };
-    let scene = scene_in(World::seeded(seed), way, limits);
-    let mut there: Vec<Option<(Client, String, bool)>> = (0..sessions).map(|_| None).collect();
-    let mut views: BTreeMap<usize, View> = BTreeMap::new();
+    let mut crowd = Crowd::new(seed, way, sessions);
     for _ in 0..sessions * 4 {
-        let at = random.usize(..sessions);
-        match &mut there[at] {
-            None => {
-                let user = format!("u{}", random.usize(..users));
-                let client = scene.enter(&user);
-                there[at] = Some((client, user, false));
-            }
-            Some((client, _, joined)) => match random.u8(..9) {
-                0..=3 if !*joined => {
-                    let observes = random.u8(..8) == 0;
-                    let options = if observes { "present resync" } else { "" };
-                    client.say(&format!("subscribe room {options}"));
-                    *joined = true;
-                    if observes {
-                        views.insert(at, View::default());
-                    } else {
-                        // It may have stalled as an observer; one that does not resync would be closed for that, and not be there.
-                        client.wire().flow();
-                    }
-                }
-                4 if *joined => {
-                    client.say("unsubscribe room");
-                    *joined = false;
-                    views.remove(&at);
-                }
-                5 => {
-                    client.cut();
-                    views.remove(&at);
-                    there[at] = None;
-                }
-                6 if views.contains_key(&at) => client.wire().stall(),
-                7 => client.wire().flow(),
-                8 if *joined => client.say("publish room 1"),
-                _ => {}
-            },
-        }
+        crowd.step(random.usize(..sessions), random, users);
         if random.u8(..4) == 0 {
-            scene.world.advance(MOMENT / 3);
+            crowd.scene.world.advance(MOMENT / 3);
         }
-        views.iter_mut().for_each(|(at, view)| view.hear(&there[*at].as_ref().expect("it is there").0));
+        crowd.hear();
     }
-    let truth: BTreeSet<String> =
-        there.iter().flatten().filter(|(_, _, joined)| *joined).map(|(_, user, _)| user.clone()).collect();
-    for (client, _, _) in there.iter().flatten() {
-        client.wire().flow();
-    }
-    for _ in 0..3 {
-        scene.world.advance(MOMENT);
-        views.iter_mut().for_each(|(at, view)| view.hear(&there[*at].as_ref().expect("it is there").0));
-    }
-    for (at, view) in &views {
-        let (client, user, _) = there[*at].as_ref().expect("it is there");
-        assert_eq!(client.close(), None, "{user}");
-        assert_eq!(view.0, truth, "what {user} sees");
-    }
-    let page = scene.hub.presence(&"room".parse().expect("a name"));
-    let known: BTreeSet<String> = page
-        .map(|page| page.present.iter().map(|present| present.user.to_string()).collect())
-        .unwrap_or_default();
-    assert_eq!(known, truth);
+    crowd.rest();
 }
 
 #[test]

@@ -338,52 +338,54 @@ fn a_session_ends_once_for_the_first_cause_whatever_its_state_and_nothing_touche
     });
 }
 
+/// The hooks that panic in turn.
+const HOOKS: [&str; 11] = [
+    "opened",
+    "subscribe",
+    "publish",
+    "refresh",
+    "stay",
+    "history",
+    "presence",
+    "call",
+    "own-channel",
+    "ordered-channel",
+    "closed",
+];
+
+/// The hooks whose panic ends the session. The others are about one channel, and end that alone.
+const OF_THE_SESSION: [&str; 5] = ["opened", "refresh", "stay", "call", "ordered-channel"];
+
+/// Lets a session in whose hook of this name panics, has it ask for everything, and expects how it ends.
+fn enter_and_panic(scene: &Scene, n: usize, hook: &str) {
+    let name = format!("{n}-{hook}");
+    let client = scene.enter(&name);
+    for request in ["subscribe room", "publish room 1", "refresh token", "history room", "presence room"] {
+        client.say(request);
+    }
+    client.say("call x 1");
+    match hook {
+        "own-channel" => client.say("subscribe channel"),
+        "ordered-channel" => {
+            let wish = Subscribe::to("channel".parse().expect("a name"));
+            scene.hub.subscribe_user(&name.parse().expect("a name"), &wish);
+            scene.world.settle();
+        }
+        _ => {}
+    }
+    client.put(Ok(Incoming::Close(None)));
+    let code = if OF_THE_SESSION.contains(&hook) { Close::SERVER_ERROR } else { Close::NO_STATUS };
+    assert_eq!(client.close(), Some(code), "{n}");
+}
+
 #[test]
 fn panics_in_every_hook_of_500_sessions_take_nothing_from_the_other_500() {
-    const HOOKS: [&str; 11] = [
-        "opened",
-        "subscribe",
-        "publish",
-        "refresh",
-        "stay",
-        "history",
-        "presence",
-        "call",
-        "own-channel",
-        "ordered-channel",
-        "closed",
-    ];
-    // The others are about one channel, and end that alone.
-    const OF_THE_SESSION: [&str; 5] = ["opened", "refresh", "stay", "call", "ordered-channel"];
     each_way(|way| {
         let noting = Noting::default();
         let scene = Scene::new(way, noting.clone(), Limits::default());
         let well: Vec<_> = (0..500).map(|n| scene.join(&format!("well-{n}"), "room")).collect();
         for n in 0..500 {
-            let name = format!("{n}-{}", HOOKS[n % HOOKS.len()]);
-            let client = scene.enter(&name);
-            for request in
-                ["subscribe room", "publish room 1", "refresh token", "history room", "presence room"]
-            {
-                client.say(request);
-            }
-            client.say("call x 1");
-            match HOOKS[n % HOOKS.len()] {
-                "own-channel" => client.say("subscribe channel"),
-                "ordered-channel" => {
-                    let wish = Subscribe::to("channel".parse().expect("a name"));
-                    scene.hub.subscribe_user(&name.parse().expect("a name"), &wish);
-                    scene.world.settle();
-                }
-                _ => {}
-            }
-            client.put(Ok(Incoming::Close(None)));
-            let code = if OF_THE_SESSION.contains(&HOOKS[n % HOOKS.len()]) {
-                Close::SERVER_ERROR
-            } else {
-                Close::NO_STATUS
-            };
-            assert_eq!(client.close(), Some(code), "{n}");
+            enter_and_panic(&scene, n, HOOKS[n % HOOKS.len()]);
         }
         well[0].say("publish room 2");
         let last = well[1].heard();
