@@ -1,4 +1,5 @@
-//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is how it is run.
+//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is
+//! how it is run.
 //!
 //! ```text
 //!   cases    what a protocol promises, as data

@@ -26,7 +26,7 @@ fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -
     (status.expect("a status"), body.to_owned())
 }
 
-/// What a call of the API is answered.
+/// Returns the answer to a call of the API.
 fn api(server: &Program, method: &str, fields: &Value) -> (u16, Value) {
     let (status, body) =
         post(server.address, &format!("/api/{method}"), &[("x-api-key", KEY)], &fields.to_string());

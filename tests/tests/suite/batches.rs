@@ -1,4 +1,5 @@
-//! A message of several commands has room for what a client says that comes back to all its channels; each command has the room of a request.
+//! A message of several commands has room for what a client says that comes back to all its channels; each
+//! command has the room of a request.
 
 use chat_core::Limits;
 use chat_tests::program::Program;
@@ -125,7 +126,8 @@ fn a_message_of_several_commands_has_a_bound_of_its_own() {
                 let full = (0..5).map(|n| form.subscribe(n, 65_536));
                 full.chain([form.subscribe(5, last)]).collect::<Vec<_>>()
             };
-            // What a frame has before its payload, here: two bytes, eight for the length and four for the mask.
+            // What a frame has before its payload, here: two bytes, eight for the length and four for the
+            // mask.
             let short = form.message(&commands(20_000)).len() - 14;
             let mut ann = form.open(&server);
             ann.send(&form.message(&[form.connect()]));

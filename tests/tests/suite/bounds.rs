@@ -1,4 +1,5 @@
-//! Each bound of one session, at it and one past it. Those on all together stand in `together.rs`, and what belongs to a wire format in `cases/bounds.json`.
+//! Each bound of one session, at it and one past it. Those on all together stand in `together.rs`, and what
+//! belongs to a wire format in `cases/bounds.json`.
 
 use std::time::Duration;
 

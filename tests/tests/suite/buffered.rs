@@ -1,4 +1,5 @@
-//! Streams that keep what is written to them until they are flushed, as TLS does: a burst arrives to its last byte, a close too, and who takes nothing goes.
+//! Streams that keep what is written to them until they are flushed, as TLS does: a burst arrives to its last
+//! byte, a close too, and who takes nothing goes.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,17 +16,17 @@ use chat_websocket::Opening;
 use futures::future::BoxFuture;
 use tokio::io::ReadBuf;
 
-/// What the stream keeps at most.
+/// The bytes that the stream keeps at most.
 const KEPT: usize = 4096;
 
-/// What else is odd about a stream.
+/// The stream's other oddities.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
-    /// It takes what it has room for, and sends what its peer has room for.
+    /// The stream takes as much as it has room for, and sends as much as its peer has room for.
     Plain,
-    /// It takes a byte at a time, and sends one at a time.
+    /// The stream takes a byte at a time, and sends one at a time.
     Bytewise,
-    /// It is pending every other time, though it could go on.
+    /// The stream is pending every other time, though it could go on.
     Spurious,
 }
 

@@ -1,4 +1,5 @@
-//! The server with clients of Centrifuge: npm's `centrifuge` as it is, over WebSocket, HTTP streams and server-sent events.
+//! The server with clients of Centrifuge: npm's `centrifuge` as it is, over WebSocket, HTTP streams and
+//! server-sent events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,7 +44,8 @@ fn every_end_is_seen_by_the_client_which_comes_back_or_stays_away_as_the_code_sa
     suite("slow", &Program::server(&[&["--outbox-bytes", "200000"][..], &KEY].concat()), &[]);
 }
 
-/// Fails when it is asked for the first time whether somebody may come in, and twice whether somebody may join.
+/// Fails when it is asked for the first time whether somebody may come in, and twice whether somebody may
+/// join.
 #[derive(Default)]
 struct FailsAtFirst {
     comers: AtomicUsize,

@@ -1,4 +1,5 @@
-//! Whatever a client lets a server wait for has a deadline: answers that it does not read, bodies and heads that do not come, and connections that idle.
+//! Whatever a client lets a server wait for has a deadline: answers that it does not read, bodies and heads
+//! that do not come, and connections that idle.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

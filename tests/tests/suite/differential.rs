@@ -13,7 +13,7 @@ use fastrand::Rng;
 const CLIENTS: usize = 4;
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 
-/// What is kept of a channel: some of what is missed while one is away, but not all.
+/// The messages that a channel keeps: some of those that an absent client misses, but not all.
 const KEPT: usize = 6;
 
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ enum Act {
     Return,
 }
 
-/// Who does what, one after the other.
+/// Makes a random script: each step is a client and its action.
 fn script(random: &mut Rng) -> Vec<(usize, Act)> {
     let mut clients: Vec<(bool, BTreeSet<&str>)> = vec![(true, BTreeSet::new()); CLIENTS];
     let mut acts = Vec::new();
@@ -93,7 +93,7 @@ impl Play {
         player
     }
 
-    /// What each client was told, by the channels' own order.
+    /// Returns the events that each client was told, in the channels' own order.
     fn run(&self, tongues: &[&'static Tongue], script: &[(usize, Act)]) -> Vec<Vec<Told>> {
         let mut players: Vec<_> = tongues.iter().map(|tongue| self.enter(tongue)).collect();
         for (n, (who, act)) in script.iter().enumerate() {
@@ -153,7 +153,7 @@ impl Player {
         self.note(Told::Out(channel.to_owned()));
     }
 
-    /// What its protocol does not answer.
+    /// Takes note of an event, and of the answers that the protocol leaves out.
     fn note(&mut self, told: Told) {
         if !self.tongue.answers {
             self.told.push(told);

@@ -1,4 +1,5 @@
-//! Who may come in: under which name the server is asked, and what a page of another site can make a browser ask for.
+//! Admission: under which name the server is asked, and what a page of another site can make a browser
+//! request.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,7 +10,7 @@ use chat_tests::host::Host;
 use chat_tests::program::{self, Program};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
-/// What a browser writes of a picture that a page of another site shows.
+/// The headers that a browser sends for a picture on a page of another site.
 const PICTURE: [(&str, &str); 3] =
     [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
 

@@ -1,4 +1,5 @@
-//! How sessions end: by the clock, by a hook, by the peer, by the server; always once, and always out of their channels.
+//! How sessions end: by the clock, by a hook, by the peer, by the server; always once, and always out of
+//! their channels.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -394,7 +395,8 @@ fn times_that_mean_never_and_times_of_nothing_are_both_well() {
     });
 }
 
-/// A session whose peer only listens, on a transport that says so much of what its peers answer; and how it ended.
+/// A session whose peer only listens, on a transport that says so much of what its peers answer; and how it
+/// ended.
 fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option<Close>>>) {
     let (wire, ended) = (Wire::default(), Arc::new(Mutex::new(None)));
     wire.ignore_pings();

@@ -1,4 +1,5 @@
-//! What goes wrong over one channel ends the session's stay in that one, in every protocol's words; and what a refusal says besides.
+//! A failure in one channel ends the session's stay in that one, in every protocol's words; and payloads of
+//! refusals.
 
 use chat_core::testkit::Client;
 use chat_core::{
@@ -59,7 +60,8 @@ fn scene(way: chat_core::testkit::Way) -> Scene {
     Scene::new(way, Failing, Limits::default())
 }
 
-/// What says in this protocol that a session is out of `room` and may come back, and what stands beside it.
+/// Returns the frame that says in this protocol that a session is out of `room` and may come back, and the
+/// one beside it.
 fn ends_in(tongue: &Tongue) -> &'static [&'static str] {
     match tongue.name {
         "json" => {

@@ -1,4 +1,5 @@
-//! Guests: who came in without a name, and goes by the one it says first where its protocol has no other way to say it.
+//! Guests: who came in without a name, and goes by the one it says first where its protocol has no other way
+//! to say it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What hostile clients get, over every adapter: a status or a close code, and nobody else notices.
+//! Hostile clients get a status or a close code, over every adapter, and nobody else notices.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -359,7 +359,8 @@ fn messages_that_are_not_whole_are_bounded_in_all_and_the_first_begun_goes_first
         let mut all: Vec<_> = (0..11).map(|_| Raw::open(served.address, "/")).collect();
         let cut = || served.hub.stats().cut_short.get("input").copied().unwrap_or_default();
         for (n, raw) in all.iter_mut().enumerate().take(10) {
-            // Those who begin later are to be read later: the ping is answered once all that came with it is read.
+            // Those who begin later are to be read later: the ping is answered once all that came with it is
+            // read.
             raw.send(&[frame(0x81, br#"{"type":"ping"}"#), begun(40_000)].concat());
             assert!(raw.frame().is_some(), "{host:?}: {n}");
             assert_eq!(cut(), 0, "{host:?}: {n}");

@@ -1,4 +1,4 @@
-//! Who a session is: refreshed, expired, counted, and what the server does to all sessions of one user.
+//! Identity of a session: refreshed, expired, counted; and server commands to all sessions of one user.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use chrono::{DateTime, TimeDelta};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A token is `USER:SECONDS:CHANNEL,CHANNEL`: who, until which second of the world, and what may be joined. A session without one is a guest.
+/// A token is `USER:SECONDS:CHANNEL,CHANNEL`: who, until which second of the world, and what may be joined. A
+/// session without one is a guest.
 struct Tokens;
 
-/// What the endpoint attaches to a session.
+/// The data that the endpoint attaches to a session.
 struct Rights(Vec<ChannelId>);
 
 /// When worlds begin.

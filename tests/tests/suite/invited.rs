@@ -1,4 +1,5 @@
-//! Channels that a session is put into as it opens, for how long it may stay in one, and events that are answered.
+//! Channels that a session is put into as it opens, for how long it may stay in one, and events that are
+//! answered.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Everybody is put into `lobby`, may stay in any other channel for ten seconds, and is told the time by an event.
+/// Everybody is put into `lobby`, may stay in any other channel for ten seconds, and is told the time by an
+/// event.
 struct Host(World);
 
 impl Host {

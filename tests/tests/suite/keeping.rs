@@ -1,4 +1,4 @@
-//! What is said in stored channels is stored or counted as lost, whatever their store does.
+//! Messages of stored channels are stored or counted as lost, whatever their store does.
 
 use chat_core::{
     ChannelOptions, HistoryRequest, Incoming, Limits, OpenChat, Payload, Publish, Runtime, Subscribe,

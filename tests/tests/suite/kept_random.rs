@@ -1,4 +1,4 @@
-//! What clients are told about what is stored is true, whatever fails and in whatever order.
+//! Clients are told the truth about what is stored, whatever fails and in whatever order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use futures::FutureExt;
 const CHANNELS: [&str; 4] = ["a", "b", "c", "d"];
 const STEPS: usize = 250;
 
-/// What was said in each life of each channel.
+/// The messages of each life of each channel.
 type Said = HashMap<(String, String), BTreeMap<u64, String>>;
 
 /// Publications that the server waits for: the channel, the content, and how each ended.
@@ -29,7 +29,7 @@ struct Reader {
     client: Client,
     /// The epoch and the last offset.
     places: HashMap<String, (String, u64)>,
-    /// What it is yet to hear, since it was told that it recovered: the last offset of that.
+    /// The last offset that the client must still hear, since it was told that it recovered.
     owed: HashMap<String, u64>,
     /// The channels of which it waits to be in or out.
     asking: HashSet<String>,
@@ -51,7 +51,7 @@ struct Play<'a> {
     said: Said,
     /// The last offset of each when everybody had listened last.
     lasts: HashMap<(String, String), u64>,
-    /// What was said in the present hub.
+    /// The messages that were published in the present hub.
     here: Vec<(String, u64, String)>,
     awaited: Awaited,
     count: u64,

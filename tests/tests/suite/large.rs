@@ -19,7 +19,7 @@ fn crowd(scene: &Scene) -> Vec<Client> {
     members
 }
 
-/// What a client has heard by now, without letting the world go on.
+/// Returns the frames that a client has heard by now, without letting the world go on.
 fn heard(client: &Client) -> Vec<String> {
     std::iter::from_fn(|| client.wire().next()).map(|heard| heard.to_string()).collect()
 }

@@ -1,4 +1,5 @@
-//! Clients that their transport has let in before they say a word, as by a cookie or a header, and whose protocol says who they are all the same.
+//! Clients that their transport has let in before they say a word, as by a cookie or a header, and whose
+//! protocol says who they are all the same.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is left behind, counted: nothing.
+//! Nothing is left behind of names that were used, counted.
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{Incoming, Limits, OpenChat, Rate};

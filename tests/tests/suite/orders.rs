@@ -1,4 +1,5 @@
-//! What the server does to its users holds, whatever is under way: a hook that thinks, a channel that is restored, a session that opens.
+//! Orders of the server to its users hold, whatever is under way: a hook that thinks, a channel that is
+//! restored, a session that opens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

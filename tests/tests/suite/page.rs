@@ -1,4 +1,5 @@
-//! The page as people use it, in a browser. Some cases put a proxy before the server, under a name of its own.
+//! The page as people use it, in a browser. Some cases put a proxy before the server, under a name of its
+//! own.
 
 use chat_tests::clients::page;
 use chat_tests::program::server;

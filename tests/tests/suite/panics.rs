@@ -1,4 +1,5 @@
-//! Foreign code that panics: an encoder, a talk, a transport, a hook. Only the sessions that need it end, and nothing is held that others wait for.
+//! Foreign code that panics: an encoder, a talk, a transport, a hook. Only the sessions that need it end, and
+//! nothing is held that others wait for.
 
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};

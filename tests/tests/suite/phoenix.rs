@@ -57,7 +57,8 @@ fn its_own_client_comes_back_after_a_stop() {
     client_passes(&["stop", "-", "--server", &command]);
 }
 
-/// Takes who says `crash` out of where it says it, and decides on joins of `slow` when somebody says `decide`.
+/// Takes who says `crash` out of where it says it, and decides on joins of `slow` when somebody says
+/// `decide`.
 struct Crashing {
     hub: Arc<OnceLock<Hub>>,
     decided: (Sender<()>, Receiver<()>),

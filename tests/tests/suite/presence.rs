@@ -1,4 +1,4 @@
-//! Who is in a channel: asked for, told, and never left behind.
+//! Presence: asked for, told, and never left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -193,7 +193,7 @@ fn a_crowd_that_comes_at_once_is_told_300_at_a_time() {
     });
 }
 
-/// What an observer knows.
+/// The users that an observer knows.
 #[derive(Default)]
 struct View(BTreeSet<String>);
 
@@ -295,7 +295,8 @@ impl Crowd {
         }
     }
 
-    /// Lets everybody read what is due, and expects that each observer and the hub know the users that have joined.
+    /// Lets everybody read what is due, and expects that each observer and the hub know the users that have
+    /// joined.
     fn rest(mut self) {
         let joined = self.there.iter().flatten().filter(|(_, _, joined)| *joined);
         let truth: BTreeSet<String> = joined.map(|(_, user, _)| user.clone()).collect();

@@ -1,4 +1,4 @@
-//! What happens at the same time, on real threads and sockets: still contiguous, still once.
+//! Simultaneous events, on real threads and sockets: still contiguous, still once.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! Sessions that come, go, speak, stall and die at random: whatever happens, each hears its channels in order, and is told what it does not hear.
+//! Sessions that come, go, speak, stall and die at random: whatever happens, each hears its channels in
+//! order, and is told what it does not hear.
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -15,7 +16,7 @@ const OVERFLOWS: [&str; 5] = ["", "drop-oldest", "drop-newest", "only-latest", "
 const CLIENTS: usize = 6;
 const STEPS: usize = 400;
 
-/// What one client may conclude from what it heard.
+/// The conclusions that one client may draw from the frames it heard.
 #[derive(Default)]
 struct Listener {
     /// The last offset of every channel it is in.
@@ -29,7 +30,7 @@ struct Listener {
     recovered: usize,
 }
 
-/// What was said at every place, as the first who heard it tells.
+/// The message at every place, as the first that heard it tells.
 type Record = HashMap<(String, u64), String>;
 
 impl Listener {
@@ -148,10 +149,11 @@ impl Crowd {
     }
 }
 
-/// What a play came to: how many messages were heard, losses told and recoveries made.
+/// The outcome of a play: messages heard, gaps told and recoveries made.
 type Sums = (usize, usize, usize);
 
-/// Nothing came of it if the one that keeps the channels alive was too slow: places may have been given twice.
+/// Nothing came of it if the one that keeps the channels alive was too slow: places may have been given
+/// twice.
 fn play(seed: u64, random: &mut Rng, way: Way) -> Sums {
     let limits = Limits {
         outbox_frames: 40,

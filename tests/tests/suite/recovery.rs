@@ -1,4 +1,5 @@
-//! Who comes back gets what it missed, and is told `recovered` exactly then: every cut, window, age and epoch, in virtual time.
+//! A client that reconnects gets everything it missed, and is told `recovered` exactly then: every cut,
+//! window, age and epoch, in virtual time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl Endpoint for ByName {
     }
 }
 
-/// What is known of a channel without looking at it.
+/// The expected state of a channel, known without looking at it.
 #[derive(Default)]
 struct Model {
     entries: usize,
@@ -64,7 +65,7 @@ impl Model {
         self.is_there &= self.members > 0 || self.used + AGE > now;
     }
 
-    /// What somebody is told who comes back.
+    /// Returns what a client that comes back must be told.
     fn recovery(&self, life: u32, offset: u64) -> Option<&'static str> {
         let first = self.kept.front().map_or(self.last + 1, |(offset, _)| *offset);
         if life != self.lives {

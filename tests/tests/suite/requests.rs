@@ -1,4 +1,5 @@
-//! Requests as clients, proxies and balancers write them: what HTTP lets them write is read, and what they may not do is said.
+//! Requests as clients, proxies and balancers write them: what HTTP lets them write is read, and what they
+//! may not do is said.
 
 use std::net::SocketAddr;
 
@@ -40,7 +41,7 @@ impl Reply {
     }
 }
 
-/// What is answered to these lines, up to the end of the connection if that comes soon; else the head.
+/// Returns the answer to these lines, up to the end of the connection if that comes soon; else the head.
 fn said(address: SocketAddr, lines: &str) -> Reply {
     let mut raw = Raw::connect(address);
     raw.send(lines.as_bytes());

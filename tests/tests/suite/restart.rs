@@ -1,4 +1,4 @@
-//! What was promised before a restart holds after it, be it one in order or a crash.
+//! Promises of before a restart hold after it, be it one in order or a crash.
 
 use std::fs;
 use std::path::Path;

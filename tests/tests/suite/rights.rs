@@ -1,4 +1,5 @@
-//! Who may change what was said, and publishes under whose keys: a user, whatever the name that is shown.
+//! Rights: a user may change its own messages and publish under its own keys, whatever the name that is
+//! shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ fn join(scene: &Scene, token: &str) -> Client {
     client
 }
 
-/// What a JSON client that says this is answered.
+/// Returns the answer to a JSON client's request.
 fn ask(client: &Client, mut request: Value) -> Value {
     client.heard();
     request["id"] = json!(1);
@@ -194,7 +195,8 @@ fn nobody_comes_in_or_goes_on_under_the_servers_name_in_any_protocol() {
     });
 }
 
-/// Lets everybody say everything, and moderators moderate: events too, and what is said in `door` is said in `room`.
+/// Lets everybody say everything, and moderators moderate: events too, and what is said in `door` is said in
+/// `room`.
 struct Permissive;
 
 impl Permissive {

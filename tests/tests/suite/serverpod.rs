@@ -1,4 +1,5 @@
-//! Serverpod's legacy streams in virtual time, and clients of both of its protocols in one channel with a page in Chromium.
+//! Serverpod's legacy streams in virtual time, and clients of both of its protocols in one channel with a
+//! page in Chromium.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -190,7 +191,7 @@ fn an_endpoint_that_knows_no_tokens_ends_nobody_over_one() {
     });
 }
 
-/// What one socket heard on its streams.
+/// The messages that one socket heard on its streams.
 #[derive(Default)]
 struct Heard {
     /// The last number on each stream that is open.

@@ -205,12 +205,12 @@ fn a_session_has_as_many_calls_as_it_may_have_channels_and_many_wrong_proofs_end
 
 // ---- any order of anything ----
 
-/// What a client that keeps to the protocol expects of its calls.
+/// The expectations of a client that keeps to the protocol.
 #[derive(Default)]
 struct Expected {
     /// Each call by its `cid`: opened with success, and over.
     calls: HashMap<String, (bool, bool)>,
-    /// What it ended itself: of that, something may still be on its way.
+    /// Calls that the client ended itself: some of their answers may still be on their way.
     cancelled: HashSet<String>,
 }
 

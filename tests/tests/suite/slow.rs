@@ -1,4 +1,5 @@
-//! Slow readers over real sockets: what each policy promises to them, that healthy ones notice nothing, and what it costs.
+//! Slow readers over real sockets: what each policy promises to them, that healthy ones notice nothing, and
+//! what it costs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -16,7 +17,8 @@ const HEALTHY: usize = 100;
 const SLOW: usize = 10;
 const MESSAGES: u64 = 3000;
 const BYTES: usize = 4096;
-/// The furthest that the publisher runs ahead of the slowest healthy reader: well within what may wait for it.
+/// The furthest that the publisher runs ahead of the slowest healthy reader: well within what may wait for
+/// it.
 const AHEAD: u64 = 64;
 const OUTBOX: usize = 1024 * 1024;
 
@@ -70,7 +72,7 @@ fn trickle(clients: &mut [Light], over: &std::sync::mpsc::Receiver<()>) {
     }
 }
 
-/// What a reader was told, up to the last of all or its end.
+/// Returns the messages that a reader was told, up to the last of all or its end.
 fn rest(client: &mut Light) -> Vec<Said> {
     let mut all = Vec::new();
     loop {
@@ -111,7 +113,7 @@ fn losses(told: &[Said]) -> usize {
     told.iter().filter(|said| matches!(said, Said::Lost(..))).count()
 }
 
-/// What those are told who never read, and those who read a little, until it was over.
+/// Returns the messages told to those that never read and to those that read a little, until it was over.
 fn play(policy: &str) -> (Vec<Vec<Said>>, Vec<Vec<Said>>) {
     let served = serve();
     let mut healthy: Vec<_> = (0..HEALTHY).map(|n| join(&served, &format!("h{n}"), "disconnect")).collect();
@@ -152,7 +154,8 @@ fn drop_oldest_keeps_the_newest_and_tells_what_went() {
         assert_eq!(told.last(), Some(&Said::Message(MESSAGES)));
     }
     for told in &deaf {
-        // An eighth of the room is made at once. What was told before the last loss had gone into the kernel's buffers.
+        // An eighth of the room is made at once. What was told before the last loss had gone into the
+        // kernel's buffers.
         let lost = told.iter().rposition(|said| matches!(said, Said::Lost(..))).expect("it lost something");
         let waited = (told.len() - lost - 1) * (BYTES + 200);
         assert!(waited > OUTBOX / 4 * 3 && waited < OUTBOX / 20 * 21, "{waited} bytes waited");

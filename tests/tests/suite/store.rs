@@ -1,4 +1,4 @@
-//! What is stored outlives the log, the server and its crash; and a store that fails holds nobody up.
+//! Stored messages outlive the log, the server and its crash; and a store that fails holds nobody up.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,7 +80,8 @@ impl HistoryStore for Moody {
     }
 }
 
-/// A hub that keeps five publications in its log, and all in the store. Every scene is another process to the store.
+/// A hub that keeps five publications in its log, and all in the store. Every scene is another process to the
+/// store.
 fn scene(way: Way, store: &Moody, storage: Storage, seed: u64) -> Scene {
     let history = HistoryOptions { entries: 5, bytes: 1 << 20, age: SECOND * 60 };
     let options = ChannelOptions { history, storage, ..ChannelOptions::default() };

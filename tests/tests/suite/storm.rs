@@ -1,4 +1,5 @@
-//! A hundred clients are cut off again and again while messages flow, over real sockets: none misses one, none hears one twice.
+//! A hundred clients are cut off again and again while messages flow, over real sockets: none misses one,
+//! none hears one twice.
 
 use std::net::SocketAddr;
 use std::sync::Barrier;

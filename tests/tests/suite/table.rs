@@ -1,4 +1,5 @@
-//! Every state of a session × every cause of its end × whatever happens then × another cause: it ends once, for the first, and is let alone.
+//! Every state of a session × every cause of its end × whatever happens then × another cause: it ends once,
+//! for the first, and is let alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -107,7 +108,7 @@ enum State {
     InAChannel,
     WaitsForHook,
     Stalled,
-    /// It is closed, and what is queued cannot go.
+    /// The session is closed, and its queue cannot be written.
     Flushing,
     /// The close is sent, and not answered.
     Said,

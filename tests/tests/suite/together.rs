@@ -118,7 +118,8 @@ fn a_hub_has_as_many_sessions_as_the_bound_says() {
 #[test]
 fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
     each_way(|way| {
-        // What is kept of a publication weighs 256 bytes beside its content, and a channel that nobody is in 800 beside its name.
+        // What is kept of a publication weighs 256 bytes beside its content, and a channel that nobody is in
+        // 800 beside its name.
         let bound = 20 * (1000 + 256) + 800 + "idle".len();
         let limits = Limits { history_bytes: bound, ..Limits::default() };
         let scene = Scene::of(World::new(), way, keeping(limits));

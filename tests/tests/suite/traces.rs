@@ -1,4 +1,4 @@
-//! What is traced: who comes and goes; never what is said, and never a line that somebody forged.
+//! Traces name who comes and goes; never a message, and never a line that somebody forged.
 
 use std::io;
 use std::sync::{Arc, Mutex};

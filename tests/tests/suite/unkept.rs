@@ -1,4 +1,4 @@
-//! What the server says and wants kept nowhere: a message to everybody who is there, and nothing to anybody else.
+//! Messages of the server that are kept nowhere: everybody who is there hears them, and nobody else.
 
 use std::time::Duration;
 
