@@ -1,48 +1,36 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, then runs every check; the tests come last.
+#   ./test.sh           says what it will install, installs it, and runs every check
+#   ./test.sh --setup   says what it will install, and installs it
 # Wants Debian 12 and Rust. Takes node, chromium and python3 as they are if they are there.
 set -euo pipefail
 cd "$(dirname "$0")"
 exec </dev/null
 
-packages=()
-command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
-[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages+=(chromium)
-command -v valgrind >/dev/null || packages+=(valgrind)
-python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+case ${1:-} in
+'' | --setup) ;;
+*) sed -n '2,5s/^# \?//p' "$0" && exit 2 ;;
+esac
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-if [ ${#packages[@]} -gt 0 ]; then
-    echo "installing ${packages[*]}"
-    as_root apt-get -qq update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${packages[@]}" >/dev/null
-fi
-
-# What was installed last is kept beside it, so that the next run can tell whether it is still what is wanted.
-venv=$PWD/target/venv
-wanted=tests/clients/requirements.txt
-if ! cmp -s "$wanted" "$venv/installed" || ! "$venv/bin/python" -c 'import centrifuge, kosoku, websockets' 2>/dev/null; then
-    python3 -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
-    cp "$wanted" "$venv/installed"
-fi
-wanted=tests/clients/package-lock.json
-modules=tests/clients/node_modules
-if ! cmp -s "$wanted" "$modules/.installed"; then
-    (cd tests/clients && npm ci --loglevel=error --no-audit --no-fund >/dev/null)
-    cp "$wanted" "$modules/.installed"
-fi
+source tests/setup.sh
+[ "${1:-}" != --setup ] || exit 0
 
 # Some tests open thousands of sockets.
 ulimit -n 8192
 
-NODE=${NODE:-$(command -v node)}
-PYTHON=$venv/bin/python
-CHROMIUM=${CHROMIUM:-$(command -v chromium)}
-export NODE PYTHON CHROMIUM
+# Each step says what it is, and how long after the start it began.
+step() {
+    echo "== $(printf '%d:%02d' $((SECONDS / 60)) $((SECONDS % 60))) $*"
+    "$@"
+}
 
-cargo fmt --all --check
-cargo clippy --workspace --all-targets --locked -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-tests/instructions.sh
-cargo test --workspace --locked
+step target/venv/bin/typos
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --locked -- -D warnings
+step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step tests/deny.sh
+step tests/features.sh
+step tests/wasm.sh
+step tests/api.sh
+step tests/instructions.sh
+step cargo test --workspace --locked

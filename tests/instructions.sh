@@ -9,7 +9,7 @@ machine=$(uname -m)
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-cargo build --quiet --locked --profile counted -p chat-core --features testkit --example publish_once
+cargo build --quiet --locked --profile counted --manifest-path chat-core/Cargo.toml --features testkit --example publish_once
 valgrind --quiet --tool=callgrind --callgrind-out-file="$out" --collect-atstart=no --toggle-collect='*one_publish*' \
     target/counted/examples/publish_once
 counted=$(sed -n 's/^summary: //p' "$out")

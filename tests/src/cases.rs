@@ -19,7 +19,7 @@ pub fn keeping() -> HubBuilder {
 pub struct Case {
     /// Its file and its sentence.
     pub name: String,
-    /// What is done and heard, in order.
+    /// The things done and heard, in order.
     pub steps: Vec<Value>,
     only: Option<Vec<Value>>,
     not: Option<Vec<Value>>,

@@ -1,4 +1,5 @@
-//! WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases by PyPI's `kosoku`.
+//! WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases by
+//! PyPI's `kosoku`.
 
 use std::env;
 use std::ffi::OsString;
@@ -31,7 +32,8 @@ pub fn autobahn(url: &str) {
     assert_eq!(all, "301 passed, 0 failed");
 }
 
-/// Runs the page's cases against a server that is started with this command; `{port}` in it stands for its port.
+/// Runs the page's cases against a server that is started with this command; `{port}` in it stands for its
+/// port.
 ///
 /// # Panics
 /// With what they say, if a case fails.
@@ -68,7 +70,7 @@ fn python_path() -> OsString {
     env::var_os("PYTHON").unwrap_or_else(|| folder("../target/venv/bin/python").into_os_string())
 }
 
-/// What a client said, trimmed. One that is not there is a failure, not a reason to pass.
+/// Returns the trimmed output of a client. A client that is not installed is a failure, not a reason to pass.
 fn run(command: &mut Command) -> String {
     let output =
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; ./test.sh installs it"));

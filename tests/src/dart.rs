@@ -13,18 +13,19 @@ use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-/// Three calls.
+/// The ids of three calls.
 pub const A: &str = "aaaaaaaa-2222-4333-8444-555555555555";
-/// The second.
+/// The second call's id.
 pub const B: &str = "bbbbbbbb-2222-4333-8444-555555555555";
-/// The third.
+/// The third call's id.
 pub const C: &str = "cccccccc-2222-4333-8444-555555555555";
-/// The client's.
+/// A ping of the client's.
 pub const PING: &str = r#"{"type":"ping"}"#;
-/// The server's.
+/// A pong of the server's.
 pub const PONG: &str = r#"{"type":"pong"}"#;
 
-/// An endpoint: a token is a name. `bad` and `old` let nobody in, `slow` has the endpoint think for ever; the channel `secret` is for nobody, `broken` fails.
+/// An endpoint: a token is a name. `bad` and `old` let nobody in, `slow` has the endpoint think for ever; the
+/// channel `secret` is for nobody, `broken` fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Names;
 
@@ -94,7 +95,7 @@ pub fn message(cid: &str, channel: &str, content: &str) -> String {
     )
 }
 
-/// What a call is answered.
+/// Returns the answer to a call.
 pub fn omsr(cid: &str, method: &str, result: &str) -> String {
     format!(r#"{{"type":"omsr","data":{{"cid":"{cid}","res":"{result}","en":"chat","m":"{method}"}}}}"#)
 }
@@ -111,7 +112,7 @@ pub fn cmsc_input(cid: &str, method: &str, input: &str, reason: &str) -> String 
     )
 }
 
-/// What a stream hears of a message.
+/// Returns a message as a stream receives it.
 pub fn msm(cid: &str, sender: &str, content: &str, channel: &str) -> String {
     format!(
         r#"{{"type":"msm","data":{{"en":"chat","m":"subscribe","cid":"{cid}","o":{{"className":"ChatMessage","data":{{"__className__":"ChatMessage","senderName":"{sender}","content":{content},"timestamp":"2026-01-01T00:00:00.000Z","channelId":"{channel}"}}}}}}}}"#

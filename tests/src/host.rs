@@ -20,9 +20,9 @@ pub enum Host {
     TokioMulti,
     /// Tokio on one.
     TokioCurrent,
-    /// async-std.
+    /// The runtime of async-std.
     AsyncStd,
-    /// smol.
+    /// The runtime of smol.
     Smol,
     /// Tokio, on sockets that axum's own extractor upgraded: a `Stream` and a `Sink` of messages.
     AxumSockets,
@@ -39,7 +39,7 @@ pub enum Host {
 pub struct Served {
     /// Where it listens, for clients of the plain protocol, on every path.
     pub address: SocketAddr,
-    /// What listens.
+    /// The hub that listens.
     pub hub: Hub,
     stop: Sender<()>,
     thread: Option<JoinHandle<()>>,

@@ -11,7 +11,7 @@ use chat_core::{
 use crate::scene::Scene;
 use crate::store::FaultyStore;
 
-/// A second.
+/// One second of the world's time.
 pub const SECOND: Duration = Duration::from_secs(1);
 /// A thousandth of it.
 pub const MILLI: Duration = Duration::from_millis(1);
@@ -80,7 +80,7 @@ pub fn come_back(scene: &Scene, name: &str, epoch: Epoch, offset: u64) -> (Clien
     (client, heard)
 }
 
-/// Whether it was told that it missed nothing.
+/// Tells whether the session was told that it missed nothing.
 pub fn is_recovered(heard: &[String]) -> bool {
     heard.iter().any(|line| line.starts_with("subscribed ") && line.contains(" recovered "))
 }

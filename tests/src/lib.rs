@@ -1,4 +1,5 @@
-//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is how it is run.
+//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is
+//! how it is run.
 //!
 //! ```text
 //!   cases    what a protocol promises, as data
@@ -15,7 +16,6 @@
 //!   dart     a client of Serverpod's method streams
 //!   raw      a client that says what it likes
 //!   speakers clients of every protocol, as far as a script needs them
-//!   layers   which way the imports of the core point
 //! ```
 
 pub mod cases;
@@ -24,7 +24,6 @@ pub mod crowd;
 pub mod dart;
 pub mod host;
 pub mod keeping;
-pub mod layers;
 pub mod light;
 pub mod memory;
 pub mod pattern;

@@ -8,17 +8,18 @@ use socket2::{Domain, Socket, Type};
 
 use crate::raw::{HANDSHAKE, frame, request};
 
-/// A client of the plain protocol that picks numbers out of frames as they stand, so that a crowd of them is no load.
+/// A client of the plain protocol that picks numbers out of frames as they stand, so that a crowd of them is
+/// no load.
 #[derive(Debug)]
 pub struct Light {
     socket: TcpStream,
-    /// What was taken and not read yet stands from `read` to `taken`.
+    /// Bytes of the socket; those from `read` to `taken` are not read yet.
     bytes: Vec<u8>,
     read: usize,
     taken: usize,
 }
 
-/// What it understands of a frame.
+/// The meaning of a frame, as far as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// A message, by its offset.

@@ -1,13 +1,13 @@
-//! What a case expects to hear, beside what was heard. The rules are in `cases/README.md`.
+//! Compares the frames that a case expects with those that were heard. The rules are in `cases/README.md`.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// What `"$name"` stood for so far.
+/// The values that each `"$name"` stood for so far.
 pub type Bound = HashMap<String, Value>;
 
-/// Whether the frame is the expected one; what it binds is bound only if it is.
+/// Tells whether the frame is the expected one. Names are bound only if it is.
 pub fn matches(expected: &Value, got: &Value, bound: &mut Bound) -> bool {
     let mut fresh = bound.clone();
     let fits = fits(expected, got, &mut fresh);
@@ -53,7 +53,7 @@ fn fits_variable(name: &str, got: &Value, bound: &mut Bound) -> bool {
     }
 }
 
-/// Whether the text is the expected one, in which `{any}` and `{time}` leave something open.
+/// Tells whether the text is the expected one, in which `{any}` and `{time}` leave something open.
 pub fn fits_text(mut expected: &str, mut got: &str) -> bool {
     while let Some((at, open)) = next_open(expected) {
         let Some(rest) = got.strip_prefix(&expected[..at]) else { return false };
@@ -80,7 +80,7 @@ fn inside_of_a_string(text: &str) -> Option<usize> {
     })
 }
 
-/// As `2026-11-23T18:00:00.123Z`.
+/// Returns the length of a time such as `2026-11-23T18:00:00.123Z` at the start of a text.
 fn time(text: &str) -> Option<usize> {
     const SHAPE: &str = "0000-00-00T00:00:00.000Z";
     let head = text.get(..SHAPE.len())?;

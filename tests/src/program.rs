@@ -86,7 +86,7 @@ impl Program {
         self.child.id()
     }
 
-    /// What the server has counted under this name, with its labels; 0 if it has not.
+    /// Returns the server's counter of this name, with its labels; 0 if there is none.
     pub fn measure(&self, name: &str) -> u64 {
         let metrics = get(self.address, "/metrics");
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -103,7 +103,7 @@ impl Raw {
         }
     }
 
-    /// Whether the server has ended it, with nothing left to read.
+    /// Tells whether the server has ended the connection, with nothing left to read.
     ///
     /// # Panics
     /// If it said something instead.
@@ -126,7 +126,7 @@ impl Raw {
         answered
     }
 
-    /// So many bytes.
+    /// Reads this number of bytes.
     ///
     /// # Panics
     /// If the server ends before.

@@ -12,7 +12,7 @@ use crate::speakers::{Speaker, Tongue};
 pub struct Scene {
     /// Time and tasks.
     pub world: World,
-    /// What is tested.
+    /// The hub under test.
     pub hub: Hub,
     way: Way,
 }

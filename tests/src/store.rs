@@ -17,7 +17,7 @@ use futures::future::{BoxFuture, pending};
 #[derive(Clone, Debug, Default)]
 pub struct FaultyStore(Arc<Mutex<State>>);
 
-/// What a store is called for.
+/// The calls that a store gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the port")]
 pub enum Call {
@@ -31,27 +31,27 @@ pub enum Call {
     Close,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mood {
-    /// It is done.
+    /// The call is done.
     #[default]
     Well,
-    /// It is done after so long.
+    /// The call is done after this time.
     Slow(Duration),
-    /// It is not done, and says so.
+    /// The call is not done, and says so.
     Fails,
-    /// It is done, and says that it is not.
+    /// The call is done, and says that it is not.
     Lies,
-    /// It is not done, and never ends.
+    /// The call is not done, and never ends.
     Hangs,
-    /// It is done, and never ends.
+    /// The call is done, and never ends.
     Swallows,
-    /// It panics.
+    /// The call panics.
     Panics,
 }
 
-/// What is stored of a channel.
+/// The stored part of a channel.
 #[derive(Clone, Debug)]
 struct Row {
     epoch: Epoch,
@@ -113,7 +113,7 @@ impl FaultyStore {
         drop(before);
     }
 
-    /// What was called, in order.
+    /// Returns the calls so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.with(|state| state.calls.clone())
     }
@@ -130,7 +130,7 @@ impl FaultyStore {
         self.contents(channel).into_iter().map(|(offset, _)| offset).collect()
     }
 
-    /// What is stored of a channel.
+    /// Returns the stored part of a channel.
     pub fn contents(&self, channel: &str) -> Vec<(u64, String)> {
         let text = |said: &Publication| String::from_utf8_lossy(said.message.content.as_bytes()).into_owned();
         self.with(|state| {

@@ -1,4 +1,5 @@
-//! Clients of every protocol, as far as a script needs them: what they send, and what they make of what they hear.
+//! Clients of every protocol, as far as a script needs them: what they send, and what they make of what they
+//! hear.
 
 mod serverpod;
 
@@ -13,12 +14,12 @@ use chat_protocol::serverpod::{Legacy, MethodStreams};
 use serde_json::{Value, json};
 use serverpod::{LegacySpeaker, StreamSpeaker};
 
-/// What a client hears, whatever its protocol.
+/// An event that a client hears, whatever its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// It is in a channel; whether it went on where it was, if it wanted to.
+    /// The client is in a channel; tells whether it recovered, if it asked for that.
     In(String, Option<bool>),
-    /// It is in a channel no more.
+    /// The client is no longer in a channel.
     Out(String),
     /// Somebody said this in a channel.
     Said(String, String),
@@ -29,15 +30,15 @@ pub type Place = (String, u64);
 
 /// One client's side of a protocol.
 pub trait Speaker {
-    /// What is said first.
+    /// Returns the first frame of a client.
     fn greeting(&mut self) -> Option<String>;
-    /// What joins a channel, perhaps where one was.
+    /// Returns the frame that joins a channel, perhaps from an earlier offset.
     fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String;
-    /// What leaves a channel.
+    /// Returns the frame that leaves a channel.
     fn leave(&mut self, channel: &str) -> String;
-    /// What says something in a channel.
+    /// Returns the frame that publishes in a channel.
     fn publish(&mut self, channel: &str, text: &str) -> String;
-    /// What a frame tells, in order.
+    /// Returns the events that a frame tells, in order.
     fn hear(&mut self, frame: &str) -> Vec<Told>;
     /// Where it is in a channel, if its protocol has places.
     fn place(&self, channel: &str) -> Option<Place>;
@@ -45,15 +46,15 @@ pub trait Speaker {
 
 /// A protocol, and what makes its clients.
 pub struct Tongue {
-    /// Its name.
+    /// The protocol's own name.
     pub name: &'static str,
-    /// Whether its clients can go on where they were.
+    /// True if the protocol's clients can recover.
     pub recovers: bool,
-    /// Whether it answers what joins and leaves.
+    /// True if the protocol answers joins and leaves.
     pub answers: bool,
     /// The server's side.
     pub protocol: fn() -> Arc<dyn Protocol>,
-    /// The client's.
+    /// Makes a client of the protocol.
     pub speaker: fn() -> Box<dyn Speaker>,
 }
 
@@ -104,7 +105,8 @@ fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What was said, however it is wrapped: Phoenix's clients say objects, and Serverpod's hear those as text.
+/// Returns the content, however it is wrapped: Phoenix's clients say objects, and Serverpod's hear those as
+/// text.
 fn content(value: &Value) -> String {
     match value {
         Value::String(text) => serde_json::from_str::<Value>(text)
