@@ -16,3 +16,4 @@ pub use hub::metrics::Stats;
 pub use hub::permit::{HeldSeat, Seat};
 pub use hub::permits::Full;
 pub use hub::{Hub, WeakHub};
+pub use outbox::outlet::{ByteOutlet, SinkOutlet};

@@ -4,12 +4,15 @@ use futures::Stream;
 
 use super::{Connection, INBOX, POLL};
 use crate::driver::outbox::control::Manner;
+use crate::driver::outbox::outlet::Outlet;
 use crate::machine::{Phase, Timer};
 use crate::model::{Close, Incoming, InputError, Kind, or_never};
 
-impl<I> Connection<I>
+#[expect(private_bounds, reason = "there are two ways out, and no third to be written outside")]
+impl<I, O> Connection<I, O>
 where
-    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
 {
     pub(super) fn written(&mut self) {
         self.stalled = None;

@@ -21,7 +21,7 @@ use crate::driver::hub::opening::Asked;
 use crate::driver::hub::permit::Seat;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Control, Manner};
-use crate::driver::outbox::outlet::{Bytes, Frames, Outlet};
+use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
 use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
@@ -30,10 +30,10 @@ use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unfra
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
 /// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
-pub struct Connection<I> {
+pub struct Connection<I, O = ByteOutlet> {
     session: Session,
     input: I,
-    output: Box<dyn Outlet>,
+    output: O,
     alarm: Alarm,
     closing: Closing,
     /// What the transport had not taken when it was last seen to stand still.
@@ -56,29 +56,27 @@ const LEAST: usize = 64;
 /// Requests that may wait for a hook before no more input is read.
 const INBOX: usize = 64;
 
-impl<I> Connection<I>
+impl<I, S> Connection<I, SinkOutlet<S>>
 where
-    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    S: Sink<Frame> + Unpin,
 {
     /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
     ///
     /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
     /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
     /// says so with [`answered`](Self::answered).
-    pub fn over_sink<S>(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self
-    where
-        S: Sink<Frame> + Send + Unpin + 'static,
-    {
-        Self::new(seat, protocol, Arc::new(Unframed), hello, input, Way::Frames(Box::new(Frames::new(sink))))
+    ///
+    /// Neither has to be `Send`: where one is not, this is not either, and a runtime of one thread runs it. If the sink fails, the session is lost.
+    pub fn over_sink(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self {
+        Self::new(seat, protocol, Arc::new(Unframed), hello, input, SinkOutlet::new(sink), None)
     }
+}
 
-    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
-    pub fn answered(self, answers: Answers) -> Self {
-        let mut closing = self.closing;
-        closing.set_answers(answers.closes);
-        Self { answers, closing, ..self }
-    }
-
+impl<I> Connection<I, ByteOutlet>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+{
     /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
     pub fn over_bytes(
         seat: Seat,
@@ -88,7 +86,22 @@ where
         input: I,
         writer: Arc<dyn ByteWriter>,
     ) -> Self {
-        Self::new(seat, protocol, framing, hello, input, Way::Bytes(writer))
+        let outlet = ByteOutlet::new(writer.clone());
+        Self::new(seat, protocol, framing, hello, input, outlet, Some(writer))
+    }
+}
+
+#[expect(private_bounds, reason = "there are two ways out, and no third to be written outside")]
+impl<I, O> Connection<I, O>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
+{
+    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    pub fn answered(self, answers: Answers) -> Self {
+        let mut closing = self.closing;
+        closing.set_answers(answers.closes);
+        Self { answers, closing, ..self }
     }
 
     fn new(
@@ -97,14 +110,11 @@ where
         framing: Arc<dyn Framing>,
         hello: Hello,
         input: I,
-        way: Way,
+        output: O,
+        writer: Option<Arc<dyn ByteWriter>>,
     ) -> Self {
         let (shared, asked) = (seat.shared().clone(), seat.take_asked());
         let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
-        let (output, writer): (Box<dyn Outlet>, _) = match way {
-            Way::Bytes(writer) => (Box::new(Bytes(writer.clone())), Some(writer)),
-            Way::Frames(outlet) => (outlet, None),
-        };
         let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.memory.clone()));
         if seat.sit(outbox.clone()) {
             outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
@@ -361,14 +371,10 @@ where
     }
 }
 
-enum Way {
-    Bytes(Arc<dyn ByteWriter>),
-    Frames(Box<dyn Outlet>),
-}
-
-impl<I> Future for Connection<I>
+impl<I, O> Future for Connection<I, O>
 where
-    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
 {
     type Output = Close;
 

@@ -1,5 +1,6 @@
 //! The two ways out of an outbox: bytes that can be written at once, and frames into a sink.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,7 +19,7 @@ pub(crate) struct Lost;
 const AT_ONCE: usize = 4096;
 
 /// Where a connection's frames go.
-pub(crate) trait Outlet: Send + Unpin {
+pub(crate) trait Outlet: Unpin {
     /// Writes what waits. Ready when nothing does; the task is woken for more either way.
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>>;
 
@@ -27,21 +28,27 @@ pub(crate) trait Outlet: Send + Unpin {
 }
 
 /// For transports that can `try_write`: most is written by whoever delivers, and only what did not fit comes by here.
-pub(crate) struct Bytes(pub(crate) Arc<dyn ByteWriter>);
+pub struct ByteOutlet(Arc<dyn ByteWriter>);
 
 /// For any sink of frames.
-pub(crate) struct Frames<S> {
+pub struct SinkOutlet<S> {
     sink: S,
     unflushed: bool,
 }
 
-impl<S> Frames<S> {
+impl ByteOutlet {
+    pub(crate) fn new(writer: Arc<dyn ByteWriter>) -> Self {
+        Self(writer)
+    }
+}
+
+impl<S> SinkOutlet<S> {
     pub(crate) fn new(sink: S) -> Self {
         Self { sink, unflushed: false }
     }
 }
 
-impl Outlet for Bytes {
+impl Outlet for ByteOutlet {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
         outbox.poll_write(cx, &*self.0).map_err(|_| Lost)
     }
@@ -51,7 +58,7 @@ impl Outlet for Bytes {
     }
 }
 
-impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
+impl<S: Sink<Frame> + Unpin> Outlet for SinkOutlet<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
         // Before the last look at what waits, not after: what is queued in between would be nobody's.
         outbox.set_blocked(false);
@@ -68,7 +75,7 @@ impl<S: Sink<Frame> + Send + Unpin> Outlet for Frames<S> {
     }
 }
 
-impl<S: Sink<Frame> + Unpin> Frames<S> {
+impl<S: Sink<Frame> + Unpin> SinkOutlet<S> {
     fn poll_frames(
         &mut self,
         cx: &mut Context<'_>,
@@ -99,5 +106,17 @@ impl<S: Sink<Frame> + Unpin> Frames<S> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for ByteOutlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteOutlet").finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for SinkOutlet<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkOutlet").finish_non_exhaustive()
     }
 }
