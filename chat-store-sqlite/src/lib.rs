@@ -22,6 +22,7 @@
 //! # let _ = hub; Ok(()) }
 //! ```
 
+mod columns;
 mod recall;
 mod sql;
 mod thread;

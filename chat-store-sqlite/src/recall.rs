@@ -6,7 +6,7 @@ use chat_core::{ChannelId, NameError, Offset, Publication, ReadMark, Recall, Rec
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::sql::{odd, offset, signed, time};
+use crate::columns::{odd, offset, signed, time};
 
 pub(crate) const TABLES: &str = "
     CREATE TABLE keys (

@@ -7,10 +7,9 @@ use chat_core::{
     ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Refers, Stored,
     StoredPage, UserId,
 };
-use chrono::{DateTime, Utc};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use crate::columns::{odd, offset, signed, time};
 use crate::recall;
 
 /// The version of the tables.
@@ -210,22 +209,4 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         ephemeral: false,
         message,
     })
-}
-
-pub(crate) fn time(microseconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(microseconds).unwrap_or_default()
-}
-
-/// A value that this crate never writes.
-pub(crate) fn odd(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
-}
-
-/// SQLite counts to 2^63 only; nobody publishes so often.
-pub(crate) fn signed(offset: Offset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn offset(place: i64) -> Offset {
-    Offset(place.cast_unsigned())
 }
