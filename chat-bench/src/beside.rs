@@ -1,6 +1,6 @@
 //! A hot channel beside the one that is measured: a load of its own, so that the one does not wait for the other in the load.
 
-use crate::load::Options;
+use crate::options::Options;
 use crate::workload::Workload;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -1,6 +1,7 @@
 //! Connections: opened in batches that block, then handed to the event loop.
 
 use crate::account::Account;
+use crate::loopback::loopback;
 use crate::wire::Wire;
 use crate::workload::Shape;
 use std::io::{self, Read, Write};
@@ -43,7 +44,7 @@ impl std::str::FromStr for Target {
         )?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let place: Listen = host.parse().map_err(|error| format!("{host}: {error}"))?;
-        let address = crate::loopback(&place).map_err(|error| error.to_string())?;
+        let address = loopback(&place).map_err(|error| error.to_string())?;
         let path = if path.is_empty() { "/" } else { path };
         Ok(Self { wire, address, path: path.to_owned(), text: text.to_owned() })
     }

@@ -1,6 +1,7 @@
 //! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes that chat-server is not on.
 
 mod axum;
+mod bare;
 mod own;
 mod socketioxide;
 mod tungstenite;
@@ -68,23 +69,4 @@ fn runtime(threads: u16) -> io::Result<tokio::runtime::Runtime> {
         1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
         many => tokio::runtime::Builder::new_multi_thread().worker_threads(many.into()).enable_all().build(),
     }
-}
-
-/// What a client of the bare wire asks for first.
-enum Role {
-    Subscriber(usize),
-    Publisher,
-}
-
-fn role(text: &str) -> Option<Role> {
-    match text.strip_prefix("S ") {
-        Some(channel) => channel.parse().ok().map(Role::Subscriber),
-        None => (text == "P").then_some(Role::Publisher),
-    }
-}
-
-/// Takes a publisher's frame apart: the channel, and what is said there.
-fn said(text: &str) -> Option<(usize, &str)> {
-    let (channel, content) = text.split_once(' ')?;
-    Some((channel.parse().ok()?, content))
 }

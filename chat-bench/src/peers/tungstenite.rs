@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use super::{Role, role, said};
+use super::bare::{Role, role, said};
 
 type Rooms = Arc<Mutex<HashMap<usize, Vec<UnboundedSender<Utf8Bytes>>>>>;
 

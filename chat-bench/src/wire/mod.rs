@@ -4,6 +4,7 @@ mod centrifuge;
 mod chat;
 mod content;
 mod floor;
+mod kind;
 mod nats;
 mod phoenix;
 mod raw;
@@ -11,6 +12,7 @@ mod socketio;
 mod websocket;
 
 pub(crate) use content::{all_stamps, content, stamps};
+pub(crate) use kind::Kind;
 use websocket::{BINARY, CLOSE, PING, TEXT};
 pub(crate) use websocket::{PONG, masked};
 
@@ -31,25 +33,6 @@ pub(crate) enum Wire {
     Nats,
     /// Socket.IO in WebSocket frames.
     SocketIo,
-}
-
-/// What a frame is to the load.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// A message of a channel, or several.
-    Delivery,
-    /// The answer to a subscription.
-    Joined,
-    /// An error.
-    Refused,
-    /// A WebSocket ping.
-    Ping,
-    /// The protocol's own ping.
-    Asked,
-    /// A WebSocket close.
-    Close,
-    /// Anything else.
-    Other,
 }
 
 /// A frame that has come in full.
