@@ -56,11 +56,11 @@ pub(crate) struct Connection {
     pub(crate) stream: mio::net::TcpStream,
     /// The channel of a subscriber; `None` is a publisher.
     pub(crate) channel: Option<usize>,
-    /// What a subscriber has seen.
+    /// The deliveries that a subscriber has seen.
     pub(crate) account: Account,
     /// The front of a frame whose rest is still to come.
     pub(crate) tail: Vec<u8>,
-    /// What is still to be sent.
+    /// Bytes that are still to be sent.
     pub(crate) out: Vec<u8>,
     /// How many subscriptions it asked for.
     pub(crate) joins: usize,
@@ -139,7 +139,8 @@ fn finish(
     Ok(Connection { stream, channel, account: Account::default(), tail, out: Vec::new(), joins })
 }
 
-/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would take those for interactive that had a
+/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would
+/// take those for interactive that had a
 /// handshake, and would acknowledge for them on the server's core, but for the floor's on the load's.
 fn acknowledge_when_read(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_quickack(true)

@@ -86,7 +86,8 @@ impl Load {
                 start = Some((process::cpu_nanos(pid)?, self.board.deliveries, Instant::now()));
             }
             self.publish(messages)?;
-            // It does not sleep: a server that is slower than the load would pay for waking it, one that is faster would not.
+            // It does not sleep: a server that is slower than the load would pay for waking it, one that is
+            // faster would not.
             let patience = if options.workload.sleeps() { NAP } else { Duration::ZERO };
             self.turn(events, patience)?;
             let now = Instant::now();

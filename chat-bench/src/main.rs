@@ -1,4 +1,5 @@
-//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any protocol.
+//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any
+//! protocol.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod account;

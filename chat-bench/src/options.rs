@@ -6,10 +6,11 @@ use crate::workload::Workload;
 /// The choices of one load.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The server: ws://127.0.0.1:PORT/ws, and raw://, nats://, sio:// and floor:// for servers that speak so.
+    /// The server: ws://127.0.0.1:PORT/ws, and raw://, nats://, sio:// and floor:// for servers that speak
+    /// so.
     #[arg(long)]
     pub(crate) target: Target,
-    /// What to ask of it.
+    /// The workload to run.
     #[arg(long)]
     pub(crate) workload: Workload,
     /// How many messages to publish in all; each workload has its own default.

@@ -1,4 +1,4 @@
-//! What is remembered of a channel beside its publications: idempotency keys and marks of what was read.
+//! Remembers idempotency keys and read offsets of a channel, beside its publications.
 
 use std::sync::Arc;
 

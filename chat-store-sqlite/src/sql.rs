@@ -1,4 +1,4 @@
-//! What is asked for, in SQL.
+//! The statements of each call, in SQL.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::recall;
 /// The version of the tables.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-/// What makes the tables of each version out of those of the one before; those of the first out of nothing.
+/// The statements that make the tables of each version out of those of the one before; those of the first out
+/// of nothing.
 const STEPS: &[&str] = &[FIRST, AUTHORS, recall::TABLES];
 
 const FIRST: &str = "
@@ -40,7 +41,8 @@ const FIRST: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The user who published it; null for the server itself. Nobody knows who published what was stored without it.
+/// The user who published it; null for the server itself. Nobody knows who published what was stored without
+/// it.
 const AUTHORS: &str = "ALTER TABLE publications ADD COLUMN author TEXT";
 
 pub(crate) fn open(path: &Path) -> Result<Connection> {

@@ -1,4 +1,5 @@
-//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes that chat-server is not on.
+//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes
+//! that chat-server is not on.
 
 mod axum;
 mod bare;
@@ -17,9 +18,10 @@ use clap::ValueEnum;
 pub(crate) enum Peer {
     /// axum's WebSocket with a broadcast channel of Tokio's for each channel.
     Axum,
-    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes once.
+    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes
+    /// once.
     Tungstenite,
-    /// socketioxide's rooms.
+    /// The rooms of socketioxide.
     Socketioxide,
     /// This project on Tokio, as a library.
     Tokio,
@@ -29,7 +31,7 @@ pub(crate) enum Peer {
     Smol,
 }
 
-/// What to serve.
+/// The choices of a peer to serve.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     peer: Peer,

@@ -1,4 +1,5 @@
-//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and flushes once.
+//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and
+//! flushes once.
 
 use std::collections::HashMap;
 use std::io;

@@ -7,7 +7,7 @@ pub(crate) enum Kind {
     Delivery,
     /// The answer to a subscription.
     Joined,
-    /// An error.
+    /// An error of the server's.
     Refused,
     /// A WebSocket ping.
     Ping,
@@ -15,6 +15,6 @@ pub(crate) enum Kind {
     Asked,
     /// A WebSocket close.
     Close,
-    /// Anything else.
+    /// Any other frame.
     Other,
 }

@@ -37,9 +37,9 @@ pub(crate) enum Wire {
 
 /// A frame that has come in full.
 pub(crate) struct Frame<'a> {
-    /// What it is.
+    /// The frame's meaning.
     pub(crate) kind: Kind,
-    /// What it carries.
+    /// The bytes that it carries.
     pub(crate) payload: &'a [u8],
     /// How many bytes it took, its header among them.
     pub(crate) size: usize,
@@ -60,12 +60,12 @@ impl Wire {
         })
     }
 
-    /// Whether one frame may hold several messages.
+    /// Tells whether one frame may hold several messages.
     pub(crate) fn joins(self) -> bool {
         self == Self::Nats
     }
 
-    /// Whether a publisher hears itself.
+    /// Tells whether a publisher hears itself.
     pub(crate) fn echoes(self) -> bool {
         matches!(self, Self::Centrifuge | Self::Phoenix)
     }
@@ -115,7 +115,8 @@ impl Wire {
         }
     }
 
-    /// Writes what subscribes to a channel again, and asks for all that was said there. Only this project's servers can tell.
+    /// Writes what subscribes to a channel again, and asks for all that was said there. Only this project's
+    /// servers can tell.
     pub(crate) fn resume(self, out: &mut Vec<u8>, channel: usize, epoch: &str) {
         chat::resume(out, channel, epoch);
     }

@@ -1,4 +1,5 @@
-//! The least a WebSocket server can be told: `S <channel>`, `P`, then `<channel> <content>`; what comes is the content.
+//! The least a WebSocket server can be told: `S <channel>`, `P`, then `<channel> <content>`; what comes is
+//! the content.
 
 use super::content::MARKER;
 use super::kind::Kind;
