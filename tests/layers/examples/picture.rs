@@ -1,5 +1,5 @@
 //! Prints, a line for each and so for `grep`: `imports`, `circles`, `slices`, `floors`, `sizes`, `comments`.
-//! With `known`, the list that `known.txt` has to be. With `--at FOLDER`, of another checkout: before and after.
+//! With `known`, the list that `known.txt` has to be. With `--at FOLDER`, of another checkout.
 
 #![allow(clippy::print_stdout, reason = "this program prints")]
 
