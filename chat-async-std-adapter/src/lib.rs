@@ -1,13 +1,17 @@
-//! chat-core on async-std and smol: the runtimes, and a listener over futures-io.
+//! Runs chat-core on async-std and smol: brings the runtimes, and a listener over futures-io.
 //!
 //! ```text
-//!   serve, run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
-//!   run_io         ──┘                            (TLS and other streams)
+//!   serve ──▶ run_tcp ──▶ chat_core::Connection      (whoever publishes writes at once)
+//!             run_io  ──┘                            (TLS and other streams)
 //! ```
 //!
-//! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`] for a server of its own, with a
-//! [`gate`]; [`run_tcp`] and [`run_io`] for sockets that are open already. Those are async-io's [`Async`], on which both runtimes stand; on Unix
-//! the sockets of [`serve`] stand together behind one such source, which costs much less under load. async-std itself is discontinued (RUSTSEC-2025-0052): what is new should choose smol.
+//! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`] for a
+//! server of its own, with a [`gate`]; [`run_tcp`] and [`run_io`] for connections that are opened by hand;
+//! admission, from [`chat_http`].
+//!
+//! Sockets are async-io's [`Async`], on which both runtimes stand. On Unix the sockets of [`serve`] stand together
+//! behind one such source, which costs much less under load. async-std itself is discontinued (RUSTSEC-2025-0052):
+//! choose smol for what is new.
 //!
 //! ```no_run
 //! use std::{future::pending, net::TcpListener};
@@ -26,7 +30,6 @@
 //! # fn main() {}
 //! ```
 
-mod door;
 mod listener;
 mod run;
 #[cfg(any(feature = "async-std", feature = "smol"))]
@@ -39,11 +42,12 @@ mod sockets;
 mod sockets;
 
 pub use async_io::Async;
-pub use chat_websocket::{
-    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection,
+pub use chat_http::{
+    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
+    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, run_io,
 };
 pub use listener::serve;
-pub use run::{gate, run_io, run_tcp};
+pub use run::{gate, run_tcp};
 #[cfg(feature = "async-std")]
 pub use runtime::AsyncStdRuntime;
 #[cfg(feature = "smol")]

@@ -1,23 +1,40 @@
-//! From a socket whose 101 is sent to a session.
+//! Runs sessions on sockets that are open already.
 
 use std::future::Future;
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_io::Async;
-use chat_core::{Close, Connection, Hub};
+use chat_core::{Close, Hub};
+use chat_http::{Gate, Opening};
 use chat_protocol::json::Json;
-use chat_websocket::{Gate, Messages, Opening, WebSocket};
-use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use crate::socket::{AnyWriter, Reader, Source, Tcp, TcpReader};
+use crate::socket::{Source, Tcp, TcpReader};
 
-/// A gate to this hub for clients of the plain protocol.
+/// Makes a gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
     Gate::new(hub, Json)
 }
 
-/// A session on a TCP socket whose 101 is sent; `early` came after the request's head. To be run; ends with the session.
+/// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
+/// with the connection. `early` came after the request's head.
+///
+/// Whoever opens a connection by hand gets an [`Opening`] from [`Gate::open`] or [`Gate::admit`]:
+///
+/// ```
+/// use std::net::TcpStream;
+///
+/// use chat_async_std_adapter::{Async, Gate, run_tcp};
+/// use chat_core::Opener;
+///
+/// /// Runs a session on a socket on which something else has checked the request and sent the 101.
+/// async fn run(gate: Gate, socket: Async<TcpStream>, query: &str) {
+///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     if let Ok(opening) = gate.admit(&opener) {
+///         run_tcp(opening, socket, Vec::new()).await;
+///     }
+/// }
+/// ```
 pub fn run_tcp(
     opening: Opening,
     socket: Async<TcpStream>,
@@ -26,7 +43,7 @@ pub fn run_tcp(
     run_source(opening, Arc::new(Tcp(socket)), early)
 }
 
-/// As [`run_tcp`], whatever tells of the socket's events.
+/// Does what [`run_tcp`] does, whatever reports the socket's events.
 pub(crate) fn run_source<S: Source>(
     opening: Opening,
     socket: Arc<Tcp<S>>,
@@ -34,20 +51,5 @@ pub(crate) fn run_source<S: Source>(
 ) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.0.stream().set_nodelay(true);
-    let input =
-        Messages::new(TcpReader::new(socket.clone()), opening.limits, early).counted(opening.seat.intake());
-    let Opening { seat, protocol, hello, .. } = opening;
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
-}
-
-/// As [`run_tcp`], on any other byte stream, such as TLS.
-pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (read, write) = io.split();
-    let input = Messages::new(Reader(read), opening.limits, early).counted(opening.seat.intake());
-    let Opening { seat, protocol, hello, .. } = opening;
-    let writer = Arc::new(AnyWriter(Mutex::new(write)));
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)
+    chat_http::run(opening, TcpReader::new(socket.clone()), socket, early)
 }

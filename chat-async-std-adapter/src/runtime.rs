@@ -1,20 +1,22 @@
-//! The clock, timers and tasks of async-std and of smol. Both have async-io's timers.
+//! Lends the clock, timers and tasks of async-std and of smol to the core. Both have async-io's timers.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_io::Timer;
-use chat_core::{Now, Runtime, Sleep};
+use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 
-/// async-std's global executor, which may be called from anywhere.
+/// Runs a hub on async-std's global executor, which may be called from anywhere.
 #[cfg(feature = "async-std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStdRuntime;
 
-/// smol's global executor, which may be called from anywhere. It has as many threads as the environment's `SMOL_THREADS` says, or one.
+/// Runs a hub on smol's global executor, which may be called from anywhere. It has as many threads as
+/// `SMOL_THREADS` in the environment says, or one.
 #[cfg(feature = "smol")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SmolRuntime;
@@ -26,7 +28,7 @@ impl Runtime for AsyncStdRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(deadline)))
+        Box::pin(Alarm(Timer::at(to_std(deadline))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -45,7 +47,7 @@ impl Runtime for SmolRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(deadline)))
+        Box::pin(Alarm(Timer::at(to_std(deadline))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -58,10 +60,11 @@ impl Runtime for SmolRuntime {
 }
 
 fn now() -> Now {
-    Now { instant: Instant::now(), utc: chrono::Utc::now() }
+    Now { instant: from_std(std::time::Instant::now()), utc: chrono::Utc::now() }
 }
 
-/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up to 200 times before that.
+/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up
+/// to 200 times before that.
 async fn give_way() {
     let mut timer = None;
     poll_fn(|cx| {
@@ -89,6 +92,6 @@ impl Future for Alarm {
 
 impl Sleep for Alarm {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0.set_at(deadline);
+        self.0.set_at(to_std(deadline));
     }
 }

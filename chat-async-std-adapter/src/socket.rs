@@ -1,24 +1,22 @@
-//! Sockets as the core reads and writes them.
+//! Reads and writes TCP sockets as the core wants it.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
-use futures::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
+use chat_http::PollRead;
 
-/// A TCP socket, and whatever tells of its events.
+/// Stands for a TCP socket and whatever reports its events.
 pub(crate) trait Source: Send + Sync + 'static {
     fn stream(&self) -> &TcpStream;
 
     /// Ready once there was an event, or may have been one, since it was last ready.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// As [`poll_readable`](Self::poll_readable).
+    /// Does for writing what [`poll_readable`](Self::poll_readable) does.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
@@ -36,15 +34,16 @@ impl Source for Async<TcpStream> {
     }
 }
 
-/// A TCP socket: its session reads it, and whoever publishes writes at once. One allocation, so that a write is as near as can be.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 #[derive(Debug)]
 pub(crate) struct Tcp<S>(pub(crate) S);
 
-/// The reading half.
+/// Reads the socket.
 #[derive(Debug)]
 pub(crate) struct TcpReader<S> {
     socket: Arc<Tcp<S>>,
-    /// Nothing was left when it was last read: it is not asked before there is an event.
+    /// Tells that the last read left nothing: the socket is not read before there is an event.
     empty: bool,
 }
 
@@ -55,7 +54,7 @@ impl<S> TcpReader<S> {
 }
 
 impl<S: Source> PollRead for TcpReader<S> {
-    /// A short read has emptied the socket: what comes later is another event, and what came since is told at once.
+    /// Takes a short read as the end of what is there: whatever comes later is another event.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let source = &self.socket.0;
         loop {
@@ -84,7 +83,7 @@ impl<S: Source> ByteWriter for Tcp<S> {
         }
     }
 
-    /// Tries first: others may have written since the socket was last heard to be full, and one event is told once.
+    /// Tries before it waits: others may have written since the socket was full, and each event comes once.
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             match self.try_write(bytes) {
@@ -96,38 +95,5 @@ impl<S: Source> ByteWriter for Tcp<S> {
 
     fn poll_close(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.0.stream().shutdown(Shutdown::Write))
-    }
-}
-
-/// Anything that futures-io reads from.
-pub(crate) struct Reader<T>(pub(crate) ReadHalf<T>);
-
-impl<T: AsyncRead + Unpin> PollRead for Reader<T> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-/// Any other byte stream, such as TLS: only its own task writes.
-pub(crate) struct AnyWriter<T>(pub(crate) Mutex<WriteHalf<T>>);
-
-impl<T: AsyncWrite + Send + Unpin + 'static> ByteWriter for AnyWriter<T> {
-    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *writer).poll_write_vectored(cx, bytes)
-    }
-
-    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *writer).poll_flush(cx)
-    }
-
-    fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *writer).poll_close(cx)
     }
 }

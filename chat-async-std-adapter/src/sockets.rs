@@ -1,8 +1,10 @@
-//! Many sockets behind one source of the runtime's: an event costs the socket's task a call, and the reactor none.
+//! Puts many sockets behind one source of the runtime's: an event costs the socket's task a call, and the
+//! reactor none.
 //!
-//! async-io arms a source anew for every event, with a system call, and its own thread looks for events whenever the tasks take longer than 50 µs: under
-//! load each event then costs two switches between threads. A set of its own tells each event once, without being armed, and is looked at by a task:
-//! between two rounds of the others, or when the reactor says that there is something.
+//! async-io arms a source anew for every event, with a system call, and its own thread looks for events
+//! whenever the tasks take longer than 50 µs: under load each event then costs two switches between threads.
+//! A set of its own tells each event once, without being armed, and is looked at by a task: between two
+//! rounds of the others, or when the reactor says that there is something.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,22 +24,23 @@ use mio::{Events, Interest, Registry, Token};
 
 use crate::socket::Source;
 
-/// The most events that are looked at together.
+/// Limits the events that are looked at together.
 const EVENTS: usize = 256;
 
-/// The sockets of one listener.
+/// Holds the sockets of one listener.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     registry: Registry,
     all: Mutex<HashMap<Token, Arc<Readiness>>>,
-    /// The next token. None comes twice: an event that is under way when its socket goes must not be told to another.
+    /// Holds the next token. None comes twice: an event that is under way when its socket is closed must not
+    /// reach another.
     next: AtomicUsize,
-    /// The task that looks at them: to be told when the last is gone.
+    /// Wakes the task that looks at them when the last is gone.
     watch: Arc<AtomicWaker>,
 }
 
 impl Sockets {
-    /// A new set, and what is to be run for it.
+    /// Makes a set, and the task to run for it.
     pub(crate) fn new() -> io::Result<(Arc<Self>, impl Future<Output = ()> + Send)> {
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
@@ -102,7 +105,8 @@ struct Watch {
 impl Future for Watch {
     type Output = ();
 
-    /// After events the task comes again when those who wait for them have had their turn, and waits only once there are none.
+    /// Comes again after events, once those who wait for them have had their turn, and waits only when there
+    /// are none.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         this.watch.register(cx.waker());
@@ -125,7 +129,7 @@ impl Future for Watch {
     }
 }
 
-/// A socket of the set.
+/// Holds a socket of the set.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: TcpStream,
@@ -156,15 +160,15 @@ impl Drop for Watched {
     }
 }
 
-/// What is known of a socket: of reading, and of writing.
+/// Knows the events of a socket: of reading, and of writing.
 #[derive(Debug, Default)]
 struct Readiness(Mutex<[Direction; 2]>);
 
 #[derive(Debug, Default)]
 struct Direction {
-    /// There was an event that nobody has asked for yet.
+    /// Tells that there was an event that nobody has asked for yet.
     told: bool,
-    /// Its end is reached: nothing will be told any more.
+    /// Tells that the end is reached: no event will come any more.
     over: bool,
     waker: Option<Waker>,
 }

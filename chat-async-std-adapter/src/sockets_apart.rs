@@ -1,4 +1,4 @@
-//! Where no set of sockets can stand behind the runtime's reactor: each socket is a source of its own.
+//! Makes each socket a source of its own, where no set of them can stand behind the runtime's reactor.
 
 use std::future::{Future, ready};
 use std::io;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use async_io::Async;
 
-/// The sockets of one listener, which have nothing in common.
+/// Stands for the sockets of one listener, which share nothing.
 #[derive(Debug)]
 pub(crate) struct Sockets;
 
 impl Sockets {
-    /// A new set, and what is to be run for it: nothing.
+    /// Makes a set, and the task to run for it, which does nothing.
     pub(crate) fn new() -> io::Result<(Arc<Self>, impl Future<Output = ()> + Send)> {
         Ok((Arc::new(Self), ready(())))
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chat_core::testkit::{Audience, Marked, Script, Wire, World};
 use chat_core::{
     ByteWriter, Connect, Connection, Framing, Hello, Hub, HubBuilder, Incoming, Kind, Limits, Message,
-    OpenChat, Payload, Protocol, Publish, Rate, Runtime, SessionId,
+    OpenChat, Payload, Protocol, Publish, Rate, Requests, Runtime, SessionId,
 };
 use chat_protocol::json::Json;
 use chat_websocket::WebSocket;
@@ -30,11 +30,12 @@ fn content() -> Payload {
 /// A client's publish, from text to request.
 fn decode(criterion: &mut Criterion) {
     let text = format!(r#"{{"type":"publish","channelId":"room-1","content":"{}"}}"#, "x".repeat(126));
-    let (mut talk, mut requests) = (Json.talk(SessionId(1), &Limits::default()), Vec::new());
+    let mut talk = Json.talk(SessionId(1), &Limits::default());
     criterion.bench_function("decode", |bencher| {
         bencher.iter(|| {
-            requests.clear();
+            let mut requests = Requests::at_most(9);
             talk.decode(Message::Text(black_box(&text)), &mut requests);
+            requests
         });
     });
 }

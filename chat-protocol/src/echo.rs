@@ -1,15 +1,45 @@
-//! Sends every message back as it came: no channel, no chat, but all of a session's machinery between.
+//! Sends every message back as it came, through all that a session passes: for trying out a transport.
 
 use chat_core::{
-    Answer, BadRequest, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol,
-    Publication, Refusal, Reply, Request, RequestId, SessionId, SessionInfo, Talk,
+    Answer, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol, Publication, Refusal,
+    Reply, Request, RequestId, Requests, SessionId, SessionInfo, Talk,
 };
 
-/// The protocol: a message is a call, its result is the message.
+/// Reads each message as a call, and writes the result as a message.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Connect, Hello, Hub};
+/// use chat_protocol::echo::{Echo, EchoEndpoint};
+///
+/// let world = World::new();
+/// let hub = Hub::builder(EchoEndpoint).build(world.clone());
+/// let hello = Hello::Now(Connect::named(Some("ann".parse()?)));
+/// let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+/// ann.say("hello");
+/// assert_eq!(ann.heard(), ["hello"]);
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 
-/// The endpoint: a call's result is its data.
+/// Answers each call with its own data.
+///
+/// ```
+/// use chat_core::Hub;
+/// use chat_core::testkit::World;
+/// use chat_protocol::echo::EchoEndpoint;
+///
+/// let world = World::new();
+/// let hub = Hub::builder(EchoEndpoint).build(world.clone());
+/// let ann = world.open(&hub, "ann");
+/// ann.say("#1 call anything 7");
+/// assert_eq!(ann.heard(), ["#1 result 7"]);
+/// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EchoEndpoint;
 
@@ -28,7 +58,7 @@ impl Protocol for Echo {
 }
 
 impl Talk for Echo {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let (kind, data) = match message {
             Message::Text(text) => ("text", Payload::json_unchecked(text)),
             Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),
@@ -47,5 +77,28 @@ impl Talk for Echo {
 impl Endpoint for EchoEndpoint {
     async fn call(&self, _: &SessionInfo, request: Call) -> Result<Payload, Refusal> {
         Ok(request.data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chat_core::testkit::{Way, World};
+    use chat_core::{Connect, Hello, Hub, Incoming};
+
+    use super::*;
+
+    #[test]
+    fn text_and_bytes_come_back_as_they_came() {
+        let world = World::new();
+        let hub = Hub::builder(EchoEndpoint).build(world.clone());
+        let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
+        let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+        ann.say("not {json");
+        ann.put(Ok(Incoming::Binary(vec![0xff, 0])));
+        let (text, bytes) = (ann.next().expect("a text"), ann.next().expect("bytes"));
+        assert_eq!((text.kind, &*text.payload), (Kind::Text, &b"not {json"[..]));
+        assert_eq!((bytes.kind, &*bytes.payload), (Kind::Binary, &[0xff, 0][..]));
     }
 }

@@ -1,4 +1,4 @@
-//! What every protocol of JSON writes alike.
+//! Writes what every protocol of JSON writes alike.
 
 use std::io::Write;
 
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use chat_core::{Payload, Publication, Refers};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-/// What a publication says and who said it: fields of an object, without its braces.
-pub(crate) fn said(publication: &Publication, out: &mut Vec<u8>) {
+/// Writes the message of a publication as fields of an object, without its braces.
+pub(crate) fn message_fields(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.extend(br#""senderName":"#);
     string(message.sender_name.as_str(), out);
@@ -46,14 +46,14 @@ pub(crate) fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     number(value, out);
 }
 
-/// A field that is there only if it is true.
-pub(crate) fn mark(name: &str, value: bool, out: &mut Vec<u8>) {
+/// Writes a field that is left out where it is false.
+pub(crate) fn flag(name: &str, value: bool, out: &mut Vec<u8>) {
     if value {
         out.extend([b",\"", name.as_bytes(), b"\":true"].concat());
     }
 }
 
-/// Bytes that no JSON can hold go as a string of base64.
+/// Writes content; bytes, which no JSON can hold, as a string of base64.
 pub(crate) fn payload(payload: &Payload, out: &mut Vec<u8>) {
     match payload {
         Payload::Json(text) => out.extend(text.as_bytes()),
@@ -69,7 +69,7 @@ pub(crate) fn number(number: u64, out: &mut Vec<u8>) {
     write!(out, "{number}").expect("a Vec takes it");
 }
 
-/// As `2026-11-23T18:00:00.123Z`.
+/// Writes a time as `2026-11-23T18:00:00.123Z`.
 pub(crate) fn timestamp(time: &DateTime<Utc>, out: &mut Vec<u8>) {
     let (year, month, day) = (time.year(), time.month(), time.day());
     let (hour, minute, second) = (time.hour(), time.minute(), time.second());

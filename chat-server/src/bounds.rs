@@ -51,10 +51,10 @@ pub(crate) struct Bounds {
     #[arg(long, env = "CHAT_KEEP_ALIVE_SECONDS", default_value_t = 75)]
     keep_alive_seconds: u32,
     /// Bytes of an opening handshake; more get 431.
-    #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 16_384)]
+    #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 49_152)]
     head_bytes: usize,
     /// Bytes of one line of an opening handshake; more get 431.
-    #[arg(long, env = "CHAT_HEAD_LINE_BYTES", default_value_t = 8192)]
+    #[arg(long, env = "CHAT_HEAD_LINE_BYTES", default_value_t = 32768)]
     head_line_bytes: usize,
     /// Headers of an opening handshake; more get 431.
     #[arg(long, env = "CHAT_HEAD_HEADERS", default_value_t = 100)]

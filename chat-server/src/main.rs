@@ -22,7 +22,7 @@ use clap::Parser;
 use futures::FutureExt;
 use futures::future::join_all;
 use hyper_util::service::TowerToHyperService;
-use settings::Settings;
+use settings::{ClientAddress, Settings};
 use tokens::TokenChat;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,11 +78,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-    let all = routes::routes(&hub, &origins).merge(api::routes(&hub, settings.api_key.as_deref()));
+    let api = api::routes(&hub, settings.api_key.as_deref(), settings.channel());
+    let all = routes::routes(&hub, &origins).merge(api);
     let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
-        None => all,
-        Some(header) => routes::from_header(header, all),
+        ClientAddress::Connection => all,
+        ClientAddress::Off => routes::behind(None, all),
+        ClientAddress::Proxies(proxies) => routes::behind(Some(proxies), all),
     };
     let service = TowerToHyperService::new(target::plainly(all));
     let stopped = stop().shared();

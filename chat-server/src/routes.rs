@@ -1,12 +1,10 @@
 //! What is served where.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any, get, options};
@@ -15,7 +13,7 @@ use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{Gate, LongPoll, Origins, Streams, list, upgrade};
+use chat_tokio_adapter::{ClientAddress, Gate, LongPoll, Origins, Proxies, RemoteAddress, Streams, upgrade};
 
 use crate::metrics;
 use crate::page::page;
@@ -51,31 +49,20 @@ async fn readable() -> impl IntoResponse {
     ([(ALLOW, "GET, HEAD, OPTIONS")], "")
 }
 
-/// Behind a proxy each request comes from where the header says that it wrote last, or from nowhere.
-pub(crate) fn from_header(header: Option<HeaderName>, routes: Router) -> Router {
-    let place = async |State(header): State<Option<HeaderName>>, mut request: Request, next: Next| {
-        request.extensions_mut().remove::<Peer>();
-        let last = header.and_then(|header| last_address(request.headers(), &header));
-        if let Some(address) = last {
-            request.extensions_mut().insert(Peer::from(address));
+/// Takes each request for one of the client that these proxies name; without proxies, for one from nowhere.
+pub(crate) fn behind(proxies: Option<Proxies>, routes: Router) -> Router {
+    let place = async |State(proxies): State<Option<Proxies>>, mut request: Request, next: Next| {
+        let remote = request.extensions().get().map(|RemoteAddress(remote)| remote.ip());
+        let client = proxies.and_then(|proxies| proxies.client(remote, request.headers()));
+        let extensions = request.extensions_mut();
+        extensions.remove::<Peer>();
+        if let Some(client) = client {
+            extensions.insert(Peer::from(client));
+            extensions.insert(ClientAddress(client));
         }
         next.run(request).await
     };
-    routes.layer(from_fn_with_state(header, place))
-}
-
-fn last_address(headers: &HeaderMap, header: &HeaderName) -> Option<IpAddr> {
-    address(str::from_utf8(list(headers, header).next_back()?).ok()?)
-}
-
-/// An address as proxies write them: alone, with a port, in brackets, or as the `for` of RFC 7239.
-fn address(element: &str) -> Option<IpAddr> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let value =
-        pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or(element, |(_, value)| value);
-    let text = value.trim().trim_matches('"');
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok().or_else(|| text.parse().ok().map(|at: SocketAddr| at.ip()))
+    routes.layer(from_fn_with_state(proxies, place))
 }
 
 /// Opens sessions to a hub, for pages of these origins.
@@ -88,7 +75,7 @@ impl Sockets<'_> {
     /// For clients that speak this.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let gate = self.gate(protocol);
-        any(move |mut request: Request| async move { upgrade(&gate, &mut request) }).options(readable)
+        any(async move |mut request: Request| upgrade(&gate, &mut request).await).options(readable)
     }
 
     /// For clients that speak this and poll.
@@ -104,27 +91,4 @@ impl Sockets<'_> {
 
 async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_as_proxies_write_it() {
-        for (element, read) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("192.0.2.7:4711", "192.0.2.7"),
-            ("2001:db8::7", "2001:db8::7"),
-            ("[2001:db8::7]", "2001:db8::7"),
-            ("[2001:db8::7]:4711", "2001:db8::7"),
-            ("for=192.0.2.7", "192.0.2.7"),
-            ("proto=https; For=\"[2001:db8::7]:4711\";by=10.0.0.1", "2001:db8::7"),
-        ] {
-            assert_eq!(address(element), read.parse().ok(), "{element}");
-        }
-        for none in ["unknown", "for=_hidden", "by=192.0.2.7", "", "192.0.2.7:http", "[192.0.2.7"] {
-            assert_eq!(address(none), None, "{none}");
-        }
-    }
 }

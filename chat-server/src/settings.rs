@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use chat_core::{ChannelOptions, Limits, StoreError};
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Host, Hosts, Listen, Origin, Origins};
+use chat_tokio_adapter::{Host, Hosts, Listen, Network, Origin, Origins, Proxies};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -33,8 +33,13 @@ pub(crate) struct Settings {
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
     /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for` or `forwarded`; or `off`.
+    /// Anybody may write such a header: name your proxies with --trusted-proxy, unless nobody else reaches the server.
     #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
     client_address: String,
+    /// A proxy, or a network of them as `10.0.0.0/8`, that says where clients come from; may stand several times. Only what these say is believed, in the header of --client-address or, where that is
+    /// `connection`, in `x-forwarded-for`. Everybody else comes from where they connect from.
+    #[arg(long, env = "CHAT_TRUSTED_PROXY", value_delimiter = ',')]
+    trusted_proxy: Vec<Network>,
     /// Lets those publish to a channel who have not joined it.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
@@ -48,7 +53,7 @@ pub(crate) struct Settings {
     /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
     #[arg(long, env = "CHAT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: Option<String>,
-    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`: printable ASCII without blanks around it. Without the flag there is none.
+    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`, as `Authorization: apikey …` or as `?api_key=…`: printable ASCII without blanks around it. Without the flag there is none.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
     /// Threads that serve, at most 1024; 0 for one a core.
@@ -61,6 +66,17 @@ pub(crate) struct Settings {
     history: History,
     #[command(flatten)]
     bounds: Bounds,
+}
+
+/// Says where clients come from.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientAddress {
+    /// From the other end of their connection.
+    Connection,
+    /// From where proxies say.
+    Proxies(Proxies),
+    /// From nowhere: it is not looked at.
+    Off,
 }
 
 impl Settings {
@@ -86,16 +102,24 @@ impl Settings {
         seconds(self.drain_seconds)
     }
 
-    /// The header that says where a client comes from; the outer none if the connection does, the inner if nothing.
+    /// Returns what says where a client comes from.
     ///
     /// # Errors
-    /// A text that is no header's name.
-    pub(crate) fn client_address(&self) -> Result<Option<Option<HeaderName>>, String> {
-        match &*self.client_address {
-            "connection" => Ok(None),
-            "off" => Ok(Some(None)),
-            name => name.parse().map(|name| Some(Some(name))).map_err(|error| format!("{name:?}: {error}")),
-        }
+    /// Returns that a text is no header's name, or that the flags contradict each other.
+    pub(crate) fn client_address(&self) -> Result<ClientAddress, String> {
+        let proxied = !self.trusted_proxy.is_empty();
+        let name = match &*self.client_address {
+            "connection" if proxied => "x-forwarded-for",
+            "connection" => return Ok(ClientAddress::Connection),
+            "off" if proxied => return Err("--trusted-proxy needs a header, not --client-address off".into()),
+            "off" => return Ok(ClientAddress::Off),
+            name => name,
+        };
+        let header: HeaderName = name.parse().map_err(|error| format!("{name:?}: {error}"))?;
+        Ok(ClientAddress::Proxies(match proxied {
+            true => Proxies::trusted(header, self.trusted_proxy.clone()),
+            false => Proxies::all(header),
+        }))
     }
 
     /// What tokens are held to.
@@ -106,13 +130,14 @@ impl Settings {
     /// # Errors
     /// The first text that is no origin.
     pub(crate) fn origins(&self) -> Result<Origins, String> {
-        if self.allow_origin.is_empty() {
+        let named = elements(&self.allow_origin);
+        if named.is_empty() {
             return Ok(Origins::SameHost);
         }
-        if self.allow_origin.iter().any(|origin| origin == "*") {
+        if named.contains(&"*") {
             return Ok(Origins::Any);
         }
-        parse_all::<Origin>(&self.allow_origin).map(Origins::Only)
+        parse_all::<Origin>(&named).map(Origins::Only)
     }
 
     /// The names under which a server may be asked that listens there: also by the name that --listen has.
@@ -122,10 +147,11 @@ impl Settings {
     pub(crate) fn hosts(&self, listening: &[SocketAddr]) -> Result<Hosts, String> {
         let own =
             own_names(listening).and(self.listen.name().and_then(|name| format!("{name}:*").parse().ok()));
-        if self.allow_host.iter().any(|host| host == "*") || self.allow_host.is_empty() && own == Hosts::Any {
+        let named = elements(&self.allow_host);
+        if named.contains(&"*") || named.is_empty() && own == Hosts::Any {
             return Ok(Hosts::Any);
         }
-        let named = parse_all::<Host>(&self.allow_host)?;
+        let named = parse_all::<Host>(&named)?;
         let origins = match self.origins()? {
             Origins::Only(origins) => origins,
             _ => Vec::new(),
@@ -157,7 +183,12 @@ fn own_names(listening: &[SocketAddr]) -> Hosts {
     .unwrap_or_default()
 }
 
-fn parse_all<T: FromStr<Err: Display>>(texts: &[String]) -> Result<Vec<T>, String> {
+/// What a list names: an empty variable, a comma at the end and blanks around a name say nothing.
+fn elements(list: &[String]) -> Vec<&str> {
+    list.iter().map(|element| element.trim()).filter(|element| !element.is_empty()).collect()
+}
+
+fn parse_all<T: FromStr<Err: Display>>(texts: &[&str]) -> Result<Vec<T>, String> {
     texts.iter().map(|text| text.parse().map_err(|error| format!("{text:?}: {error}"))).collect()
 }
 
@@ -204,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_trusted_by_their_networks() {
+        let address = |flags: &[&str]| {
+            let flags = [&["chat-server"], flags].concat();
+            Settings::try_parse_from(flags).ok().and_then(|settings| settings.client_address().ok())
+        };
+        let trusted = ["--trusted-proxy", "10.0.0.0/8,::1"];
+        assert!(matches!(address(&[]), Some(ClientAddress::Connection)));
+        assert!(matches!(address(&["--client-address", "off"]), Some(ClientAddress::Off)));
+        assert!(matches!(address(&["--client-address", "forwarded"]), Some(ClientAddress::Proxies(_))));
+        assert!(matches!(address(&trusted), Some(ClientAddress::Proxies(_))));
+        assert!(address(&[&trusted[..], &["--client-address", "off"]].concat()).is_none());
+        for odd in ["10.0.0.0/33", "proxy.example", ""] {
+            assert!(address(&["--trusted-proxy", odd]).is_none(), "{odd}");
+        }
+    }
+
+    #[test]
     fn origins_are_exact_or_any() {
         let origins = |list: &str| Settings::parse_from(["chat-server", "--allow-origin", list]).origins();
         assert_eq!(origins("*"), Ok(Origins::Any));
@@ -214,6 +262,33 @@ mod tests {
         {
             assert!(origins(odd).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn empty_elements_of_a_list_and_blanks_around_one_say_nothing() {
+        let settings = |flag: &str, list: &str| Settings::parse_from(["chat-server", flag, list]);
+        let origins = |list: &str| settings("--allow-origin", list).origins();
+        for nothing in ["", " ", ",", " , ,"] {
+            assert_eq!(origins(nothing), Ok(Origins::SameHost), "{nothing:?}");
+            let hosts = |at: &str| settings("--allow-host", nothing).hosts(&[at.parse().expect("a place")]);
+            assert_eq!(hosts("0.0.0.0:81"), Ok(Hosts::Any), "{nothing:?}");
+            assert!(matches!(hosts("127.0.0.1:81"), Ok(Hosts::Only(_))), "{nothing:?}");
+        }
+        let both = origins("https://a.example,https://b.example");
+        assert!(both.is_ok());
+        for list in [
+            "https://a.example, https://b.example",
+            "https://a.example,https://b.example,",
+            ",https://a.example ,\thttps://b.example, ",
+        ] {
+            assert_eq!(origins(list), both, "{list:?}");
+        }
+        assert_eq!(origins("* ,"), Ok(Origins::Any));
+        assert!(origins("https://a.example,b c").is_err());
+        let hosts =
+            |list: &str| settings("--allow-host", list).hosts(&["0.0.0.0:81".parse().expect("a place")]);
+        assert_eq!(hosts("a, b:82,"), hosts("a,b:82"));
+        assert_eq!(hosts("*,"), Ok(Hosts::Any));
     }
 
     #[test]

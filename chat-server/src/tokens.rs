@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
     Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish, Refusal,
-    SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, Token,
+    SenderName, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, Token,
 };
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -146,6 +146,10 @@ impl Endpoint for TokenChat {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let token = connect.token.ok_or_else(|| Refusal::unauthorized("a token is needed"))?;
         self.identify(&token, Granted::default())
+    }
+
+    async fn rename(&self, _: &SessionInfo, _: SenderName) -> Result<SenderName, Refusal> {
+        Err(Refusal::not_available("its name is what the token says"))
     }
 
     async fn refresh(&self, session: &SessionInfo, token: Token) -> Result<Identity, Refusal> {

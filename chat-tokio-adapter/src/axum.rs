@@ -1,38 +1,122 @@
-//! For axum: a handler, and sessions on sockets that axum's own extractor has upgraded.
+//! Serves sessions beside the other routes of an axum server.
+//!
+//! [`upgrade`] is a handler for clients of the plain protocol, [`route`] a route for any [`Gate`], and
+//! [`run`] runs a session on a socket that axum's own extractor has upgraded.
 
-use std::future::ready;
+use std::convert::Infallible;
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use ::axum::extract::{Request, State};
+use ::axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use chat_core::{Answers, Close, Connection, Frame, Hello, Hub, Incoming, InputError, Kind, Protocol, Seat};
+use chat_http::Gate;
 use futures::{SinkExt, StreamExt};
 use http::Response;
 
 use crate::upgrade::gate;
 
-/// A handler for clients of the plain protocol: `any(upgrade)`, with the hub as state.
+/// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of your
+/// own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef).
+///
+/// ```
+/// use axum::{Router, extract::FromRef, routing::any};
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::{TokioRuntime, axum::upgrade};
+///
+/// #[derive(Clone)]
+/// struct AppState {
+///     hub: Hub,
+///     greeting: &'static str,
+/// }
+///
+/// impl FromRef<AppState> for Hub {
+///     fn from_ref(state: &AppState) -> Hub {
+///         state.hub.clone()
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
+/// let app: Router =
+///     Router::new().route("/ws", any(upgrade)).with_state(AppState { hub, greeting: "hello" });
+/// # }
+/// ```
+///
+/// What middleware leaves among the request's extensions is read: a [`Hello`] says who the client is, and a
+/// [`Peer`](chat_core::Peer) where it comes from.
 pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
-    crate::upgrade(&gate(hub), &mut request)
+    crate::upgrade(&gate(hub), &mut request).await
 }
 
-/// Runs a session on a socket that axum has upgraded. Its bounds on messages are axum's, to be set with `WebSocketUpgrade`.
+/// Makes a route that opens sessions behind a gate: with its protocol, its origins and its hosts. Fits a
+/// router with any state.
 ///
-/// Writes through axum's buffers: [`upgrade`] is faster and smaller.
-pub async fn run(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, socket: WebSocket) -> Close {
+/// ```
+/// use axum::Router;
+/// use chat_core::{Hub, OpenChat};
+/// use chat_protocol::json::Json;
+/// use chat_tokio_adapter::{Gate, Origins, TokioRuntime, axum::route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
+/// let gate = Gate::new(hub, Json).origins(Origins::Only(vec!["https://chat.example".parse()?]));
+/// let app: Router<&'static str> = Router::new().route("/ws", route(gate));
+/// let app: Router = app.with_state("a state of your own");
+/// # Ok(())
+/// # }
+/// ```
+pub fn route<S>(gate: Gate) -> MethodRouter<S, Infallible>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    any(async move |mut request: Request| crate::upgrade(&gate, &mut request).await)
+}
+
+/// Returns a session on a socket that axum has upgraded, to be awaited: it ends with the connection. Its
+/// messages are bounded by axum, through `WebSocketUpgrade`.
+///
+/// Writes through axum's buffers: [`upgrade`] and [`route`] are faster and take less memory.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use axum::extract::{State, WebSocketUpgrade};
+/// use axum::response::{IntoResponse, Response};
+/// use chat_core::{Hello, Hub};
+/// use chat_protocol::json::Json;
+/// use http::StatusCode;
+///
+/// async fn handler(State(hub): State<Hub>, ws: WebSocketUpgrade) -> Response {
+///     let Ok(seat) = hub.seat() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+///     ws.on_upgrade(async move |socket| {
+///         chat_tokio_adapter::axum::run(seat, Arc::new(Json), Hello::default(), socket).await;
+///     })
+/// }
+/// ```
+pub fn run(
+    seat: Seat,
+    protocol: Arc<dyn Protocol>,
+    hello: Hello,
+    socket: WebSocket,
+) -> impl Future<Output = Close> + Send {
     let (sink, stream) = socket.split();
     let input = stream.filter_map(|message| ready(message.map_or(Some(Err(InputError::Lost)), incoming)));
     let sink = sink.with(|frame: Frame| ready(Ok::<_, ::axum::Error>(outgoing(frame))));
-    Connection::over_sink(seat, protocol, hello, input, sink).answered(Answers::BOTH).await
+    Connection::over_sink(seat, protocol, hello, input, sink).answered(Answers::BOTH)
 }
 
-/// axum answers pings by itself.
+/// Reads a message. None is a ping, which axum answers by itself.
 fn incoming(message: Message) -> Option<Result<Incoming, InputError>> {
     Some(Ok(match message {
         Message::Text(text) => Incoming::Text(text.as_str().to_owned()),
         Message::Binary(bytes) => Incoming::Binary(bytes.to_vec()),
-        Message::Ping(_) => return None,
+        // It is answered already, and counts.
+        Message::Ping(_) => Incoming::Pong,
         Message::Pong(_) => Incoming::Pong,
         Message::Close(close) => Incoming::Close(close.map(|close| close.code)),
     }))

@@ -1,16 +1,20 @@
-//! chat-core on Tokio: the runtime, a listener, and an upgrade for hyper 1, axum and tower.
+//! Runs chat-core on Tokio: brings the runtime, a listener, and an upgrade for hyper 1, axum and tower.
 //!
 //! ```text
-//!   serve ──▶ upgrade ──▶ run_tcp ──▶ chat_core::Connection      (written at once by whoever publishes)
-//!   axum, hyper ──┘  └──▶ run_io                                 (TLS and other streams)
-//!   axum's WebSocket ───▶ axum::run                              (any Stream + Sink of messages)
-//!   Streams ─────────────▶ chat_core::Connection                 (an answer that does not end, and requests beside it)
-//!   GET, POST ──────────▶ LongPoll                               (Phoenix's, where WebSockets die)
+//!   serve ──▶ upgrade ──▶ spawn_upgraded ──▶ run_tcp ──▶ Connection  (whoever publishes writes at once)
+//!   axum, hyper ──┘                     └──▶ run_io                  (TLS and other streams)
+//!   axum's WebSocket ──────────────────────▶ axum::run               (any Stream + Sink of messages)
 //! ```
 //!
-//! The public interface is: [`TokioRuntime`] to build a hub on; [`serve`] for a server of its own; [`upgrade()`] for a route in any hyper 1 server,
-//! and `axum::upgrade` as a handler; for networks where no WebSocket gets through, `Streams` (feature `streams`, for the clients of Centrifuge) and
-//! `LongPoll` (feature `longpoll`, for those of Phoenix); [`run_tcp`], [`run_io`] and `axum::run` for sockets that are open already.
+//! The public interface is:
+//!
+//! - [`TokioRuntime`] to build a hub on;
+//! - [`serve`] for a server of its own, and [`serve_http`] for one with other services beside;
+//! - [`upgrade()`] for a route in any hyper 1 server, `axum::upgrade` as a handler and `axum::route` as a
+//!   route;
+//! - [`spawn_upgraded`], [`run_tcp`] and [`run_io`] for connections that are opened by hand, and `axum::run`
+//!   for sockets that axum has opened;
+//! - admission, long polls (feature `longpoll`) and HTTP streams (feature `streams`), from [`chat_http`].
 //!
 //! ```no_run
 //! use axum::{Router, routing::any};
@@ -25,28 +29,25 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
-mod door;
-mod heads;
 mod listener;
-#[cfg(feature = "longpoll")]
-mod longpoll;
+mod prefixed;
 mod runtime;
+mod service;
 mod socket;
-#[cfg(feature = "streams")]
-mod streams;
+mod timed;
 mod upgrade;
-mod wire;
 
-pub use chat_websocket::{
-    Gate, Host, HostError, Hosts, Listen, ListenError, Opening, Origin, OriginError, Origins, Rejection, list,
-};
-pub use listener::{serve, serve_http};
 #[cfg(feature = "longpoll")]
-pub use longpoll::LongPoll;
-pub use runtime::TokioRuntime;
+pub use chat_http::LongPoll;
+pub use chat_http::{
+    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
+    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, list,
+};
 #[cfg(feature = "streams")]
-pub use streams::{StreamBody, StreamResponse, Streams};
-pub use upgrade::{gate, run_io, run_tcp, upgrade};
+pub use chat_http::{StreamBody, StreamResponse, Streams};
+pub use listener::{serve, serve_http};
+pub use runtime::TokioRuntime;
+pub use upgrade::{gate, run_io, run_tcp, spawn_upgraded, upgrade};
 
 /// Runs the examples of the project's README with the tests.
 #[cfg(doctest)]

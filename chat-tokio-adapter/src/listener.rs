@@ -1,37 +1,47 @@
-//! Accepts connections and serves HTTP on them, with bounds on what a client may do before it is anybody.
+//! Accepts connections and serves HTTP on them, within the bounds on what a client may do before it has a
+//! session.
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future, ready};
+use std::future::Future;
 
-use chat_core::{Hub, Peer};
-use chat_websocket::Gate;
-use futures::future::BoxFuture;
+use chat_core::Hub;
+use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, accept_with};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Duration, sleep};
 
-use crate::door::Entered;
-use crate::heads::Heads;
+use crate::prefixed::Prefixed;
+use crate::service::Bounded;
+use crate::timed::Timed;
 use crate::upgrade::upgrade;
-use crate::wire::{Answer, Ties, Timed};
 
-/// hyper takes no smaller one.
+/// Names the smallest buffer that hyper takes.
 const LEAST_BUFFER: usize = 8192;
 
-/// As many headers fit without being told, and without an allocation for each request.
+/// Names how many headers hyper reads without being told, and without an allocation for each request.
 const HYPERS_HEADERS: usize = 100;
 
-/// Pauses after a failed accept, such as without file descriptors left: doubled from the first to the last.
-const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
-
-/// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: see [`Hub::drain`](chat_core::Hub::drain).
+/// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: end them
+/// with [`Hub::drain`](chat_core::Hub::drain).
 ///
-/// A listener on a loopback address is asked by its own names alone, unless the gate has [`hosts`](Gate::hosts).
+/// On a loopback address only the listener's own names are served, unless the gate has
+/// [`hosts`](Gate::hosts).
+///
+/// ```no_run
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::{TokioRuntime, gate, serve};
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// serve(listener, gate(hub), std::future::pending()).await;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
     let hub = gate.hub().clone();
     let gate = match listener.local_addr() {
@@ -39,15 +49,24 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
         Err(_) => gate,
     };
     let service = service_fn(move |mut request: Request<Incoming>| {
-        ready(Ok::<_, Infallible>(upgrade(&gate, &mut request)))
+        let gate = gate.clone();
+        async move { Ok::<_, Infallible>(upgrade(&gate, &mut request).await) }
     });
     serve_http(listener, hub, service, end).await;
 }
 
-/// Serves any hyper service, with the bounds of this hub's [`Limits`](chat_core::Limits) on what a client may do before it is anybody: a head of 16 KiB, 8 KiB
-/// a line, 100 headers, 10 s unless told; else 431 or 408. A connection on which no request is under way is kept for 75 s, and one whose client takes nothing
-/// of an answer for 10 s is closed. The time that a body takes is the service's to bound. The [`Peer`] is among each request's extensions; behind a proxy, where that is the proxy, the service is to
-/// take it out or to put another in its place.
+/// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client
+/// may do before it has a session, until `end` is ready.
+///
+/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or 408
+/// is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
+/// answer is closed after 10 s. The time that a body takes is the service's to bound.
+///
+/// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a
+/// proxy both are the proxy's: the service removes the peer or puts another in its place, and names the
+/// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it.
+///
+/// [`RemoteAddress`]: chat_http::RemoteAddress
 pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
 where
     S: Service<Request<Incoming>, Response = Response<B>>
@@ -65,59 +84,15 @@ where
 {
     let accepting = async {
         loop {
-            let socket = accept(&listener, &hub).await;
-            let peer = socket.peer_addr().ok().map(|address| Peer::from(address.ip()));
-            let service = Heads::new(service.clone(), hub.clone());
-            let service = FromPeer { service, peer, ties: Ties::default() };
-            tokio::spawn(serve_socket(socket, hub.clone(), service));
+            let (socket, remote) = accept_with(&hub, || listener.accept()).await;
+            let service = Bounded::new(service.clone(), hub.clone(), remote);
+            tokio::spawn(serve_socket(socket, service));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-/// A service of one connection: each request says where it comes from, and the connection knows how long it is answered.
-struct FromPeer<S> {
-    service: S,
-    peer: Option<Peer>,
-    ties: Ties,
-}
-
-impl<S, B> Service<Request<Incoming>> for FromPeer<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Future: Send + 'static,
-    B: Body,
-{
-    type Response = Response<Answer<B>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let serving = self.ties.serve();
-        request.extensions_mut().insert(self.ties.clone());
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
-        }
-        let answer = self.service.call(request);
-        Box::pin(async { Ok(answer.await?.map(|body| Answer::new(body, serving))) })
-    }
-}
-
-async fn accept(listener: &TcpListener, hub: &Hub) -> TcpStream {
-    let mut pause = PAUSES[0];
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => return socket,
-            Err(_) => {
-                hub.count_failed_accept();
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSES[1]);
-            }
-        }
-    }
-}
-
-async fn serve_socket<S, B>(socket: TcpStream, hub: Hub, service: FromPeer<S>)
+async fn serve_socket<S, B>(socket: TcpStream, service: Bounded<S>)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Send,
     S::Future: Send + 'static,
@@ -126,20 +101,24 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some(entered) = Entered::wait(socket, &hub).await else { return };
-    let ties = service.ties.clone();
-    let timed = Timed::new(entered, ties.clone(), hub.limits());
-    let mut builder = http1::Builder::new();
-    if hub.limits().head_headers > HYPERS_HEADERS {
-        builder.max_headers(hub.limits().head_headers);
-    }
-    let connection = builder
-        // The socket has deadlines of its own, which tell a head under way from none.
-        .header_read_timeout(None)
-        .max_buf_size(hub.limits().head_bytes.max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(timed), service)
+    let (hub, connection) = (service.hub().clone(), service.connection().clone());
+    let Some(socket) = Prefixed::wait(socket, &hub).await else { return };
+    let limits = HttpLimits::from(hub.limits());
+    let deadlines = Deadlines::new(connection.clone(), hub.runtime().clone(), &limits);
+    let serving = http(limits.head)
+        .serve_connection(TokioIo::new(Timed::new(socket, deadlines)), service)
         .with_upgrades();
     // A client that breaks off is its own affair.
-    let _ = connection.await;
-    ties.release();
+    let _ = serving.await;
+    connection.release();
+}
+
+fn http(limits: HeadLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    if limits.headers > HYPERS_HEADERS {
+        builder.max_headers(limits.headers);
+    }
+    // The socket has deadlines of its own, which tell a head under way from none.
+    builder.header_read_timeout(None).max_buf_size(limits.bytes.max(LEAST_BUFFER));
+    builder
 }

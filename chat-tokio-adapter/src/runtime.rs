@@ -1,23 +1,34 @@
-//! Tokio's clock, timers and tasks.
+//! Lends Tokio's clock, timers and tasks to the core.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use chat_core::{Now, Runtime, Sleep};
+use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 
-/// A Tokio runtime, multi- or current-thread. A hub built on it may be called from anywhere, also from threads that are none of its own.
+/// Runs a hub on a Tokio runtime, be it multi-thread or current-thread. The hub may be called from any
+/// thread, also from those that are none of the runtime's.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::TokioRuntime;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = Hub::builder(OpenChat::default()).build(TokioRuntime::current());
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokioRuntime(Handle);
 
 impl TokioRuntime {
-    /// The runtime that the caller is in.
+    /// Returns the runtime that the caller is in.
     ///
     /// # Panics
-    /// If it is in none.
+    /// If the caller is in none.
     #[track_caller]
     pub fn current() -> Self {
         Self(Handle::current())
@@ -32,19 +43,20 @@ impl From<Handle> for TokioRuntime {
 
 impl Runtime for TokioRuntime {
     fn now(&self) -> Now {
-        Now { instant: tokio::time::Instant::now().into_std(), utc: chrono::Utc::now() }
+        Now { instant: from_std(tokio::time::Instant::now().into_std()), utc: chrono::Utc::now() }
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let _inside = self.0.enter();
-        Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
+        Box::pin(Timer(Box::pin(tokio::time::sleep_until(to_std(deadline).into()))))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.0.spawn(task);
     }
 
-    /// Tokio looks at its sockets before a task goes on that has yielded so; one that wakes itself would come first.
+    /// Yields as Tokio does, which looks at its sockets before the task goes on; a task that wakes itself
+    /// would come first.
     fn give_way(&self) -> BoxFuture<'static, ()> {
         Box::pin(tokio::task::yield_now())
     }
@@ -62,6 +74,6 @@ impl Future for Timer {
 
 impl Sleep for Timer {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0.as_mut().reset(deadline.into());
+        self.0.as_mut().reset(to_std(deadline).into());
     }
 }

@@ -1,4 +1,4 @@
-//! Tokio's sockets, as the core reads and writes them.
+//! Reads and writes Tokio's sockets as the core wants it.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use chat_core::ByteWriter;
-use chat_websocket::PollRead;
+use chat_http::PollRead;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, WriteHalf};
 use tokio::net::TcpStream;
 
-/// Anything that Tokio reads from.
+/// Reads from anything that Tokio reads from.
 pub(crate) struct Reader<R>(pub(crate) R);
 
 impl<R: AsyncRead + Unpin> PollRead for Reader<R> {
@@ -23,19 +23,26 @@ impl<R: AsyncRead + Unpin> PollRead for Reader<R> {
     }
 }
 
-/// A TCP socket: its session reads it, and whoever publishes writes at once. One allocation, so that a write is as near as can be.
+/// Holds a TCP socket, which its session reads and whoever publishes writes to. One allocation, so that a
+/// write looks at one place in memory.
 pub(crate) struct Tcp(pub(crate) TcpStream);
 
-/// The reading half.
+/// Reads the socket.
 pub(crate) struct TcpReader(pub(crate) Arc<Tcp>);
 
-/// Linux would end the process by a signal where the peer is gone; elsewhere sockets are made so that it does not.
+/// Keeps Linux from ending the process by a signal where the peer is gone; elsewhere sockets are made so.
 const FLAGS: i32 = if cfg!(target_os = "linux") { libc::MSG_NOSIGNAL } else { 0 };
 
 impl PollRead for TcpReader {
-    /// A short read has emptied the socket: what comes later is another event, and is not asked for before.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let socket = &self.0.0;
+        (&*self.0).poll_read(cx, buffer)
+    }
+}
+
+impl PollRead for &Tcp {
+    /// Takes a short read as the end of what is there: whatever comes later is another event.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let socket = &self.0;
         loop {
             ready!(socket.poll_read_ready(cx))?;
             let mut short = None;
@@ -61,7 +68,7 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 impl ByteWriter for Tcp {
-    /// Asks the socket itself, not what is known of it: that would be another place in memory to look at.
+    /// Asks the socket itself and not Tokio's record of it, which is another place in memory.
     fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let socket = SockRef::from(&self.0);
         match bytes {
@@ -85,7 +92,7 @@ impl ByteWriter for Tcp {
     }
 }
 
-/// Any other byte stream, such as TLS: only its own task writes.
+/// Writes to any other byte stream, such as TLS, from the session's own task alone.
 pub(crate) struct AnyWriter<T>(pub(crate) Mutex<WriteHalf<T>>);
 
 impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteWriter for AnyWriter<T> {

@@ -1,34 +1,63 @@
-//! From an HTTP request to a session: for hyper, and for all that stands on it.
+//! Makes a session of an HTTP request: for hyper, and for all that stands on it.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use chat_core::{Close, Connection, Hub};
+use chat_core::{Close, Hub};
+use chat_http::{Gate, Opening};
 use chat_protocol::json::Json;
-use chat_websocket::{Gate, Messages, Opening, WebSocket};
 use http::{Request, Response};
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::door::Entered;
+use crate::prefixed::Prefixed;
 use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
-use crate::wire::Timed;
+use crate::timed::Timed;
 
-/// A gate to this hub for clients of the plain protocol.
+/// Makes a gate to this hub for clients of the plain protocol.
 pub fn gate(hub: Hub) -> Gate {
     Gate::new(hub, Json)
 }
 
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
-/// A request that may not come in is answered with why, and nothing is run. Works on hyper 1 and on all that stands on it.
-pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
-    let (response, opening) = match gate.open(request) {
+/// Answers a request that is refused with the reason, and runs nothing. Where the protocol
+/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on all
+/// that stands on it.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use chat_core::{Hub, OpenChat};
+/// use chat_tokio_adapter::{TokioRuntime, gate, upgrade};
+/// use hyper::service::service_fn;
+/// use hyper_util::rt::TokioIo;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = gate(Hub::builder(OpenChat::default()).build(TokioRuntime::current()));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// loop {
+///     let (socket, _) = listener.accept().await?;
+///     let gate = gate.clone();
+///     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+///         let gate = gate.clone();
+///         async move { Ok::<_, Infallible>(upgrade(&gate, &mut request).await) }
+///     });
+///     let http = hyper::server::conn::http1::Builder::new();
+///     tokio::spawn(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
+/// }
+/// # }
+/// ```
+pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
+    let (response, mut opening) = match gate.open(&*request) {
         Ok(opened) => opened,
         Err(rejection) => return rejection.response(),
     };
+    if let Err(rejection) = opening.ask().await {
+        return rejection.response();
+    }
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgraded.await {
@@ -38,31 +67,73 @@ pub fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<String> {
     response.map(|()| String::new())
 }
 
-/// A session on a TCP socket whose 101 is sent; `early` came after the request's head. To be run; ends with the session.
+/// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
+/// with the connection. `early` came after the request's head.
+///
+/// ```
+/// use chat_core::Opener;
+/// use chat_tokio_adapter::{Gate, run_tcp};
+/// use tokio::net::TcpStream;
+///
+/// /// Runs a session on a socket on which something else has checked the request and sent the 101.
+/// async fn run(gate: Gate, socket: TcpStream, query: &str) {
+///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     if let Ok(opening) = gate.admit(&opener) {
+///         run_tcp(opening, socket, Vec::new()).await;
+///     }
+/// }
+/// ```
 pub fn run_tcp(opening: Opening, socket: TcpStream, early: Vec<u8>) -> impl Future<Output = Close> + Send {
     // A message is written as one: waiting for more to fill a packet only delays it.
     let _ = socket.set_nodelay(true);
     let socket = Arc::new(Tcp(socket));
-    let input =
-        Messages::new(TcpReader(socket.clone()), opening.limits, early).counted(opening.seat.intake());
-    let Opening { seat, protocol, hello, .. } = opening;
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, socket)
+    chat_http::run(opening, TcpReader(socket.clone()), socket, early)
 }
 
-/// As [`run_tcp`], on any other byte stream, such as TLS.
+/// Does what [`run_tcp`] does on any other byte stream, such as TLS. Only the session's own task writes
+/// there.
 pub fn run_io<T>(opening: Opening, io: T, early: Vec<u8>) -> impl Future<Output = Close> + Send
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (read, write) = tokio::io::split(io);
-    let input = Messages::new(Reader(read), opening.limits, early).counted(opening.seat.intake());
-    let Opening { seat, protocol, hello, .. } = opening;
-    let writer = Arc::new(AnyWriter(Mutex::new(write)));
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)
+    chat_http::run(opening, Reader(read), Arc::new(AnyWriter(Mutex::new(write))), early)
 }
 
-/// Finds the socket under hyper's wrapping, for the fast way out. The session gets a task of its own, with nothing in it of how it came about.
-fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
+/// Runs the session of an [`Opening`] in a task of its own, on a connection that hyper has upgraded.
+///
+/// Finds the socket under hyper's wrapping, so that whoever publishes writes to it at once: [`run_tcp`] for a
+/// `TokioIo<TcpStream>` and for what [`serve_http`](crate::serve_http) serves, [`run_io`] for all else.
+///
+/// [`upgrade`] calls it. Call it yourself to open a connection by hand, with checks of your own:
+///
+/// ```
+/// use chat_core::Opener;
+/// use chat_tokio_adapter::{Gate, spawn_upgraded};
+/// use http::{Request, Response, StatusCode};
+///
+/// /// Opens a session for a request whose handshake something else has checked; `response` is its 101.
+/// fn open<B>(gate: &Gate, request: &mut Request<B>, response: Response<()>) -> Response<()> {
+///     let opener = Opener { query: request.uri().query(), ..Opener::default() };
+///     let Ok(opening) = gate.admit(&opener) else {
+///         let mut refused = Response::new(());
+///         *refused.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+///         return refused;
+///     };
+///     let upgraded = hyper::upgrade::on(request);
+///     tokio::spawn(async move {
+///         if let Ok(upgraded) = upgraded.await {
+///             spawn_upgraded(opening, upgraded);
+///         }
+///     });
+///     response
+/// }
+/// ```
+///
+/// # Panics
+/// If it is called outside of a Tokio runtime.
+pub fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
+    // The session's task holds nothing of how it came about: an idle session is no larger for it.
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => {
             tokio::spawn(run_tcp(opening, io.into_inner(), read_buf.to_vec()));
@@ -70,7 +141,7 @@ fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
         }
         Err(upgraded) => upgraded,
     };
-    match upgraded.downcast::<TokioIo<Timed<Entered>>>() {
+    match upgraded.downcast::<TokioIo<Timed<Prefixed>>>() {
         Ok(Parts { io, read_buf, .. }) => {
             let (socket, mut early) = io.into_inner().into_inner().into_parts();
             early.extend_from_slice(&read_buf);
@@ -84,9 +155,13 @@ fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
 mod tests {
     use std::mem::size_of;
 
+    use chat_core::Connection;
+    use chat_websocket::Messages;
+
     use super::*;
 
-    /// Tokio's task has 80 bytes of its own and 24 beside them, and comes in steps of 128: one byte more than this costs every idle session 128.
+    /// Holds the task of a session to a step of the allocator's: Tokio's task has 80 bytes of its own and 24
+    /// beside them, and comes in steps of 128, so one byte more costs every idle session 128.
     #[test]
     fn the_task_of_a_session_takes_no_more_than_768_bytes() {
         let session = size_of::<Connection<Messages<TcpReader>>>();

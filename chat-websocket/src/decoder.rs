@@ -1,100 +1,56 @@
-//! Messages out of a client's bytes, through tungstenite, with the bounds that it does not keep.
+//! Reads messages out of a client's bytes, through tungstenite, within bounds that it does not keep.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 
-use chat_core::{Close, Incoming};
-use thiserror::Error;
+use chat_core::Incoming;
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
-use crate::scanner::{Bounds, Scanner};
+use crate::error::ReadError;
+use crate::scanner::{MessageLimits, Scanner};
 
-/// tungstenite's own default of 128 KiB would be kept by every connection.
+/// Replaces tungstenite's default of 128 KiB, which every connection would keep.
 const READ_BYTES: usize = 4 * 1024;
 
-/// The bounds of one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecoderConfig {
-    /// Bytes of a message: one more is refused before the payload is read.
-    pub message_bytes: usize,
-    /// Fragments of a message: one more is refused. 0 lifts the bound.
-    pub fragments: u32,
-}
-
-/// Why nothing more can be read.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The peer broke a rule of RFC 6455.
-    #[error("{0}")]
-    Protocol(Cow<'static, str>),
-    /// A text message, or the reason of a close, is no UTF-8.
-    #[error("text that is no UTF-8")]
-    Utf8,
-    /// A message over [`DecoderConfig::message_bytes`].
-    #[error("a message over the bound")]
-    TooBig,
-    /// A message in more than [`DecoderConfig::fragments`] fragments.
-    #[error("a message in too many fragments")]
-    TooManyFragments,
-    /// The bytes ended without a close frame.
-    #[error("the connection ended without a close")]
-    Ended,
-    /// The transport failed.
-    #[error("the transport failed: {0}")]
-    Io(#[from] io::Error),
-}
-
-impl ReadError {
-    /// The close that the peer is to be told (RFC 6455 §7.4.1); none if it cannot be told anything.
-    pub fn close(&self) -> Option<Close> {
-        match self {
-            Self::Protocol(_) => Some(Close::PROTOCOL_ERROR),
-            Self::Utf8 => Some(Close::INVALID_PAYLOAD),
-            Self::TooBig | Self::TooManyFragments => Some(Close::TOO_BIG),
-            Self::Ended | Self::Io(_) => None,
-        }
-    }
-}
-
-/// Reads one client's messages. Holds no buffer while none is under way.
+/// Reads one client's messages. Holds no buffer between two messages.
 ///
-/// tungstenite's pongs and closes are swallowed: the session answers for itself.
+/// Drops the pongs and closes that tungstenite would send: the session answers for itself.
 #[derive(Debug)]
 pub struct Decoder {
     context: Option<Box<WebSocketContext>>,
     scanner: Scanner,
-    config: DecoderConfig,
-    /// Bytes that came before the first read.
+    limits: MessageLimits,
+    /// Holds bytes that came before the first read.
     early: Vec<u8>,
-    /// What the scanner refused, once all that came before it is read.
+    /// Holds the scanner's error until all that came before it is read.
     refused: Option<ReadError>,
 }
 
 impl Decoder {
-    /// A decoder for a connection that has just been upgraded. `early` are the bytes that came after the request's head.
-    pub fn new(config: DecoderConfig, early: Vec<u8>) -> Self {
-        Self { context: None, scanner: Scanner::default(), config, early, refused: None }
+    /// Makes a decoder for a connection that has just been upgraded; `early` came after the request's head.
+    pub fn new(limits: MessageLimits, early: Vec<u8>) -> Self {
+        Self { context: None, scanner: Scanner::default(), limits, early, refused: None }
     }
 
-    /// What is held of a message that is not whole yet, or room is made for, in bytes.
+    /// Returns how many bytes are held, or reserved, for a message that is not whole yet.
     pub fn holds(&self) -> usize {
         self.context.as_ref().map_or(0, |_| READ_BYTES + self.scanner.under_way() as usize)
     }
 
-    /// Drops all that is held.
+    /// Drops everything that is held.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.config, Vec::new());
+        *self = Self::new(self.limits, Vec::new());
     }
 
-    /// The next message; none if `io` has no more bytes for now ([`ErrorKind::WouldBlock`]).
+    /// Reads the next message; none if `io` has no more bytes for now ([`ErrorKind::WouldBlock`]).
     ///
-    /// Reads no more than is needed for one message, and at most as much as `io` gives. After an error nothing more can be read.
+    /// Reads no more than is needed for one message, and at most as much as `io` gives. After an error
+    /// nothing more can be read.
     ///
     /// # Errors
-    /// See [`ReadError`].
+    /// Returns the rule that is broken, or that the bytes ended or failed.
     pub fn read(&mut self, io: &mut impl Read) -> Result<Option<Incoming>, ReadError> {
-        let mut context = self.context.take().unwrap_or_else(|| Box::new(context(self.config)));
+        let mut context = self.context.take().unwrap_or_else(|| Box::new(context(self.limits)));
         let result = context.read(&mut Watched { io, decoder: self });
         let waits = matches!(&result, Err(tungstenite::Error::Io(e)) if e.kind() == ErrorKind::WouldBlock);
         if !waits || !self.scanner.is_between_messages() {
@@ -108,12 +64,12 @@ impl Decoder {
     }
 }
 
-fn context(config: DecoderConfig) -> WebSocketContext {
-    let limits = WebSocketConfig::default()
+fn context(limits: MessageLimits) -> WebSocketContext {
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
-        .max_message_size(Some(config.message_bytes))
-        .max_frame_size(Some(config.message_bytes.max(125)));
-    WebSocketContext::new(Role::Server, Some(limits))
+        .max_message_size(Some(limits.message_bytes))
+        .max_frame_size(Some(limits.message_bytes.max(125)));
+    WebSocketContext::new(Role::Server, Some(config))
 }
 
 fn incoming(message: Message) -> Result<Option<Incoming>, ReadError> {
@@ -127,7 +83,7 @@ fn incoming(message: Message) -> Result<Option<Incoming>, ReadError> {
     }))
 }
 
-/// Lets the scanner see what is read, and swallows what is written.
+/// Shows the scanner what is read, and drops what is written.
 struct Watched<'a, R> {
     io: &'a mut R,
     decoder: &'a mut Decoder,
@@ -135,13 +91,12 @@ struct Watched<'a, R> {
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Decoder { scanner, config, early, refused, .. } = &mut *self.decoder;
+        let Decoder { scanner, limits, early, refused, .. } = &mut *self.decoder;
         if refused.is_some() {
             return Err(ErrorKind::InvalidData.into());
         }
         let n = if early.is_empty() { self.io.read(buffer)? } else { take_early(early, buffer) };
-        let bounds = Bounds { message_bytes: config.message_bytes as u64, fragments: config.fragments };
-        match scanner.follow(&buffer[..n], bounds) {
+        match scanner.follow(&buffer[..n], *limits) {
             Ok(()) => Ok(n),
             Err((before, error)) => {
                 *refused = Some(error);
@@ -168,28 +123,13 @@ impl<R> Write for Watched<'_, R> {
     }
 }
 
-impl From<tungstenite::Error> for ReadError {
-    fn from(error: tungstenite::Error) -> Self {
-        use tungstenite::error::ProtocolError;
-        match error {
-            tungstenite::Error::Io(error) => Self::Io(error),
-            tungstenite::Error::Utf8(_) => Self::Utf8,
-            tungstenite::Error::Capacity(_) => Self::TooBig,
-            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
-            | tungstenite::Error::ConnectionClosed
-            | tungstenite::Error::AlreadyClosed => Self::Ended,
-            other => Self::Protocol(other.to_string().into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CONFIG: DecoderConfig = DecoderConfig { message_bytes: 65_536, fragments: 1024 };
+    const LIMITS: MessageLimits = MessageLimits { message_bytes: 65_536, fragments: 1024 };
 
-    /// Gives a few bytes at a time, and now and then none.
+    /// Gives a few bytes at a time, and none every other time.
     struct Drip<'a> {
         bytes: &'a [u8],
         step: usize,
@@ -228,8 +168,8 @@ mod tests {
         out
     }
 
-    fn decode(bytes: &[u8], step: usize, config: DecoderConfig) -> (Vec<Incoming>, Option<ReadError>) {
-        let mut decoder = Decoder::new(config, Vec::new());
+    fn decode(bytes: &[u8], step: usize, limits: MessageLimits) -> (Vec<Incoming>, Option<ReadError>) {
+        let mut decoder = Decoder::new(limits, Vec::new());
         let mut drip = Drip { bytes, step, ready: false };
         let mut heard = Vec::new();
         loop {
@@ -243,7 +183,7 @@ mod tests {
     }
 
     fn code_of(bytes: &[u8]) -> Option<u16> {
-        let (_, error) = decode(bytes, 1, CONFIG);
+        let (_, error) = decode(bytes, 1, LIMITS);
         error.and_then(|error| error.close()).map(|close| close.code)
     }
 
@@ -256,11 +196,11 @@ mod tests {
         bytes.extend(frame(0x80, b"message"));
         bytes.extend(frame(0x82, &[7; 300]));
         bytes.extend(frame(0x88, &[0x03, 0xE8]));
-        let whole = decode(&bytes, bytes.len(), CONFIG);
+        let whole = decode(&bytes, bytes.len(), LIMITS);
         assert_eq!(whole.0[2], Incoming::Text("one message".into()));
         assert_eq!(whole.0.last(), Some(&Incoming::Close(Some(1000))));
         for step in 1..bytes.len() {
-            assert_eq!(decode(&bytes, step, CONFIG).0, whole.0, "{step} bytes at a time");
+            assert_eq!(decode(&bytes, step, LIMITS).0, whole.0, "{step} bytes at a time");
         }
     }
 
@@ -268,7 +208,7 @@ mod tests {
     fn what_came_before_a_broken_frame_is_heard() {
         let mut bytes = frame(0x81, b"fine");
         bytes.extend(frame(0x83, b"broken"));
-        let (heard, error) = decode(&bytes, 1000, CONFIG);
+        let (heard, error) = decode(&bytes, 1000, LIMITS);
         assert_eq!(heard, [Incoming::Text("fine".into())]);
         assert!(matches!(error, Some(ReadError::Protocol(_))));
     }
@@ -319,13 +259,13 @@ mod tests {
         assert_eq!(code_of(&frame(0x81, &[0xC3, 0x28])), Some(1007));
         assert_eq!(code_of(&frame(0x88, &[0x03, 0xE8, 0xFF])), Some(1007));
         assert_eq!(code_of(&frame(0x88, &[0x03])), Some(1002));
-        let (heard, _) = decode(&frame(0x88, &[0x03, 0xED]), 9, CONFIG);
+        let (heard, _) = decode(&frame(0x88, &[0x03, 0xED]), 9, LIMITS);
         assert_eq!(heard, [Incoming::Close(Some(1002))], "1005 is never sent");
     }
 
     #[test]
     fn a_decoder_without_a_message_under_way_holds_no_buffer() {
-        let mut decoder = Decoder::new(CONFIG, Vec::new());
+        let mut decoder = Decoder::new(LIMITS, Vec::new());
         let whole = frame(0x81, b"hi");
         let mut all = Drip { bytes: &whole, step: 99, ready: false };
         while decoder.read(&mut all).expect("fine").is_some() {}
@@ -351,7 +291,7 @@ mod tests {
                 *second |= 0x80;
             }
             let step = 1 + (next() % 7) as usize;
-            let alike = decode(&bytes, step, CONFIG).0 == decode(&bytes, 99, CONFIG).0;
+            let alike = decode(&bytes, step, LIMITS).0 == decode(&bytes, 99, LIMITS).0;
             assert!(alike, "seed {seed}, round {round}, {bytes:x?}");
         }
     }

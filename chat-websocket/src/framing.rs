@@ -1,12 +1,21 @@
-//! Frames as a server writes them (RFC 6455 §5.2): unmasked, final, with the shortest header.
+//! Writes frames as a server does (RFC 6455 §5.2): unmasked, final, with the shortest header.
 
 use chat_core::{Framing, Kind};
 
-/// RFC 6455 §5.5: a control frame's payload has at most 125 bytes.
+/// Limits a control frame's payload (RFC 6455 §5.5).
 const CONTROL_BYTES: usize = 125;
 const FINAL: u8 = 0x80;
 
-/// The framing of every WebSocket server.
+/// Frames what a session sends over a WebSocket.
+///
+/// ```
+/// use chat_core::{Framing, Kind};
+/// use chat_websocket::WebSocket;
+///
+/// let mut bytes = Vec::new();
+/// WebSocket.frame(Kind::Text, b"hi", &mut bytes);
+/// assert_eq!(bytes, [0x81, 2, b'h', b'i']);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocket;
 
@@ -23,7 +32,7 @@ impl Framing for WebSocket {
         true
     }
 
-    /// A control frame's payload over 125 bytes is cut.
+    /// Appends one frame. Cuts a control frame's payload to 125 bytes.
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
         let (opcode, most) = match kind {
             Kind::Text => (0x1, usize::MAX),

@@ -1,4 +1,4 @@
-//! A client's messages as a stream, over whatever reads its bytes.
+//! Turns whatever reads bytes into a stream of messages.
 
 use std::io::{self, ErrorKind, Read};
 use std::pin::Pin;
@@ -7,18 +7,45 @@ use std::task::{Context, Poll, ready};
 use chat_core::{Close, Incoming, InputError, Intake};
 use futures::Stream;
 
-use crate::decoder::{Decoder, DecoderConfig, ReadError};
+use crate::decoder::Decoder;
+use crate::error::ReadError;
+use crate::scanner::MessageLimits;
 
-/// Reads bytes: the seam to a runtime's sockets.
+/// Reads bytes: what a runtime's socket has to offer.
 pub trait PollRead {
-    /// Reads into `buffer`, and says how much; 0 at the end.
+    /// Reads into `buffer` and returns how many bytes; 0 at the end. Wakes the task of `cx` when there are
+    /// more.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 }
 
-/// The most bytes that one poll reads: fragments that never end must not hold up everybody else.
+/// Limits what one poll reads, so that fragments without end do not hold up other tasks.
 const POLL_BYTES: usize = 16 * 1024;
 
-/// The messages of one client. After an error it drops what still comes, to its end.
+/// Yields the messages of one client. After an error it reads on to the end and drops what comes.
+///
+/// ```
+/// use std::io;
+/// use std::task::{Context, Poll};
+///
+/// use chat_core::Incoming;
+/// use chat_websocket::{MessageLimits, Messages, PollRead};
+/// use futures::{FutureExt, StreamExt};
+///
+/// /// Reads from memory.
+/// struct Bytes(&'static [u8]);
+///
+/// impl PollRead for Bytes {
+///     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+///         Poll::Ready(io::Read::read(&mut self.0, buffer))
+///     }
+/// }
+///
+/// let limits = MessageLimits { message_bytes: 1024, fragments: 16 };
+/// let frame = Bytes(b"\x81\x82\0\0\0\0hi");
+/// let mut messages = Messages::new(frame, limits, Vec::new());
+/// let next = messages.next().now_or_never().expect("all is there");
+/// assert_eq!(next, Some(Ok(Incoming::Text("hi".into()))));
+/// ```
 #[derive(Debug)]
 pub struct Messages<R> {
     reader: R,
@@ -28,17 +55,18 @@ pub struct Messages<R> {
 }
 
 impl<R: PollRead> Messages<R> {
-    /// Over a connection that was just upgraded; `early` came after the request's head.
-    pub fn new(reader: R, limits: DecoderConfig, early: Vec<u8>) -> Self {
+    /// Reads a connection that was just upgraded; `early` came after the request's head.
+    pub fn new(reader: R, limits: MessageLimits, early: Vec<u8>) -> Self {
         Self { reader, decoder: Decoder::new(limits, early), intake: None, broken: false }
     }
 
-    /// Counts what it holds of messages that are not whole yet. If that has to go, its peer is refused with 1013.
+    /// Counts what is held of messages that are not whole yet. If that has to go, the peer is closed with
+    /// 1013.
     pub fn counted(self, intake: Intake) -> Self {
         Self { intake: Some(intake), ..self }
     }
 
-    /// Nothing more is held or heard.
+    /// Drops what is held; nothing more is decoded.
     fn give_up(&mut self) {
         self.broken = true;
         self.decoder.clear();
@@ -71,11 +99,14 @@ impl<R: PollRead + Unpin> Stream for Messages<R> {
         let Self { reader, decoder, intake, .. } = &mut *self;
         let mut polled = Polled { reader, cx, left: POLL_BYTES };
         let read = decoder.read(&mut polled);
-        let spent = polled.left == 0;
+        let (came, spent) = (polled.left < POLL_BYTES, polled.left == 0);
         match read {
             Ok(Some(incoming)) => Poll::Ready(Some(Ok(incoming))),
             Ok(None) => {
                 let fits = intake.as_mut().is_none_or(|intake| intake.hold(decoder.holds()));
+                if came && fits {
+                    return Poll::Ready(Some(Ok(Incoming::Part)));
+                }
                 if spent || !fits {
                     cx.waker().wake_by_ref();
                 }

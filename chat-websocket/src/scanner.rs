@@ -1,41 +1,43 @@
-//! Looks at frame headers as bytes go by, and refuses at once what need not be read to its end.
+//! Reads frame headers as bytes go by, and refuses a bad frame at its first wrong byte.
 
-use crate::decoder::ReadError;
+use crate::error::ReadError;
 
-/// Follows the frames of a client. Keeps the header that is not whole yet, nothing else.
+/// Bounds one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// Limits the bytes of a message: a longer one is refused with 1009, before its payload is read.
+    pub message_bytes: usize,
+    /// Limits the fragments of a message: one more is refused with 1009. 0 lifts the bound.
+    pub fragments: u32,
+}
+
+/// Follows the frames of a client. Keeps the header that is not whole yet and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     header: [u8; 14],
     filled: u8,
-    /// Payload bytes of the present frame still to come.
+    /// Counts the payload bytes of the present frame that are still to come.
     payload: u64,
-    /// Fragments of the last message.
+    /// Counts the fragments of the last message.
     fragments: u32,
-    /// Bytes of that message so far.
+    /// Counts the bytes of that message so far.
     message: u64,
     in_message: bool,
 }
 
-/// What the scanner holds a message to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    pub(crate) message_bytes: u64,
-    pub(crate) fragments: u32,
-}
-
 impl Scanner {
-    /// Whether the bytes so far end with a frame, and that with a message.
+    /// Returns whether the bytes so far end with a whole message.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.filled == 0 && self.payload == 0 && !self.in_message
     }
 
-    /// Bytes of the message that is not whole yet, with all that its present frame announces.
+    /// Returns the bytes of the message that is not whole yet, with all that its present frame announces.
     pub(crate) fn under_way(&self) -> u64 {
         if self.is_between_messages() { 0 } else { self.message }
     }
 
-    /// Follows `bytes`. At what is refused, says how many of them come before it.
-    pub(crate) fn follow(&mut self, bytes: &[u8], bounds: Bounds) -> Result<(), (usize, ReadError)> {
+    /// Follows `bytes`. With an error, returns how many of them come before the wrong one.
+    pub(crate) fn follow(&mut self, bytes: &[u8], limits: MessageLimits) -> Result<(), (usize, ReadError)> {
         let mut at = 0;
         while at < bytes.len() {
             if self.payload > 0 {
@@ -46,14 +48,14 @@ impl Scanner {
             }
             self.header[usize::from(self.filled)] = bytes[at];
             self.filled += 1;
-            self.look(bounds).map_err(|refused| (at, refused))?;
+            self.look(limits).map_err(|refused| (at, refused))?;
             at += 1;
         }
         Ok(())
     }
 
-    /// RFC 6455 §5.2 to §5.5.
-    fn look(&mut self, bounds: Bounds) -> Result<(), ReadError> {
+    /// Checks the header as far as it is there (RFC 6455 §5.2 to §5.5).
+    fn look(&mut self, limits: MessageLimits) -> Result<(), ReadError> {
         let [first, second, ..] = self.header;
         let control = first & 0x08 != 0;
         if self.filled == 1 {
@@ -67,10 +69,10 @@ impl Scanner {
             refuse(control && second & 0x7F > 125, "control frame over 125 bytes")?;
         }
         let Some(length) = self.length()? else { return Ok(()) };
-        self.begin(control, first & 0x80 != 0, length, bounds)
+        self.begin(control, first & 0x80 != 0, length, limits)
     }
 
-    /// The payload's length, once the header is whole.
+    /// Returns the payload's length, once the header is whole.
     fn length(&self) -> Result<Option<u64>, ReadError> {
         if self.filled < 2 {
             return Ok(None);
@@ -92,7 +94,13 @@ impl Scanner {
         Ok(Some(if extra == 0 { u64::from(short) } else { long }))
     }
 
-    fn begin(&mut self, control: bool, last: bool, length: u64, bounds: Bounds) -> Result<(), ReadError> {
+    fn begin(
+        &mut self,
+        control: bool,
+        last: bool,
+        length: u64,
+        limits: MessageLimits,
+    ) -> Result<(), ReadError> {
         self.filled = 0;
         self.payload = length;
         if control {
@@ -103,10 +111,10 @@ impl Scanner {
         }
         self.fragments += 1;
         self.message = self.message.saturating_add(length);
-        if self.message > bounds.message_bytes {
+        if self.message > limits.message_bytes as u64 {
             return Err(ReadError::TooBig);
         }
-        if bounds.fragments > 0 && self.fragments > bounds.fragments {
+        if limits.fragments > 0 && self.fragments > limits.fragments {
             return Err(ReadError::TooManyFragments);
         }
         self.in_message = !last;

@@ -106,6 +106,35 @@ export const lived = {
     await ann.locator('#said').getByText('That is no name of a channel.').waitFor();
   },
 
+  async 'names that look the same are the same, and what is not seen of one counts where it makes another sign'() {
+    const ann = await person('Ann\u3000\u00a0 B.\u200b', 'two words');
+    equal(await ann.textContent('#me bdi'), 'Ann B.', 'the name');
+    for (const alike of ['two\u00a0words', '\ufeff two \u2003 words\u3000', 'two\u200b wo\u00adrds\u2060', '\u202etwo\u2800words\u202c', 'two words\ufe0f\u200d']) {
+      await join(ann, alike);
+      equal(await ann.textContent('#title'), '# two words', `the channel of ${escape(alike)}`);
+    }
+    for (const meant of ['👩‍👩‍👧', '❤️ 1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🏳️‍🌈', 'می‌خواهم', 'ශ්‍රී', '葛󠄀']) {
+      await join(ann, `\u200b${meant}\u200d`);
+      equal(await ann.textContent('#title'), `# ${meant}`, `the channel of ${escape(meant)}`);
+    }
+    equal(await ann.locator('#channels li').count(), 9, 'the channels: the lobby too');
+  },
+
+  async 'a name of which nothing is seen is none'() {
+    const ann = await person('ann', 'seen');
+    for (const unseen of ['\u200b', '\u2800\u3164', '\ufeff\u00ad', '\ufe0f', '\u{e0041}', '\u061c\u200d\u061c', '\u3000\u2060\u200f']) {
+      await join(ann, unseen);
+      await ann.locator('#said').getByText('That is no name of a channel.').waitFor();
+      await ann.click('#me');
+      await ann.fill('#name', unseen);
+      await ann.press('#name', 'Enter');
+      await ann.locator('#refused').getByText('That is no name.').waitFor();
+      await ann.keyboard.press('Escape');
+    }
+    equal(await ann.textContent('#title'), '# seen', 'the channel');
+    equal(await ann.textContent('#me bdi'), 'ann', 'the name');
+  },
+
   async 'a server that stops in order says when to come back, and one does'() {
     const [ann, bob] = [await person('ann', 'in order'), await person('bob', 'in order')];
     await say(bob, 'before');

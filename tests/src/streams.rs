@@ -13,9 +13,9 @@ use axum::routing::any;
 use axum::{Router, extract::RawQuery};
 use chat_async_std_adapter::Async;
 use chat_core::{Close, Hub, HubBuilder, Opener, Protocol};
+use chat_http::{HeadLimits, Opening, RequestReader, to_bytes};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::TokioRuntime;
-use chat_websocket::{HeadLimits, Opening, RequestReader, to_bytes};
 use futures::future::select;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use hyper::service::service_fn;
@@ -65,11 +65,12 @@ pub(crate) fn tokio_streams(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
             loop {
                 let (socket, _) = listener.accept().await.expect("a socket");
                 let gate = gate.clone();
-                let service = service_fn(move |mut request| {
-                    std::future::ready(Ok::<_, std::convert::Infallible>(chat_tokio_adapter::upgrade(
-                        &gate,
-                        &mut request,
-                    )))
+                let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                    let gate = gate.clone();
+                    async move {
+                        let answer = chat_tokio_adapter::upgrade(&gate, &mut request).await;
+                        Ok::<_, std::convert::Infallible>(answer)
+                    }
                 });
                 // Behind a buffer the adapter does not know the socket.
                 let io = TokioIo::new(tokio::io::BufStream::new(socket));

@@ -16,6 +16,11 @@ impl Burst {
         Self { requests, subscribes: limits.session_channels }
     }
 
+    /// The most requests that a message is counted for: all that it may have, and one that is too many.
+    pub(crate) fn most(self) -> usize {
+        self.requests.saturating_add(self.subscribes).saturating_add(1)
+    }
+
     /// Takes the room for a request; false if there is none.
     pub(crate) fn has_room_for(&mut self, request: &Result<Request, BadRequest>) -> bool {
         let subscribes = matches!(request, Ok(Request { command: Command::Subscribe(_), .. }));

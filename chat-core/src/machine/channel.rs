@@ -2,58 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
+use chrono::{DateTime, Utc};
+
+use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining};
 use super::history::History;
-use super::keep::Idle;
 use super::keys::Keys;
-use super::outgoing::Storing;
 use super::presence::Presence;
-use super::shard::{Draft, Joined, Joining};
+use super::storing::{Restored, Storing};
 use crate::model::{
-    ChannelId, ChannelOptions, ChatMessage, Epoch, Offset, Place, PresenceChange, Publication, Published,
-    Recovery, SessionId, Since,
+    ChannelId, ChannelOptions, ChatMessage, Epoch, Instant, Now, Offset, Place, Publication, Published,
+    RecalledKey, Recovery, SessionId, Since,
 };
-
-/// Something that the channel told, and its place among all that.
-#[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) place: Place,
-    pub(crate) told: Told,
-}
-
-/// What a channel tells.
-#[derive(Clone, Debug)]
-pub(crate) enum Told {
-    /// To all: what was published.
-    Said(Arc<Publication>),
-    /// To those who want to know: who came and went.
-    Presence(ChannelId, Arc<PresenceChange>),
-}
-
-impl Event {
-    /// Bytes of content.
-    pub(crate) fn bytes(&self) -> usize {
-        match &self.told {
-            Told::Said(publication) => publication.message.content.as_bytes().len(),
-            Told::Presence(..) => 0,
-        }
-    }
-
-    pub(crate) fn is_presence(&self) -> bool {
-        matches!(self.told, Told::Presence(..))
-    }
-}
-
-/// What one flush takes along: events, and who gets them.
-#[derive(Clone, Debug)]
-#[must_use = "what is not delivered is lost"]
-pub(crate) struct Fanout<S> {
-    /// The life of the channel that these are of.
-    pub(crate) life: u64,
-    pub(crate) events: Arc<[Event]>,
-    pub(crate) subscribers: Arc<Vec<S>>,
-}
 
 /// What became of a message that was to be appended.
 #[derive(Debug)]
@@ -65,6 +25,16 @@ pub(super) struct Appended {
     pub(super) to_store: Option<Arc<Publication>>,
 }
 
+/// A channel at rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idle {
+    /// Its place in the order in which channels came to rest.
+    pub(super) number: u64,
+    /// When it goes.
+    pub(super) until: Instant,
+}
+
+/// One channel.
 #[derive(Debug)]
 pub(super) struct Channel<S> {
     /// Tells this channel from one of the same name before it, which may have had the same epoch if it was stored.
@@ -191,16 +161,16 @@ impl<S: Clone> Channel<S> {
         if !ephemeral {
             self.history.append(self.last, publication.clone(), now.instant);
         }
-        let flush = self.tell(Told::Said(publication.clone()));
+        let flush = self.tell(EventKind::Publication(publication.clone()));
         (publication, flush)
     }
 
     /// True if the caller should flush: nobody else is about to.
-    fn tell(&mut self, told: Told) -> bool {
+    fn tell(&mut self, kind: EventKind) -> bool {
         if self.sessions.is_empty() {
             return false;
         }
-        self.pending.push(Event { place: self.last, told });
+        self.pending.push(Event { place: self.last, kind });
         self.in_flight.is_none() && (std::mem::take(&mut self.stranded) || self.pending.len() == 1)
     }
 
@@ -229,7 +199,7 @@ impl<S: Clone> Channel<S> {
         let Some(change) = presence.take_change(now) else { return false };
         self.last.seq += 1;
         presence.told = self.last.seq;
-        self.tell(Told::Presence(name.clone(), Arc::new(change)))
+        self.tell(EventKind::Presence(name.clone(), Arc::new(change)))
     }
 
     /// Where one who joins starts, and what it gets before that.
@@ -268,10 +238,42 @@ impl<S: Clone> Channel<S> {
     }
 
     /// Drops the oldest publications until it has lost `bytes` of its weight, and keys when there are none left.
-    pub(super) fn lighten(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
-        self.history.lighten(bytes);
-        self.keys.lighten(self.weight().saturating_sub(goal));
+        self.history.shrink(bytes);
+        self.keys.shrink(self.weight().saturating_sub(goal));
+    }
+
+    /// Notes that this is stored: the channel needs not be opened, nor the publication be given to the store again.
+    pub(super) fn is_stored(&mut self, publication: &Publication) {
+        if let Storing::Stored { unopened, .. } = &mut self.storing {
+            *unopened = None;
+        }
+        if let Some(key) = &publication.key {
+            self.keys.stored(publication.author.clone(), key);
+        }
+    }
+
+    /// Takes in what the store knows.
+    pub(super) fn restore(&mut self, restored: Restored, now: Now) {
+        self.last = restored.place;
+        let at = |timestamp: DateTime<Utc>| {
+            now.instant.checked_sub((now.utc - timestamp).to_std().unwrap_or_default())
+        };
+        for publication in restored.publications {
+            let Some(at) = at(publication.message.timestamp) else { continue };
+            let place = Place { seq: publication.offset.0, offset: publication.offset };
+            self.history.append(place, Arc::new(publication), at);
+        }
+        for RecalledKey { author, key, offset, at: published } in restored.keys {
+            if let Some(at) = at(published) {
+                self.keys.remember(author, key, offset, None, at);
+            }
+        }
+        let last = self.last.offset;
+        if let Some(presence) = self.presence() {
+            presence.restore(restored.read.into_iter().map(|(user, offset)| (user, offset.min(last))));
+        }
     }
 
     /// Hands out what is pending, unless another flush is under way: that one comes back for it.

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::channel::{Event, Told};
-use crate::model::{HistoryOptions, HistoryRequest, Offset, Place, Publication, Recovery, later};
+use super::event::{Event, EventKind};
+use crate::model::{HistoryOptions, HistoryRequest, Instant, Offset, Place, Publication, Recovery, later};
 
 /// The newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]
@@ -31,7 +30,7 @@ impl Entry {
     }
 
     fn event(&self) -> Event {
-        Event { place: self.place, told: Told::Said(self.publication.clone()) }
+        Event { place: self.place, kind: EventKind::Publication(self.publication.clone()) }
     }
 
     fn bytes(&self) -> usize {
@@ -79,7 +78,7 @@ impl History {
     }
 
     /// Drops the oldest until it has lost `bytes` of its weight, or all.
-    pub(super) fn lighten(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         while self.weight() > goal {
             self.forget_first();
@@ -130,18 +129,18 @@ impl History {
     /// What is asked for, and whether there is more of it; at most `limit` publications and, but for the first, `bytes` of content.
     pub(super) fn page(
         &self,
-        wish: &HistoryRequest,
+        request: &HistoryRequest,
         limit: usize,
         bytes: usize,
     ) -> (Vec<Arc<Publication>>, bool) {
-        let start = wish.after.map_or(0, |after| self.position(after));
-        let end = wish.before.map_or(self.entries.len(), |before| {
+        let start = request.after.map_or(0, |after| self.position(after));
+        let end = request.before.map_or(self.entries.len(), |before| {
             self.entries.partition_point(|entry| entry.offset() < before)
         });
         let entries = self.entries.range(start..end.max(start));
         let all = entries.len();
         let page =
-            if wish.reverse { gather(entries.rev(), limit, bytes) } else { gather(entries, limit, bytes) };
+            if request.reverse { gather(entries.rev(), limit, bytes) } else { gather(entries, limit, bytes) };
         let more = page.len() < all;
         (page, more)
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::{Offset, Publication, UserId};
+use crate::model::{Instant, Offset, Publication, UserId};
 
 /// How long a key is remembered.
 pub(crate) const KEY_AGE: Duration = Duration::from_secs(5 * 60);
@@ -92,7 +92,7 @@ impl Keys {
     }
 
     /// Forgets the oldest until they have lost `bytes` of their weight, or all.
-    pub(super) fn lighten(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         while self.weight() > goal {
             self.forget_first();

@@ -1,9 +1,9 @@
 //! Whether something comes more often than it may.
 
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::Rate;
+use crate::model::{Instant, Rate};
 
 /// Counts against a [`Rate`] with a single instant: the generic cell rate algorithm (ITU-T I.371).
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +52,18 @@ impl Meter {
         Self { even: self.even.map(|even| even.min(most)) }
     }
 
+    /// With what was counted here and there, one after the other.
+    pub(crate) fn and(self, other: Self, now: Instant) -> Self {
+        let other = other.even.map_or(Duration::ZERO, |even| even.saturating_duration_since(now));
+        let even = self.even.map_or(now, |even| even.max(now)) + other;
+        Self { even: (even > now).then_some(even) }
+    }
+
+    /// With all its room at that time, at the latest.
+    pub(crate) fn at_most(self, until: Instant) -> Self {
+        Self { even: self.even.map(|even| even.min(until)) }
+    }
+
     /// When it has all its room again.
     pub(crate) fn busy_until(self) -> Option<Instant> {
         self.even
@@ -62,9 +74,8 @@ impl Meter {
 mod tests {
     use super::*;
 
-    #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
     fn start() -> Instant {
-        Instant::now()
+        Instant::START
     }
 
     #[test]

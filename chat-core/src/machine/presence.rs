@@ -1,9 +1,11 @@
 //! Who is in a channel, and what of that is still to be told.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::{Arrival, Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId};
+use crate::model::{
+    Arrival, Instant, Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId,
+};
 
 /// Joins and leaves within so long are told together.
 const TOGETHER: Duration = Duration::from_millis(250);
@@ -43,28 +45,32 @@ pub(super) struct Presence {
 
 #[derive(Debug)]
 struct Member {
-    user: UserId,
+    who: SharedInfo,
     observes: bool,
 }
 
 impl Presence {
     pub(super) fn join(&mut self, who: &SharedInfo, observes: bool, now: Instant) {
         self.observers += usize::from(observes);
-        self.sessions.insert(who.id, Member { user: who.user.clone(), observes });
+        self.sessions.insert(who.id, Member { who: who.clone(), observes });
         self.show(who, now);
         self.moves(who.id, &who.user, false, now);
     }
 
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) {
-        let Some(member) = self.sessions.remove(&session) else { return };
-        self.moves(session, &member.user, true, now);
-        self.observers -= usize::from(member.observes);
-        let present = self.users.get_mut(&member.user).expect("a session's user is there");
+        let Some(Member { who, observes }) = self.sessions.remove(&session) else { return };
+        self.moves(session, &who.user, true, now);
+        self.observers -= usize::from(observes);
+        let present = self.users.get_mut(&who.user).expect("a session's user is there");
         if present.sessions == [session] {
-            self.touch(&member.user, now);
-            self.users.remove(&member.user);
+            self.touch(&who.user, now);
+            self.users.remove(&who.user);
         } else {
             present.sessions.retain(|other| *other != session);
+            // A user is shown as the newest of its sessions shows itself.
+            let newest = present.sessions.last().expect("another session");
+            let newest = self.sessions[newest].who.clone();
+            self.show(&newest, now);
         }
         if self.observers == 0 {
             self.touched.clear();
@@ -75,7 +81,8 @@ impl Presence {
 
     /// A session that is there has another name or other data.
     pub(super) fn renew(&mut self, who: &SharedInfo, now: Instant) {
-        if self.sessions.contains_key(&who.id) {
+        if let Some(member) = self.sessions.get_mut(&who.id) {
+            member.who = who.clone();
             self.show(who, now);
         }
     }
@@ -88,7 +95,7 @@ impl Presence {
         offset: Offset,
         now: Instant,
     ) -> Option<(Offset, Option<UserId>)> {
-        let user = self.sessions.get(&session)?.user.clone();
+        let user = self.sessions.get(&session)?.who.user.clone();
         let before = self.read.get(&user).copied().unwrap_or_default();
         if offset <= before {
             return Some((before, None));
@@ -164,7 +171,7 @@ impl Presence {
         let mut room = Room::of(PRESENCE_BYTES);
         while change.arrived.len() + change.departed.len() < CHANGES {
             let Some((session, (mut arrival, before))) = self.moved.pop_first() else { return };
-            let user = self.sessions.get(&session).and_then(|member| self.users.get(&member.user));
+            let user = self.sessions.get(&session).and_then(|member| self.users.get(&member.who.user));
             let (told, came) = match user {
                 Some(present) => {
                     (arrival.name, arrival.data) = (present.name.clone(), present.data.clone());
@@ -303,9 +310,8 @@ mod tests {
     use super::*;
     use crate::model::{Identity, SessionInfo};
 
-    #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
     fn now() -> Instant {
-        Instant::now()
+        Instant::START
     }
 
     fn ann(session: u64) -> SharedInfo {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::loss::Loss;
+use super::missed::Missed;
 use super::waiting::{Load, Next, Waiting};
 use crate::model::{ChannelId, Lost, Run};
 
@@ -92,12 +92,12 @@ impl Queue {
     }
 
     /// Drops the oldest publications of a channel until `enough` waits still. What a writer has in its hands stays.
-    pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
+    pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Missed {
         self.change(|waiting| waiting.drop_oldest(channel, enough))
     }
 
     /// Notes what the channel's subscriber is to be told that it does not get: once what is older has gone, and before what is newer.
-    pub(crate) fn tell(&mut self, channel: &ChannelId, loss: Loss) {
+    pub(crate) fn tell(&mut self, channel: &ChannelId, loss: Missed) {
         self.change(|waiting| waiting.losses.add(channel, loss));
     }
 

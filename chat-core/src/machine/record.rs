@@ -1,10 +1,10 @@
 //! What is remembered of those who were here: so that who comes back does not begin anew with its rates and strikes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::meter::Meter;
-use crate::model::{Peer, SessionInfo, UserId};
+use crate::model::{Instant, Peer, SessionInfo, UserId};
 
 /// For so long after a session strikes count against the next one.
 const MEMORY: Duration = Duration::from_secs(600);
@@ -59,6 +59,12 @@ impl Record {
         }
     }
 
+    /// With nothing that counts for longer than that.
+    fn at_most(self, until: Instant) -> Self {
+        let (requests, controls) = (self.requests.at_most(until), self.controls.at_most(until));
+        Self { requests, controls, ..self }
+    }
+
     /// Until when there is anything to remember.
     pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         let strikes = (self.strikes > 0).then(|| now + MEMORY);
@@ -77,7 +83,7 @@ impl Records {
 
     /// Adds what a session did. True if another's was forgotten for it though it counted still.
     pub(crate) fn add(&mut self, whose: Whose, did: Record, most: usize, now: Instant) -> bool {
-        let record = self.of(&whose, now).with(did);
+        let record = self.of(&whose, now).with(did).at_most(now + MEMORY);
         let Some(until) = record.until(now) else { return false };
         self.next += 1;
         let entry = Entry { record, until, touched: self.next };
@@ -108,9 +114,8 @@ impl Records {
 mod tests {
     use super::*;
 
-    #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
     fn start() -> Instant {
-        Instant::now()
+        Instant::START
     }
 
     fn user(name: &str) -> Whose {

@@ -1,12 +1,11 @@
 //! One session: opening → open → draining → closed, and what it may ask for in each.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use super::hashing::OneSecret;
 use super::meter::Meter;
 use super::record::Record;
-use crate::model::{ChannelId, Close, Command, Connect, Limits, Refusal, SharedInfo};
+use crate::model::{ChannelId, Close, Command, Connect, Instant, Limits, Refusal, SharedInfo};
 
 /// One stay of a session in a channel: who leaves and joins again is there for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +31,12 @@ pub(crate) enum Phase {
 
 /// The state of one session. `S` is what a subscription is to the driver.
 #[derive(Debug)]
-pub(crate) struct Session<S> {
+pub(crate) struct SessionState<S> {
     phase: Phase,
+    /// What is read now may have come long before, while nothing was read of it.
+    late: bool,
+    /// Nothing that it asks for is begun: it came back owing more than its rate has room for.
+    indebted: bool,
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S, OneSecret>,
     /// How many stays there were.
@@ -65,16 +68,20 @@ pub(crate) enum Verdict {
     Do,
     /// Say no.
     Refuse(Refusal),
+    /// Say no, and count it as a bad request.
+    Bad(Refusal),
     /// Nobody is there to hear an answer.
     Ignore,
 }
 
-impl<S: Staying> Session<S> {
+impl<S: Staying> SessionState<S> {
     pub(crate) fn new() -> Self {
         let (requests, controls) = (Meter::default(), Meter::default());
         let subscriptions = HashMap::default();
         Self {
             phase: Phase::Opening,
+            late: false,
+            indebted: false,
             info: None,
             subscriptions,
             stays: 0,
@@ -117,7 +124,7 @@ impl<S: Staying> Session<S> {
             return Verdict::Refuse(Refusal::bad_request(message));
         }
         match command {
-            Command::Connect(_) => Verdict::Refuse(Refusal::bad_request("the session is open already")),
+            Command::Connect(_) => Verdict::Bad(Refusal::bad_request("the session is open already")),
             Command::Ping => Verdict::Do,
             Command::Call(_) | Command::Refresh(_) | Command::Rename(_) => Verdict::Ask { stay: None },
             Command::Publish(publish) | Command::Event(publish) => {
@@ -243,18 +250,30 @@ impl<S: Staying> Session<S> {
     }
 
     /// Until when nothing more is to be read of it, if it has asked faster than it may.
-    pub(crate) fn unread_until(&self, limits: &Limits, now: Instant) -> Option<Instant> {
+    pub(crate) fn unread_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
         let of_peer = self.peer.as_ref().and_then(|peer| peer.requests.room_at(limits.requests, now));
-        self.requests.room_at(limits.requests, now).max(of_peer)
+        let until = self.requests.room_at(limits.requests, now).max(of_peer);
+        self.late |= until.is_some();
+        until
     }
 
-    /// Counts a control frame.
+    /// All that it has sent is read: from now on what is read has just come.
+    pub(crate) fn caught_up(&mut self) {
+        self.late = false;
+    }
+
+    /// Counts a control frame. One over their rate that may have come earlier, while nothing was read of the session, counts as a request.
     ///
     /// # Errors
     /// If that is more than may be.
     pub(crate) fn count_control(&mut self, limits: &Limits, now: Instant) -> Result<(), Close> {
         let held = self.peer.as_mut().is_none_or(|peer| peer.controls.count(limits.controls, now));
-        (self.controls.count(limits.controls, now) && held).then_some(()).ok_or(Close::POLICY)
+        let counted = self.controls.count(limits.controls, now) && held;
+        if !counted && self.late {
+            self.count_request(limits, now);
+            return Ok(());
+        }
+        counted.then_some(()).ok_or(Close::POLICY)
     }
 
     /// Counts a bad request; the last one that is borne ends the session.
@@ -271,12 +290,21 @@ impl<S: Staying> Session<S> {
         self.peer = Some(Box::new(record));
     }
 
-    /// Goes on from what is remembered of its user, in place of its address.
-    pub(crate) fn go_on_from_user(&mut self, record: Record) {
+    /// Goes on from what is remembered of its user, in place of its address: what it asked for before counts with what it has asked for by now.
+    pub(crate) fn go_on_from_user(&mut self, record: Record, limits: &Limits, now: Instant) {
         self.peer = None;
         self.inherited = record.strikes;
-        self.requests = self.requests.later(record.requests);
+        self.requests = self.requests.and(record.requests, now);
         self.controls = self.controls.later(record.controls);
+        let owes = record.requests.busy_until().is_some_and(|until| until > now);
+        self.indebted = owes && self.requests.room_at(limits.requests, now).is_some();
+    }
+
+    /// Until when nothing that it asks for is begun, if it came back owing more than its rate has room for.
+    pub(crate) fn idle_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
+        let until = self.requests.room_at(limits.requests, now).filter(|_| self.indebted);
+        self.indebted = until.is_some();
+        until
     }
 
     /// What is to be remembered of it.
@@ -311,8 +339,8 @@ mod tests {
     use super::*;
     use crate::model::{Identity, SessionId, SessionInfo, Subscribe};
 
-    fn open() -> Session<Stay> {
-        let mut session = Session::new();
+    fn open() -> SessionState<Stay> {
+        let mut session = SessionState::new();
         let ann = Identity::named("ann".parse().expect("a name"));
         session.open(Arc::new(SessionInfo::of(SessionId(1), ann)), None);
         session
@@ -324,7 +352,7 @@ mod tests {
         }
     }
 
-    fn join_a(session: &mut Session<Stay>) {
+    fn join_a(session: &mut SessionState<Stay>) {
         let stay = session.next_stay();
         session.join("a".parse().expect("a name"), stay);
     }
@@ -335,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_first_request_opens_a_session_that_did_not_connect() {
-        let session: Session<Stay> = Session::new();
+        let session: SessionState<Stay> = SessionState::new();
         let limits = Limits::default();
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::OpenFirst(Connect::default()));
         assert_eq!(session.weigh(&Command::Ping, &limits), Verdict::Do);

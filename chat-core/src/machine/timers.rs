@@ -1,6 +1,6 @@
 //! A session's deadlines, as data.
 
-use std::time::Instant;
+use crate::model::Instant;
 
 /// What a session may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::loss::{Loss, Losses};
+use super::missed::{Gaps, Missed};
 use crate::model::{ChannelId, Lost, Run};
 
 /// The most runs that one write takes along.
@@ -15,7 +15,7 @@ pub(super) struct Waiting {
     ahead: VecDeque<Run>,
     line: VecDeque<Run>,
     /// What was dropped and is to be told.
-    pub(super) losses: Losses,
+    pub(super) losses: Gaps,
     pub(super) answers: Load,
     pub(super) publications: Load,
 }
@@ -111,8 +111,8 @@ impl Waiting {
     }
 
     /// Drops the oldest publications of a channel until `enough` waits still.
-    pub(super) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Loss {
-        let mut loss = Loss::default();
+    pub(super) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Missed {
+        let mut loss = Missed::default();
         let publications = &mut self.publications;
         for run in &mut self.line {
             if run.channel() != Some(channel) || run.is_notice() {
@@ -136,7 +136,7 @@ impl Waiting {
 
     /// Drops all publications and answers that were not begun, and says how many publications.
     pub(super) fn purge_all(&mut self) -> usize {
-        self.losses = Losses::default();
+        self.losses = Gaps::default();
         for run in std::mem::take(&mut self.ahead) {
             self.answers.sub(&run);
         }

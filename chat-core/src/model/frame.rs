@@ -1,21 +1,6 @@
 //! What travels between a connection and its transport.
 
-use super::{Close, Run};
-
-/// What a frame is, for transports that tell kinds apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A message of UTF-8 text.
-    Text,
-    /// A message of bytes.
-    Binary,
-    /// Asks the peer for a [`Kind::Pong`].
-    Ping,
-    /// Answers a [`Kind::Ping`] with its payload.
-    Pong,
-    /// Ends the connection. The payload is the code, two bytes big-endian, and a reason in UTF-8; or nothing.
-    Close,
-}
+use super::{Close, Kind, Run};
 
 /// What a transport read from its peer, whole and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +15,8 @@ pub enum Incoming {
     Pong,
     /// The peer closes, with the code it gave.
     Close(Option<u16>),
+    /// Some of a message has come, and not all of it: the peer is there.
+    Part,
 }
 
 /// A message as a protocol reads it.
@@ -41,13 +28,28 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
+impl Message<'_> {
+    /// Returns how many bytes it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Returns whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Incoming {
     /// How many bytes of the peer's it holds.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Binary(bytes) | Self::Ping(bytes) => bytes.len(),
-            Self::Pong | Self::Close(_) => 0,
+            Self::Pong | Self::Close(_) | Self::Part => 0,
         }
     }
 

@@ -111,9 +111,9 @@ impl LimitsError {
 
 impl Limits {
     /// Returns how many bytes a message may have that holds several requests, each of at most [`message_bytes`](Self::message_bytes): enough for a client
-    /// that comes back to all its channels at once with a token of 2 KiB for each.
+    /// that comes back to all its channels at once, with 4 KiB to say for each, such as a token and data of its own.
     pub fn batch_bytes(&self) -> usize {
-        const CHANNEL: usize = 2048 + NAME_BYTES;
+        const CHANNEL: usize = 4096 + NAME_BYTES;
         let needed = self.session_channels.saturating_mul(CHANNEL).saturating_add(self.message_bytes);
         needed.max(256 * 1024).max(self.message_bytes)
     }
@@ -150,8 +150,8 @@ impl Default for Limits {
             poll_share: 50,
             handshake_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
-            head_bytes: 16 * 1024,
-            head_line_bytes: 8 * 1024,
+            head_bytes: 48 * 1024,
+            head_line_bytes: 32 * 1024,
             head_headers: 100,
             session_channels: 128,
             message_bytes: 64 * 1024,

@@ -6,7 +6,9 @@ mod frame;
 mod history;
 mod identity;
 mod ids;
+mod instant;
 mod json;
+mod kind;
 mod limits;
 mod message;
 mod name;
@@ -19,12 +21,14 @@ mod request;
 
 pub use answer::{Answer, Connected, Expiry, Lost, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
-pub use frame::{Frame, Incoming, InputError, Kind, Message};
+pub use frame::{Frame, Incoming, InputError, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};
+pub use instant::Instant;
 pub use json::NotJson;
+pub use kind::Kind;
 pub use limits::{Limits, LimitsError};
 pub use message::{
     Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, RecalledKey, Refers,

@@ -134,7 +134,12 @@ name! {
 impl SenderName {
     /// Whether people take the two for one: they differ at most in case, in the width of letters, and in what is not seen.
     pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
-        seen(&self.0) == seen(&other.0)
+        self.seen().to_lowercase() == other.seen().to_lowercase()
+    }
+
+    /// The name as people see it: narrow, without what is not seen, and without space around it.
+    pub(crate) fn seen(&self) -> String {
+        seen(&self.0)
     }
 }
 
@@ -144,7 +149,7 @@ fn seen(name: &str) -> String {
         '\u{3000}' => ' ',
         _ => c,
     };
-    let seen = name.chars().filter(|c| !is_unseen(*c)).map(narrow).flat_map(char::to_lowercase);
+    let seen = name.chars().filter(|c| !is_unseen(*c)).map(narrow);
     seen.collect::<String>().trim().to_owned()
 }
 
@@ -152,9 +157,10 @@ fn seen(name: &str) -> String {
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
-            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}'
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 

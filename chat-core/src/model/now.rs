@@ -1,7 +1,8 @@
 //! Time, as an argument.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Instant;
 use chrono::{DateTime, Utc};
 
 /// The present, on both of a server's clocks.

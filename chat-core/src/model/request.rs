@@ -147,6 +147,8 @@ pub struct BadRequest {
     pub refusal: Refusal,
     /// How the session ends by it, at once, if the protocol has it so; else it counts as one of [`Limits::strikes`](crate::Limits::strikes).
     pub close: Option<Close>,
+    /// It can be read, and asks for what is not offered or may not be: it costs no strike.
+    pub readable: bool,
 }
 
 impl Command {
@@ -185,9 +187,16 @@ impl Request {
 }
 
 impl BadRequest {
-    /// One that counts as a strike.
+    /// Makes one that counts as a strike, unless it is refused with another code than 107.
     pub fn new(id: Option<RequestId>, refusal: Refusal) -> Self {
-        Self { id, refusal, close: None }
+        let readable = refusal.code != 107;
+        Self { id, refusal, close: None, readable }
+    }
+
+    /// Makes one that can be read and asks for what no client gets, such as a channel whose name is too long: it costs no strike, so that a client whose
+    /// other requests are good is not cut off for it.
+    pub fn readable(id: Option<RequestId>, refusal: Refusal) -> Self {
+        Self { readable: true, ..Self::new(id, refusal) }
     }
 }
 

@@ -17,8 +17,8 @@ use crate::model::{
 ///
 /// What goes wrong stays where it goes wrong. If [`publish`](Self::publish) or [`event`](Self::event) panics, or refuses with 100, the session is taken out
 /// of that one channel and told so with 100; its other channels go on. If [`subscribe`](Self::subscribe) does, it does not come in, and if
-/// [`history`](Self::history), [`presence`](Self::presence) or [`refresh_subscription`](Self::refresh_subscription) does, that one request is refused with 100.
-/// A panic in the hooks that are about the whole session, which are the others, closes it with 3004.
+/// [`history`](Self::history), [`presence`](Self::presence), [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one
+/// request is refused with 100. A panic in the hooks that are about the whole session, which are the others, closes it with 3004.
 pub trait Endpoint: Send + Sync + 'static {
     /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507, as does the
     /// [name](crate::HubBuilder::name) of the server itself.
@@ -277,7 +277,11 @@ const GUEST: &str = "guest-";
 
 /// A name that somebody wishes for. Those of guests are given, not wished for: another could speak for one otherwise.
 fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
-    let number = name.as_str().strip_prefix(GUEST).unwrap_or_default();
+    let seen = name.seen();
+    if seen.is_empty() {
+        return Err(Refusal::bad_request("a name has something to see"));
+    }
+    let number = seen.strip_prefix(GUEST).unwrap_or_default();
     let given = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     if given { Err(Refusal::permission_denied("that is the name of a guest")) } else { Ok(name) }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Frames;
+use super::{Frames, Requests};
 use crate::model::{
-    BadRequest, ChannelId, Close, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal,
-    Reply, Request, SessionId,
+    ChannelId, Close, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal, Reply, Request,
+    SessionId,
 };
 
 /// A wire format: how a client comes in, and what all subscribers hear alike. Knows no transport.
@@ -26,6 +26,12 @@ pub trait Protocol: Send + Sync + 'static {
     /// token of its own is refused with 107.
     fn greeting(&self) -> Greeting {
         Greeting::None
+    }
+
+    /// Returns whether a client that may not come in is to be told so before its transport is open ([`Seat::ask`](crate::Seat::ask); HTTP: 403), since
+    /// one whose transport was open comes back at once.
+    fn refuses_early(&self) -> bool {
+        false
     }
 
     /// Bytes that a message of a client may have: a request's, or more if one message holds several requests.
@@ -76,10 +82,11 @@ pub enum Greeting {
 
 /// One session's side of a protocol: reads requests, writes answers, and may remember what is between them.
 pub trait Talk: Send {
-    /// Reads the requests of one message, in their order, each as itself or as what is wrong with it.
+    /// Reads the requests of one message, in their order, each as itself or as what is wrong with it. Once [`Requests::is_full`], no more are read: the
+    /// session closes with 3013.
     ///
     /// Gets any input whatever, at most [`message_bytes`](Protocol::message_bytes) of it, and must not panic. A message without a request counts as one.
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>);
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests);
 
     /// Writes an answer; nothing if the protocol has no words for it.
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>);
@@ -148,6 +155,9 @@ pub enum Hello {
     Later,
     /// Who it is. Its session is opened by that, without an answer; but where clients are to [greet first](Greeting::First), once they do.
     Now(Connect),
+    /// Who it is, by a login of the server's own that its request showed, such as a cookie. As [`Now`](Self::Now); and a client that says a connect of its
+    /// own, without a token, is answered with who it is, whatever the protocol's [`Greeting`].
+    Known(Connect),
     /// It says who it is, but that is none. It is told so, and closed.
     Wrong(Refusal),
 }

@@ -4,11 +4,10 @@ use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Instant;
 
 use futures::future::BoxFuture;
 
-use crate::model::Now;
+use crate::model::{Instant, Now};
 
 /// What a hub borrows from the runtime that it lives in.
 pub trait Runtime: Send + Sync + 'static {

@@ -8,10 +8,10 @@ use super::wire::{Marked, Wire};
 use super::world::World;
 use crate::driver::{Connection, Hub, HubBuilder};
 use crate::model::{
-    BadRequest, ChannelId, Command, Connect, Incoming, Limits, Message, Payload, Publication, Publish, Reply,
-    Request, SessionId, Subscribe,
+    ChannelId, Command, Connect, Incoming, Limits, Message, Payload, Publication, Publish, Reply, Request,
+    SessionId, Subscribe,
 };
-use crate::port::{ByteWriter, Frames, Hello, Protocol, Runtime, Talk};
+use crate::port::{ByteWriter, Frames, Hello, Protocol, Requests, Runtime, Talk};
 
 /// A writing end that takes everything and keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +93,7 @@ impl Protocol for Prepared {
 }
 
 impl Talk for Prepared {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let channel = || self.channel.clone();
         match message {
             Message::Text(_) => {

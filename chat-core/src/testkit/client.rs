@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use super::script::Script;
 use super::wire::{Heard, Marked, Wire};
 use super::world::World;
+use futures::future::BoxFuture;
+
 use crate::driver::{Connection, Hub};
 use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
@@ -45,12 +47,14 @@ impl World {
         let seat = hub.seat().expect("the hub has room");
         let wire = Wire::default();
         let (input, framing) = (wire.input(), Arc::new(Marked));
-        let connection = match way {
+        let connection: BoxFuture<'static, Close> = match way {
             Way::Frames => {
-                Connection::over_sink(seat, protocol, hello, input, wire.sink()).answered(Answers::BOTH)
+                let connection = Connection::over_sink(seat, protocol, hello, input, wire.sink());
+                Box::pin(connection.answered(Answers::BOTH))
             }
             Way::Bytes => {
-                Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(wire.writer()))
+                let writer = Arc::new(wire.writer());
+                Box::pin(Connection::over_bytes(seat, protocol, framing, hello, input, writer))
             }
         };
         let close = Arc::new(Mutex::new(None));

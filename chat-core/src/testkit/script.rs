@@ -7,7 +7,7 @@ use crate::model::{
     Limits, Lost, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish,
     Recovery, Refers, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
 };
-use crate::port::{Frames, Protocol, Talk};
+use crate::port::{Frames, Protocol, Requests, Talk};
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
 /// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room NAME CONTENT`, `stay room TOKEN`, `ping`; with `#7 ` before it,
@@ -23,7 +23,7 @@ use crate::port::{Frames, Protocol, Talk};
 pub struct Script;
 
 impl Talk for Script {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) => "",

@@ -5,13 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 
 use crate::lock::lock;
-use crate::model::Now;
+use crate::model::{Instant, Now};
 use crate::port::{Runtime, Sleep};
 
 /// Time, timers and tasks that move only when told to. Cheap to clone; the clones are one world.
@@ -58,13 +58,9 @@ impl World {
         Self::begin(Some(seed))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an instant cannot be made from nothing; only differences count"
-    )]
     fn begin(seed: Option<u64>) -> Self {
         let state = State {
-            now: Now { instant: Instant::now(), utc: BEGINNING },
+            now: Now { instant: Instant::START, utc: BEGINNING },
             tasks: HashMap::new(),
             ready: VecDeque::new(),
             timers: BTreeMap::new(),

@@ -1,12 +1,15 @@
-//! What the server says. Written field by field: content is JSON already, and the order of fields is part of the protocol.
+//! Writes replies and publications field by field: content is JSON already, and the order of fields is part
+//! of the protocol.
 
 use chat_core::{
     Answer, ChannelId, Connected, Expiry, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present,
     Publication, Recovery, Refusal, Reply, RequestId, Subscribed,
 };
 
-use crate::write::{field, list, mark, number, number_field, payload, said, string, timestamp};
+use super::context;
+use crate::write::{field, flag, list, message_fields, number, number_field, payload, string, timestamp};
 
+/// Writes a publication for all subscribers of its channel.
 pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     let message = &publication.message;
     out.reserve(message.content.as_bytes().len() + 160);
@@ -20,7 +23,7 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
     if !publication.ephemeral {
         place(publication, out);
     }
-    said(publication, out);
+    message_fields(publication, out);
     author(publication, out);
     out.push(b'}');
 }
@@ -31,22 +34,24 @@ fn place(publication: &Publication, out: &mut Vec<u8>) {
     out.push(b',');
 }
 
-pub(super) fn lost(lost: &Lost, out: &mut Vec<u8>) {
+/// Writes what a subscriber does not get.
+pub(super) fn gap(lost: &Lost, out: &mut Vec<u8>) {
     begin("lost", None, out);
-    field("channelId", lost.channel().as_str(), out);
+    in_channel(lost.channel(), out);
     match lost {
         Lost::Publications { from, to, .. } => {
             number_field("from", from.0, out);
             number_field("to", to.0, out);
         }
-        Lost::Presence { .. } => mark("presence", true, out),
+        Lost::Presence { .. } => flag("presence", true, out),
     }
     out.push(b'}');
 }
 
+/// Writes which users came and went.
 pub(super) fn presence(channel: &ChannelId, change: &PresenceChange, out: &mut Vec<u8>) {
     begin("presence", None, out);
-    field("channelId", channel.as_str(), out);
+    in_channel(channel, out);
     out.extend(br#","joined":"#);
     list(&change.joined, present, out);
     out.extend(br#","left":"#);
@@ -54,7 +59,7 @@ pub(super) fn presence(channel: &ChannelId, change: &PresenceChange, out: &mut V
     out.push(b'}');
 }
 
-fn page(page: &PresencePage, out: &mut Vec<u8>) {
+fn presence_page(page: &PresencePage, out: &mut Vec<u8>) {
     out.extend(br#","present":"#);
     list(&page.present, present, out);
     number_field("users", page.users as u64, out);
@@ -74,26 +79,26 @@ fn present(present: &Present, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn history(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
+fn history_page(page: &HistoryPage, clamped: Option<usize>, out: &mut Vec<u8>) {
     field("epoch", &page.epoch.to_string(), out);
     number_field("offset", page.offset.0, out);
     out.extend(br#","messages":"#);
-    list(&page.publications, |publication, out| kept(publication, out), out);
-    mark("more", page.more, out);
+    list(&page.publications, |publication, out| stored(publication, out), out);
+    flag("more", page.more, out);
     if let Some(limit) = clamped {
         number_field("limit", limit as u64, out);
     }
 }
 
-fn kept(publication: &Publication, out: &mut Vec<u8>) {
+fn stored(publication: &Publication, out: &mut Vec<u8>) {
     out.push(b'{');
     place(publication, out);
-    said(publication, out);
+    message_fields(publication, out);
     author(publication, out);
     out.push(b'}');
 }
 
-/// The user who said it, as presence names it, unless that is the name that is shown.
+/// Writes the user who published, as presence names it, unless that is the name that is shown.
 fn author(publication: &Publication, out: &mut Vec<u8>) {
     let name = publication.message.sender_name.as_str();
     publication
@@ -105,7 +110,7 @@ fn author(publication: &Publication, out: &mut Vec<u8>) {
 
 fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
     match recovery.failure() {
-        None => mark("recovered", true, out),
+        None => flag("recovered", true, out),
         Some(why) => {
             out.extend(br#","recovered":false"#);
             field("why", why, out);
@@ -113,97 +118,108 @@ fn recovered(recovery: Recovery, out: &mut Vec<u8>) {
     }
 }
 
-/// `message_bytes` is told to who comes in.
+/// Writes a reply. `message_bytes` goes out with the reply to a connect, if clients have to be told.
 pub(super) fn reply(reply: &Reply, message_bytes: Option<usize>, out: &mut Vec<u8>) {
-    let id = reply.id.as_ref();
+    begin(kind(&reply.answer), reply.id.as_ref(), out);
     match &reply.answer {
-        Answer::Connected(Connected { session, name, user, expires, data, .. }) => {
-            begin("connected", id, out);
-            out.extend(br#","session":""#);
-            number(session.0, out);
-            out.extend(br#"","name":"#);
-            string(name.as_str(), out);
-            if user.as_str() != name.as_str() {
-                field("user", user.as_str(), out);
-            }
-            expiry(*expires, out);
-            message_bytes.iter().for_each(|bytes| number_field("messageBytes", *bytes as u64, out));
-            extra(data.as_ref(), out);
-        }
-        Answer::Refreshed { expires } => {
-            begin("refreshed", id, out);
-            expiry(*expires, out);
-        }
-        Answer::Subscribed(answer) => return subscribed(id, answer, out),
-        Answer::SubscriptionRefreshed { channel, expires } => {
-            begin("refreshed", id, out);
-            field("channelId", channel.as_str(), out);
-            expiry(*expires, out);
-        }
-        Answer::Unsubscribed { channel, already, why } => {
-            begin("unsubscribed", id, out);
-            field("channelId", channel.as_str(), out);
-            mark("already", *already, out);
-            why.iter().for_each(|why| refusal(why, out));
-        }
-        Answer::Published { channel, offset, already } => {
-            begin("published", id, out);
-            field("channelId", channel.as_str(), out);
-            number_field("offset", offset.0, out);
-            mark("already", *already, out);
-        }
-        Answer::History { channel, page, clamped } => {
-            begin("history", id, out);
-            field("channelId", channel.as_str(), out);
-            history(page, *clamped, out);
-        }
-        Answer::Presence { channel, page: presence } => {
-            begin("presence", id, out);
-            field("channelId", channel.as_str(), out);
-            page(presence, out);
-        }
-        Answer::Read { channel, offset } => {
-            begin("read", id, out);
-            field("channelId", channel.as_str(), out);
-            number_field("offset", offset.0, out);
-        }
-        Answer::Result(data) => {
-            begin("result", id, out);
-            out.extend(br#","data":"#);
-            payload(data, out);
-        }
-        Answer::Direct(data) => {
-            begin("direct", id, out);
-            out.extend(br#","data":"#);
-            payload(data, out);
-        }
-        Answer::Goodbye { come_back } => {
-            begin("goodbye", id, out);
-            number_field("comeBack", come_back.as_millis() as u64, out);
-        }
-        Answer::Pong => begin("pong", id, out),
-        Answer::Error(why) => {
-            begin("error", id, out);
-            refusal(why, out);
-        }
+        Answer::Connected(answer) => connected(answer, message_bytes, out),
+        Answer::Subscribed(answer) => subscription(answer, out),
+        answer => fields(answer, out),
     }
     out.push(b'}');
 }
 
-pub(super) fn subscribed(id: Option<&RequestId>, answer: &Subscribed, out: &mut Vec<u8>) {
-    begin("subscribed", id, out);
-    field("channelId", answer.channel.as_str(), out);
-    field("epoch", &answer.epoch.to_string(), out);
-    number_field("offset", answer.offset.0, out);
-    mark("already", answer.already, out);
-    answer.recovery.iter().for_each(|recovery| recovered(*recovery, out));
-    answer.presence.iter().for_each(|presence| page(presence, out));
-    expiry(answer.expires, out);
-    extra(answer.data.as_ref(), out);
+/// Writes a subscription that the server made.
+pub(super) fn subscribed(answer: &Subscribed, out: &mut Vec<u8>) {
+    begin("subscribed", None, out);
+    subscription(answer, out);
     out.push(b'}');
 }
 
-/// What the endpoint says besides.
+fn kind(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Connected(_) => "connected",
+        Answer::Refreshed { .. } | Answer::SubscriptionRefreshed { .. } => "refreshed",
+        Answer::Subscribed(_) => "subscribed",
+        Answer::Unsubscribed { .. } => "unsubscribed",
+        Answer::Published { .. } => "published",
+        Answer::History { .. } => "history",
+        Answer::Presence { .. } => "presence",
+        Answer::Read { .. } => "read",
+        Answer::Result(_) => "result",
+        Answer::Direct(_) => "direct",
+        Answer::Goodbye { .. } => "goodbye",
+        Answer::Pong => "pong",
+        Answer::Error(_) => "error",
+    }
+}
+
+fn connected(answer: &Connected, message_bytes: Option<usize>, out: &mut Vec<u8>) {
+    let Connected { session, name, user, expires, data, .. } = answer;
+    out.extend(br#","session":""#);
+    number(session.0, out);
+    out.extend(br#"","name":"#);
+    string(name.as_str(), out);
+    if user.as_str() != name.as_str() {
+        field("user", user.as_str(), out);
+    }
+    expiry(*expires, out);
+    message_bytes.iter().for_each(|bytes| number_field("messageBytes", *bytes as u64, out));
+    extra(data.as_ref(), out);
+}
+
+fn subscription(answer: &Subscribed, out: &mut Vec<u8>) {
+    in_channel(&answer.channel, out);
+    field("epoch", &answer.epoch.to_string(), out);
+    number_field("offset", answer.offset.0, out);
+    flag("already", answer.already, out);
+    answer.recovery.iter().for_each(|recovery| recovered(*recovery, out));
+    answer.presence.iter().for_each(|page| presence_page(page, out));
+    expiry(answer.expires, out);
+    extra(answer.data.as_ref(), out);
+}
+
+fn fields(answer: &Answer, out: &mut Vec<u8>) {
+    match answer {
+        Answer::Refreshed { expires } => expiry(*expires, out),
+        Answer::SubscriptionRefreshed { channel, expires } => {
+            in_channel(channel, out);
+            expiry(*expires, out);
+        }
+        Answer::Unsubscribed { channel, already, why } => {
+            in_channel(channel, out);
+            flag("already", *already, out);
+            why.iter().for_each(|why| refusal(why, out));
+        }
+        Answer::Published { channel, offset, already } => {
+            in_channel(channel, out);
+            number_field("offset", offset.0, out);
+            flag("already", *already, out);
+        }
+        Answer::History { channel, page, clamped } => {
+            in_channel(channel, out);
+            history_page(page, *clamped, out);
+        }
+        Answer::Presence { channel, page } => {
+            in_channel(channel, out);
+            presence_page(page, out);
+        }
+        Answer::Read { channel, offset } => {
+            in_channel(channel, out);
+            number_field("offset", offset.0, out);
+        }
+        Answer::Result(data) | Answer::Direct(data) => extra(Some(data), out),
+        Answer::Goodbye { come_back } => number_field("comeBack", come_back.as_millis() as u64, out),
+        Answer::Error(why) => refusal(why, out),
+        Answer::Connected(_) | Answer::Subscribed(_) | Answer::Pong => {}
+    }
+}
+
+fn in_channel(channel: &ChannelId, out: &mut Vec<u8>) {
+    field("channelId", channel.as_str(), out);
+}
+
+/// Writes the data of the endpoint, if there is any.
 fn extra(data: Option<&Payload>, out: &mut Vec<u8>) {
     if let Some(data) = data {
         out.extend(br#","data":"#);
@@ -230,39 +246,34 @@ fn begin(kind: &str, id: Option<&RequestId>, out: &mut Vec<u8>) {
     out.extend(br#"{"type":""#);
     out.extend(kind.as_bytes());
     out.push(b'"');
-    if let Some(id) = id {
-        out.extend(br#","id":"#);
-        out.extend(id.0.as_bytes());
-    }
+    context::write(id, out);
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use chat_core::{ChatMessage, Epoch, Offset, SessionId};
+    use chat_core::{ChatMessage, Epoch, Offset, SenderName, SessionId};
     use chrono::DateTime;
 
     use super::*;
 
-    fn text(answer: Answer) -> String {
-        let mut out = Vec::new();
-        reply(&Reply { id: Some(RequestId("3".into())), answer }, None, &mut out);
-        String::from_utf8(out).expect("UTF-8")
+    fn channel() -> ChannelId {
+        "room-1".parse().expect("a name")
     }
 
-    #[test]
-    fn every_frame_stands_as_the_protocol_shows_it() {
-        let channel: chat_core::ChannelId = "room-1".parse().expect("a name");
-        let name = |name: &str| name.parse::<chat_core::SenderName>().expect("a name");
+    fn ann() -> SenderName {
+        "ann".parse().expect("a name")
+    }
+
+    fn message() -> Publication {
         let message = ChatMessage {
-            sender_name: name("ann"),
+            sender_name: ann(),
             content: Payload::json(r#""hi""#),
             timestamp: DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time"),
-            channel_id: channel.clone(),
+            channel_id: channel(),
         };
-        let mut out = Vec::new();
-        let mut said = Publication {
+        Publication {
             offset: Offset(58),
             previous: Offset(57),
             epoch: Epoch(1),
@@ -273,64 +284,84 @@ mod tests {
             refers: None,
             ephemeral: false,
             message,
-        };
-        publication(&said, &mut out);
+        }
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn check(answer: Answer, expected: &str) {
+        let reply = Reply { id: Some(RequestId("3".into())), answer };
+        assert_eq!(written(|out| super::reply(&reply, None, out)), expected);
+    }
+
+    #[test]
+    fn a_publication_stands_as_the_protocol_shows_it_with_its_author_unless_it_is_the_name() {
+        let mut publication = message();
         assert_eq!(
-            String::from_utf8_lossy(&out),
+            written(|out| super::publication(&publication, out)),
             r#"{"type":"message","channelId":"room-1","offset":58,"senderName":"ann","content":"hi","timestamp":"2026-11-23T18:00:00.123Z"}"#
         );
-        for (user, told) in [("ann", ""), ("u-1", r#","user":"u-1""#)] {
-            said.author = Some(user.parse().expect("a name"));
-            let mut out = Vec::new();
-            kept(&said, &mut out);
-            let end = format!(r#""timestamp":"2026-11-23T18:00:00.123Z"{told}}}"#);
-            assert!(String::from_utf8_lossy(&out).ends_with(&end), "its author, unless it is the name");
+        for (user, field) in [("ann", ""), ("u-1", r#","user":"u-1""#)] {
+            publication.author = Some(user.parse().expect("a name"));
+            let end = format!(r#""timestamp":"2026-11-23T18:00:00.123Z"{field}}}"#);
+            assert!(
+                written(|out| stored(&publication, out)).ends_with(&end),
+                "its author, unless it is the name"
+            );
         }
-        let (epoch, offset) = (Epoch(0x5f1c_9a02_e7b3_d846), Offset(57));
-        let pairs = [
-            (
-                Answer::Connected(Connected {
-                    session: SessionId(17),
-                    name: name("ann"),
-                    user: name("ann").into(),
-                    expires: DateTime::from_timestamp_millis(1_795_456_800_123)
-                        .map(|at| Expiry { at, left: Duration::ZERO }),
-                    data: None,
-                    subscriptions: Vec::new(),
-                }),
-                r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,
-            ),
-            (
-                Answer::Subscribed(Subscribed {
-                    channel: channel.clone(),
-                    epoch,
-                    offset,
-                    keeps: true,
-                    already: true,
-                    recovery: None,
-                    presence: None,
-                    expires: None,
-                    data: None,
-                }),
-                r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
-            ),
-            (
-                Answer::Unsubscribed { channel: channel.clone(), already: false, why: None },
-                r#"{"type":"unsubscribed","id":3,"channelId":"room-1"}"#,
-            ),
-            (
-                Answer::Published { channel, offset: Offset(58), already: false },
-                r#"{"type":"published","id":3,"channelId":"room-1","offset":58}"#,
-            ),
-            (Answer::Result(Payload::null()), r#"{"type":"result","id":3,"data":null}"#),
-            (Answer::Pong, r#"{"type":"pong","id":3}"#),
-            (
-                Answer::Error(Refusal::permission_denied("no \"way\"")),
-                r#"{"type":"error","id":3,"code":103,"reason":"permission denied","message":"no \"way\""}"#,
-            ),
-        ];
-        for (answer, expected) in pairs {
-            assert_eq!(text(answer), expected);
-        }
+    }
+
+    #[test]
+    fn replies_about_a_session_or_a_subscription_stand_as_the_protocol_shows_them() {
+        let at = DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time");
+        let connected = Connected {
+            session: SessionId(17),
+            name: ann(),
+            user: ann().into(),
+            expires: Some(Expiry { at, left: Duration::ZERO }),
+            data: None,
+            subscriptions: Vec::new(),
+        };
+        let subscribed = Subscribed {
+            channel: channel(),
+            epoch: Epoch(0x5f1c_9a02_e7b3_d846),
+            offset: Offset(57),
+            keeps: true,
+            already: true,
+            recovery: None,
+            presence: None,
+            expires: None,
+            data: None,
+        };
+        check(
+            Answer::Connected(connected),
+            r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,
+        );
+        check(
+            Answer::Subscribed(subscribed),
+            r#"{"type":"subscribed","id":3,"channelId":"room-1","epoch":"5f1c9a02e7b3d846","offset":57,"already":true}"#,
+        );
+        check(
+            Answer::Unsubscribed { channel: channel(), already: false, why: None },
+            r#"{"type":"unsubscribed","id":3,"channelId":"room-1"}"#,
+        );
+    }
+
+    #[test]
+    fn every_other_reply_stands_as_the_protocol_shows_it() {
+        check(
+            Answer::Published { channel: channel(), offset: Offset(58), already: false },
+            r#"{"type":"published","id":3,"channelId":"room-1","offset":58}"#,
+        );
+        check(Answer::Result(Payload::null()), r#"{"type":"result","id":3,"data":null}"#);
+        check(Answer::Pong, r#"{"type":"pong","id":3}"#);
+        check(
+            Answer::Error(Refusal::permission_denied("no \"way\"")),
+            r#"{"type":"error","id":3,"code":103,"reason":"permission denied","message":"no \"way\""}"#,
+        );
     }
 }

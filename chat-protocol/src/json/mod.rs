@@ -1,22 +1,45 @@
-//! The plain protocol: one JSON object a text frame, with the field names of the original design.
+//! Speaks the plain protocol: one JSON object a text frame, with the field names of the original design.
+//!
+//! ```text
+//!   decode   ──▶  session  ──▶  encode       a text frame ──▶ a request;  a reply ──▶ a text frame
+//!      └────────▶ context ◀────────┘         the id, which a request and its reply share
+//! ```
 
+mod context;
 mod decode;
 mod encode;
-mod fields;
-mod query;
+mod session;
 #[cfg(test)]
 mod tests;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Frames, Limits, Lost, Message, Opener, Payload, PresenceChange, Protocol,
-    Publication, Reply, Request, SessionId, Talk, Welcome,
+    ChannelId, Frames, Limits, Lost, Opener, Payload, PresenceChange, Protocol, Publication, SessionId, Talk,
+    Welcome,
 };
 use serde::Serialize;
 
-/// What a client may take a message's bytes to be at most, unless it is told another bound.
-const MESSAGE_BYTES: usize = 64 * 1024;
+use decode::credentials;
+use session::Session;
 
-/// The plain protocol, as `docs/protocol.md` specifies it.
+/// Speaks the plain protocol, as `docs/protocol.md` specifies it.
+///
+/// A client names itself on the URL (`?name=ann`, `?token=…`) or with its first request, a `connect`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Hello, Hub, OpenChat};
+/// use chat_protocol::json::Json;
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let ann = world.connect(&hub, Arc::new(Json), Hello::Later, Way::Bytes);
+/// ann.say(r#"{"type":"connect","name":"ann"}"#);
+/// ann.say(r#"{"type":"publish","id":1,"channelId":"news","content":"open at nine"}"#);
+/// assert!(ann.heard()[0].starts_with(r#"{"type":"connected""#));
+/// ```
+#[allow(clippy::exhaustive_structs, reason = "a unit, which users write as a value")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -26,15 +49,11 @@ impl Protocol for Json {
     }
 
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        Some(Welcome { hello: query::hello(opening.query), ..Welcome::default() })
+        Some(Welcome { hello: credentials::read(opening.query), ..Welcome::default() })
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        let bound = limits.message_bytes;
-        Box::new(Spoken {
-            depth: limits.json_depth,
-            message_bytes: (bound != MESSAGE_BYTES).then_some(bound),
-        })
+        Box::new(Session::new(limits))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -46,10 +65,10 @@ impl Protocol for Json {
     }
 
     fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
-        out.text(|out| encode::lost(lost, out));
+        out.text(|out| encode::gap(lost, out));
     }
 
-    /// In how many sessions a user is it does not tell.
+    /// Writes nothing for a user who is present already and opens or closes one more session.
     fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         if !change.joined.is_empty() || !change.left.is_empty() {
             out.text(|out| encode::presence(channel, change, out));
@@ -57,30 +76,18 @@ impl Protocol for Json {
     }
 }
 
-/// One session's side.
-struct Spoken {
-    depth: usize,
-    /// The bound of a message, if clients have to be told.
-    message_bytes: Option<usize>,
-}
-
-impl Talk for Spoken {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
-        requests.push(decode::request(message, self.depth));
-    }
-
-    fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
-        out.text(|out| encode::reply(reply, self.message_bytes, out));
-        if let Answer::Connected(connected) = &reply.answer {
-            connected.subscriptions.iter().for_each(|one| out.text(|out| encode::subscribed(None, one, out)));
-        }
-    }
-}
-
-/// Any value that serde knows, as content.
+/// Makes content of any value that serde can serialize.
 ///
 /// # Errors
-/// What serde_json refuses: a map whose keys are no strings, or the value's own error.
+/// Those of serde_json: a map with keys that are no strings, or the value's own error.
+///
+/// ```
+/// use chat_protocol::json;
+///
+/// let content = json::payload(&["open", "at nine"])?;
+/// assert_eq!(content.as_bytes(), br#"["open","at nine"]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn payload(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Payload> {
     serde_json::to_string(value).map(Payload::json)
 }

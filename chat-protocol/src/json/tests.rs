@@ -1,13 +1,15 @@
-//! Input that nobody should send.
+//! Feeds the decoder with requests, and with input that nobody should send.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
 
+use chat_core::{BadRequest, Message, Request, Requests};
+
 use super::*;
 
-/// Every type of request, with the fields that it may have.
+/// Lists every type of request, with the fields that it may have.
 const REQUESTS: [&str; 13] = [
     r#"{"type":"connect","id":1,"name":"ann","token":"t","data":{"a":[1]},"since":{"room":{"epoch":"000000000000000a","offset":7}}}"#,
     r#"{"type":"refresh","id":"a","token":"t"}"#,
@@ -24,24 +26,24 @@ const REQUESTS: [&str; 13] = [
     r#"{"type":"ping","id":6}"#,
 ];
 
-fn hear(message: Message<'_>) -> Result<Request, BadRequest> {
-    let mut requests = Vec::new();
+fn decoded(message: Message<'_>) -> Result<Request, BadRequest> {
+    let mut requests = Requests::at_most(usize::MAX);
     Json.talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
-    assert_eq!(requests.len(), 1, "each message is one request");
-    requests.remove(0)
+    assert_eq!(requests.all().len(), 1, "each message is one request");
+    requests.into_iter().next().expect("one")
 }
 
-/// Whether it is read, or refused as what no request is; none of it ends the session at once.
+/// Returns true if a message is read, or refused without an end of the session.
 fn is_taken(message: Message<'_>) -> bool {
-    hear(message).err().is_none_or(|bad| bad.refusal.code == 107 && bad.close.is_none())
+    decoded(message).err().is_none_or(|bad| bad.refusal.code == 107 && bad.close.is_none())
 }
 
-/// Numbers as large as `1e400` are JSON, but no `Value`.
+/// Reads the fields of a request; numbers as large as `1e400` are JSON, but no `Value`.
 fn fields(request: &str) -> Map<String, Value> {
     serde_json::from_str(&request.replace("1e400", "1e40")).expect("an object")
 }
 
-/// The first request, of which some fields have the values that fields of others have.
+/// Generates requests in which some fields have the values of other requests' fields.
 fn swapped() -> impl Strategy<Value = String> {
     let swaps = vec((any::<Index>(), select(&REQUESTS), any::<Index>()), 0..4);
     (select(&REQUESTS), swaps).prop_map(|(request, swaps)| {
@@ -55,7 +57,7 @@ fn swapped() -> impl Strategy<Value = String> {
     })
 }
 
-/// Takes some characters out at a place, and puts others in.
+/// Replaces some characters of a text by others.
 fn edited(text: &str, edits: Vec<(Index, usize, String)>) -> String {
     let mut text: Vec<char> = text.chars().collect();
     for (at, cut, piece) in edits {
@@ -66,7 +68,7 @@ fn edited(text: &str, edits: Vec<(Index, usize, String)>) -> String {
     text.into_iter().collect()
 }
 
-/// What a peer sends that knows the format, or a part of it.
+/// Generates what a peer sends that knows a part of the format.
 fn almost_requests() -> impl Strategy<Value = String> {
     let text = prop_oneof![select(&REQUESTS).prop_map(str::to_owned), swapped()];
     let piece = prop_oneof![
@@ -80,24 +82,24 @@ fn almost_requests() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn every_request_is_read_as_long_as_nobody_changes_it() {
+fn every_request_is_read_as_it_stands() {
     for request in REQUESTS {
-        assert!(hear(Message::Text(request)).is_ok(), "{request}");
+        assert!(decoded(Message::Text(request)).is_ok(), "{request}");
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_comes_in_is_read_or_refused_without_a_panic(text in ".*", bytes in vec(any::<u8>(), 0..64)) {
+    fn any_input_is_read_or_refused_without_a_panic(text in ".*", bytes in vec(any::<u8>(), 0..64)) {
         prop_assert!(is_taken(Message::Text(&text)));
         prop_assert!(is_taken(Message::Text(&String::from_utf8_lossy(&bytes))));
-        prop_assert!(hear(Message::Binary(&bytes)).is_err());
-        let _ = query::hello(Some(&text));
+        prop_assert!(decoded(Message::Binary(&bytes)).is_err());
+        let _ = credentials::read(Some(&text));
     }
 
     #[test]
-    fn whatever_is_almost_a_request_is_read_or_refused_without_a_panic(text in almost_requests()) {
+    fn input_that_is_almost_a_request_is_read_or_refused_without_a_panic(text in almost_requests()) {
         prop_assert!(is_taken(Message::Text(&text)));
-        prop_assert!(hear(Message::Binary(text.as_bytes())).is_err());
+        prop_assert!(decoded(Message::Binary(text.as_bytes())).is_err());
     }
 }

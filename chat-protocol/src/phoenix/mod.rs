@@ -1,33 +1,65 @@
-//! Phoenix Channels as their clients speak them: protocol V2, text and binary.
+//! Speaks Phoenix Channels, protocol V2, with its clients as they are: text and binary frames.
 //!
 //! ```text
-//!   topic ─ channel      phx_join ─ subscribe      any other event ─ published or answered, as the endpoint decides
+//!   decode   ──▶  session  ──▶  encode       a frame ──▶ a request;  a reply or a publication ──▶ frames
+//!      └────────▶ context ◀────────┘         the refs and the topic, which a request and its reply share
+//!
+//!   topic ─ channel    phx_join ─ subscribe    other events ─ published or answered, as the endpoint decides
 //! ```
 //!
-//! What stands in quotes here comes from the server and the JavaScript client of Phoenix 1.8, whose files are named beside it.
+//! Names in parentheses are files of the server and the JavaScript client of Phoenix 1.8, which define the
+//! rule that stands before them.
 
+mod context;
+mod decode;
 mod encode;
-mod frame;
-mod mark;
-mod presence;
-mod talk;
-mod welcome;
+mod session;
+#[cfg(test)]
+mod tests;
 
 use chat_core::{
     ChannelId, Frames, Limits, Lost, Opener, PresenceChange, Protocol, Publication, SessionId, Talk, Welcome,
 };
 
-/// Phoenix Channels, protocol V2.
+use decode::credentials;
+use encode::presence;
+use session::Session;
+
+/// Speaks Phoenix Channels, protocol V2.
 ///
-/// A publication with an event is broadcast as it, its content to the byte; one without is broadcast as `message`, with sender and offset.
-/// What reads presence is told who is there: each user is a key, each session one of its metas.
+/// A publication with an event is broadcast under it, its content to the byte; one without goes out as
+/// `message`, with sender and offset. A subscriber to presence gets who is present: each user is a key, each
+/// session one of its metas.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Connect, Hello, Hub, OpenChat};
+/// use chat_protocol::phoenix::Phoenix;
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let ann = Connect::named(Some("ann".parse()?));
+/// let ann = world.connect(&hub, Arc::new(Phoenix::default()), Hello::Now(ann), Way::Bytes);
+/// ann.say(r#"["1","1","news","phx_join",{}]"#);
+/// assert_eq!(ann.heard()[0], r#"["1","1","news","phx_reply",{"status":"ok","response":{}}]"#);
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phoenix {
     only_text: bool,
 }
 
 impl Phoenix {
-    /// For transports that have no binary messages, such as the long poll: bytes go as `{"base64": …}` instead.
+    /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}`.
+    ///
+    /// ```
+    /// use chat_core::Protocol;
+    /// use chat_protocol::phoenix::Phoenix;
+    ///
+    /// assert_ne!(Phoenix::only_text().name(), Phoenix::default().name(), "the two write different frames");
+    /// ```
     pub fn only_text() -> Self {
         Self { only_text: true }
     }
@@ -39,11 +71,16 @@ impl Protocol for Phoenix {
     }
 
     fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        welcome::welcome(opening)
+        credentials::read(opening)
+    }
+
+    /// Returns true: a client whose socket was open comes back within 10 ms, however often it was closed (socket.js). The protocol's own server answers 403.
+    fn refuses_early(&self) -> bool {
+        true
     }
 
     fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(talk::PhoenixTalk::new(self.only_text, limits.json_depth))
+        Box::new(Session::new(self.only_text, limits.json_depth))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -61,26 +98,10 @@ impl Protocol for Phoenix {
     }
 
     fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
-        out.text(|out| encode::lost(lost, out));
+        out.text(|out| encode::gap(lost, out));
     }
 
     fn tells_losses(&self) -> bool {
         true
     }
 }
-
-/// The topic of what concerns the whole socket (socket.ex).
-const SOCKET: &str = "phoenix";
-
-/// No ref, as JSON.
-const NULL: &str = "null";
-
-/// Whether only the server may say this: a client takes it for the protocol's own word (channel.js, presence.js).
-fn is_reserved(event: &str) -> bool {
-    event.starts_with("phx_")
-        || event.starts_with("chan_reply_")
-        || matches!(event, "presence_state" | "presence_diff" | "presence_partial" | "lost")
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,28 +1,28 @@
-//! The frames to the byte, and whatever else a peer may send.
+//! Compares frames to the byte, and feeds the decoder with whatever a peer may send.
 
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    Connect, Endpoint, Hello, Hub, Incoming, Limits, Message, Payload, Publish, Pushed, Refusal, SessionId,
-    SessionInfo, Standing, Subscribe, SubscribeOptions,
+    Connect, Endpoint, Hello, Hub, Incoming, Limits, Message, Payload, Publish, Pushed, Refusal, Requests,
+    SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// Answers the event `ask` with what it holds, and joins with what was sent along; broadcasts all else.
+/// Answers the event `ask` and each join with their own payload; broadcasts all else.
 struct Answering;
 
 impl Endpoint for Answering {
-    async fn event(&self, _: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
-        let asks = said.event.as_ref().is_some_and(|event| event.as_str() == "ask");
-        Ok(if asks { Pushed::Answer(said.content) } else { Pushed::Publish(said) })
+    async fn event(&self, _: &SessionInfo, publish: Publish, _: Standing) -> Result<Pushed, Refusal> {
+        let asks = publish.event.as_ref().is_some_and(|event| event.as_str() == "ask");
+        Ok(if asks { Pushed::Answer(publish.content) } else { Pushed::Publish(publish) })
     }
 
-    async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
-        Ok(SubscribeOptions { data: wish.data.clone(), presence: false, ..SubscribeOptions::of(&wish) })
+    async fn subscribe(&self, _: &SessionInfo, request: Subscribe) -> Result<SubscribeOptions, Refusal> {
+        Ok(SubscribeOptions { data: request.data.clone(), presence: false, ..SubscribeOptions::of(&request) })
     }
 }
 
@@ -38,7 +38,7 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    /// A client that has joined `topic`, under the ref 12.
+    /// Connects a client that joins `topic` under the ref 12.
     fn joined(&self, protocol: Phoenix) -> Client {
         let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
         let client = self.world.connect(&self.hub, Arc::new(protocol), hello, Way::Bytes);
@@ -110,7 +110,7 @@ fn the_longest_fields_that_there_are_fit_a_binary_frame() {
 }
 
 #[test]
-fn where_only_text_goes_bytes_go_as_base64() {
+fn bytes_go_as_base64_where_only_text_can_go() {
     let scene = scene();
     let client = scene.joined(Phoenix::only_text());
     scene.publish(Some("event"), three());
@@ -123,7 +123,7 @@ fn where_only_text_goes_bytes_go_as_base64() {
 }
 
 #[test]
-fn what_has_no_event_of_its_own_is_a_message_with_sender_and_offset() {
+fn a_publication_without_an_event_is_a_message_with_sender_and_offset() {
     let scene = scene();
     let client = scene.joined(Phoenix::default());
     scene.publish(None, Payload::json("\"hi\""));
@@ -135,7 +135,7 @@ fn what_has_no_event_of_its_own_is_a_message_with_sender_and_offset() {
     assert_eq!(client.heard(), heard);
 }
 
-/// What a peer sends that knows the format, or a part of it.
+/// Generates what a peer sends that knows a part of the format.
 fn almost_frames() -> impl Strategy<Value = Vec<String>> {
     let refs = prop_oneof![Just("null".to_owned()), "\"[1-3]\"", "[\"\\\\u0-9{}]{0,6}"];
     let topics = prop_oneof![Just("\"room\"".to_owned()), Just("\"phoenix\"".to_owned()), "\"\\PC{0,4}\""];
@@ -154,21 +154,21 @@ fn almost_frames() -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-fn hear(message: Message<'_>) -> usize {
-    let mut requests = Vec::new();
+fn decoded(message: Message<'_>) -> usize {
+    let mut requests = Requests::at_most(usize::MAX);
     Phoenix::default().talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
-    requests.len()
+    requests.all().len()
 }
 
 proptest! {
     #[test]
-    fn whatever_comes_in_is_read_without_a_panic(text in "\\PC*", bytes in vec(any::<u8>(), 0..64)) {
-        prop_assert_eq!(hear(Message::Text(&text)), 1);
-        prop_assert!(hear(Message::Binary(&bytes)) <= 1);
+    fn any_input_is_read_without_a_panic(text in "\\PC*", bytes in vec(any::<u8>(), 0..64)) {
+        prop_assert_eq!(decoded(Message::Text(&text)), 1);
+        prop_assert!(decoded(Message::Binary(&bytes)) <= 1);
     }
 
     #[test]
-    fn whatever_almost_fits_is_heard_without_a_panic_and_answered_or_ignored(frames in almost_frames()) {
+    fn input_that_is_almost_a_frame_is_answered_or_ignored_without_a_panic(frames in almost_frames()) {
         let scene = scene();
         let client = scene.joined(Phoenix::default());
         frames.iter().for_each(|frame| client.say(frame));
@@ -180,15 +180,15 @@ proptest! {
     }
 
     #[test]
-    fn whatever_binary_push_fits_is_read_as_its_fields(
+    fn every_binary_push_is_read_as_its_fields(
         fields in ["[a-z0-9]{0,255}", "[a-z0-9]{0,255}", "[a-z0-9]{0,255}", "[a-z0-9]{0,255}"],
         payload in vec(any::<u8>(), 0..64),
     ) {
         let lengths = fields.iter().map(|field| field.len() as u8);
         let head: Vec<u8> = std::iter::once(0).chain(lengths).collect();
         let push = [&head, fields.concat().as_bytes(), &payload].concat();
-        let said = frame::read(Message::Binary(&push), 128).expect("a push");
-        prop_assert_eq!((&*said.topic, &*said.event), (&*fields[2], &*fields[3]));
-        prop_assert_eq!(said.payload, frame::Content::Binary(&payload));
+        let frame = decode::read(Message::Binary(&push), 128).expect("a push");
+        prop_assert_eq!((&*frame.topic, &*frame.event), (&*fields[2], &*fields[3]));
+        prop_assert_eq!(frame.payload, decode::Content::Binary(&payload));
     }
 }

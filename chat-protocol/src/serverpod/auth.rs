@@ -1,4 +1,4 @@
-//! What a Serverpod client shows to prove who it is: the value of an HTTP header.
+//! Reads the credentials of a Serverpod client: the value of an HTTP header.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,11 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// It names a scheme, and does not keep to it.
+/// Says that a value names a scheme and does not keep to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) struct BadScheme;
 
-/// Padded or not, as clients come.
+/// Reads base64 with and without padding, as clients send either.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -18,7 +18,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Whether it is a header's value at all: a scheme, a space, and bytes that may stand in a header (`auth_encoding.dart`).
+/// Returns true for the value of a header: a scheme, a space, and bytes that a header may hold
+/// (`auth_encoding.dart`).
 pub(super) fn is_header(value: &str) -> bool {
     let Some((scheme, rest)) = value.split_once(' ') else { return false };
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -26,16 +27,19 @@ pub(super) fn is_header(value: &str) -> bool {
     !scheme.is_empty() && scheme.chars().all(word) && rest.chars().all(visible)
 }
 
-/// The key in it: of `Basic` decoded, of `Bearer` as it stands, of anything else all of it.
-pub(super) fn key(value: &str) -> Result<Cow<'_, str>, Broken> {
+/// Returns the key in a value: decoded of `Basic`, as it stands of `Bearer`, and all of any other value.
+///
+/// # Errors
+/// If the value is not of the scheme that it names.
+pub(super) fn key(value: &str) -> Result<Cow<'_, str>, BadScheme> {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     let whole = value.len() > scheme.len() && !rest.contains(' ');
     if scheme.eq_ignore_ascii_case("basic") {
-        let bytes = BASE64.decode(rest).ok().filter(|_| whole).ok_or(Broken)?;
-        return String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Broken);
+        let bytes = BASE64.decode(rest).ok().filter(|_| whole).ok_or(BadScheme)?;
+        return String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BadScheme);
     }
     if scheme.eq_ignore_ascii_case("bearer") {
-        return whole.then_some(Cow::Borrowed(rest)).ok_or(Broken);
+        return whole.then_some(Cow::Borrowed(rest)).ok_or(BadScheme);
     }
     Ok(Cow::Borrowed(value))
 }
@@ -44,9 +48,9 @@ pub(super) fn key(value: &str) -> Result<Cow<'_, str>, Broken> {
 mod tests {
     use super::*;
 
-    /// `auth_encoding_test.dart` of Serverpod's serialization.
+    /// Follows `auth_encoding_test.dart` of Serverpod's serialization.
     #[test]
-    fn keys_are_unwrapped_and_what_is_neither_is_refused() {
+    fn keys_are_unwrapped_and_values_that_keep_to_no_scheme_are_refused() {
         let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.EypViEDi-JhjeuX";
         let bearer = format!("beareR {jwt}");
         for (value, unwrapped) in [
@@ -78,7 +82,7 @@ mod tests {
             "Bearer token ",
             "Bearer",
         ] {
-            assert_eq!(key(value), Err(Broken), "{value}");
+            assert_eq!(key(value), Err(BadScheme), "{value}");
         }
         for value in ["joe:pwd", "", ":", " ", "\n", ":::::", "a\u{394} b", "a \r\n"] {
             assert!(!is_header(value), "{value}");

@@ -1,14 +1,14 @@
-//! Values beside the names of their classes: `{"className":…,"data":…}`.
+//! Reads and writes values beside the names of their classes: `{"className":…,"data":…}`.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read::object;
+use crate::read::object;
 use crate::write::string;
 
-/// A value as it stands in a frame.
+/// Points to a value within its frame.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Typed<'a> {
     #[serde(borrow, rename = "className")]
@@ -17,7 +17,7 @@ pub(super) struct Typed<'a> {
     pub(super) data: &'a RawValue,
 }
 
-/// The classes that every client knows (Serverpod's serialization, `deserializeByClassName`).
+/// Lists the classes that every client knows (Serverpod's serialization, `deserializeByClassName`).
 const BUILT_IN: [&str; 18] = [
     "null",
     "int",
@@ -40,7 +40,7 @@ const BUILT_IN: [&str; 18] = [
 ];
 
 impl<'a> Typed<'a> {
-    /// None if that is no value beside a class.
+    /// Reads a value beside its class; none if it is another JSON.
     pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
         object(raw.get())
     }
@@ -49,13 +49,13 @@ impl<'a> Typed<'a> {
         typed(&self.class, |out| out.extend(self.data.get().as_bytes()), out);
     }
 
-    /// Whether its class is one of those that need no model.
+    /// Returns true for a class that needs no model.
     pub(super) fn is_built_in(&self) -> bool {
         BUILT_IN.contains(&&*self.class)
     }
 }
 
-/// Writes a value, whose data `fill` appends.
+/// Writes a value beside its class; `fill` appends the data.
 pub(super) fn typed(class: &str, fill: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     out.extend(br#"{"className":"#);
     string(class, out);
@@ -83,7 +83,7 @@ mod tests {
         String::from_utf8(out).expect("UTF-8")
     }
 
-    /// `encode_with_type_test.dart` of Serverpod's serialization.
+    /// Follows `encode_with_type_test.dart` of Serverpod's serialization.
     #[test]
     fn every_value_with_its_type_is_read_and_written_to_the_byte() {
         let vectors = [
@@ -112,7 +112,8 @@ mod tests {
         }
     }
 
-    /// `encode_with_type_test.dart` of Serverpod's test server, `exception_from_test.dart`, `dynamic_field_serialization_test.dart`.
+    /// Follows `encode_with_type_test.dart` of Serverpod's test server, `exception_from_test.dart` and
+    /// `dynamic_field_serialization_test.dart`.
     #[test]
     fn models_and_maps_are_read_with_and_without_their_own_names() {
         for vector in [
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dart_escapes_is_escaped_and_no_more() {
+    fn characters_are_escaped_where_dart_escapes_them_and_nowhere_else() {
         assert_eq!(encoded("String", "\"\\/\u{7f}é\u{1f}\u{8}\t\n\u{c}\r").as_str(), {
             concat!(r#"{"className":"String","data":"\"\\/"#, "\u{7f}é", r#"\u001f\b\t\n\f\r"}"#)
         });

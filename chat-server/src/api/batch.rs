@@ -2,26 +2,44 @@
 
 use std::collections::HashMap;
 
-use chat_core::{Hub, Refusal};
+use chat_core::Refusal;
 use serde_json::value::RawValue;
+use tokio::task::yield_now;
 
+use super::Api;
 use super::calls::{Called, METHODS, call, error};
 use super::fields::Fields;
 
+/// Bytes of answers; what would be answered behind them is refused with 106 and not done.
+const ANSWERED: usize = 16 * 1024 * 1024;
+
+/// So many calls in one go; then others have their turn.
+const TURN: usize = 16;
+
 /// Calls each, and answers `{"replies":[…]}`. Whether that may be done at once changes nothing but how long it takes.
-pub(super) async fn all(hub: &Hub, mut fields: Fields<'_>) -> Called {
+pub(super) async fn all(api: &Api, mut fields: Fields<'_>) -> Called {
     let commands: Vec<Option<HashMap<String, &RawValue>>> = fields.take("commands")?;
     fields.pass_over("parallel");
     fields.end()?;
-    let mut replies = Vec::with_capacity(commands.len());
-    for command in commands {
-        replies.push(one(hub, command.as_ref()).await.unwrap_or_else(|refusal| error(&refusal)));
+    let (mut replies, mut answered) = (Vec::with_capacity(commands.len()), 0);
+    for (before, command) in commands.iter().enumerate() {
+        if before > 0 && before % TURN == 0 {
+            yield_now().await;
+        }
+        let reply = if answered > ANSWERED { Err(full()) } else { one(api, command.as_ref()).await };
+        let reply = reply.unwrap_or_else(|refusal| error(&refusal));
+        answered += reply.len();
+        replies.push(reply);
     }
     Ok(format!("{{\"replies\":[{}]}}", replies.join(",")))
 }
 
+fn full() -> Refusal {
+    Refusal::limit_exceeded(format!("more than {ANSWERED} bytes of answers"))
+}
+
 /// The first method that is there and not null.
-async fn one(hub: &Hub, command: Option<&HashMap<String, &RawValue>>) -> Called {
+async fn one(api: &Api, command: Option<&HashMap<String, &RawValue>>) -> Called {
     let command = command.ok_or_else(|| Refusal::bad_request("a command is an object"))?;
     let said =
         |method: &&'static str| Some((*method, command.get(*method).filter(|raw| raw.get() != "null")?));
@@ -29,6 +47,12 @@ async fn one(hub: &Hub, command: Option<&HashMap<String, &RawValue>>) -> Called 
         .iter()
         .find_map(said)
         .ok_or_else(|| Refusal::method_not_found("no method that is spoken here"))?;
-    let result = call(hub, method, Fields::read(raw.get())?).await?;
+    let (bytes, most) = (raw.get().len(), api.hub.limits().message_bytes);
+    if bytes > most {
+        return Err(Refusal::bad_request(format!(
+            "a command has at most {most} bytes, this one has {bytes}"
+        )));
+    }
+    let result = call(api, method, Fields::read(raw.get())?).await?;
     Ok(format!("{{\"{method}\":{result}}}"))
 }

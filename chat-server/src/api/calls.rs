@@ -10,7 +10,9 @@ use chat_protocol::centrifuge::{no_history, result};
 use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::yield_now;
 
+use super::Api;
 use super::fields::{Fields, channel};
 
 /// How a client is closed that the API ends, unless it says otherwise: not to come back.
@@ -34,7 +36,8 @@ pub(super) const METHODS: [&str; 10] = [
 pub(super) type Called = Result<String, Refusal>;
 
 /// Calls one method.
-pub(super) async fn call(hub: &Hub, method: &str, fields: Fields<'_>) -> Called {
+pub(super) async fn call(api: &Api, method: &str, fields: Fields<'_>) -> Called {
+    let hub = &api.hub;
     match method {
         "publish" => publish(hub, fields).await,
         "broadcast" => broadcast(hub, fields).await,
@@ -43,7 +46,7 @@ pub(super) async fn call(hub: &Hub, method: &str, fields: Fields<'_>) -> Called 
         "disconnect" => disconnect(hub, fields),
         "presence" => presence(hub, fields),
         "presence_stats" => presence_stats(hub, fields),
-        "history" => history(hub, fields).await,
+        "history" => history(api, fields).await,
         "info" => info(hub, fields),
         "rpc" => Err(Refusal::method_not_found("there is nothing to call")),
         _ => Err(Refusal::method_not_found(format!("{method}: not spoken here"))),
@@ -83,6 +86,9 @@ async fn publish(hub: &Hub, mut fields: Fields<'_>) -> Called {
     manner.say(hub, channel, content).await
 }
 
+/// To so many channels in one go; then others have their turn.
+const AT_ONCE: usize = 256;
+
 /// Each channel has an answer of its own.
 async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let (channels, content) = (fields.take::<Vec<String>>("channels")?, fields.content()?);
@@ -91,10 +97,18 @@ async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
     if channels.is_empty() {
         return Err(Refusal::bad_request("channels: missing"));
     }
-    let said = channels.iter().map(async |name| manner.say(hub, channel(name)?, content.clone()).await);
+    let (bytes, most) = (content.as_bytes().len(), hub.limits().message_bytes);
+    if bytes > most {
+        return Err(Refusal::bad_request(format!("data: has at most {most} bytes, this has {bytes}")));
+    }
+    let say = async |name: &String| manner.say(hub, channel(name)?, content.clone()).await;
     let told =
         |said: Called| said.map_or_else(|refusal| error(&refusal), |place| format!("{{\"result\":{place}}}"));
-    let responses: Vec<_> = join_all(said).await.into_iter().map(told).collect();
+    let mut responses = Vec::with_capacity(channels.len());
+    for some in channels.chunks(AT_ONCE) {
+        responses.extend(join_all(some.iter().map(say)).await.into_iter().map(told));
+        yield_now().await;
+    }
     Ok(format!("{{\"responses\":[{}]}}", responses.join(",")))
 }
 
@@ -121,11 +135,14 @@ impl Place {
     }
 }
 
-async fn history(hub: &Hub, mut fields: Fields<'_>) -> Called {
+async fn history(Api { hub, keeps }: &Api, mut fields: Fields<'_>) -> Called {
     let (channel, limit, reverse) =
         (fields.channel()?, fields.take::<i64>("limit")?, fields.take("reverse")?);
     let since = fields.take::<Option<Place>>("since")?.map(Place::since);
     fields.end()?;
+    if !keeps {
+        return Err(Refusal::not_available("nothing is kept here"));
+    }
     let from = since.map(|since| since.offset);
     let (after, before) = if reverse { (None, from) } else { (from, None) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

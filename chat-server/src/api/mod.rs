@@ -1,35 +1,46 @@
 //! The HTTP API, in the shape that such servers have: `POST` of JSON, answered `{"result":…}` or `{"error":{"code":…,"message":…}}`.
 //!
 //! ```text
+//!   key      who may call
+//!   body     what is read of a request
 //!   fields   the parameters of a call, none of which is passed over
 //!   calls    what can be called, and its results
 //!   batch    many calls in one body
+//!   failure  why there is no result, and how that is said
 //! ```
 
 mod batch;
+mod body;
 mod calls;
+mod failure;
 mod fields;
+mod key;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
-use chat_core::{Hub, Refusal};
-use chat_protocol::check_depth;
-use constant_time_eq::constant_time_eq;
-use tokio::time::timeout;
+use chat_core::{ChannelOptions, Hub, Refusal, Storage};
 
+use self::failure::{Failure, in_the_mode_asked_for, refused};
 use self::fields::Fields;
 
-/// Nothing without a key. A body is bounded as a message is.
-pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
+/// What is called.
+#[derive(Clone)]
+struct Api {
+    hub: Hub,
+    /// Whether there is any history to be had.
+    keeps: bool,
+}
+
+/// Nothing without a key. All channels are kept in this way.
+pub(crate) fn routes(hub: &Hub, key: Option<&str>, kept: ChannelOptions) -> Router {
     let Some(key) = key.filter(|key| !key.is_empty()) else { return Router::new() };
     Router::new()
         .route("/api/batch", post(batch))
@@ -37,107 +48,62 @@ pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
         .method_not_allowed_fallback(only_posted)
         .route("/api", any(unknown_method))
         .route("/api/{method}/{*rest}", any(unknown_method))
-        .layer(DefaultBodyLimit::max(hub.limits().message_bytes))
-        .route_layer(from_fn_with_state(Arc::<str>::from(key), check))
-        .with_state(hub.clone())
+        .route_layer(from_fn(in_the_mode_asked_for))
+        .route_layer(from_fn_with_state(Arc::<str>::from(key), key::check))
+        .with_state(Api { hub: hub.clone(), keeps: keeps(kept) })
 }
 
-/// In a time that tells nothing of how much of the key is right.
-async fn check(State(key): State<Arc<str>>, request: Request, next: Next) -> Response {
-    if !constant_time_eq(shown(request.headers()), key.as_bytes()) {
-        return (StatusCode::UNAUTHORIZED, "X-API-Key is not the server's\n").into_response();
-    }
-    next.run(request).await
-}
-
-/// `X-API-Key: …`, or else `Authorization: apikey …`.
-fn shown(headers: &HeaderMap) -> &[u8] {
-    let authorized = || {
-        let words = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        words.0.eq_ignore_ascii_case("apikey").then_some(words.1.trim().as_bytes())
-    };
-    let own = headers.get("x-api-key").map(|key| key.as_bytes());
-    own.or_else(authorized).unwrap_or_default()
+fn keeps(ChannelOptions { history, storage, .. }: ChannelOptions) -> bool {
+    let for_a_while = history.entries > 0 && history.bytes > 0 && !history.age.is_zero();
+    for_a_while || storage != Storage::None
 }
 
 async fn only_posted() -> Response {
     let refusal = Refusal::bad_request("the API is asked with POST");
-    let headers = [(CONTENT_TYPE, "application/json"), (ALLOW, "POST")];
-    (StatusCode::METHOD_NOT_ALLOWED, headers, calls::error(&refusal)).into_response()
+    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, refusal);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 async fn unknown_method() -> Response {
-    let refusal = Refusal::method_not_found("the API has no such method");
-    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], calls::error(&refusal)).into_response()
+    refused(StatusCode::NOT_FOUND, Refusal::method_not_found("the API has no such method"))
 }
 
-type Answered = Result<Response, Failure>;
-
-/// Why there is no result.
-enum Failure {
-    Refused(Refusal),
-    Unread(BytesRejection),
-    Late,
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-/// A refusal is an answer like any other, as clients of such APIs expect; only what is no request at all has a status of its own.
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Unread(rejection) => rejection.into_response(),
-            Self::Late => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
-            Self::Refused(refusal) => {
-                let status = if refusal.code == 107 { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-                (status, [(CONTENT_TYPE, "application/json")], calls::error(&refusal)).into_response()
+impl Api {
+    /// What is no answer but a status is counted.
+    fn told(&self, told: Result<String, Failure>) -> Response {
+        match told {
+            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(failure) => {
+                if !matches!(failure, Failure::Refused(_)) {
+                    self.hub.count_rejection(failure.status().as_u16());
+                }
+                failure.into_response()
             }
         }
     }
 }
 
-/// A body that came within the time of a handshake.
-struct Timely(Bytes);
-
-impl FromRequest<Hub> for Timely {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, hub: &Hub) -> Result<Self, Failure> {
-        match timeout(hub.limits().handshake_timeout, Bytes::from_request(request, hub)).await {
-            Ok(body) => body.map(Self).map_err(Failure::Unread),
-            Err(_) => {
-                hub.count_rejection(StatusCode::REQUEST_TIMEOUT.as_u16());
-                Err(Failure::Late)
-            }
-        }
-    }
-}
-
-impl Timely {
-    fn text(&self, hub: &Hub) -> Result<&str, Refusal> {
-        let text = std::str::from_utf8(&self.0);
-        let text = text.map_err(|error| Refusal::bad_request(error.to_string()))?;
-        check_depth(text, hub.limits().json_depth).map(|()| text)
-    }
-}
-
-fn answer(body: String) -> Answered {
-    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
-}
-
-async fn call(State(hub): State<Hub>, Path(method): Path<String>, body: Timely) -> Answered {
+async fn call(State(api): State<Api>, Path(method): Path<String>, body: Body) -> Response {
     // What such servers know and this one does not is not there, as a path is not.
     if !calls::METHODS.contains(&&*method) {
-        return Ok(unknown_method().await);
+        return unknown_method().await;
     }
-    let result = calls::call(&hub, &method, Fields::read(body.text(&hub)?)?).await?;
-    answer(format!("{{\"result\":{result}}}"))
+    let told = async {
+        let text = match &*method {
+            "broadcast" => body::of_many(&api.hub, body).await?,
+            _ => body::of_one(&api.hub, body).await?,
+        };
+        let result = calls::call(&api, &method, Fields::read(&text)?).await?;
+        Ok(format!("{{\"result\":{result}}}"))
+    };
+    api.told(told.await)
 }
 
-async fn batch(State(hub): State<Hub>, body: Timely) -> Answered {
-    answer(batch::all(&hub, Fields::read(body.text(&hub)?)?).await?)
+async fn batch(State(api): State<Api>, body: Body) -> Response {
+    let told = async {
+        let text = body::of_many(&api.hub, body).await?;
+        Ok(batch::all(&api, Fields::read(&text)?).await?)
+    };
+    api.told(told.await)
 }

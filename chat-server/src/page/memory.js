@@ -21,10 +21,24 @@ class Memory {
 const memory = new Memory(() => localStorage); // of all tabs
 const tabMemory = new Memory(() => sessionStorage); // of this tab, over a reload
 
-// A name in the one spelling that all who mean it use; empty if it is none. A field that is full, or a paste, may end in half an emoji.
+// Signs without a look of their own are kept where they make another of what stands before them: within emoji and keycaps, as the form of an ideograph, and
+// between letters of scripts that join.
+const EMOJI = String.raw`\p{Extended_Pictographic}(?:[\ufe0e\ufe0f]|\p{Emoji_Modifier})?(?:[\u{e0020}-\u{e007e}]+\u{e007f})?`;
+const SCRIPTS = ['Arab', 'Syrc', 'Mong', 'Deva', 'Beng', 'Guru', 'Gujr', 'Orya', 'Taml', 'Telu', 'Knda', 'Mlym', 'Sinh', 'Khmr', 'Mymr', 'Tibt'];
+const JOINED = String.raw`(?:(?!\p{Default_Ignorable_Code_Point})[${SCRIPTS.map((each) => `\\p{scx=${each}}`).join('')}])`;
+const MEANT = [
+  String.raw`${EMOJI}(?:\u200d${EMOJI})*`,
+  String.raw`[0-9#*]\ufe0f\u20e3`,
+  String.raw`\p{sc=Hani}[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]`,
+  String.raw`${JOINED}[\u180b-\u180f\u200c\u200d](?=${JOINED})`,
+];
+const UNSEEN = new RegExp(String.raw`(${MEANT.join('|')})|\p{Default_Ignorable_Code_Point}+`, 'gu');
+
+// A name in the one spelling that all who mean it use; empty if nothing of it is seen. A field that is full, or a paste, may end in half an emoji.
 function tidy(text) {
   if (typeof text !== 'string') return '';
-  return text.normalize().replace(/\p{Cs}/gu, '').replace(/\p{Cc}+/gu, ' ').trim();
+  const seen = text.normalize().replace(/\p{Cs}/gu, '').replace(UNSEEN, (all, meant = '') => meant);
+  return seen.replace(/[\p{White_Space}\p{Cc}\u2800]+/gu, ' ').trim();
 }
 
 function whole(text) {

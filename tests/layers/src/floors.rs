@@ -43,7 +43,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// Files that every room of the driver may use.
-const GROUND: [&str; 3] = ["driver/trace.rs", "driver/padded.rs", "driver/caught.rs"];
+const GROUND: [&str; 4] = ["driver/trace.rs", "driver/padded.rs", "driver/caught.rs", "driver/duty.rs"];
 
 /// Words that have no place below the driver.
 const DRIVERS_OWN: [&str; 7] = ["async", ".await", "Mutex", "RwLock", "Condvar", "::now(", "std::thread"];

@@ -284,11 +284,141 @@ fn a_method_that_is_not_spoken_is_not_there_and_every_count_is() {
 }
 
 #[test]
-fn the_key_comes_in_either_header() {
+fn the_key_comes_in_either_header_or_in_the_query() {
     let server = server(&[]);
     let asked = |name: &str, value: &str| post(server.address, "/api/info", &[(name, value)], "{}").0;
     let scheme = format!("apikey {KEY}");
     assert_eq!([asked("x-api-key", KEY), asked("authorization", &scheme)], [200, 200]);
     assert_eq!([asked("authorization", KEY), asked("authorization", "apikey another")], [401, 401]);
     assert_eq!([asked("authorization", "Bearer an api key"), asked("x-api-key", "")], [401, 401]);
+    let queried = |query: &str, headers: &[(&str, &str)]| {
+        post(server.address, &format!("/api/info?{query}"), headers, "{}").0
+    };
+    for right in ["api_key=an%20api%20key", "api_key=an+api+key", "a=b&api_key=an+api+key&api_key=another"] {
+        assert_eq!(queried(right, &[]), 200, "{right}");
+    }
+    for wrong in ["api_key=another", "api_key=", "api_key", "", "API_KEY=an+api+key", "key=an+api+key"] {
+        assert_eq!(queried(wrong, &[]), 401, "{wrong}");
+    }
+    assert_eq!(queried("api_key=an+api+key", &[("x-api-key", "another")]), 200, "one of them is right");
+    assert_eq!(queried("api_key=another", &[("x-api-key", KEY)]), 200);
+    assert_eq!(queried("api_key=another", &[("x-api-key", ""), ("authorization", &scheme)]), 200);
+}
+
+#[test]
+fn who_wishes_for_it_is_told_of_a_refusal_by_the_status_alone() {
+    let server = server(&["--presence=false"]);
+    let asked = |method: &str, fields: &str, mode: &str| {
+        let headers = [("x-api-key", KEY), ("X-Centrifugo-Error-Mode", mode)];
+        let (status, body) = post(server.address, &format!("/api/{method}"), &headers, fields);
+        (status, serde_json::from_str::<Value>(&body).expect("JSON"))
+    };
+    let refusals = [
+        ("publish", r#"{"channel":"","data":1}"#, 400, 107, 400),
+        ("publish", "nonsense", 400, 107, 400),
+        ("presence", r#"{"channel":"room"}"#, 200, 108, 400),
+        ("publish", r#"{"channel":"room","data":1,"tags":{"a":"b"}}"#, 200, 108, 400),
+        ("rpc", r#"{"method":"dance"}"#, 200, 104, 404),
+        ("dance", "{}", 404, 104, 404),
+        ("history", r#"{"channel":"room","since":{"offset":1,"epoch":"another"}}"#, 200, 112, 416),
+    ];
+    for (method, fields, usual, code, own) in refusals {
+        for mode in ["", "reply", "Transport"] {
+            let (status, answer) = asked(method, fields, mode);
+            assert_eq!((status, &answer["error"]["code"]), (usual, &json!(code)), "{method} {fields} {mode}");
+        }
+        let (status, answer) = asked(method, fields, "transport");
+        assert_eq!((status, &answer["code"]), (own, &json!(code)), "{method} {fields}: {answer}");
+        assert!(answer["message"].is_string() && answer.get("error").is_none(), "{answer}");
+    }
+    let (status, answer) = asked("publish", r#"{"channel":"room","data":1}"#, "transport");
+    assert_eq!((status, &answer["result"]["offset"]), (200, &json!(1)), "what is done is answered as ever");
+    let (status, answer) = asked("batch", r#"{"commands":[{"presence":{"channel":"a"}}]}"#, "transport");
+    assert_eq!((status, &answer["replies"][0]["error"]["code"]), (200, &json!(108)), "and so are many");
+    let (status, answer) = asked("broadcast", r#"{"channels":[""],"data":1}"#, "transport");
+    assert_eq!((status, &answer["result"]["responses"][0]["error"]["code"]), (200, &json!(107)));
+}
+
+#[test]
+fn many_calls_and_many_channels_may_be_longer_than_a_message_but_none_of_the_calls_and_no_publication() {
+    let server = server(&["--total-history-bytes", "1000000"]);
+    let refused_as_too_large = |method: &str, body: &str| {
+        let (status, said) = post(server.address, &format!("/api/{method}"), &[("x-api-key", KEY)], body);
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!((status, &said["error"]["code"]), (413, &json!(107)), "{method}");
+    };
+    let blanks = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
+    for method in ["publish", "history", "info", "subscribe"] {
+        refused_as_too_large(method, &blanks(65_537));
+    }
+    assert_eq!(post(server.address, "/api/info", &[("x-api-key", KEY)], &blanks(65_536)).0, 200);
+    for method in ["batch", "broadcast"] {
+        refused_as_too_large(method, &blanks(4 * 1024 * 1024 + 1));
+    }
+    let channels: Vec<_> = (0..3000).map(|number| format!("a-channel-with-a-long-name-{number}")).collect();
+    let said = result(&server, "broadcast", &json!({"channels":channels,"data":"x"}));
+    let responses = said["responses"].as_array().expect("a list");
+    assert!(responses.len() == 3000 && responses.iter().all(|each| each["result"]["offset"] == 1));
+    let long = |bytes: usize| json!("x".repeat(bytes - 2));
+    let fits = result(&server, "broadcast", &json!({"channels":["a","b"],"data":long(65_536)}));
+    assert_eq!(fits["responses"][1]["result"]["offset"], 1);
+    assert_eq!(refused(&server, "broadcast", &json!({"channels":["a","b"],"data":long(65_537)})), 107);
+    let publish = |bytes: usize| json!({"publish":{"channel":"c","data":long(bytes)}});
+    let commands = json!([publish(60_000), publish(65_536), publish(60_000)]);
+    let (status, answer) = api(&server, "batch", &json!({"commands":commands}));
+    let told = |at: usize| answer["replies"][at]["publish"]["offset"].clone();
+    assert_eq!((status, told(0), told(2)), (200, json!(1), json!(2)));
+    assert_eq!(answer["replies"][1]["error"]["code"], 107, "that one is longer than a message");
+}
+
+#[test]
+fn what_is_answered_to_many_calls_is_bounded_and_what_comes_behind_is_not_done() {
+    let server = server(&[]);
+    for _ in 0..16 {
+        result(&server, "publish", &json!({"channel":"room","data":"x".repeat(60_000)}));
+    }
+    let asked = json!({"history":{"channel":"room","limit":-1}});
+    let mut commands = vec![asked; 200];
+    commands.push(json!({"publish":{"channel":"room","data":"too late"}}));
+    let (status, answer) = api(&server, "batch", &json!({"commands":commands}));
+    let replies = answer["replies"].as_array().expect("a list");
+    assert_eq!((status, replies.len()), (200, 201));
+    assert!(replies[0]["history"]["publications"].is_array());
+    assert_eq!(replies[200]["error"]["code"], 106);
+    assert!(!history(&server, "room").contains(&json!("too late")));
+}
+
+#[test]
+fn a_body_counts_among_all_that_is_not_whole_yet_while_it_is_read() {
+    let server = server(&["--total-input-bytes", "100000"]);
+    let commands = format!("{{\"commands\":[]{}}}", " ".repeat(200_000));
+    let length = commands.len().to_string();
+    let head = request(
+        "POST",
+        "/api/batch",
+        server.address,
+        &[("x-api-key", KEY), ("content-length", &length), ("connection", "close")],
+    );
+    let mut raw = Raw::connect(server.address);
+    raw.send(head.as_bytes());
+    raw.send(&commands.as_bytes()[..100_001]);
+    let answer = String::from_utf8(raw.rest()).expect("text").to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
+    assert!(answer.contains("{\"error\":{\"code\":100,"), "{answer}");
+    for _ in 0..3 {
+        let fits = format!("{{\"commands\":[]{}}}", " ".repeat(90_000));
+        let (status, _) = post(server.address, "/api/batch", &[("x-api-key", KEY)], &fits);
+        assert_eq!(status, 200, "what was held is given back");
+    }
+}
+
+#[test]
+fn where_nothing_is_kept_there_is_no_history_to_be_had() {
+    let asked = json!({"channel":"room","limit":10});
+    for none in ["--history-entries", "--history-bytes", "--history-seconds"] {
+        let server = server(&[none, "0"]);
+        result(&server, "publish", &json!({"channel":"room","data":1}));
+        assert_eq!(refused(&server, "history", &asked), 108, "{none}");
+        assert_eq!(refused(&server, "history", &json!({"channel":""})), 107);
+    }
 }

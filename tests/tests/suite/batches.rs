@@ -123,8 +123,8 @@ fn a_message_of_several_commands_has_a_bound_of_its_own() {
         let server = Program::server(&["--store", "none"]);
         let says = |more: usize| {
             let commands = |last: usize| {
-                let full = (0..5).map(|n| form.subscribe(n, 65_536));
-                full.chain([form.subscribe(5, last)]).collect::<Vec<_>>()
+                let full = (0..9).map(|n| form.subscribe(n, 65_536));
+                full.chain([form.subscribe(9, last)]).collect::<Vec<_>>()
             };
             // What a frame has before its payload, here: two bytes, eight for the length and four for the
             // mask.
@@ -135,7 +135,7 @@ fn a_message_of_several_commands_has_a_bound_of_its_own() {
             ann
         };
         let _stays = says(0);
-        wait_for(&server, 6);
+        wait_for(&server, 10);
         assert_eq!(says(1).close_code(), Some(1009), "{form:?}");
     }
 }

@@ -7,7 +7,7 @@ use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
     ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, Message,
-    OpenChat, Payload, Protocol, Rate, SessionId,
+    OpenChat, Payload, Protocol, Rate, Requests, SessionId,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -71,9 +71,9 @@ fn json_may_be_as_deep_as_is_said_in_every_protocol() {
     for (protocol, around, text) in told {
         for (depth, is_read) in [(6, true), (7, false)] {
             let nested = ["[".repeat(depth - around), "]".repeat(depth - around)].concat();
-            let (mut talk, mut requests) = (protocol.talk(SessionId(1), &limits), Vec::new());
+            let (mut talk, mut requests) = (protocol.talk(SessionId(1), &limits), Requests::at_most(9));
             talk.decode(Message::Text(&text.replace('@', &nested)), &mut requests);
-            let bad = requests.iter().any(Result::is_err);
+            let bad = requests.all().iter().any(Result::is_err);
             assert_eq!(bad, !is_read, "{} at {depth}", protocol.name());
         }
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use chat_core::testkit::World;
 use chat_core::{Close, Hub, Limits, OpenChat, Opener, Payload, Runtime};
+use chat_http::Opening;
 use chat_tests::raw::frame;
-use chat_websocket::Opening;
 use futures::future::BoxFuture;
 use tokio::io::ReadBuf;
 

@@ -113,7 +113,7 @@ fn who_a_server_has_let_in_before_is_told_so_over_every_transport() {
         let app = Router::new()
             .route(
                 "/connection/websocket",
-                any(async move |mut request: Request| upgrade(&gate, &mut request)),
+                any(async move |mut request: Request| upgrade(&gate, &mut request).await),
             )
             .route(
                 "/connection/http_stream",

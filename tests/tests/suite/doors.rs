@@ -263,26 +263,48 @@ fn a_rate_holds_for_a_user_over_a_reconnect() {
     }
 }
 
+/// Connects through a proxy that says where from, sends so many lines of nonsense, and returns the code of the close.
+fn nonsense_through(server: &Program, from: &str, lines: usize) -> Option<u16> {
+    let mut raw = Raw::connect(server.address);
+    let headers = [&HANDSHAKE[..], &[("X-Forwarded-For", from)]].concat();
+    raw.send(request("GET", "/ws", server.address, &headers).as_bytes());
+    assert_eq!(raw.status(), 101);
+    raw.send(&frame(0x81, b"nonsense").repeat(lines));
+    raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
+    let code = raw.close_code();
+    while server.measure("chat_sessions") > 0 {
+        std::thread::yield_now();
+    }
+    code
+}
+
 #[test]
 fn behind_a_proxy_an_address_is_what_its_header_says_last_or_none() {
     let server = Program::server(&["--client-address", "x-forwarded-for"]);
-    let nonsense = |from: &str, lines: usize| {
-        let mut raw = Raw::connect(server.address);
-        let headers = [&HANDSHAKE[..], &[("X-Forwarded-For", from)]].concat();
-        raw.send(request("GET", "/ws", server.address, &headers).as_bytes());
-        assert_eq!(raw.status(), 101);
-        raw.send(&frame(0x81, b"nonsense").repeat(lines));
-        raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
-        let code = raw.close_code();
-        while server.measure("chat_sessions") > 0 {
-            std::thread::yield_now();
-        }
-        code
-    };
+    let nonsense = |from: &str, lines: usize| nonsense_through(&server, from, lines);
     assert_eq!(nonsense("10.0.0.1, 2001:db8:0:1::7", 19), Some(4000));
     assert_eq!(nonsense("10.0.0.2, 2001:db8:0:2::7", 1), Some(4000));
     assert_eq!(nonsense("10.0.0.3, 2001:db8:0:1::9,, ", 1), Some(3509), "of one /64");
     for _ in 0..2 {
         assert_eq!(nonsense("unknown", 19), Some(4000), "who comes from nowhere is like nobody");
     }
+}
+
+#[test]
+fn a_trusted_proxy_is_believed_and_what_stands_before_its_clients_is_not() {
+    let server = Program::server(&["--trusted-proxy", "127.0.0.0/8,10.0.0.0/8"]);
+    assert_eq!(nonsense_through(&server, "203.0.113.1, 192.0.2.7, 10.0.0.1", 19), Some(4000));
+    assert_eq!(nonsense_through(&server, "203.0.113.1, 192.0.2.8", 1), Some(4000), "of another client");
+    assert_eq!(
+        nonsense_through(&server, "203.0.113.2, 192.0.2.7, 10.0.0.2", 1),
+        Some(3509),
+        "made up before it"
+    );
+}
+
+#[test]
+fn whoever_is_no_trusted_proxy_comes_from_where_it_connects_from() {
+    let server = Program::server(&["--trusted-proxy", "192.0.2.0/24", "--client-address", "x-forwarded-for"]);
+    assert_eq!(nonsense_through(&server, "203.0.113.1", 19), Some(4000));
+    assert_eq!(nonsense_through(&server, "203.0.113.2", 1), Some(3509), "the header counts for nothing");
 }

@@ -95,15 +95,15 @@ fn a_request_passes_at_each_bound_and_is_refused_one_past_it() {
         let head = whole.trim_end_matches("\r\n");
         let padded = |headers: &str| status_of(at, format!("{head}\r\n{headers}\r\n").as_bytes());
         let line = |bytes: usize| padded(&format!("a: {}\r\n", "x".repeat(bytes - 3)));
-        assert_eq!((line(8 * 1024), line(8 * 1024 + 1)), (101, 431), "a line, without its end");
+        assert_eq!((line(32 * 1024), line(32 * 1024 + 1)), (101, 431), "a line, without its end");
         let there = whole.lines().count() - 2;
         let headers = |count: usize| padded(&"a: b\r\n".repeat(count - there));
         assert_eq!((headers(100), headers(101)), (101, 431), "headers");
         let bytes = |count: usize| {
             let header = |bytes: usize| format!("a: {}\r\n", "x".repeat(bytes - 5));
-            padded(&(header(4000).repeat(3) + &header(count - whole.len() - 3 * 4000)))
+            padded(&(header(4000).repeat(6) + &header(count - whole.len() - 6 * 4000)))
         };
-        assert_eq!((bytes(16 * 1024), bytes(16 * 1024 + 1)), (101, 431), "bytes");
+        assert_eq!((bytes(48 * 1024), bytes(48 * 1024 + 1)), (101, 431), "bytes");
         assert_eq!(served.hub.stats().rejections.get(&431), Some(&3), "{:?}", served.hub.stats().rejections);
     });
 }
@@ -152,7 +152,7 @@ fn a_bound_of_the_head_holds_behind_empty_lines() {
                 let head = whole.trim_end_matches("\r\n");
                 status_of(served.address, format!("{empty}{head}\r\n{header}\r\n\r\n").as_bytes())
             };
-            assert_eq!((line(8 * 1024), line(8 * 1024 + 1), line(9005)), (101, 431, 431), "{empty:?}");
+            assert_eq!((line(32 * 1024), line(32 * 1024 + 1), line(33_000)), (101, 431, 431), "{empty:?}");
         }
     });
 }
@@ -173,18 +173,18 @@ fn every_request_of_a_connection_is_held_to_the_bounds_of_its_head() {
         second(format!("{head}\r\n{headers}\r\n").as_bytes())
     };
     let line = |bytes: usize| headers(&format!("a: {}\r\n", "x".repeat(bytes - 3)));
-    assert_eq!((line(8 * 1024), line(8 * 1024 + 1), line(9005)), (200, 431, 431));
+    assert_eq!((line(32 * 1024), line(32 * 1024 + 1), line(33_000)), (200, 431, 431));
     let many = |count: usize| headers(&"a: b\r\n".repeat(count - 1));
     assert_eq!((many(100), many(101)), (200, 431));
     let bytes = |count: usize| {
         let header = |bytes: usize| format!("a: {}\r\n", "x".repeat(bytes - 5));
-        headers(&(header(4000).repeat(3) + &header(count - first.len() - 3 * 4000)))
+        headers(&(header(4000).repeat(6) + &header(count - first.len() - 6 * 4000)))
     };
-    assert_eq!((bytes(16 * 1024), bytes(16 * 1024 + 1), bytes(20_000)), (200, 431, 431));
+    assert_eq!((bytes(48 * 1024), bytes(48 * 1024 + 1), bytes(50_000)), (200, 431, 431));
     let path = |bytes: usize| {
         second(first.replace("/health", &format!("/health?{}", "x".repeat(bytes - 21))).as_bytes())
     };
-    assert_eq!((path(8 * 1024), path(8 * 1024 + 1)), (200, 431), "its first line");
+    assert_eq!((path(32 * 1024), path(32 * 1024 + 1)), (200, 431), "its first line");
     for noise in [&b"\x16\x03\x01"[..], b"GET / HTTP/1.1\r\n:"] {
         assert_eq!(second(noise), 400, "{}", noise.escape_ascii());
     }

@@ -9,13 +9,13 @@ use chat_core::{
     Connect, Endpoint, Hello, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal, SessionId,
     Since, Subscribe,
 };
+use chat_http::Gate;
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::serverpod::MethodStreams;
 use chat_tests::dart;
 use chat_tests::raw::HANDSHAKE;
 use chat_tests::scene::{Scene, each_way};
-use chat_websocket::Gate;
 use hyper::Request;
 use hyper::header::{HeaderName, HeaderValue};
 

@@ -7,13 +7,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chat_core::testkit::{Client, Marked, Script, Void, Way, Wire, World};
 use chat_core::{
-    BadRequest, ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Endpoint, Frames, Hello, Hub,
-    Incoming, Limits, Lost, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication, Publish,
-    Reply, Request, Runtime, SessionId, Sleep, Talk,
+    ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Endpoint, Frames, Hello, Hub, Incoming,
+    Instant, Limits, Lost, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication, Publish,
+    Reply, Requests, Runtime, SessionId, Sleep, Talk,
 };
 use chat_tests::scene::{Scene, each_way};
 use futures::future::BoxFuture;
@@ -64,7 +64,7 @@ impl Protocol for Buggy {
 struct BuggyTalk(Box<dyn Talk>, bool);
 
 impl Talk for BuggyTalk {
-    fn decode(&mut self, message: Message<'_>, requests: &mut Vec<Result<Request, BadRequest>>) {
+    fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         if let Message::Text("decode boom") = message {
             check(b"boom");
         }

@@ -2,14 +2,17 @@
 
 use futures::Stream;
 
-use super::{Connection, Ending, INBOX, POLL};
-use crate::driver::summons::Manner;
+use super::{Connection, INBOX, POLL};
+use crate::driver::outbox::control::Manner;
+use crate::driver::outbox::outlet::Outlet;
 use crate::machine::{Phase, Timer};
 use crate::model::{Close, Incoming, InputError, Kind, or_never};
 
-impl<I> Connection<I>
+#[expect(private_bounds, reason = "there are two ways out, and no third to be written outside")]
+impl<I, O> Connection<I, O>
 where
-    I: Stream<Item = Result<Incoming, InputError>> + Send + Unpin,
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
 {
     pub(super) fn written(&mut self) {
         self.stalled = None;
@@ -18,13 +21,13 @@ where
 
     /// Something waits and the transport takes nothing: from now on it has a deadline.
     pub(super) fn watch_write(&mut self) {
-        let stalled = self.dialog.outbox.stalled();
+        let stalled = self.session.outbox.stalled();
         if stalled != self.stalled {
             self.stalled = stalled;
-            let limits = self.dialog.hub().limits();
-            let patience = match self.ending {
-                Ending::None => or_never(limits.write_timeout),
-                _ => or_never(limits.write_timeout).min(limits.close_timeout),
+            let limits = &self.session.shared().limits;
+            let patience = match self.closing.is_open() {
+                true => or_never(limits.write_timeout),
+                false => or_never(limits.write_timeout).min(limits.close_timeout),
             };
             match stalled {
                 Some(_) => self.alarm.set(Timer::Write, patience),
@@ -35,25 +38,25 @@ where
 
     /// With the protocol's own ping, or the transport's. False if there is neither.
     fn ask_whether_it_is_there(&mut self) -> bool {
-        let asked = self.dialog.ping();
+        let asked = self.session.ping();
         if !asked && self.answers.pings {
-            self.dialog.control(Kind::Ping, &[]);
+            self.session.control(Kind::Ping, &[]);
         }
         asked || self.answers.pings
     }
 
     /// Whether it is not read since requests wait for a hook, or answers for the transport, or since it asks faster than it may.
     fn is_unread(&self) -> bool {
-        self.held || self.dialog.waiting() >= INBOX || self.alarm.is_set(Timer::Read)
+        self.held || self.session.waiting() >= INBOX || self.alarm.is_set(Timer::Read)
     }
 
     pub(super) fn ring(&mut self, timer: Timer) {
         let (ping, pong) = {
-            let limits = self.dialog.hub().limits();
+            let limits = &self.session.shared().limits;
             (or_never(limits.ping_interval), or_never(limits.pong_timeout))
         };
         match timer {
-            Timer::Open if self.dialog.phase() == Phase::Opening => self.end(Close::STALE, Manner::Graceful),
+            Timer::Open if self.session.phase() == Phase::Opening => self.end(Close::STALE, Manner::Graceful),
             Timer::Open => {}
             Timer::Ping => {
                 self.alarm.set(Timer::Ping, ping);
@@ -64,19 +67,19 @@ where
             // Its pong may stand behind what is not read yet: then it is not the peer who is silent.
             Timer::Pong if self.is_unread() => self.alarm.set(Timer::Pong, pong),
             Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
-            Timer::Write if self.dialog.outbox.stalled() == self.stalled && self.stalled.is_some() => {
-                match self.ending {
-                    Ending::None => self.end(Close::SLOW, Manner::AtOnce),
-                    _ => self.lose(),
+            Timer::Write if self.session.outbox.stalled() == self.stalled && self.stalled.is_some() => {
+                match self.closing.is_open() {
+                    true => self.end(Close::SLOW, Manner::AtOnce),
+                    false => self.lose(),
                 }
             }
             Timer::Write => self.stalled = None,
             Timer::Close => {
-                self.dialog.hub().0.metrics.cut_short("close");
+                self.session.shared().metrics.cut_short("close");
                 self.lose();
             }
             Timer::Read => self.farewell = self.farewell.max(POLL),
-            Timer::Expiry if self.dialog.expire() => self.alarm.put(Timer::Expiry, self.dialog.expires()),
+            Timer::Expiry if self.session.expire() => self.alarm.put(Timer::Expiry, self.session.expires()),
             Timer::Expiry => self.end(Close::EXPIRED, Manner::Graceful),
         }
     }

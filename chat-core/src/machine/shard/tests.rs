@@ -1,14 +1,13 @@
-use std::time::Instant;
-
 use chrono::DateTime;
 
 use super::*;
-use crate::machine::{Budget, Common, IdleOrder, Told};
-use crate::model::{Identity, SessionInfo};
+use crate::machine::presence::Space;
+use crate::machine::{ByteQuota, Common, EventKind, IdleOrder};
+use crate::model::{Identity, Instant, SessionInfo};
+use crate::model::{Now, Payload};
 
-#[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
 fn now() -> Now {
-    Now { instant: Instant::now(), utc: DateTime::UNIX_EPOCH }
+    Now { instant: Instant::START, utc: DateTime::UNIX_EPOCH }
 }
 
 fn draft(from: u64) -> Draft {
@@ -45,7 +44,7 @@ fn joining(session: u64) -> Joining {
 }
 
 fn shard() -> Shard<u64> {
-    let (histories, outgoing) = (Budget::new(1 << 20), Budget::new(1 << 20));
+    let (histories, outgoing) = (ByteQuota::new(1 << 20), ByteQuota::new(1 << 20));
     let common = Common { histories, outgoing, order: IdleOrder::new(1), incarnation: None };
     Shard::new(1, common.into(), 0)
 }
@@ -59,7 +58,7 @@ fn room() -> ChannelId {
 }
 
 fn joined(shard: &mut Shard<u64>, sessions: &[u64]) -> Joined {
-    let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s));
+    let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s).0);
     joins.last().expect("someone")
 }
 
@@ -75,7 +74,7 @@ fn a_publish_appends_and_a_flush_takes_all_that_was_appended() {
     assert!(!publish(&mut shard, 2), "the first publisher flushes");
     let fanout = shard.flush(&room()).expect("two");
     assert_eq!((offsets(&fanout.events), &**fanout.subscribers), (vec![1, 2], &[1, 2][..]));
-    assert!(matches!(&fanout.events[1].told, Told::Said(said) if said.previous == Offset(1)));
+    assert!(matches!(&fanout.events[1].kind, EventKind::Publication(said) if said.previous == Offset(1)));
     assert!(shard.flushed(&room(), fanout.life).is_none());
 }
 

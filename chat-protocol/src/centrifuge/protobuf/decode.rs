@@ -1,4 +1,4 @@
-//! What clients say.
+//! Reads the commands of clients in Protobuf.
 
 use std::borrow::Cow;
 
@@ -6,102 +6,110 @@ use chat_core::{BadRequest, Payload, Refusal, Request};
 use prost::Message;
 use serde_json::value::RawValue;
 
-use super::schema::{ChannelRequest, Command, RpcRequest, SubscribeRequest};
-use crate::centrifuge::mark::Mark;
-use crate::centrifuge::wish::{self, Place};
-use crate::centrifuge::{Heard, malformed};
+use super::schema::{Beside, ChannelRequest, Command, RpcRequest, StreamPosition, SubscribeRequest};
+use crate::centrifuge::context::ReplyContext;
+use crate::centrifuge::decode::command::{self, Place};
+use crate::centrifuge::decode::{Decoded, malformed};
 use crate::read::is_deeper;
 
-/// How many bytes the next command says that it has; none if it does not say.
+/// Returns the length of the next command, as it stands before it; 0 if there is none.
 pub(super) fn length(bytes: &[u8]) -> usize {
     prost::decode_length_delimiter(bytes).unwrap_or_default()
 }
 
-/// Reads the next command, and goes on to the one after it. Content is taken for JSON down to this depth.
-pub(super) fn read(bytes: &mut &[u8], depth: usize) -> Result<Heard, BadRequest> {
+/// Reads the next command, and moves `bytes` behind it. Content nested deeper than `depth` is no JSON.
+///
+/// # Errors
+/// Ends the session if there is no command. A command whose fields are wrong is refused with 107.
+pub(super) fn read(bytes: &mut &[u8], depth: usize) -> Result<Decoded, BadRequest> {
     let command = Command::decode_length_delimited(bytes);
     let command = command.map_err(|error| malformed(format!("no command: {error}")))?;
     if command == Command::default() {
-        return Ok(Heard::Pong);
+        return Ok(Decoded::Pong);
     }
     if let Some(send) = command.send {
-        return Ok(Heard::Request(Request::new(wish::send(call(send, depth)))));
+        return Ok(Decoded::Request(Request::new(command::send(call(send, depth)))));
     }
     if command.id == 0 {
         return Err(malformed("a command has an id"));
     }
-    request(command, depth).map(Heard::Request)
+    request(command, depth).map(Decoded::Request)
 }
 
 fn request(command: Command, depth: usize) -> Result<Request, BadRequest> {
-    let (method, asked) = if let Some(asked) = command.connect {
-        let subs = asked.subs.into_iter().map(|(channel, place)| (Cow::Owned(channel), Some(place.into())));
-        let (token, data) = (asked.token.into(), payload(asked.data, depth));
-        ("connect", wish::connect(wish::ConnectFields { token, data, subs: subs.collect() }))
-    } else if let Some(asked) = command.subscribe {
-        ("subscribe", subscribe(asked, depth))
-    } else if let Some(asked) = command.unsubscribe {
-        ("unsubscribe", wish::unsubscribe(channel(asked)))
-    } else if let Some(asked) = command.publish {
-        let (channel, data, kind) = (asked.channel.into(), payload(asked.data, depth), asked.kind.into());
-        ("publish", wish::publish(wish::PublishFields { channel, data, kind }))
-    } else if let Some(asked) = command.presence {
-        ("presence", wish::presence(channel(asked)))
-    } else if let Some(asked) = command.presence_stats {
-        ("presence_stats", wish::presence(channel(asked)))
-    } else if let Some(asked) = command.history {
-        let place = |since: super::schema::StreamPosition| Place {
-            recover: true,
-            epoch: since.epoch.into(),
-            offset: since.offset,
-        };
-        let (limit, reverse, since) = (asked.limit.into(), asked.reverse, asked.since.map(place));
-        let channel = asked.channel.into();
-        ("history", wish::history(wish::HistoryFields { channel, limit, reverse, since }))
-    } else if let Some(asked) = command.rpc {
-        ("rpc", Ok(wish::call(call(asked, depth))))
-    } else if let Some(asked) = command.refresh {
-        let (channel, token) = (Cow::default(), asked.token.into());
-        ("refresh", Ok(wish::refresh(wish::RefreshFields { channel, token })))
-    } else if let Some(asked) = command.sub_refresh {
-        let (channel, token) = (asked.channel.into(), asked.token.into());
-        ("sub_refresh", wish::sub_refresh(wish::RefreshFields { channel, token }))
+    let id = command.id;
+    let (method, command) = if let Some(fields) = command.connect {
+        let subs = fields.subs.into_iter().map(|(channel, place)| (Cow::Owned(channel), Some(place.into())));
+        let (token, data) = (fields.token.into(), payload(fields.data, depth));
+        ("connect", command::connect(command::ConnectFields { token, data, subs: subs.collect() }))
+    } else if let Some(fields) = command.subscribe {
+        ("subscribe", subscribe(fields, depth))
+    } else if let Some(fields) = command.unsubscribe {
+        ("unsubscribe", command::unsubscribe(channel(fields)))
+    } else if let Some(fields) = command.publish {
+        let (channel, data, kind) = (fields.channel.into(), payload(fields.data, depth), fields.kind.into());
+        ("publish", command::publish(command::PublishFields { channel, data, kind }))
+    } else if let Some(fields) = command.presence {
+        ("presence", command::presence(channel(fields)))
+    } else if let Some(fields) = command.presence_stats {
+        ("presence_stats", command::presence(channel(fields)))
+    } else if let Some(fields) = command.history {
+        let place =
+            |since: StreamPosition| Place { recover: true, epoch: since.epoch.into(), offset: since.offset };
+        let (limit, reverse, since) = (fields.limit.into(), fields.reverse, fields.since.map(place));
+        let channel = fields.channel.into();
+        ("history", command::history(command::HistoryFields { channel, limit, reverse, since }))
+    } else if let Some(fields) = command.rpc {
+        ("rpc", Ok(command::call(call(fields, depth))))
+    } else if let Some(fields) = command.refresh {
+        let (channel, token) = (Cow::default(), fields.token.into());
+        ("refresh", Ok(command::refresh(command::RefreshFields { channel, token })))
+    } else if let Some(fields) = command.sub_refresh {
+        let (channel, token) = (fields.channel.into(), fields.token.into());
+        ("sub_refresh", command::sub_refresh(command::RefreshFields { channel, token }))
     } else {
         return Err(malformed("no method that is known"));
     };
-    wish::request(Mark::new(command.id, method), asked)
+    command::request(ReplyContext::new(id, method), command)
 }
 
-fn subscribe(asked: SubscribeRequest, depth: usize) -> Result<chat_core::Command, Refusal> {
-    wish::subscribe(wish::SubscribeFields {
-        channel: asked.channel.into(),
-        token: asked.token.into(),
-        data: payload(asked.data, depth),
-        join_leave: asked.join_leave,
-        kind: asked.kind.into(),
-        recover: asked.recover,
-        epoch: asked.epoch.into(),
-        offset: asked.offset,
-        flag: asked.flag,
-        filter: asked.filter.map(drop),
+fn subscribe(fields: SubscribeRequest, depth: usize) -> Result<chat_core::Command, Refusal> {
+    command::subscribe(command::SubscribeFields {
+        channel: fields.channel.into(),
+        token: fields.token.into(),
+        data: payload(fields.data, depth),
+        join_leave: fields.join_leave,
+        kind: fields.kind.into(),
+        recover: fields.recover,
+        epoch: fields.epoch.into(),
+        offset: fields.offset,
+        flag: fields.flag,
+        filter: fields.filter.map(drop),
     })
 }
 
 impl From<SubscribeRequest> for Place<'_> {
-    fn from(asked: SubscribeRequest) -> Self {
-        Self { recover: asked.recover, epoch: asked.epoch.into(), offset: asked.offset }
+    fn from(fields: SubscribeRequest) -> Self {
+        Self { recover: fields.recover, epoch: fields.epoch.into(), offset: fields.offset }
     }
 }
 
-fn channel(asked: ChannelRequest) -> wish::ChannelFields<'static> {
-    wish::ChannelFields { channel: asked.channel.into() }
+fn channel(fields: ChannelRequest) -> command::ChannelFields<'static> {
+    command::ChannelFields { channel: fields.channel.into() }
 }
 
-fn call(asked: RpcRequest, depth: usize) -> wish::CallFields<'static> {
-    wish::CallFields { method: asked.method.into(), data: payload(asked.data, depth) }
+fn call(fields: RpcRequest, depth: usize) -> command::CallFields<'static> {
+    command::CallFields { method: fields.method.into(), data: payload(fields.data, depth) }
 }
 
-/// What is JSON is carried as such, so that clients of every protocol read it; all else as bytes.
+/// Reads the body of a request beside a stream: the session's key, the server and the commands; none if it is
+/// no such body.
+pub(in crate::centrifuge) fn beside(body: &[u8]) -> Option<(String, String, Vec<u8>)> {
+    let Beside { session, node, data } = Beside::decode(body).ok()?;
+    Some((session, node, data))
+}
+
+/// Reads content: JSON as such, so that clients of every protocol can read it, and all else as bytes.
 pub(super) fn payload(bytes: Vec<u8>, depth: usize) -> Option<Payload> {
     if bytes.is_empty() {
         return None;

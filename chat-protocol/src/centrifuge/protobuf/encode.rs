@@ -1,32 +1,37 @@
-//! What clients are answered, and what they hear unasked.
+//! Writes replies and pushes in Protobuf.
 
 use std::collections::HashMap;
 
 use chat_core::{
-    Answer, Arrival, ChannelId, Connected, Expiry, HistoryPage, Offset, Payload, PresencePage, Recovery,
-    Refers, Refusal, RequestId, SessionId, Subscribed, UserId,
+    Answer, Arrival, ChannelId, Close, Connected, Expiry, Frames, HistoryPage, Kind, Offset, Payload,
+    PresencePage, Recovery, Refers, Refusal, RequestId, SessionId, Subscribed, UserId,
 };
+use prost::Message as _;
 
 use super::schema::{
-    ClientInfo, ConnectResult, Data, Empty, Error, HistoryResult, Moved, PresenceResult, PresenceStatsResult,
-    Publication, Push, RefreshResult, Reply, SubRefreshResult, Subscribe, SubscribeResult, Unsubscribe,
+    ClientInfo, ConnectResult, Data, Disconnect, Empty, Error, HistoryResult, Moved, PresenceResult,
+    PresenceStatsResult, Publication, Push, RefreshResult, Reply, SubRefreshResult, Subscribe,
+    SubscribeResult, Unsubscribe,
 };
-use crate::centrifuge::mark::Mark;
-use crate::centrifuge::push::unsubscribe_code;
-use crate::centrifuge::reply::{Greeting, VERSION, as_told, is_no_history, is_temporary, ttl};
+use crate::centrifuge::context::{ConnectContext, ReplyContext};
+use crate::centrifuge::encode::push::unsubscribe_code;
+use crate::centrifuge::encode::reply::{VERSION, as_sent, is_no_history, is_temporary};
+use crate::centrifuge::encode::ttl;
 use crate::write::timestamp;
 
-pub(super) fn publication(said: &chat_core::Publication) -> Reply {
-    push(&said.message.channel_id, |push| push.publication = Some(kept(said)))
+/// Makes a push of a publication.
+pub(super) fn publication(publication: &chat_core::Publication) -> Reply {
+    push(&publication.message.channel_id, |push| push.publication = Some(stored(publication)))
 }
 
+/// Makes a push of a session that joins or leaves a channel.
 pub(super) fn moved(channel: &ChannelId, who: &Arrival, joins: bool) -> Reply {
     let (user, name) = (who.user.as_str(), who.name.as_str());
     let moved = Some(Moved { info: Some(client(who.session, user, name, who.data.as_ref())) });
     push(channel, |push| *(if joins { &mut push.join } else { &mut push.leave }) = moved)
 }
 
-/// None if the protocol has no words for it.
+/// Makes a push of an answer to no request; none if the protocol has no push for it.
 pub(super) fn unasked(answer: &Answer) -> Option<Reply> {
     Some(match answer {
         Answer::Subscribed(answer) => push(&answer.channel, |push| {
@@ -50,18 +55,19 @@ pub(super) fn unasked(answer: &Answer) -> Option<Reply> {
     })
 }
 
+/// Makes a reply; none if the id is of no command, or the protocol has no reply for the answer.
 pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer) -> Option<Reply> {
-    let mark = Mark::of(id)?;
-    let mut reply = Reply { id: mark.id, ..Reply::default() };
+    let context = ReplyContext::of(id)?;
+    let mut reply = Reply { id: context.id, ..Reply::default() };
     match answer {
-        Answer::Error(refusal) if is_no_history(mark, refusal) => {
+        Answer::Error(refusal) if is_no_history(context, refusal) => {
             reply.history = Some(HistoryResult::default());
         }
-        Answer::Error(refusal) => reply.error = Some(error(&as_told(refusal))),
-        Answer::Subscribed(answer) => reply.subscribe = Some(subscribed(answer, mark.since)),
+        Answer::Error(refusal) => reply.error = Some(error(&as_sent(refusal))),
+        Answer::Subscribed(answer) => reply.subscribe = Some(subscribed(answer, context.since)),
         Answer::Unsubscribed { .. } => reply.unsubscribe = Some(Empty {}),
         Answer::Published { .. } => reply.publish = Some(Empty {}),
-        Answer::Presence { page, .. } if mark.method == "presence_stats" => {
+        Answer::Presence { page, .. } if context.method == "presence_stats" => {
             let (num_clients, num_users) = (page.sessions as u32, page.users as u32);
             reply.presence_stats = Some(PresenceStatsResult { num_clients, num_users });
         }
@@ -82,11 +88,12 @@ pub(super) fn reply(id: &RequestId, session: SessionId, answer: &Answer) -> Opti
     Some(reply)
 }
 
-pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeting<'_>) -> Option<Reply> {
-    let mark = Mark::of(id)?;
+/// Makes the reply to a connect; none if the id is of no command.
+pub(super) fn connected(id: &RequestId, connected: &Connected, extra: &ConnectContext<'_>) -> Option<Reply> {
+    let context = ReplyContext::of(id)?;
     let (expires, ttl) = expiry(connected.expires);
     let subs = connected.subscriptions.iter();
-    let subs = subs.map(|one| (one.channel.to_string(), subscribed(one, greeting.was(&one.channel))));
+    let subs = subs.map(|one| (one.channel.to_string(), subscribed(one, extra.since(&one.channel))));
     let connect = Some(ConnectResult {
         client: connected.session.to_string(),
         version: VERSION.to_owned(),
@@ -94,12 +101,33 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, greeting: &Greeti
         ttl,
         data: bytes(connected.data.as_ref()),
         subs: subs.collect(),
-        ping: u32::try_from(greeting.ping).unwrap_or(u32::MAX),
-        pong: greeting.ping > 0,
-        session: greeting.stream.map(|stream| stream.key.to_string()).unwrap_or_default(),
-        node: greeting.stream.map(|stream| stream.node.to_string()).unwrap_or_default(),
+        ping: u32::try_from(extra.ping).unwrap_or(u32::MAX),
+        pong: extra.ping > 0,
+        session: extra.stream.map(|stream| stream.key.to_string()).unwrap_or_default(),
+        node: extra.stream.map(|stream| stream.node.to_string()).unwrap_or_default(),
     });
-    Some(Reply { id: mark.id, connect, ..Reply::default() })
+    Some(Reply { id: context.id, connect, ..Reply::default() })
+}
+
+/// Appends the end of an HTTP stream, in place of a close frame.
+pub(in crate::centrifuge) fn disconnect(close: &Close, out: &mut Vec<u8>) {
+    let disconnect = Some(Disconnect { code: close.code.into(), reason: close.reason.to_string() });
+    let push = Some(Push { disconnect, ..Push::default() });
+    append(&Reply { push, ..Reply::default() }, out);
+}
+
+/// Writes a ping: an empty reply.
+pub(super) fn ping(out: &mut Frames<'_>) {
+    frame(&Reply::default(), out);
+}
+
+/// Writes a message behind its length, as a frame of its own.
+pub(super) fn frame(reply: &Reply, out: &mut Frames<'_>) {
+    out.write(Kind::Binary, |out| append(reply, out));
+}
+
+fn append(reply: &Reply, out: &mut Vec<u8>) {
+    reply.encode_length_delimited(out).expect("a Vec takes it");
 }
 
 fn push(channel: &ChannelId, fill: impl FnOnce(&mut Push)) -> Reply {
@@ -108,32 +136,32 @@ fn push(channel: &ChannelId, fill: impl FnOnce(&mut Push)) -> Reply {
     Reply { push: Some(push), ..Reply::default() }
 }
 
-fn kept(said: &chat_core::Publication) -> Publication {
-    let message = &said.message;
-    let client = said.from.map(|session| session.to_string()).unwrap_or_default();
+fn stored(publication: &chat_core::Publication) -> Publication {
+    let message = &publication.message;
+    let client = publication.from.map(|session| session.to_string()).unwrap_or_default();
     let name = message.sender_name.as_str();
-    let user = said.author.as_ref().map_or(name, UserId::as_str).to_owned();
+    let user = publication.author.as_ref().map_or(name, UserId::as_str).to_owned();
     let conn_info = if user == name { Vec::new() } else { named(name) };
     Publication {
         data: bytes(Some(&message.content)),
         info: Some(ClientInfo { user, client, conn_info }),
-        offset: if said.ephemeral { 0 } else { said.offset.0 },
-        tags: tags(said),
+        offset: if publication.ephemeral { 0 } else { publication.offset.0 },
+        tags: tags(publication),
     }
 }
 
-fn tags(said: &chat_core::Publication) -> HashMap<String, String> {
+fn tags(publication: &chat_core::Publication) -> HashMap<String, String> {
     let mut time = Vec::new();
-    timestamp(&said.message.timestamp, &mut time);
+    timestamp(&publication.message.timestamp, &mut time);
     let mut tags = HashMap::from([("time".to_owned(), String::from_utf8_lossy(&time).into_owned())]);
     let mut tag = |name: &str, value: String| tags.insert(name.to_owned(), value);
-    said.told_event().into_iter().for_each(|event| drop(tag("event", event.to_string())));
-    match said.refers {
+    publication.told_event().into_iter().for_each(|event| drop(tag("event", event.to_string())));
+    match publication.refers {
         None => {}
         Some(Refers::Edit(offset)) => drop(tag("edits", offset.to_string())),
         Some(Refers::Delete(offset)) => drop(tag("deletes", offset.to_string())),
     }
-    if said.is_signal() {
+    if publication.is_signal() {
         tag("signal", "true".to_owned());
     }
     tags
@@ -169,7 +197,7 @@ fn subscribed(answer: &Subscribed, since: Option<Offset>) -> SubscribeResult {
 }
 
 fn history(page: &HistoryPage) -> HistoryResult {
-    let publications = page.publications.iter().map(|said| kept(said)).collect();
+    let publications = page.publications.iter().map(|publication| stored(publication)).collect();
     HistoryResult { publications, epoch: page.epoch.to_string(), offset: page.offset.0 }
 }
 

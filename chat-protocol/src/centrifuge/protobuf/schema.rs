@@ -1,4 +1,5 @@
-//! The messages of the protocol, as far as they are spoken here. Numbers are the schema's (centrifugal/protocol, `client.proto`).
+//! Defines the messages of the protocol, as far as they are supported here. Numbers are the schema's
+//! (centrifugal/protocol, `client.proto`).
 
 use std::collections::HashMap;
 
@@ -37,7 +38,7 @@ pub(super) struct Command {
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Empty {}
 
-/// What is said beside a stream.
+/// Carries commands beside a stream of HTTP.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Beside {
     #[prost(string, tag = "1")]
@@ -74,7 +75,7 @@ pub(super) struct SubscribeRequest {
     pub(super) data: Vec<u8>,
     #[prost(bool, tag = "11")]
     pub(super) join_leave: bool,
-    /// A filter by tags: it is looked at no further.
+    /// Tells whether there is a filter by tags, which is refused.
     #[prost(message, optional, tag = "13")]
     pub(super) filter: Option<Empty>,
     #[prost(int64, tag = "14")]

@@ -1,0 +1,410 @@
+//! One session on its transport: a future that ends when the session does.
+
+mod deadlines;
+mod format;
+mod timer;
+
+use std::future::Future;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures::{Sink, Stream};
+
+use self::format::Manners;
+use crate::driver::caught::caught;
+use crate::driver::connection::timer::Alarm;
+use crate::driver::hub::memory::shed_load;
+use crate::driver::hub::opening::Asked;
+use crate::driver::hub::permit::Seat;
+use crate::driver::outbox::Outbox;
+use crate::driver::outbox::control::{Control, Manner};
+use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
+use crate::driver::session::{Session, Step};
+use crate::machine::{Act, Closing, Peer, Timer, Turn};
+use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
+use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
+
+/// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
+///
+/// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
+pub struct Connection<I, O = ByteOutlet> {
+    session: Session,
+    input: I,
+    output: O,
+    alarm: Alarm,
+    closing: Closing,
+    /// What the transport had not taken when it was last seen to stand still.
+    stalled: Option<NonZeroU64>,
+    answers: Answers,
+    /// Nothing is read or begun until the transport has taken what was answered.
+    held: bool,
+    /// Bytes that may still be read to hear that the peer closes.
+    farewell: usize,
+}
+
+/// Bytes that a peer may have sent before it heard of the end: they are read as they come, and what comes behind them once in a [`PAUSE`].
+const UNDER_WAY: usize = 1024 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a transport may have read when it gives nothing, and what a message costs at least.
+const POLL: usize = 16 * 1024;
+const LEAST: usize = 64;
+
+/// Requests that may wait for a hook before no more input is read.
+const INBOX: usize = 64;
+
+impl<I, S> Connection<I, SinkOutlet<S>>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    S: Sink<Frame> + Unpin,
+{
+    /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
+    ///
+    /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
+    /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
+    /// says so with [`answered`](Self::answered).
+    ///
+    /// Neither has to be `Send`: where one is not, this is not either, and a runtime of one thread runs it. If the sink fails, the session is lost.
+    pub fn over_sink(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self {
+        Self::new(seat, protocol, Arc::new(Unframed), hello, input, SinkOutlet::new(sink), None)
+    }
+}
+
+impl<I> Connection<I, ByteOutlet>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+{
+    /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
+    pub fn over_bytes(
+        seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        writer: Arc<dyn ByteWriter>,
+    ) -> Self {
+        let outlet = ByteOutlet::new(writer.clone());
+        Self::new(seat, protocol, framing, hello, input, outlet, Some(writer))
+    }
+}
+
+#[expect(private_bounds, reason = "there are two ways out, and no third to be written outside")]
+impl<I, O> Connection<I, O>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
+{
+    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    pub fn answered(self, answers: Answers) -> Self {
+        let mut closing = self.closing;
+        closing.set_answers(answers.closes);
+        Self { answers, closing, ..self }
+    }
+
+    fn new(
+        mut seat: Seat,
+        protocol: Arc<dyn Protocol>,
+        framing: Arc<dyn Framing>,
+        hello: Hello,
+        input: I,
+        output: O,
+        writer: Option<Arc<dyn ByteWriter>>,
+    ) -> Self {
+        let (shared, asked) = (seat.shared().clone(), seat.take_asked());
+        let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
+        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.memory.clone()));
+        if seat.sit(outbox.clone()) {
+            outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
+        }
+        if broken {
+            outbox.request_close(Close::SERVER_ERROR, Manner::Graceful);
+        }
+        let mut connection = Self {
+            session: Session::new(Arc::new(seat), outbox, talk),
+            input,
+            output,
+            alarm: Alarm::new(shared),
+            closing: Closing::new(answers.closes),
+            stalled: None,
+            answers,
+            held: false,
+            farewell: UNDER_WAY,
+        };
+        connection.greet(hello, greeting, asked);
+        connection
+    }
+
+    fn greet(&mut self, hello: Hello, greeting: Greeting, asked: Option<Asked>) {
+        let limits = &self.session.shared().limits;
+        let (open, ping) = (limits.open_timeout, limits.ping_interval);
+        self.alarm.set(Timer::Open, or_never(open));
+        self.alarm.set(Timer::Ping, or_never(ping));
+        let is_known = matches!(hello, Hello::Known(_));
+        self.session.untold = is_known || greeting != Greeting::None;
+        if let Some(asked) = asked {
+            return self.session.open_as_asked(asked);
+        }
+        match hello {
+            Hello::Later => {}
+            Hello::Now(connect) | Hello::Known(connect)
+                if greeting == Greeting::First && connect.since.is_empty() =>
+            {
+                self.session.open_when_greeted(connect);
+            }
+            Hello::Now(connect) | Hello::Known(connect) => self.session.open(connect),
+            Hello::Wrong(refusal) => {
+                let _ = self.session.refuse_bad(BadRequest::new(None, refusal));
+                self.session.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);
+            }
+        }
+    }
+
+    /// Carries out what others want of the session.
+    fn apply_control(&mut self) {
+        let Control { close, orders } = self.session.outbox.take_control();
+        if self.closing.is_open() && !orders.is_empty() {
+            self.session.outbox.cork();
+            orders.into_iter().for_each(|order| self.session.carry_out_order(order));
+            self.session.outbox.uncork();
+        }
+        if let Some((close, manner)) = close {
+            self.end(close, manner);
+        }
+    }
+
+    /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
+    fn poll_input(&mut self, cx: &mut Context<'_>) {
+        self.session.outbox.cork();
+        let mut turn = Turn::new(&self.session.shared().limits);
+        while self.closing.is_open() && self.poll_once(cx, &mut turn).is_ready() {}
+        self.session.come_in(cx);
+        self.session.flush();
+        self.session.catch_up();
+        self.session.outbox.uncork();
+        shed_load(self.session.shared());
+        if self.closing.is_open() {
+            self.alarm.put(Timer::Expiry, self.session.expires());
+        }
+    }
+
+    /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
+    fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        self.held = self.session.outbox.is_answered_enough();
+        if self.held {
+            return Poll::Pending;
+        }
+        if let Some(room) = self.session.idle_until() {
+            self.alarm.put(Timer::Read, Some(room));
+            return Poll::Pending;
+        }
+        match self.session.step(cx) {
+            Step::Done => return Poll::Ready(()),
+            Step::Left(id, channel) => {
+                self.session.outbox.uncork();
+                let _ = self.output.poll_write(cx, &self.session.outbox);
+                self.session.outbox.cork();
+                self.session.finish_leaving(id, channel);
+                return Poll::Ready(());
+            }
+            Step::End(close) => {
+                self.end(close, Manner::Graceful);
+                return Poll::Ready(());
+            }
+            Step::Idle => {}
+        }
+        if self.session.waiting() >= INBOX {
+            return Poll::Pending;
+        }
+        if turn.is_spent() {
+            self.session.shared().metrics.cut_short("turn");
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(room) = self.session.unread_until() {
+            if !self.alarm.is_set(Timer::Read) {
+                self.session.shared().metrics.cut_short("requests");
+            }
+            self.alarm.put(Timer::Read, Some(room));
+            return Poll::Pending;
+        }
+        let read = self.read(cx);
+        if read.is_pending() {
+            self.session.caught_up();
+        }
+        read.map(|item| self.take_in(item, turn))
+    }
+
+    /// A transport that panics is lost.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
+        let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
+        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Lost))))
+    }
+
+    fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
+        self.alarm.clear(Timer::Pong);
+        let heard = match item {
+            Some(Ok(incoming)) => {
+                turn.spend(incoming.len());
+                match incoming {
+                    Incoming::Text(text) => self.session.receive(Message::Text(&text)),
+                    Incoming::Binary(bytes) => self.session.receive(Message::Binary(&bytes)),
+                    Incoming::Ping(payload) => self.session.receive_ping(&payload),
+                    Incoming::Pong => self.session.count_control_frame(),
+                    Incoming::Part => Ok(()),
+                    Incoming::Close(code) => {
+                        self.closing.heard(Peer::Closed);
+                        return self.end(
+                            code.map_or(Close::NO_STATUS, |code| Close::new(code, "")),
+                            Manner::Graceful,
+                        );
+                    }
+                }
+            }
+            Some(Err(InputError::Refused(close))) => {
+                self.closing.heard(Peer::Ignored);
+                Err(close)
+            }
+            Some(Err(InputError::Lost)) | None => {
+                self.closing.heard(Peer::Gone);
+                return self.lose();
+            }
+        };
+        if let Err(close) = heard {
+            self.end(close, Manner::Graceful);
+        }
+    }
+
+    /// Begins the end, which is told to the peer.
+    fn end(&mut self, close: Close, manner: Manner) {
+        if self.session.drain(close, manner) {
+            self.alarm.clear_all();
+            self.stalled = None;
+            // One deadline for all of it, whatever the peer takes now and then.
+            let limits = &self.session.shared().limits;
+            let patience = match manner {
+                Manner::AtOnce => limits.close_timeout,
+                Manner::Graceful => or_never(limits.write_timeout).saturating_add(limits.close_timeout),
+            };
+            self.alarm.set(Timer::Close, patience);
+            self.closing.begin();
+        }
+    }
+
+    /// Ends without a word: nobody would hear it.
+    fn lose(&mut self) {
+        self.session.drain(Close::LOST, Manner::AtOnce);
+        self.alarm.clear_all();
+        self.closing.lose();
+    }
+
+    /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) {
+        let mut turn = Turn::new(&self.session.shared().limits);
+        while self.closing.listens() {
+            if self.farewell == 0 {
+                self.alarm.set_at_most(Timer::Read, PAUSE);
+                return;
+            }
+            if turn.is_spent() {
+                cx.waker().wake_by_ref();
+                return;
+            }
+            let read = self.read(cx);
+            self.farewell = self.farewell.saturating_sub(match &read {
+                Poll::Ready(Some(Ok(incoming))) => incoming.len().max(LEAST),
+                _ => POLL,
+            });
+            match read {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.closing.heard(Peer::Closed),
+                Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
+                Poll::Ready(Some(Err(InputError::Refused(_)))) => self.closing.heard(Peer::Ignored),
+                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.closing.heard(Peer::Gone),
+            }
+        }
+    }
+
+    /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut written = false;
+        loop {
+            if self.closing.is_written() && self.session.outbox.is_abandoned() {
+                self.closing.lose();
+            }
+            match self.closing.next(written) {
+                Act::Write => match self.output.poll_write(cx, &self.session.outbox) {
+                    Poll::Ready(Ok(())) => {
+                        self.written();
+                        written = true;
+                    }
+                    Poll::Ready(Err(_)) => self.lose(),
+                    Poll::Pending => {
+                        self.watch_write();
+                        return Poll::Pending;
+                    }
+                },
+                Act::SayClose => {
+                    self.say_close();
+                    written = false;
+                }
+                Act::EndTransport => {
+                    self.closing.ending();
+                    ready!(self.output.poll_close(cx));
+                    self.closing.ended();
+                }
+                Act::Wait => return Poll::Pending,
+                Act::Over => {
+                    self.closing.lose();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    fn say_close(&mut self) {
+        self.session.say_close();
+        self.alarm.set_at_most(Timer::Close, self.session.shared().limits.close_timeout);
+        self.closing.said();
+    }
+}
+
+impl<I, O> Future for Connection<I, O>
+where
+    I: Stream<Item = Result<Incoming, InputError>> + Unpin,
+    O: Outlet,
+{
+    type Output = Close;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
+        let this = self.get_mut();
+        loop {
+            this.apply_control();
+            if this.closing.is_open() {
+                this.poll_input(cx);
+            }
+            // Not in place of the input: the end may just have begun, and nobody would wake this task for the peer's answer.
+            if !this.closing.is_open() && !this.closing.is_over() {
+                this.poll_farewell(cx);
+            }
+            if this.poll_output(cx).is_ready() {
+                return Poll::Ready(this.session.close().cloned().unwrap_or(Close::LOST));
+            }
+            // Only now the task can be woken: a control that came before would wait for the next event.
+            if this.session.outbox.has_control() {
+                continue;
+            }
+            let room = this.held && !this.session.outbox.is_answered_enough();
+            if this.closing.is_open() && (room || this.session.can_catch_up()) {
+                cx.waker().wake_by_ref();
+            }
+            match this.alarm.poll(cx) {
+                Poll::Ready(timer) => this.ring(timer),
+                Poll::Pending if this.closing.is_over() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

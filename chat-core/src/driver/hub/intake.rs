@@ -1,0 +1,80 @@
+//! What clients have said of messages that are not whole yet, counted over all transports together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::intakes::Holding;
+use super::permit::Seat;
+use super::shared::Shared;
+use crate::driver::outbox::control::Manner;
+use crate::model::{Close, SessionId};
+
+/// Counts what one transport holds of a message that is not whole yet, or of a body, against
+/// [`Limits::total_input_bytes`](crate::Limits::total_input_bytes). Dropping it gives all back. For adapters.
+pub struct Intake {
+    shared: Arc<Shared>,
+    session: Option<SessionId>,
+    holding: Option<Box<Holding>>,
+}
+
+impl Seat {
+    /// Returns a count of what this session's transport holds of messages that are not whole yet.
+    pub fn intake(&self) -> Intake {
+        Intake::new(self.shared().clone(), Some(self.id()))
+    }
+}
+
+impl Intake {
+    pub(crate) fn new(shared: Arc<Shared>, session: Option<SessionId>) -> Self {
+        Self { shared, session, holding: None }
+    }
+
+    /// Sets what is held now, in bytes. Takes a lock of the hub's, unless nothing changes.
+    ///
+    /// If that is too much in all, those sessions close with 1013 whose message was begun first, until a tenth is free. Returns false if it must not be
+    /// held: then it is to be dropped, and its sender told.
+    pub fn hold(&mut self, bytes: usize) -> bool {
+        let before = self.holding.as_ref().map_or(0, |holding| holding.bytes);
+        if bytes == before {
+            return !self.is_given_up();
+        }
+        let shared = &self.shared;
+        let bound = shared.limits.total_input_bytes;
+        let (fits, given_up) = shared.intakes.set(self.session, &mut self.holding, bytes, bound);
+        given_up.into_iter().for_each(|session| cut(shared, session));
+        if !fits && self.session.is_none() {
+            shared.metrics.cut_short("input");
+        }
+        (fits || self.session.is_some()) && !self.is_given_up()
+    }
+
+    /// Whether it had to go for others: what is held is to be dropped.
+    pub fn is_given_up(&self) -> bool {
+        self.holding.as_ref().is_some_and(|holding| holding.given_up.load(Ordering::Relaxed))
+    }
+}
+
+/// Closes a session whose message was begun first.
+fn cut(shared: &Shared, session: SessionId) {
+    shared.metrics.cut_short("input");
+    if let Some(outbox) = shared.permits.outbox(session) {
+        outbox.request_close(Close::TRY_AGAIN, Manner::AtOnce);
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.hold(0);
+    }
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.holding.as_ref().map_or(0, |holding| holding.bytes);
+        f.debug_struct("Intake")
+            .field("session", &self.session)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a hub counts.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::driver::outbox::subscription::Delivery;
+use crate::driver::padded::Padded;
+use crate::lock::lock;
+use crate::model::{Close, Refusal};
+
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) publications: Spread,
+    deliveries: Spread,
+    pub(crate) opened: Counter,
+    pub(crate) joined: Counter,
+    pub(crate) left: Counter,
+    pub(crate) bad_requests: Counter,
+    pub(crate) turned_away: Counter,
+    pub(crate) store_errors: Counter,
+    /// Publications of the server that could not be given a place: too much waited, or the store was given up.
+    pub(crate) undeferred: Counter,
+    refusals: Mutex<BTreeMap<u16, u64>>,
+    rejections: Mutex<BTreeMap<u16, u64>>,
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
+    closes: Mutex<BTreeMap<u16, u64>>,
+    cut_short: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+/// A counter that every core adds to all the time: each thread has one of its parts, and a read adds them up.
+#[derive(Debug, Default)]
+pub(crate) struct Spread([Padded<Counter>; PARTS]);
+
+/// More threads than that share parts, which costs them a little and nothing else.
+const PARTS: usize = 16;
+
+thread_local! {
+    /// Which part is this thread's.
+    static PART: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % PARTS
+    };
+}
+
+/// What a hub has counted since it was built, and what there is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions there are, open or not yet.
+    pub sessions: usize,
+    /// Channels there are.
+    pub channels: usize,
+    /// Subscriptions there are.
+    pub subscriptions: u64,
+    /// Bytes that wait in all outboxes.
+    pub outbox_bytes: usize,
+    /// What all that channels keep weighs, in bytes.
+    pub history_bytes: usize,
+    /// Sessions that were let in.
+    pub opened: u64,
+    /// Subscriptions that began.
+    pub joined: u64,
+    /// Publications that were given a place.
+    pub publications: u64,
+    /// Publications that were handed to subscribers, each counted.
+    pub deliveries: u64,
+    /// Messages that were no request.
+    pub bad_requests: u64,
+    /// Sessions that got no seat, because the hub was full or drained.
+    pub turned_away: u64,
+    /// How often the store failed, or took too long.
+    pub store_errors: u64,
+    /// Publications that should have been stored and are not.
+    pub unstored: u64,
+    /// Clients that came no further than the handshake, by HTTP status.
+    pub rejections: BTreeMap<u16, u64>,
+    /// Requests that were refused, by error code.
+    pub refusals: BTreeMap<u16, u64>,
+    /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Sessions that ended, by close code.
+    pub closes: BTreeMap<u16, u64>,
+    /// What met a bound and was cut short there, without a refusal: an `answer` of more entries than may be, a `turn` of more input, a `close` that the
+    /// peer did not answer, an `accept` for which the system had nothing left, a `record`
+    /// of a user or an address that was forgotten early, an `input` that was not whole when too much of that was held, `requests` that were not read at once
+    /// since they came faster than they may.
+    pub cut_short: BTreeMap<&'static str, u64>,
+    /// How often a channel was looked up by name: the work of the shards, counted.
+    pub channel_visits: u64,
+}
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Spread {
+    pub(crate) fn add(&self, n: u64) {
+        self.0[PART.with(|part| *part)].add(n);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.iter().map(|part| part.read()).sum()
+    }
+}
+
+impl Metrics {
+    pub(crate) fn delivered(&self, delivery: Delivery) {
+        self.deliveries.add(delivery.taken as u64);
+        self.dropped("slow", delivery.dropped);
+        self.dropped("closed", delivery.late);
+    }
+
+    pub(crate) fn dropped(&self, reason: &'static str, n: usize) {
+        if n > 0 {
+            *lock(&self.dropped).entry(reason).or_default() += n as u64;
+        }
+    }
+
+    pub(crate) fn cut_short(&self, what: &'static str) {
+        *lock(&self.cut_short).entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn rejected(&self, status: u16) {
+        *lock(&self.rejections).entry(status).or_default() += 1;
+    }
+
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        *lock(&self.refusals).entry(refusal.code).or_default() += 1;
+    }
+
+    pub(crate) fn closed(&self, close: &Close) {
+        *lock(&self.closes).entry(close.code).or_default() += 1;
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let (joined, left) = (self.joined.read(), self.left.read());
+        Stats {
+            subscriptions: joined.saturating_sub(left),
+            opened: self.opened.read(),
+            joined,
+            publications: self.publications.read(),
+            deliveries: self.deliveries.read(),
+            bad_requests: self.bad_requests.read(),
+            turned_away: self.turned_away.read(),
+            store_errors: self.store_errors.read(),
+            rejections: lock(&self.rejections).clone(),
+            refusals: lock(&self.refusals).clone(),
+            dropped: lock(&self.dropped).clone(),
+            closes: lock(&self.closes).clone(),
+            cut_short: lock(&self.cut_short).clone(),
+            ..Stats::default()
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Asks the endpoint whether a session may come in, and takes up the channels that it is put into.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::admission::{Reading, missed};
+use super::endpoint::Hook;
+use super::shared::Shared;
+use super::store::enter::enter;
+use super::store::entry::Entry;
+use super::users::Opening;
+use crate::model::{
+    ChannelId, Connect, Identity, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe,
+};
+
+/// Who the session is, and the channels that it is put into.
+pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry, Reading)>);
+
+/// What the endpoint answered before the session's transport was open.
+pub(crate) struct Asked {
+    pub(crate) connect: Connect,
+    pub(crate) opened: Opened,
+    /// Remembers what is done to the session's user until it is open.
+    pub(crate) opening: Opening,
+}
+
+/// As [`Seat::ask`](crate::Seat::ask).
+pub(crate) async fn ask(
+    shared: &Arc<Shared>,
+    session: SessionId,
+    connect: &Connect,
+) -> Result<Asked, Refusal> {
+    let opening = Opening::begin(&shared.users);
+    let (mut hello, connect) = (connect.clone(), connect.clone());
+    let since = std::mem::take(&mut hello.since);
+    let asked = async {
+        let hook = shared.endpoint.clone().stream_opened(session, hello);
+        take_up(shared.clone(), session, since, hook).await
+    };
+    let opened = AssertUnwindSafe(asked).catch_unwind().await;
+    let opened = opened.unwrap_or_else(|_| Err(Refusal::internal("a hook of the server failed")))?;
+    may_be_called(shared, &opened.0.name)?;
+    let most = shared.limits.user_sessions;
+    if shared.users.of(&opened.0.user).len() >= most {
+        return Err(too_many(most));
+    }
+    Ok(Asked { connect, opened, opening })
+}
+
+/// Why a user's next session is not let in.
+pub(crate) fn too_many(most: usize) -> Refusal {
+    Refusal::limit_exceeded(format!("a user has at most {most} sessions"))
+}
+
+/// Checks that a session does not go by the server's own name.
+pub(crate) fn may_be_called(shared: &Shared, name: &SenderName) -> Result<(), Refusal> {
+    let free = !name.is_taken_for(&shared.name);
+    free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
+}
+
+/// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
+pub(crate) fn take_up(
+    shared: Arc<Shared>,
+    session: SessionId,
+    since: Vec<(ChannelId, Since)>,
+    hook: Hook<Identity>,
+) -> Hook<Opened> {
+    Box::pin(async move {
+        let mut identity = hook.await?;
+        let who = Arc::new(SessionInfo::of(session, identity.clone()));
+        let mut requests = Vec::new();
+        for mut request in std::mem::take(&mut identity.subscriptions) {
+            let was = since.iter().find(|(channel, _)| *channel == request.channel);
+            let was = was.filter(|_| request.since.is_none()).map(|(_, since)| *since);
+            let mut reading = Reading::all(shared.limits.answer_entries);
+            if let Some(since) = was {
+                let asked = missed(&request.channel, since, reading.most);
+                let answer = shared.endpoint.clone().history(who.clone(), asked.clone(), true).await;
+                reading = Reading::of(&asked, answer);
+                request.since = was.filter(|_| !reading.denied);
+            }
+            let kept = shared.options(&request.channel);
+            let entry = enter(shared.clone(), request.channel.clone(), kept).await;
+            requests.push((request, entry, reading));
+        }
+        Ok((identity, requests))
+    })
+}

@@ -1,0 +1,132 @@
+//! A place for one session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::opening::{Asked, ask};
+use super::permits::Full;
+use super::shared::Shared;
+use crate::driver::outbox::Outbox;
+use crate::model::{Connect, Peer, Refusal, SessionId};
+
+/// A place for one session. Dropping it gives it back.
+pub struct Seat {
+    shared: Place,
+    id: SessionId,
+    peer: Option<Peer>,
+    /// Gives the place back, if somebody else may hold it too.
+    held: Option<HeldSeat>,
+    /// What the endpoint was asked and answered before the session's transport was open.
+    asked: Option<Box<Asked>>,
+}
+
+/// Keeps a seat taken although its session may be over: for what a transport holds longer than that, such as a socket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HeldSeat {
+    _place: Arc<Held>,
+}
+
+/// A place among a hub's sessions.
+struct Place(Arc<Shared>);
+
+/// Gives its place back.
+#[derive(Debug)]
+struct Held(Place);
+
+impl Seat {
+    /// Takes a place, under the next number.
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Full> {
+        let id = SessionId(shared.next_session.fetch_add(1, Ordering::Relaxed));
+        let taken = shared.permits.take(shared.limits.sessions);
+        taken.inspect_err(|_| shared.metrics.turned_away.add(1))?;
+        Ok(Self { shared: Place(shared.clone()), id, peer: None, held: None, asked: None })
+    }
+
+    /// For a client that comes from there: until its session is let in, its rates and strikes go on from those of others that were not. Of no use where
+    /// all come from one address, such as a proxy's.
+    pub fn of_peer(mut self, peer: impl Into<Option<Peer>>) -> Self {
+        self.peer = peer.into();
+        self
+    }
+
+    /// Returns what keeps it taken, beside the session that it is for.
+    pub fn hold(&mut self) -> HeldSeat {
+        let place = &self.shared.0;
+        self.held.get_or_insert_with(|| HeldSeat { _place: Arc::new(Held(Place(place.clone()))) }).clone()
+    }
+
+    /// Where its client comes from, if that is known.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
+    }
+
+    /// The number that its session will have.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Asks the endpoint whether the client that says this may come in, before its transport is open. The session that then begins with
+    /// [`Hello::Now`](crate::Hello::Now) is let in by this answer, and the endpoint is not asked again.
+    ///
+    /// For transports that can refuse a client with a status of their own, and protocols that
+    /// [want it so](crate::Protocol::refuses_early). If this is dropped early, nothing was asked.
+    ///
+    /// # Errors
+    /// The endpoint's refusal; 100 if its hook panics, 103 if the name is the server's own, 106 if the user has
+    /// [as many sessions](crate::Limits::user_sessions) as may be.
+    pub async fn ask(&mut self, connect: &Connect) -> Result<(), Refusal> {
+        let asked = ask(self.shared(), self.id, connect).await.inspect_err(|refusal| {
+            self.shared().metrics.refused(refusal);
+        })?;
+        self.asked = Some(Box::new(asked));
+        Ok(())
+    }
+
+    /// Takes out what the endpoint answered, if it was asked.
+    pub(crate) fn take_asked(&mut self) -> Option<Asked> {
+        self.asked.take().map(|asked| *asked)
+    }
+
+    /// The hub it is in.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared.0
+    }
+
+    /// Makes the session's outbox known. True if the hub has begun to drain since the seat was taken.
+    pub(crate) fn sit(&self, outbox: Arc<Outbox>) -> bool {
+        self.shared().permits.enlist(outbox)
+    }
+
+    /// The session is over: nobody finds its outbox any more, which keeps its transport. The seat is taken until the endpoint has heard of it.
+    pub(crate) fn stand_up(&self) {
+        self.shared().permits.forget(self.id);
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.stand_up();
+        if self.held.is_none() {
+            self.shared().permits.give_back();
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.permits.give_back();
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}

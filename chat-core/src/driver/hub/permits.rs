@@ -1,0 +1,95 @@
+//! How many sessions a hub may have, and the outboxes of those it has.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_channel::{Receiver, Sender};
+use thiserror::Error;
+
+use crate::driver::outbox::Outbox;
+use crate::lock::lock;
+use crate::model::SessionId;
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Full {
+    /// As many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.
+    #[error("the server has as many sessions as it may have")]
+    Sessions,
+    /// The hub lets nobody in any more.
+    #[error("the server is going away")]
+    Draining,
+}
+
+#[derive(Default)]
+pub(crate) struct Permits {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    draining: bool,
+    outboxes: HashMap<SessionId, Arc<Outbox>>,
+    /// Dropped when the last session of a draining hub is gone: whoever waits at the other end hears that.
+    last: Vec<Sender<()>>,
+}
+
+impl Permits {
+    /// Takes one of at most `most`.
+    pub(crate) fn take(&self, most: usize) -> Result<(), Full> {
+        let mut state = lock(&self.state);
+        if state.draining {
+            return Err(Full::Draining);
+        }
+        if state.taken >= most {
+            return Err(Full::Sessions);
+        }
+        state.taken += 1;
+        Ok(())
+    }
+
+    pub(crate) fn give_back(&self) {
+        let mut state = lock(&self.state);
+        state.taken -= 1;
+        let last = if state.taken == 0 { std::mem::take(&mut state.last) } else { Vec::new() };
+        drop(state);
+        drop(last);
+    }
+
+    /// Makes a session's outbox known. True if the hub has begun to drain since its permit was taken.
+    pub(crate) fn enlist(&self, outbox: Arc<Outbox>) -> bool {
+        let mut state = lock(&self.state);
+        state.outboxes.insert(outbox.session, outbox);
+        state.draining
+    }
+
+    /// Forgets a session's outbox, and with it the transport that the outbox keeps.
+    pub(crate) fn forget(&self, session: SessionId) {
+        let outbox = lock(&self.state).outboxes.remove(&session);
+        drop(outbox);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.state).taken
+    }
+
+    pub(crate) fn outbox(&self, session: SessionId) -> Option<Arc<Outbox>> {
+        lock(&self.state).outboxes.get(&session).cloned()
+    }
+
+    pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        lock(&self.state).outboxes.values().cloned().collect()
+    }
+
+    /// No more permits; the channel closes when the last one is given back.
+    pub(crate) fn drain(&self) -> Receiver<()> {
+        let (sender, receiver) = async_channel::bounded(1);
+        let mut state = lock(&self.state);
+        state.draining = true;
+        if state.taken > 0 {
+            state.last.push(sender);
+        }
+        receiver
+    }
+}

@@ -1,0 +1,103 @@
+//! Gives messages their place in a channel, and makes room for them.
+
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+
+use super::memory::make_room;
+use super::shared::Shared;
+use super::store::appended::{Appended, Waits};
+use super::store::entry::Entry;
+use super::store::writing::store_later;
+use super::sweep::sweep_later;
+use crate::lock::lock;
+use crate::machine::{Draft, Placed, StoreState};
+use crate::model::{Author, ChannelId, Instant, Offset, Publish, Refusal, SessionInfo, Storage};
+use crate::port::Standing;
+
+/// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its
+/// publisher may wait until it is stored.
+pub(crate) fn append(
+    shared: &Arc<Shared>,
+    publish: Publish,
+    by: Option<&SessionInfo>,
+    mut entry: Entry,
+    waits: bool,
+) -> Appended {
+    shared.metrics.publications.add(1);
+    let Publish { content, event, key, refers, ephemeral, .. } = publish;
+    let (now, key) = (shared.runtime.now(), key.map(Arc::from));
+    let waits = waits && entry.options.storage == Storage::Durable && !ephemeral;
+    let (receipt, stored) = waits.then(oneshot::channel).unzip();
+    let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
+    let sender = by.map_or(&shared.name, |session| &session.name).clone();
+    let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
+    let placed = give_place(shared, &mut entry, draft, now.instant);
+    if placed.published.subscribers == 0 {
+        sweep_later(shared);
+    }
+    let appended = appended(shared, placed, stored);
+    if shared.common.histories.over() > 0 {
+        make_room(shared, &entry.channel);
+    }
+    appended
+}
+
+/// Gives a message its place, and lets the entered channel go under the same lock.
+fn give_place(shared: &Shared, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
+    let Entry { channel, options, pin } = entry;
+    let pinned = pin.take();
+    let mut shard = lock(shared.shard(channel));
+    let placed = match shard.publish(channel, draft) {
+        Ok(placed) => placed,
+        Err(draft) => shard.publish_anew(channel, draft, *options),
+    };
+    if pinned.is_some() {
+        shard.unpin(channel, now);
+    }
+    placed
+}
+
+/// Who published this, if it is kept.
+pub(crate) fn author(shared: &Shared, channel: &ChannelId, offset: Offset) -> Option<Author> {
+    lock(shared.shard(channel)).author(channel, offset)
+}
+
+/// Checks that a publication edits or deletes only what its user has written and what is kept, unless the endpoint says otherwise.
+pub(crate) fn may_refer(shared: &Shared, publish: &Publish, by: &SessionInfo) -> Result<(), Refusal> {
+    let Some(refers) = publish.refers.filter(|_| !publish.moderates) else { return Ok(()) };
+    let author = author(shared, &publish.channel, refers.offset());
+    Standing { author, ..Standing::default() }.may_change(by)
+}
+
+/// What this user published before under the same key, if that is remembered.
+pub(crate) fn published_before(
+    shared: &Arc<Shared>,
+    publish: &Publish,
+    by: &SessionInfo,
+    entry: &Entry,
+    waits: bool,
+) -> Option<Appended> {
+    let (key, now) = (publish.key.as_ref()?, shared.runtime.now().instant);
+    let waits = waits && entry.options.storage == Storage::Durable;
+    let (receipt, stored) = waits.then(oneshot::channel).unzip();
+    let mut shard = lock(shared.shard(&publish.channel));
+    let placed = shard.published_before(&publish.channel, &by.user, key, receipt, now);
+    drop(shard);
+    placed.map(|placed| appended(shared, placed, stored))
+}
+
+fn appended(shared: &Arc<Shared>, placed: Placed, stored: Option<oneshot::Receiver<bool>>) -> Appended {
+    let Placed { published, flush, stored: state, receipt } = placed;
+    // Dropped here, under no lock: that wakes.
+    drop(receipt);
+    if state == StoreState::UnderWay {
+        store_later(shared);
+    }
+    let stored = match (state, stored) {
+        (StoreState::UnderWay, Some(stored)) => Waits::For(stored),
+        (StoreState::Never, Some(_)) => Waits::Never,
+        _ => Waits::No,
+    };
+    Appended { published, flush, stored }
+}

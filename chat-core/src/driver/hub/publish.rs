@@ -1,0 +1,84 @@
+//! Publishes in the server's own name.
+
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+
+use super::fanout::flush;
+use super::place::append;
+use super::shared::Shared;
+use super::store::appended::{Waits, not_stored};
+use super::store::defer::{defer, enter_next};
+use super::store::writing::arrival;
+use crate::lock::lock;
+use crate::model::{ChannelId, Offset, Publish, Published, Refusal};
+
+/// As [`Hub::publish_with`](crate::Hub::publish_with).
+pub(super) fn publish(shared: &Arc<Shared>, publish: Publish) -> Published {
+    publish_into(shared, publish, &mut Dirty::new(shared))
+}
+
+/// As [`Hub::publish_all`](crate::Hub::publish_all).
+pub(super) fn publish_all(shared: &Arc<Shared>, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
+    let mut dirty = Dirty::new(shared);
+    all.into_iter().map(|publish| publish_into(shared, publish, &mut dirty)).collect()
+}
+
+/// As [`Hub::publish_stored`](crate::Hub::publish_stored).
+pub(super) async fn publish_stored(shared: &Arc<Shared>, publish: Publish) -> Result<Published, Refusal> {
+    let channel = publish.channel.clone();
+    let options = shared.options(&channel);
+    let appended = match enter_next(shared, &channel, options) {
+        Some(entry) => {
+            let appended = append(shared, publish, None, entry, true);
+            if appended.flush {
+                flush(shared, &channel);
+            }
+            appended
+        }
+        None => {
+            let (tell, told) = oneshot::channel();
+            defer(shared, publish, options, Some(tell));
+            told.await.map_err(|_| Refusal::internal("it was not published, since the store was given up"))?
+        }
+    };
+    match appended.stored {
+        Waits::No => {}
+        Waits::Never => return Err(not_stored()),
+        Waits::For(stored) => arrival(shared, stored).await?,
+    }
+    Ok(appended.published)
+}
+
+fn publish_into(shared: &Arc<Shared>, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
+    let options = shared.options(&publish.channel);
+    let Some(entry) = enter_next(shared, &publish.channel, options) else {
+        let epoch = lock(shared.shard(&publish.channel)).next_epoch();
+        defer(shared, publish, options, None);
+        return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
+    };
+    let channel = publish.channel.clone();
+    let appended = append(shared, publish, None, entry, false);
+    if appended.flush {
+        dirty.channels.push(channel);
+    }
+    appended.published
+}
+
+/// Channels that were published to. They are flushed whatever happens: nobody else would do it.
+struct Dirty<'a> {
+    shared: &'a Arc<Shared>,
+    channels: Vec<ChannelId>,
+}
+
+impl<'a> Dirty<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
+        Self { shared, channels: Vec::new() }
+    }
+}
+
+impl Drop for Dirty<'_> {
+    fn drop(&mut self) {
+        self.channels.iter().for_each(|channel| flush(self.shared, channel));
+    }
+}

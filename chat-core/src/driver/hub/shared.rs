@@ -1,0 +1,96 @@
+//! What all parts of a hub share: its fields, and where a channel is among them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use super::endpoint::AnyEndpoint;
+use super::intakes::Intakes;
+use super::metrics::Metrics;
+use super::permits::Permits;
+use super::store::Store;
+use super::users::Users;
+use crate::driver::caught::{Panicked, caught};
+use crate::driver::duty::Duty;
+use crate::driver::outbox::encoding::Encodings;
+use crate::driver::outbox::memory::OutboxMemory;
+use crate::driver::outbox::subscription::Subscription;
+use crate::driver::padded::Padded;
+use crate::lock::lock;
+use crate::machine::{Common, Incarnation, Record, Records, Shard, Whose};
+use crate::model::{ChannelId, ChannelOptions, Epoch, Limits, Offset, SenderName};
+use crate::port::Runtime;
+
+/// Some of the channels, as the hub keeps them.
+pub(crate) type HubShard = Mutex<Shard<Arc<Subscription>>>;
+
+/// The fields of a hub.
+pub(crate) struct Shared {
+    pub(crate) shards: Box<[Padded<HubShard>]>,
+    pub(crate) common: Arc<Common>,
+    pub(crate) store: Option<Store>,
+    pub(crate) shard_key: u64,
+    pub(crate) endpoint: Arc<dyn AnyEndpoint>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) limits: Limits,
+    pub(crate) channel: ChannelOptions,
+    pub(crate) memory: Arc<OutboxMemory>,
+    pub(crate) intakes: Padded<Intakes>,
+    pub(crate) sweeping: Duty,
+    pub(crate) telling: Duty,
+    pub(crate) name: SenderName,
+    pub(crate) metrics: Padded<Metrics>,
+    pub(crate) encodings: Encodings,
+    pub(crate) permits: Padded<Permits>,
+    pub(crate) users: Arc<Padded<Users>>,
+    pub(crate) records: Padded<Mutex<Records>>,
+    pub(crate) next_session: Padded<AtomicU64>,
+}
+
+impl Shared {
+    /// The shard that a channel is in.
+    pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {
+        let mut hasher = DefaultHasher::new();
+        self.shard_key.hash(&mut hasher);
+        channel.hash(&mut hasher);
+        &self.shards[hasher.finish() as usize % self.shards.len()]
+    }
+
+    /// Where the channel stands, if it is there.
+    pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
+        lock(self.shard(channel)).place(channel)
+    }
+
+    /// How the endpoint wants a channel kept.
+    pub(crate) fn options(&self, channel: &ChannelId) -> ChannelOptions {
+        self.endpoint.channel(channel, self.channel)
+    }
+
+    /// How the endpoint wants a channel kept, asked in a session's own task.
+    pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
+        caught(|| self.options(channel))
+    }
+
+    /// The store, for what is only done with one.
+    pub(crate) fn stored(&self) -> &Store {
+        self.store.as_ref().expect("only a store makes a channel stored")
+    }
+
+    /// The hub's life in its store, for what is only done with one.
+    pub(crate) fn incarnation(&self) -> &Incarnation {
+        self.common.incarnation.as_ref().expect("a hub with a store has a life in it")
+    }
+
+    /// What is remembered of those who were here before.
+    pub(crate) fn remembered(&self, whose: &Whose) -> Record {
+        lock(&self.records).of(whose, self.runtime.now().instant)
+    }
+
+    /// Remembers what a session did, if that counts for the next one.
+    pub(crate) fn remember(&self, whose: Whose, did: Record) {
+        let now = self.runtime.now().instant;
+        if did.until(now).is_some() && lock(&self.records).add(whose, did, self.limits.records, now) {
+            self.metrics.cut_short("record");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Closes the store in order, once nothing waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+
+use super::Store;
+use super::timely::count_failure;
+use super::writing::{settle, take_outgoing};
+use crate::driver::hub::shared::Shared;
+use crate::lock::lock;
+use crate::port::StoreError;
+
+/// As [`Hub::close_store`](crate::Hub::close_store).
+pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> bool {
+    let Some(store) = &shared.store else { return true };
+    let incarnation = shared.incarnation();
+    let closing = async {
+        all_settled(shared, store).await;
+        store.call(|store| store.close(incarnation.name())).await
+    };
+    let sleep = shared.runtime.sleep_until(shared.runtime.now().after(patience));
+    let failure = match select(std::pin::pin!(closing), sleep).await {
+        Either::Left((Ok(()), _)) => {
+            return incarnation.is_whole() && shared.metrics.undeferred.read() == 0;
+        }
+        Either::Left((Err(error), _)) => error,
+        Either::Right(_) => {
+            give_up(shared, store);
+            StoreError("the store takes too long to be closed".into())
+        }
+    };
+    count_failure(shared, &failure);
+    false
+}
+
+async fn all_settled(shared: &Shared, store: &Store) {
+    loop {
+        let (tell, told) = oneshot::channel();
+        lock(&store.writer.watchers).push(tell);
+        if is_settled(shared, store) {
+            return;
+        }
+        let _ = told.await;
+    }
+}
+
+/// In the order in which publications go on, so that none is overlooked on its way.
+fn is_settled(shared: &Shared, store: &Store) -> bool {
+    lock(&store.backlog).is_empty()
+        && shared.shards.iter().all(|shard| !lock(shard).has_outgoing())
+        && lock(&store.writer.in_flight).is_none()
+}
+
+/// Counts all that waits as not stored.
+fn give_up(shared: &Arc<Shared>, store: &Store) {
+    let deferred = lock(&store.backlog).clear();
+    shared.metrics.undeferred.add(deferred.len() as u64);
+    drop(deferred);
+    let mut settling = store.writer.take_out();
+    settle(shared, settling.batch.take().unwrap_or_default(), false);
+    settle(shared, take_outgoing(shared), false);
+}

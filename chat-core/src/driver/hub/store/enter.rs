@@ -1,0 +1,216 @@
+//! Opens the way into a channel that is perhaps stored: it is restored before it is used, and stays until then.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use futures::channel::oneshot;
+
+use super::entry::{Entry, Failed, Loaded, Pins, Waiter};
+use super::timely::in_time;
+use crate::driver::hub::memory::make_room;
+use crate::driver::hub::shared::Shared;
+use crate::driver::hub::sweep::sweep_later;
+use crate::lock::lock;
+use crate::machine::{KEY_AGE, KEYS, MARKS, Restored};
+use crate::model::{
+    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Refusal, Storage,
+};
+use crate::port::{Recall, Recalled, StoreError};
+
+/// The way into a channel, if it can be used at once.
+pub(crate) fn enter_now(shared: &Arc<Shared>, channel: &ChannelId, options: ChannelOptions) -> Option<Entry> {
+    let stored = shared.store.is_some() && options.storage != Storage::None;
+    let pin: Option<Arc<dyn Pins>> = match stored {
+        false => None,
+        true if lock(shared.shard(channel)).pin(channel) => Some(shared.clone()),
+        true => return None,
+    };
+    Some(Entry { channel: channel.clone(), options, pin })
+}
+
+/// The way into a channel, once it is restored. If the store fails, or takes longer than [`store_timeout`](crate::Limits::store_timeout), the
+/// channel goes on without it.
+pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
+    if let Some(entry) = enter_now(&shared, &channel, options) {
+        return entry;
+    }
+    let told = begin_load(&shared, &channel, options, true);
+    match told.await {
+        Ok(Ok(Some(entry))) => entry,
+        Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => {
+            continue_without_store(&shared, channel, options)
+        }
+    }
+}
+
+/// As [`enter`], but none if there is no such channel, neither here nor in the store. None is made by that.
+///
+/// # Errors
+/// 100: the store failed, or did not answer in time.
+pub(crate) async fn look_into(
+    shared: &Arc<Shared>,
+    channel: &ChannelId,
+    options: ChannelOptions,
+) -> Result<Option<Entry>, Refusal> {
+    if let Some(entry) = enter_now(shared, channel, options) {
+        return Ok(Some(entry));
+    }
+    let told = begin_load(shared, channel, options, false).await.unwrap_or(Err(Failed));
+    told.map_err(|Failed| Refusal::internal("what is stored of the channel cannot be read just now"))
+}
+
+/// Sees to it that a channel is restored. Only one task does that at a time, and nobody else makes the channel meanwhile: so what the store says holds.
+fn begin_load(
+    shared: &Arc<Shared>,
+    channel: &ChannelId,
+    options: ChannelOptions,
+    makes: bool,
+) -> oneshot::Receiver<Loaded> {
+    let (tell, told) = oneshot::channel();
+    let mut loads = lock(&shared.stored().loads);
+    if let Some(waiters) = loads.get_mut(channel) {
+        waiters.push(Waiter { makes, tell });
+        return told;
+    }
+    // Under this lock, since the last load may just have ended.
+    if let Some(entry) = enter_now(shared, channel, options) {
+        drop(loads);
+        let _ = tell.send(Ok(Some(entry)));
+        return told;
+    }
+    loads.insert(channel.clone(), vec![Waiter { makes, tell }]);
+    drop(loads);
+    let load = Load { shared: shared.clone(), channel: channel.clone(), options, found: Found::Failure };
+    shared.runtime.spawn(Box::pin(load.run()));
+    told
+}
+
+fn continue_without_store(shared: &Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
+    lock(shared.shard(&channel)).continue_without_store(&channel, options);
+    Entry { channel, options, pin: Some(shared.clone()) }
+}
+
+/// The store's answer about a channel.
+enum Found {
+    Channel(Restored),
+    /// It could not say: the channel goes on without the store.
+    Failure,
+}
+
+/// The one load of a channel. However it ends, all who wait are told.
+struct Load {
+    shared: Arc<Shared>,
+    channel: ChannelId,
+    options: ChannelOptions,
+    found: Found,
+}
+
+impl Load {
+    async fn run(mut self) {
+        let shared = self.shared.clone();
+        if let Some(restored) = in_time(&shared, read(&shared, &self.channel, &self.options)).await {
+            self.found = Found::Channel(restored);
+        }
+    }
+
+    /// Makes the channel, pinned, unless nobody wants it made: then false.
+    ///
+    /// # Errors
+    /// If nobody does, and it is not known whether there is one.
+    fn make(&mut self, waiters: &[Waiter]) -> Result<bool, Failed> {
+        let makes = waiters.iter().any(|waiter| waiter.makes && !waiter.tell.is_canceled());
+        let now = self.shared.runtime.now();
+        let mut shard = lock(self.shared.shard(&self.channel));
+        match std::mem::replace(&mut self.found, Found::Failure) {
+            Found::Channel(restored) if makes || restored.unopened.is_none() => {
+                shard.restore(&self.channel, self.options, restored, now);
+            }
+            Found::Failure if makes => shard.continue_without_store(&self.channel, self.options),
+            Found::Channel(_) => return Ok(false),
+            Found::Failure => return Err(Failed),
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let shared = self.shared.clone();
+        let mut loads = lock(&shared.stored().loads);
+        let waiters = loads.remove(&self.channel).unwrap_or_default();
+        let made = self.make(&waiters);
+        drop(loads);
+        let own = made.map(|made| {
+            let pin: Option<Arc<dyn Pins>> = Some(shared.clone());
+            made.then(|| Entry { channel: self.channel.clone(), options: self.options, pin })
+        });
+        for Waiter { tell, .. } in waiters {
+            // One that waits no more gives its entry back.
+            let _ =
+                tell.send(own.as_ref().map(|own| own.as_ref().map(Entry::again)).map_err(|failed| *failed));
+        }
+        make_room(&shared, &self.channel);
+    }
+}
+
+/// An entry holds the hub, whose channel it keeps.
+impl Pins for Shared {
+    fn pin_again(&self, channel: &ChannelId) {
+        let there = lock(self.shard(channel)).pin(channel);
+        assert!(there, "a channel that is held is there");
+    }
+
+    fn unpin(self: Arc<Self>, channel: &ChannelId) {
+        let now = self.runtime.now().instant;
+        let mut shard = lock(self.shard(channel));
+        shard.unpin(channel, now);
+        let rests = shard.next_deadline().is_some();
+        drop(shard);
+        if rests {
+            sweep_later(&self);
+        }
+    }
+}
+
+/// Reads what the store knows of a channel: where it goes on, and as much as its log may hold.
+async fn read(
+    shared: &Shared,
+    channel: &ChannelId,
+    options: &ChannelOptions,
+) -> Result<Restored, StoreError> {
+    let (hub_store, tenure) = (shared.stored(), shared.incarnation().name());
+    let fresh = lock(shared.shard(channel)).next_epoch();
+    let Some(stored) = hub_store.call(|store| store.resume(channel, fresh, tenure)).await? else {
+        return Ok(anew(fresh, tenure));
+    };
+    let place = Place { seq: stored.last.0, offset: stored.last };
+    let mut publications = Vec::new();
+    if !options.history.is_none() && stored.last > Offset(0) {
+        let newest =
+            HistoryRequest { reverse: true, ..HistoryRequest::of(channel.clone(), options.history.entries) };
+        publications = hub_store.call(|store| store.read(newest, options.history.bytes)).await?.publications;
+    }
+    let since = shared.runtime.now().utc - TimeDelta::from_std(KEY_AGE).unwrap_or_default();
+    let most = Recall { keys: KEYS, marks: if options.presence { MARKS } else { 0 } };
+    let Recalled { keys, read } = hub_store.call(|store| store.recall(channel, since, most)).await?;
+    let publications = unbroken(publications, &stored.last);
+    Ok(Restored { epoch: stored.epoch, place, publications, keys, read, unopened: None })
+}
+
+/// A channel of which nothing is stored.
+fn anew(epoch: Epoch, tenure: u64) -> Restored {
+    let (place, publications) = (Place::default(), Vec::new());
+    Restored { epoch, place, publications, keys: Vec::new(), read: Vec::new(), unopened: Some(tenure) }
+}
+
+/// Of publications with the newest first, those up to the first gap, with the oldest first.
+fn unbroken(newest_first: Vec<Publication>, last: &Offset) -> Vec<Publication> {
+    let expected = (1..=last.0).rev();
+    let follow = newest_first
+        .into_iter()
+        .zip(expected)
+        .take_while(|(publication, offset)| publication.offset.0 == *offset);
+    let mut publications: Vec<_> = follow.map(|(publication, _)| publication).collect();
+    publications.reverse();
+    publications
+}

@@ -1,0 +1,38 @@
+//! Calls of the store that have a deadline, and whose failures are counted.
+
+use futures::future::{Either, select};
+
+use crate::driver::hub::shared::Shared;
+use crate::driver::trace;
+use crate::model::{ChannelId, Offset};
+use crate::port::StoreError;
+
+/// Returns what the store gives, if it does so in time. What goes wrong is reported here.
+pub(crate) async fn in_time<T>(
+    shared: &Shared,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Option<T> {
+    let deadline = shared.runtime.now().after(shared.limits.store_timeout);
+    let sleep = shared.runtime.sleep_until(deadline);
+    let error = match select(std::pin::pin!(asked), sleep).await {
+        Either::Left((Ok(value), _)) => return Some(value),
+        Either::Left((Err(error), _)) => error,
+        Either::Right(_) => StoreError("the store takes too long".into()),
+    };
+    count_failure(shared, &error);
+    None
+}
+
+/// Counts a failure of the store, and traces it.
+pub(crate) fn count_failure(shared: &Shared, error: &StoreError) {
+    shared.metrics.store_errors.add(1);
+    trace::store_failed(error);
+}
+
+/// Drops what is stored of a channel before this place. False if the store failed.
+pub(crate) async fn trim(shared: &Shared, channel: &ChannelId, before: Offset) -> bool {
+    match &shared.store {
+        Some(store) => in_time(shared, store.call(|store| store.trim(channel, before))).await.is_some(),
+        None => true,
+    }
+}

@@ -1,0 +1,122 @@
+//! The two ways out of an outbox: bytes that can be written at once, and frames into a sink.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::Sink;
+
+use crate::driver::caught::caught;
+use crate::driver::outbox::Outbox;
+use crate::model::Frame;
+use crate::port::ByteWriter;
+
+/// The transport can take nothing more, ever.
+pub(crate) struct Lost;
+
+/// So many frames go into a sink before others have their turn, however many are queued meanwhile.
+const AT_ONCE: usize = 4096;
+
+/// Where a connection's frames go.
+pub(crate) trait Outlet: Unpin {
+    /// Writes what waits. Ready when nothing does; the task is woken for more either way.
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>>;
+
+    /// Ends the transport's writing half.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// For transports that can `try_write`: most is written by whoever delivers, and only what did not fit comes by here.
+pub struct ByteOutlet(Arc<dyn ByteWriter>);
+
+/// For any sink of frames.
+pub struct SinkOutlet<S> {
+    sink: S,
+    unflushed: bool,
+}
+
+impl ByteOutlet {
+    pub(crate) fn new(writer: Arc<dyn ByteWriter>) -> Self {
+        Self(writer)
+    }
+}
+
+impl<S> SinkOutlet<S> {
+    pub(crate) fn new(sink: S) -> Self {
+        Self { sink, unflushed: false }
+    }
+}
+
+impl Outlet for ByteOutlet {
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        outbox.poll_write(cx, &*self.0).map_err(|_| Lost)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        caught(|| self.0.poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
+    }
+}
+
+impl<S: Sink<Frame> + Unpin> Outlet for SinkOutlet<S> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+        // Before the last look at what waits, not after: what is queued in between would be nobody's.
+        outbox.set_blocked(false);
+        let mut left = AT_ONCE;
+        let polled = caught(|| self.poll_frames(cx, outbox, &mut left)).unwrap_or(Poll::Ready(Err(Lost)));
+        if polled.is_pending() && left > 0 {
+            outbox.set_blocked(true);
+        }
+        polled
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        caught(|| Pin::new(&mut self.sink).poll_close(cx).map(drop)).unwrap_or(Poll::Ready(()))
+    }
+}
+
+impl<S: Sink<Frame> + Unpin> SinkOutlet<S> {
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &Outbox,
+        left: &mut usize,
+    ) -> Poll<Result<(), Lost>> {
+        loop {
+            if outbox.is_abandoned() {
+                return Poll::Ready(Err(Lost));
+            }
+            // Asked for first: a sink that is ready but gets nothing must not be asked for room again and again.
+            if !outbox.waits(cx) {
+                break;
+            }
+            if *left == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Lost)?;
+            if let Some(frame) = outbox.next_frame() {
+                Pin::new(&mut self.sink).start_send(frame).map_err(|_| Lost)?;
+                self.unflushed = true;
+                *left -= 1;
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.sink).poll_flush(cx)).map_err(|_| Lost)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for ByteOutlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteOutlet").finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for SinkOutlet<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkOutlet").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! One session in one channel, and what its outbox takes in of the channel.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
+
+use crate::driver::outbox::Outbox;
+use crate::driver::outbox::control::Manner;
+use crate::driver::outbox::state::State;
+use crate::lock::lock;
+use crate::machine::{Missed, Stay, Staying, Taken, take_in};
+use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
+use crate::port::SubscribeOptions;
+
+/// What became of a delivery, in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) taken: usize,
+    /// Dropped, because too much waited.
+    pub(crate) dropped: usize,
+    /// Dropped, because the session had ended.
+    pub(crate) late: usize,
+}
+
+/// One session in one channel.
+pub(crate) struct Subscription {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) channel: ChannelId,
+    stay: Stay,
+    pub(crate) echo: bool,
+    /// It is told who joins and leaves.
+    pub(crate) observes: bool,
+    overflow: Overflow,
+    /// The number of the last event that its outbox took; read and written under the outbox's lock.
+    cursor: AtomicU64,
+    /// After which offset it goes on, while it is behind.
+    resume: AtomicU64,
+    /// Up to which number it knows who is there, while it is behind.
+    seen: AtomicU64,
+}
+
+/// Stands in the cursor of one that is behind: it takes nothing that is fanned out until it has caught up.
+const BEHIND: u64 = u64::MAX - 1;
+
+/// Stands in the cursor of one that is out.
+const ENDED: u64 = u64::MAX;
+
+impl Staying for Arc<Subscription> {
+    fn stay(&self) -> Stay {
+        self.stay
+    }
+}
+
+impl Subscription {
+    /// One that hears what comes after `cursor`.
+    pub(crate) fn new(
+        outbox: Arc<Outbox>,
+        channel: ChannelId,
+        stay: Stay,
+        options: &SubscribeOptions,
+        cursor: Place,
+    ) -> Self {
+        let &SubscribeOptions { echo, presence: observes, overflow, .. } = options;
+        let (seen, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
+        let cursor = AtomicU64::new(cursor.seq);
+        Self { outbox, channel, stay, echo, observes, overflow, cursor, resume, seen }
+    }
+
+    /// One that has something to catch up with first.
+    pub(crate) fn behind(self) -> Self {
+        self.cursor.store(BEHIND, Ordering::Relaxed);
+        self
+    }
+
+    /// After which offset it is to catch up, if it is behind.
+    pub(crate) fn lag(&self) -> Option<Offset> {
+        let _state = lock(&self.outbox.state);
+        let behind = self.cursor.load(Ordering::Relaxed) == BEHIND;
+        behind.then(|| Offset(self.resume.load(Ordering::Relaxed)))
+    }
+
+    /// It has caught up with all before `place` but for what comes after `after`, which is lost. Who is
+    /// there was last told at number `presence`. To be called under the shard's lock.
+    pub(crate) fn go_live(&self, place: Place, after: Offset, presence: u64) -> Delivery {
+        let mut state = lock(&self.outbox.state);
+        let mut loss = Missed::of(after.next(), place.offset, place.seq);
+        loss.presence = self.observes && presence > self.seen.load(Ordering::Relaxed);
+        let dropped = loss.frames;
+        if dropped == 0 || self.overflow != Overflow::Disconnect {
+            state.queue.tell(&self.channel, loss);
+            if self.cursor.load(Ordering::Relaxed) == BEHIND {
+                self.cursor.store(place.seq, Ordering::Relaxed);
+            }
+        }
+        Delivery { dropped, ..Delivery::default() }
+    }
+
+    /// Ends the session if something was lost that it cannot be told of.
+    pub(crate) fn settle(&self, delivery: &mut Delivery) {
+        if delivery.dropped > 0 && self.overflow == Overflow::Disconnect {
+            delivery.dropped += self.outbox.request_close(Close::SLOW, Manner::AtOnce);
+        }
+    }
+
+    /// Takes in what it catches up with, after what is lost before it. For the session's own task.
+    pub(crate) fn catch_up(&self, batch: Batch, lost: Missed) -> Delivery {
+        let mut state = lock(&self.outbox.state);
+        if state.shut {
+            return Delivery { late: batch.len(), ..Delivery::default() };
+        }
+        if lost.frames > 0 && self.overflow == Overflow::Disconnect {
+            let dropped = lost.frames + self.outbox.request_close_locked(state, Close::SLOW, Manner::AtOnce);
+            return Delivery { dropped, ..Delivery::default() };
+        }
+        if batch.lacks_after(0) {
+            return self.break_off(state, batch.len());
+        }
+        let taken = batch.len();
+        state.queue.tell(&self.channel, lost);
+        if taken > 0 {
+            state.queue.push(Run::all(Arc::new(batch)));
+        }
+        self.outbox.pushed(state);
+        Delivery { taken, dropped: lost.frames, late: 0 }
+    }
+
+    /// Reads a little of all that a delivery needs.
+    pub(crate) fn glance(&self) -> u64 {
+        self.cursor.load(Ordering::Relaxed) ^ self.outbox.glance()
+    }
+
+    /// Hands over what the subscriber does not have yet.
+    pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
+        let outbox = &*self.outbox;
+        let mut state = lock(&outbox.state);
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        if batch.lacks_after(cursor) {
+            return self.break_off(state, batch.len() - batch.first_after(cursor).unwrap_or(batch.len()));
+        }
+        let Some(first) = batch.first_after(cursor) else { return Delivery::default() };
+        let taken = batch.len() - first;
+        if state.shut {
+            return Delivery { late: taken, ..Delivery::default() };
+        }
+        self.cursor.store(batch.last().seq, Ordering::Relaxed);
+        if let Some(writer) = outbox.writer.as_ref().filter(|_| state.is_clear()) {
+            state.queue.begin_write();
+            drop(state);
+            outbox.write_past(&**writer, batch, first);
+            return Delivery { taken, ..Delivery::default() };
+        }
+        let run = Run::from(batch, first);
+        let delivery = match take_in(&mut state.queue, &self.channel, self.overflow, run, outbox.bound()) {
+            Taken::Close => {
+                let dropped = taken + outbox.request_close_locked(state, Close::SLOW, Manner::AtOnce);
+                return Delivery { dropped, ..Delivery::default() };
+            }
+            Taken::Behind { after, presence } => {
+                self.fall_behind(&mut state, after, presence);
+                Delivery::default()
+            }
+            Taken::In { taken, dropped } => Delivery { taken, dropped, late: 0 },
+        };
+        outbox.pushed(state);
+        delivery
+    }
+
+    /// The protocol has no words for what the subscriber should hear: its session ends, and it hears no more of the channel, for that would be behind a gap.
+    fn break_off(&self, state: MutexGuard<'_, State>, rest: usize) -> Delivery {
+        self.cursor.store(ENDED, Ordering::Relaxed);
+        self.outbox.request_close_locked(state, Close::SERVER_ERROR, Manner::Graceful);
+        Delivery { late: rest + 1, ..Delivery::default() }
+    }
+
+    /// Takes in nothing more until it has caught up, after this offset.
+    fn fall_behind(&self, state: &mut State, after: Offset, presence: bool) {
+        self.resume.store(after.0, Ordering::Relaxed);
+        let seen = if presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
+        self.seen.store(seen, Ordering::Relaxed);
+        self.cursor.store(BEHIND, Ordering::Relaxed);
+        state.lag();
+    }
+
+    /// Nothing is delivered any more, whoever is just about to.
+    pub(crate) fn end(&self) {
+        let _state = lock(&self.outbox.state);
+        self.cursor.store(ENDED, Ordering::Relaxed);
+    }
+}

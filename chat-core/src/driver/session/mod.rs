@@ -1,0 +1,188 @@
+//! A session's requests and answers, without its transport.
+
+pub(crate) mod catch_up;
+pub(crate) mod coming;
+pub(crate) mod hooks;
+pub(crate) mod identity;
+pub(crate) mod membership;
+pub(crate) mod publishing;
+pub(crate) mod replies;
+pub(crate) mod steps;
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use self::catch_up::CatchUps;
+use self::coming::Coming;
+use self::hooks::Pending;
+use crate::driver::caught::caught;
+use crate::driver::hub::fanout::flush;
+use crate::driver::hub::joining;
+use crate::driver::hub::permit::Seat;
+use crate::driver::hub::shared::Shared;
+use crate::driver::hub::users::Opening;
+use crate::driver::outbox::Outbox;
+use crate::driver::outbox::control::Manner;
+use crate::driver::outbox::subscription::Subscription;
+use crate::driver::trace;
+use crate::machine::{Phase, SessionState, Whose};
+use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId};
+use crate::port::Talk;
+
+/// What came of looking at the requests.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// One was dealt with.
+    Done,
+    /// There is none, or the first waits for a hook.
+    Idle,
+    /// The session is out of this channel; its answer is due once the transport took what it takes now.
+    Left(Option<RequestId>, ChannelId),
+    /// The session is to end so.
+    End(Close),
+}
+
+/// One session: what it is, what it waits for, and how it speaks.
+pub(crate) struct Session {
+    /// Given back when the endpoint has heard that the session is over.
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) talk: Box<dyn Talk>,
+    pub(crate) state: SessionState<Arc<Subscription>>,
+    pub(crate) inbox: VecDeque<Request>,
+    pub(crate) pending: Option<Box<Pending>>,
+    /// What the transport knew of a client that is still to say its own connect.
+    pub(crate) known: Option<Box<Connect>>,
+    /// It is open, and its client is still to say its own connect.
+    pub(crate) untold: bool,
+    /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// Channels that the server puts it into once they are taken up from the store.
+    pub(crate) coming: Coming,
+    /// Channels that this turn published to, and is to flush.
+    pub(crate) dirty: Vec<ChannelId>,
+    /// Subscriptions that are behind.
+    pub(crate) catch_ups: CatchUps,
+    pub(crate) close: Option<Box<Close>>,
+    /// Bytes of who is where that joins were told since the last answer.
+    pub(crate) told: u32,
+}
+
+impl Session {
+    pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>, talk: Box<dyn Talk>) -> Self {
+        let mut state = SessionState::new();
+        if let Some(peer) = seat.peer() {
+            let shared = seat.shared();
+            let record = shared.remembered(&Whose::Peer(peer));
+            state.go_on_from_peer(record, &shared.limits, shared.runtime.now().instant);
+        }
+        Self {
+            seat,
+            outbox,
+            talk,
+            state,
+            inbox: VecDeque::new(),
+            pending: None,
+            known: None,
+            untold: false,
+            opening: None,
+            coming: Coming::default(),
+            dirty: Vec::new(),
+            catch_ups: CatchUps::default(),
+            close: None,
+            told: 0,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.seat.shared()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    /// How the session ends, if it does.
+    pub(crate) fn close(&self) -> Option<&Close> {
+        self.close.as_deref()
+    }
+
+    /// Requests that wait for those before them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// Fans out what this turn published.
+    pub(crate) fn flush(&mut self) {
+        for channel in std::mem::take(&mut self.dirty) {
+            flush(self.shared(), &channel);
+        }
+    }
+
+    /// Returns whether the session has joined or left the channel since the hook was asked about it.
+    pub(crate) fn has_moved(&self, pending: &Pending) -> bool {
+        let stay_in = |command: &Command| command.channel().and_then(|channel| self.state.stay(channel));
+        pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
+    }
+
+    /// By whom what it does is remembered.
+    fn whose(&self) -> Option<Whose> {
+        match self.state.info() {
+            Some(info) => Whose::of(info, self.seat.peer()),
+            None => self.seat.peer().map(Whose::Peer),
+        }
+    }
+
+    /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
+    pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
+        let Some(channels) = self.state.drain() else { return false };
+        self.close = Some(Box::new(close));
+        if let Some(info) = self.state.info() {
+            self.shared().users.remove(&info.user, info.id);
+        }
+        if let Some(whose) = self.whose() {
+            self.shared().remember(whose, self.state.record());
+        }
+        self.flush();
+        if manner == Manner::AtOnce {
+            let dropped = self.outbox.shut(manner);
+            self.shared().metrics.dropped("closed", dropped);
+        }
+        for channel in channels {
+            joining::leave(self.shared(), &channel, self.seat.id());
+        }
+        self.outbox.shut(manner);
+        // The future that is dropped here is the endpoint's.
+        let _ = caught(|| self.pending = None);
+        self.opening = None;
+        self.coming.clear();
+        self.inbox = VecDeque::new();
+        self.catch_ups.clear();
+        self.catch_ups.book(&self.outbox);
+        true
+    }
+}
+
+/// However the connection ends, its session leaves its channels, and the endpoint hears of it exactly once.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.drain(Close::LOST, Manner::AtOnce);
+        self.state.close();
+        self.seat.stand_up();
+        let close = self.close.take().map_or(Close::LOST, |close| *close);
+        self.shared().metrics.closed(&close);
+        trace::closed(self.seat.id(), &close);
+        if let Some(info) = self.state.info() {
+            let hook = self.shared().endpoint.clone().stream_closed(info.clone(), close);
+            let seat = self.seat.clone();
+            self.shared().runtime.spawn(Box::pin(async move {
+                // A panic there has no session left to end; the runtime's thread is not its either.
+                let _ = AssertUnwindSafe(hook).catch_unwind().await;
+                drop(seat);
+            }));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a session says in its channels, and what it reads of what was said: with the store behind both.
+
+use futures::channel::oneshot;
+
+use super::Session;
+use super::hooks::{Allowed, Asking, Guarded, LookBack, Pending, Ready};
+use crate::driver::hub::endpoint::Hook;
+use crate::driver::hub::history::read_history;
+use crate::driver::hub::place::{append, may_refer, published_before};
+use crate::driver::hub::store::appended::{Waits, not_stored};
+use crate::driver::hub::store::enter::{enter, enter_now};
+use crate::driver::hub::store::entry::Entry;
+use crate::driver::hub::store::writing::arrival;
+use crate::model::{
+    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
+};
+
+impl Session {
+    /// Goes on with what the endpoint allowed: at once, or when its channel is restored from the store.
+    pub(crate) fn go_on(
+        &mut self,
+        pending: Pending,
+        channel: &ChannelId,
+        kept: ChannelOptions,
+        allowed: Allowed,
+    ) {
+        match enter_now(self.shared(), channel, kept) {
+            Some(entry) => self.carry_on(pending.id, entry, allowed),
+            None => {
+                let (shared, channel) = (self.shared().clone(), channel.clone());
+                let joins = matches!(allowed, Allowed::Subscribe(_)).then(|| channel.clone());
+                let hook: Hook<Ready> =
+                    Box::pin(async move { Ok((enter(shared, channel, kept).await, allowed)) });
+                let asking = Asking::Enter(joins, Guarded::new(hook));
+                self.pending = Some(Box::new(Pending { asking, ..pending }));
+            }
+        }
+    }
+
+    /// Does what the endpoint allowed, in a channel that can be used now.
+    pub(crate) fn carry_on(&mut self, id: Option<RequestId>, entry: Entry, allowed: Allowed) {
+        match allowed {
+            Allowed::Subscribe(admission) => self.subscribed(id, entry, admission),
+            Allowed::Publish(publish) => self.publish(id, publish, entry),
+        }
+    }
+
+    /// A hook after which what it allows is read.
+    pub(crate) fn look_back(&self, hook: Hook<HistoryRequest>) -> Hook<LookBack> {
+        let shared = self.shared().clone();
+        Box::pin(async move {
+            let request = hook.await?;
+            let page = read_history(&shared, &request, shared.options(&request.channel)).await?;
+            Ok((request, page))
+        })
+    }
+
+    pub(crate) fn tell_history(
+        &mut self,
+        id: Option<RequestId>,
+        request: HistoryRequest,
+        page: Option<HistoryPage>,
+    ) {
+        let clamped = request.clamped(self.shared().limits.answer_entries);
+        let channel = request.channel;
+        let answer = match page {
+            Some(page) if request.epoch.is_some_and(|epoch| epoch != page.epoch) => {
+                Answer::Error(Refusal::unrecoverable_position("the channel has begun another life"))
+            }
+            Some(page) => Answer::History { channel, page, clamped },
+            None => Answer::Error(Refusal::unknown_channel(format!("there is no {channel:?}"))),
+        };
+        self.answer(id, answer);
+    }
+
+    fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
+        let info = self.state.info().expect("only an open session publishes").clone();
+        let (channel, shared) = (publish.channel.clone(), self.seat.shared());
+        let appended = match may_refer(shared, &publish, &info) {
+            Ok(()) => append(shared, publish, Some(&info), entry, id.is_some()),
+            // What may not be said any more may have been said before: under its key it is answered as then.
+            Err(refusal) => match published_before(shared, &publish, &info, &entry, id.is_some()) {
+                Some(appended) => appended,
+                None => return self.answer(id, Answer::Error(refusal)),
+            },
+        };
+        if appended.flush {
+            self.dirty.push(channel.clone());
+        }
+        if id.is_none() {
+            return;
+        }
+        let Published { offset, already, .. } = appended.published;
+        let answer = Answer::Published { channel, offset, already };
+        match appended.stored {
+            Waits::No => self.answer(id, answer),
+            Waits::Never => self.answer(id, Answer::Error(not_stored())),
+            Waits::For(stored) => self.answer_when(id, stored, answer),
+        }
+    }
+
+    /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
+    fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
+        let arrival = arrival(self.shared(), stored);
+        let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });
+        let asking = Asking::Stored(Guarded::new(hook));
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times: 0 }));
+    }
+}

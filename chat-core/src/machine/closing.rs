@@ -1,0 +1,190 @@
+//! The end of a session: what is still written, who is waited for, and when it is over.
+
+/// How far the end has come, and what the peer has said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    stage: Stage,
+    peer: Peer,
+    /// The peer answers a close with one of its own.
+    answers: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Not begun.
+    Open,
+    /// What is queued goes first.
+    Flushing,
+    /// The close frame is queued.
+    Said,
+    /// All is written: the transport is being ended.
+    Ending,
+    /// The transport's writing half is ended; the peer is waited for.
+    Lingering,
+    Over,
+}
+
+/// What the peer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Talks,
+    /// It broke a rule, and what it says is dropped.
+    Ignored,
+    /// It said that it closes.
+    Closed,
+    /// Nothing more can come.
+    Gone,
+}
+
+/// What the connection is to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Write what waits, and ask again once it is written.
+    Write,
+    /// Queue the close frame, and write it.
+    SayClose,
+    /// End the transport's writing half.
+    EndTransport,
+    /// Wait: for something to say, or for the peer's answer.
+    Wait,
+    /// Be over.
+    Over,
+}
+
+impl Closing {
+    /// A session that is open, with a peer that answers a close or does not.
+    pub(crate) fn new(answers: bool) -> Self {
+        Self { stage: Stage::Open, peer: Peer::Talks, answers }
+    }
+
+    pub(crate) fn set_answers(&mut self, answers: bool) {
+        self.answers = answers;
+    }
+
+    /// Whether the end has not begun.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    /// Whether all is written, so that only the transport's end is waited for.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.stage, Stage::Ending | Stage::Lingering)
+    }
+
+    /// Whether the peer is still listened to, to hear that it closes.
+    pub(crate) fn listens(&self) -> bool {
+        matches!(self.peer, Peer::Talks | Peer::Ignored)
+    }
+
+    /// Begins the end, which is told to the peer.
+    pub(crate) fn begin(&mut self) {
+        self.stage = Stage::Flushing;
+    }
+
+    /// Notes what the peer does. What it broke once stays broken until it closes.
+    pub(crate) fn heard(&mut self, peer: Peer) {
+        self.peer = peer;
+    }
+
+    /// Notes that the close frame is queued.
+    pub(crate) fn said(&mut self) {
+        self.stage = Stage::Said;
+    }
+
+    /// Notes that the transport is being ended.
+    pub(crate) fn ending(&mut self) {
+        self.stage = Stage::Ending;
+    }
+
+    /// Notes that the transport's writing half is ended.
+    pub(crate) fn ended(&mut self) {
+        self.stage = Stage::Lingering;
+    }
+
+    /// Ends without a word: nobody would hear it.
+    pub(crate) fn lose(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    /// Returns what to do now, when all that was queued is `written` or not.
+    pub(crate) fn next(&self, written: bool) -> Act {
+        match self.stage {
+            Stage::Open | Stage::Flushing | Stage::Said if !written => Act::Write,
+            Stage::Open => Act::Wait,
+            Stage::Flushing => Act::SayClose,
+            Stage::Said if self.peer == Peer::Talks && self.answers => Act::Wait,
+            Stage::Said | Stage::Ending => Act::EndTransport,
+            // Ending the transport while the peer still writes would reset it, and the close frame be lost.
+            Stage::Lingering if self.peer == Peer::Ignored => Act::Wait,
+            Stage::Lingering | Stage::Over => Act::Over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The acts of a session whose every write is taken at once, from its first close to where it waits or is over.
+    fn acts(peer: Peer, answers: bool) -> Vec<Act> {
+        let (mut closing, mut written, mut acts) = (Closing::new(answers), false, Vec::new());
+        closing.heard(peer);
+        closing.begin();
+        loop {
+            let act = closing.next(written);
+            acts.push(act);
+            match act {
+                Act::Write => written = true,
+                Act::SayClose => {
+                    closing.said();
+                    written = false;
+                }
+                Act::EndTransport => closing.ended(),
+                Act::Wait | Act::Over => return acts,
+            }
+        }
+    }
+
+    const SAID: [Act; 3] = [Act::Write, Act::SayClose, Act::Write];
+
+    #[test]
+    fn what_waits_goes_before_the_close_whoever_the_peer_is() {
+        for peer in [Peer::Talks, Peer::Ignored, Peer::Closed, Peer::Gone] {
+            for answers in [true, false] {
+                assert_eq!(acts(peer, answers)[..3], SAID, "{peer:?}, {answers}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_peer_that_talks_and_answers_is_waited_for_before_the_transport_ends() {
+        let end = [Act::EndTransport, Act::Over];
+        assert_eq!(acts(Peer::Talks, true)[3..], [Act::Wait]);
+        assert_eq!(acts(Peer::Talks, false)[3..], end);
+        assert_eq!(acts(Peer::Closed, true)[3..], end);
+        assert_eq!(acts(Peer::Gone, true)[3..], end);
+    }
+
+    #[test]
+    fn who_broke_a_rule_is_waited_for_after_the_transport_ends_until_it_closes() {
+        assert_eq!(acts(Peer::Ignored, true)[3..], [Act::EndTransport, Act::Wait]);
+        let mut closing = Closing::new(true);
+        closing.heard(Peer::Ignored);
+        closing.ended();
+        assert!(closing.listens());
+        closing.heard(Peer::Closed);
+        assert_eq!((closing.listens(), closing.next(true)), (false, Act::Over));
+    }
+
+    #[test]
+    fn an_open_session_writes_and_waits_and_a_lost_one_is_over_at_once() {
+        let mut closing = Closing::new(true);
+        assert_eq!((closing.next(false), closing.next(true)), (Act::Write, Act::Wait));
+        closing.lose();
+        assert_eq!((closing.next(false), closing.is_over()), (Act::Over, true));
+    }
+}

@@ -1,0 +1,284 @@
+//! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
+
+mod idle;
+mod presence;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::machine::channel::{Appended, Channel};
+use crate::machine::common::Common;
+use crate::machine::event::{Draft, Event, Fanout, Joined, Joining, Left};
+use crate::machine::storing::{Receipt, StoreState, ToStore};
+use crate::model::{
+    Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Instant, Offset, Place, Published,
+    SessionId, Storage, UserId,
+};
+
+/// Channels by name. `S` is what a subscriber is to the driver.
+#[derive(Debug)]
+pub(crate) struct Shard<S> {
+    /// Boxed, so that a table that grows moves little.
+    pub(in crate::machine) channels: HashMap<ChannelId, Box<Channel<S>>>,
+    /// Those that nobody is in and that are kept for what they keep, by the order in which they came to rest.
+    pub(in crate::machine) idle: BTreeMap<u64, ChannelId>,
+    /// When each of them goes.
+    pub(in crate::machine) expiring: BTreeSet<(Instant, ChannelId)>,
+    /// Those that are to tell who came and went, and when.
+    pub(in crate::machine) telling: BTreeSet<(Instant, ChannelId)>,
+    /// What waits to be stored.
+    pub(in crate::machine) outgoing: ToStore,
+    pub(in crate::machine) common: Arc<Common>,
+    /// Which of the shards it is.
+    pub(in crate::machine) index: usize,
+    lives: u64,
+    epochs: u64,
+    visits: u64,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+#[must_use = "the caller is to flush, and to answer who waits for the store"]
+pub(crate) struct Placed {
+    pub(crate) published: Published,
+    /// The caller should flush: nobody else is about to.
+    pub(crate) flush: bool,
+    pub(crate) stored: StoreState,
+    /// Given back if it is not on its way.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+impl<S: Clone> Shard<S> {
+    /// An empty shard, this one of all, whose epochs begin somewhere after `seed`.
+    pub(crate) fn new(seed: u64, common: Arc<Common>, index: usize) -> Self {
+        Self {
+            channels: HashMap::new(),
+            idle: BTreeMap::new(),
+            expiring: BTreeSet::new(),
+            telling: BTreeSet::new(),
+            outgoing: ToStore::default(),
+            common,
+            index,
+            lives: 0,
+            epochs: seed,
+            visits: 0,
+        }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// How often any channel was looked up: the work done here, counted.
+    pub(crate) fn visits(&self) -> u64 {
+        self.visits
+    }
+
+    /// Takes a session into a channel. `subscriber` makes the subscriber when its place in the channel is known.
+    ///
+    /// # Panics
+    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
+    pub(crate) fn subscribe(
+        &mut self,
+        name: &ChannelId,
+        joining: Joining,
+        subscriber: impl FnOnce(&Joined) -> S,
+    ) -> (Joined, S) {
+        self.mark_active(name);
+        let channel = self.enter(name, joining.options);
+        let before = channel.weight();
+        let mut joined = channel.find_start(&joining);
+        let subscriber = subscriber(&joined);
+        channel.join(joining.who.id, subscriber.clone());
+        let after = channel.weight();
+        let due = channel.presence_due();
+        if let Some(presence) = channel.presence() {
+            presence.join(&joining.who, joining.observes, joining.now);
+            joined.presence = joining.observes.then(|| presence.page(joining.space));
+        }
+        let due_now = channel.presence_due();
+        self.common.histories.change(before, after);
+        self.tell_at(name, due, due_now);
+        (joined, subscriber)
+    }
+
+    /// None if the session is not in the channel. The last to leave takes the channel with it, if that keeps nothing.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        name: &ChannelId,
+        session: SessionId,
+        now: Instant,
+    ) -> Option<Left<S>> {
+        let channel = self.look_up(name)?;
+        let (subscriber, undelivered) = channel.leave(session)?;
+        let (alone, due) = (channel.subscribers() == 0, channel.presence_due());
+        if let Some(presence) = channel.presence() {
+            presence.leave(session, now);
+        }
+        let due_now = channel.presence_due();
+        self.tell_at(name, due, due_now);
+        if alone {
+            self.mark_idle(name, now);
+        }
+        Some(Left { subscriber, undelivered })
+    }
+
+    /// Gives the message its place.
+    ///
+    /// # Errors
+    /// The draft, if the channel is not there: [`publish_anew`](Self::publish_anew) then, once it is known how to keep it.
+    #[expect(clippy::result_large_err, reason = "the error is the argument, given back for the second try")]
+    pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<Placed, Draft> {
+        let Some(channel) = self.look_up(name) else { return Err(draft) };
+        let mut receipt = draft.receipt.take();
+        let (before, now) = (channel.weight(), draft.now.instant);
+        let Appended { published, flush, to_store } = channel.publish(name, draft);
+        let (after, alone) = (channel.weight(), channel.subscribers() == 0);
+        let stored = self.send_off(name, to_store, &mut receipt);
+        self.common.histories.change(before, after);
+        if alone {
+            self.mark_idle(name, now);
+        }
+        Ok(Placed { published, flush, stored, receipt })
+    }
+
+    /// Publishes to a channel that perhaps is not there. One that would keep nothing is not made: what is said there reaches nobody.
+    ///
+    /// # Panics
+    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
+    pub(crate) fn publish_anew(&mut self, name: &ChannelId, draft: Draft, options: ChannelOptions) -> Placed {
+        let keeps = !draft.ephemeral && (!options.history.is_none() || draft.key.is_some());
+        if keeps {
+            self.enter(name, options);
+        }
+        self.publish(name, draft).unwrap_or_else(|draft| {
+            let epoch = self.next_epoch();
+            let published = Published { offset: Offset(1), epoch, subscribers: 0, already: false };
+            Placed { published, flush: false, stored: StoreState::Settled, receipt: draft.receipt }
+        })
+    }
+
+    /// Where the channel stands.
+    pub(crate) fn place(&mut self, name: &ChannelId) -> Option<(Epoch, Offset)> {
+        self.look_up(name).map(|channel| (channel.epoch, channel.last.offset))
+    }
+
+    /// Who published this, if it is kept.
+    pub(crate) fn author(&mut self, name: &ChannelId, offset: Offset) -> Option<Author> {
+        self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
+    }
+
+    /// What this user published under this key, if that is remembered; nothing is published by that. What is not stored yet is sent to the store again, as
+    /// when it is published again.
+    pub(crate) fn published_before(
+        &mut self,
+        name: &ChannelId,
+        user: &UserId,
+        key: &str,
+        mut receipt: Option<Receipt>,
+        now: Instant,
+    ) -> Option<Placed> {
+        let channel = self.look_up(name)?;
+        let before = channel.weight();
+        channel.keys.forget_old(now);
+        let (after, epoch, place) = (channel.weight(), channel.epoch, channel.keys.find(Some(user), key));
+        self.common.histories.change(before, after);
+        let (offset, unstored) = place?;
+        let stored = self.send_off(name, unstored, &mut receipt);
+        let published = Published { offset, epoch, subscribers: 0, already: true };
+        Some(Placed { published, flush: false, stored, receipt })
+    }
+
+    /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
+    pub(crate) fn history(
+        &mut self,
+        request: &HistoryRequest,
+        limit: usize,
+        bytes: usize,
+        now: Instant,
+    ) -> Option<HistoryPage> {
+        let channel = self.look_up(&request.channel)?;
+        let before = channel.weight();
+        channel.history.forget_old(now);
+        let after = channel.weight();
+        let (publications, more) = channel.history.page(request, limit, bytes);
+        let page = HistoryPage { epoch: channel.epoch, offset: channel.last.offset, publications, more };
+        self.common.histories.change(before, after);
+        Some(page)
+    }
+
+    /// The next `most` events kept after `after`. If there are none, `live` is told from where on the subscriber hears what is new, and where
+    /// joins and leaves were last told.
+    pub(crate) fn catch_up(
+        &mut self,
+        name: &ChannelId,
+        after: Offset,
+        most: usize,
+        live: impl FnOnce(Place, u64),
+    ) -> Vec<Event> {
+        let Some(channel) = self.look_up(name) else { return Vec::new() };
+        let events = channel.history.after(after, most);
+        if events.is_empty() {
+            live(channel.last, channel.presence_told());
+        }
+        events
+    }
+
+    /// What is pending in the channel and who gets it; none if that is nothing, or if another flush is under way and will take it.
+    pub(crate) fn flush(&mut self, name: &ChannelId) -> Option<Fanout<S>> {
+        self.look_up(name)?.flush()
+    }
+
+    /// Ends a flush, and begins the next if more has come. A channel that came back in the meantime has another life and is left alone.
+    pub(crate) fn flushed(&mut self, name: &ChannelId, life: u64) -> Option<Fanout<S>> {
+        self.look_up(name).filter(|channel| channel.life == life)?.flushed()
+    }
+
+    /// Takes back what a flush could not hand out to all. A channel that came back in the meantime is left alone.
+    pub(crate) fn give_back(&mut self, name: &ChannelId, fanout: &Fanout<S>) {
+        if let Some(channel) = self.look_up(name).filter(|channel| channel.life == fanout.life) {
+            channel.give_back(&fanout.events);
+        }
+    }
+
+    /// Whether something is pending in the channel that nobody is about to flush. Who asks flushes it.
+    pub(crate) fn take_stranded(&mut self, name: &ChannelId) -> bool {
+        self.channels.get_mut(name).is_some_and(|channel| channel.take_stranded())
+    }
+
+    pub(in crate::machine) fn look_up(&mut self, name: &ChannelId) -> Option<&mut Channel<S>> {
+        self.visits += 1;
+        self.channels.get_mut(name).map(|channel| &mut **channel)
+    }
+
+    fn enter(&mut self, name: &ChannelId, options: ChannelOptions) -> &mut Channel<S> {
+        if self.look_up(name).is_none() {
+            let stored = self.common.incarnation.is_some() && options.storage != Storage::None;
+            assert!(!stored, "a stored channel is restored before it is used");
+            let channel = Channel::new(self.next_life(), self.next_epoch(), options);
+            self.channels.insert(name.clone(), Box::new(channel));
+        }
+        self.channels.get_mut(name).expect("it was there or was made")
+    }
+
+    /// The number of a channel that is made now: no other has had it.
+    pub(in crate::machine) fn next_life(&mut self) -> u64 {
+        self.lives += 1;
+        self.lives
+    }
+
+    /// A step of splitmix64: never the same twice within 2^64 lives.
+    pub(crate) fn next_epoch(&mut self) -> Epoch {
+        self.epochs = self.epochs.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.epochs ^ (self.epochs >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        match Epoch(mixed ^ (mixed >> 31)) {
+            Epoch::NONE => self.next_epoch(),
+            epoch => epoch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Lets clients in: checks a request, and takes a place in the hub for its session.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{Hello, Hub, Opener, Protocol, Seat};
+use http::header::{HeaderValue, ORIGIN};
+use http::{HeaderMap, Response};
+
+use super::host::{Hosts, host};
+use super::origin::Origins;
+use super::rejection::Rejection;
+use super::trusted::RequestHead;
+use crate::time::within;
+use chat_websocket::MessageLimits;
+use chat_websocket::{accept, check_start};
+
+/// Holds a hub, a protocol, and the rules of who may come in. Cheap to clone.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat, testkit::World};
+/// use chat_http::{Gate, Origins, Rejection};
+/// use chat_protocol::json::Json;
+/// use http::Request;
+///
+/// let hub = Hub::builder(OpenChat::default()).build(World::new());
+/// let gate = Gate::new(hub, Json).origins(Origins::Only(vec!["https://chat.example".parse()?]));
+/// let request = Request::get("/ws?name=ann")
+///     .header("host", "chat.example")
+///     .header("origin", "https://evil.example")
+///     .header("upgrade", "websocket")
+///     .header("connection", "Upgrade")
+///     .header("sec-websocket-version", "13")
+///     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+///     .body(())?;
+/// assert_eq!(gate.open(&request).unwrap_err(), Rejection::Origin);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Gate {
+    hub: Hub,
+    protocol: Arc<dyn Protocol>,
+    origins: Arc<Origins>,
+    /// Holds none until somebody chose.
+    hosts: Option<Arc<Hosts>>,
+}
+
+/// Holds the parts of a session that may begin, once the 101 is sent.
+pub struct Opening {
+    /// Holds its place among the sessions of the hub.
+    pub seat: Seat,
+    /// Names the protocol that its client speaks.
+    pub protocol: Arc<dyn Protocol>,
+    /// Says who its client is, or that it will say so itself.
+    pub hello: Hello,
+    /// Bounds its messages.
+    pub limits: MessageLimits,
+}
+
+impl Gate {
+    /// Lets in pages of the same host, and all clients that are no pages.
+    pub fn new(hub: Hub, protocol: impl Protocol) -> Self {
+        Self { hub, protocol: Arc::new(protocol), origins: Arc::default(), hosts: None }
+    }
+
+    /// Lets in pages of these origins.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = Arc::new(origins);
+        self
+    }
+
+    /// Lets in those who ask under one of these names; all others get 403.
+    ///
+    /// Without it any name is taken, except behind an adapter's `serve` on a loopback address: see
+    /// [`listening`](Self::listening). Behind a proxy that passes `Host` on, name the names of the proxy.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = Some(Arc::new(hosts));
+        self
+    }
+
+    /// Lets in those who ask under a name of this listener ([`Hosts::of_listener`]), unless
+    /// [`hosts`](Self::hosts) were named. For adapters.
+    pub fn listening(self, at: SocketAddr) -> Self {
+        if self.hosts.is_some() { self } else { self.hosts(Hosts::of_listener(at)) }
+    }
+
+    /// Returns the protocol that is spoken behind it.
+    pub fn protocol(&self) -> &Arc<dyn Protocol> {
+        &self.protocol
+    }
+
+    /// Returns the hub behind it.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
+    /// what to [`run`](crate::run) once it is sent.
+    ///
+    /// Reads the [`Peer`](chat_core::Peer) and the [`Hello`] among the request's extensions: see
+    /// [`RequestHead`].
+    ///
+    /// # Errors
+    /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's
+    /// rejections.
+    pub fn open<'a>(
+        &self,
+        request: impl Into<RequestHead<'a>>,
+    ) -> Result<(Response<()>, Opening), Rejection> {
+        let opened = self.open_head(request.into());
+        opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+    }
+
+    /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For
+    /// transports other than the WebSocket.
+    ///
+    /// # Errors
+    /// Returns [`Rejection::Host`], [`Rejection::ForeignHost`] or [`Rejection::Origin`], and counts it.
+    pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Rejection> {
+        let named = host(headers).map(drop).ok_or(Rejection::Host);
+        let asked = named.and_then(|()| self.check_host(headers));
+        let allowed = asked.and_then(|()| self.check_origin(headers)).map(|()| headers.get(ORIGIN));
+        allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+    }
+
+    /// Returns the origins whose pages it lets in.
+    pub fn allowed(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Takes a place for a client that is checked already, whatever its transport.
+    ///
+    /// # Errors
+    /// Returns [`Rejection::Unwelcome`], or [`Rejection::Unavailable`] if the hub is full or drains, and
+    /// counts it.
+    pub fn admit(&self, opener: &Opener<'_>) -> Result<Opening, Rejection> {
+        let admitted = self.seat(opener).map(|(_, opening)| opening);
+        admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+    }
+
+    fn open_head(&self, request: RequestHead<'_>) -> Result<(Response<()>, Opening), Rejection> {
+        let RequestHead { method, uri, version, headers, .. } = request;
+        // A bad `Host` is told before whatever else is wrong with the headers.
+        check_start(method, version, headers)?;
+        host(headers).ok_or(Rejection::Host)?;
+        let accepted = accept(method, version, headers)?;
+        self.check_origin(headers)?;
+        self.check_host(headers)?;
+        let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
+        let (subprotocol, opening) = self.seat(&opener)?;
+        Ok((accepted.response(subprotocol), opening.of_request(request)))
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        if self.origins.admit(headers) { Ok(()) } else { Err(Rejection::Origin) }
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        self.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(headers))
+    }
+
+    /// Takes a place; returns the subprotocol that is chosen beside it.
+    fn seat(&self, opener: &Opener<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
+        let welcome = self.protocol.welcome(opener).ok_or(Rejection::Unwelcome)?;
+        let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
+        let bounds = self.hub.limits();
+        let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
+        let message_bytes = protocol.message_bytes(bounds);
+        let limits = MessageLimits { message_bytes, fragments: bounds.message_fragments };
+        Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
+    }
+}
+
+impl Opening {
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among
+    /// its extensions.
+    pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
+        let request = request.into();
+        let hello = match request.hello() {
+            // The server has let the client in, by something that the client itself may know nothing of.
+            Some(Hello::Now(connect)) => Hello::Known(connect),
+            given => given.unwrap_or(self.hello),
+        };
+        Self { seat: self.seat.of_peer(request.peer()), hello, ..self }
+    }
+
+    /// Asks the endpoint whether the client may come in, if its protocol [wants it so](Protocol::refuses_early): to be called before the transport is
+    /// open. The session that then begins is let in by that answer.
+    ///
+    /// # Errors
+    /// [`Rejection::Refused`], or [`Rejection::Timeout`] after [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
+    pub async fn ask(&mut self) -> Result<(), Rejection> {
+        let (Hello::Now(connect) | Hello::Known(connect)) = &self.hello else { return Ok(()) };
+        if !self.protocol.refuses_early() {
+            return Ok(());
+        }
+        let hub = self.seat.hub();
+        let patience = match hub.limits().open_timeout {
+            Duration::ZERO => Duration::MAX,
+            patience => patience,
+        };
+        let asked = within(&**hub.runtime(), patience, self.seat.ask(connect)).await;
+        let answer = asked.map_or(Err(Rejection::Timeout), |asked| asked.map_err(|_| Rejection::Refused));
+        answer.inspect_err(|rejection| hub.count_rejection(rejection.status().as_u16()))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("protocol", &self.protocol.name()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("seat", &self.seat.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! Knows who asks for a stream and over which connection, and what a stream holds of both.
+
+use std::future::Future;
+
+use chat_core::{Close, HeldSeat, Hello, Hub, Peer, Seat, SessionId};
+use http::Version;
+
+use crate::admission::RequestHead;
+use crate::limits::HttpLimits;
+use crate::socket::HttpConnection;
+
+/// Stands for the client of a request.
+pub(super) struct Caller {
+    pub(super) peer: Option<Peer>,
+    /// Says who it is, if the server has found out.
+    pub(super) hello: Hello,
+    pub(super) connection: Option<HttpConnection>,
+    /// Tells that the connection can end with the answer: those that carry several answers at once do not.
+    pub(super) closes: bool,
+}
+
+impl Caller {
+    pub(super) fn of<'a>(request: impl Into<RequestHead<'a>>) -> Self {
+        let request = request.into();
+        Self {
+            peer: request.peer(),
+            hello: request.hello().unwrap_or_default(),
+            connection: request.extensions.get().cloned(),
+            closes: request.version <= Version::HTTP_11,
+        }
+    }
+
+    /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may
+    /// last, even if it takes something now and then.
+    pub(super) async fn run_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
+        session.await;
+        let limits = HttpLimits::from(hub.limits());
+        if let Some(connection) = self.connection.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
+            let patience = limits.write_timeout.saturating_add(limits.close_timeout);
+            connection.end_by(hub.runtime().now().after(patience));
+        }
+    }
+}
+
+/// Keeps a session's place in the hub for an open answer: until the socket is closed or, where no socket is
+/// known, until this is dropped with the answer.
+pub(super) struct Place {
+    hub: Hub,
+    session: SessionId,
+    connection: Option<HttpConnection>,
+    _seat: HeldSeat,
+}
+
+impl Place {
+    pub(super) fn of(seat: &mut Seat, connection: Option<HttpConnection>) -> Self {
+        let held = seat.hold();
+        if let Some(connection) = &connection {
+            connection.keep(held.clone());
+        }
+        Self { hub: seat.hub().clone(), session: seat.id(), connection, _seat: held }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // If the answer ends since its client takes nothing, the session is closed for that and is not lost.
+        if self.connection.as_ref().is_some_and(HttpConnection::is_overdue) {
+            self.hub.disconnect(self.session, Close::SLOW);
+        }
+    }
+}

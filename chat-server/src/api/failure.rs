@@ -1,0 +1,95 @@
+//! Why a call has no result, and how that is said.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chat_core::Refusal;
+use serde_json::json;
+
+use super::calls::error;
+
+/// Why there is no result.
+pub(super) enum Failure {
+    Refused(Refusal),
+    /// The body has more bytes than this.
+    TooLarge(usize),
+    BrokenOff,
+    Late,
+    TooMuchWaits,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Failure {
+    /// A refusal is an answer like any other, as clients of such APIs expect; only what is no request at all has a status of its own.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) if refusal.code == 107 => StatusCode::BAD_REQUEST,
+            Self::Refused(_) => StatusCode::OK,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMuchWaits => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::TooLarge(most) => Refusal::bad_request(format!("the body has more than {most} bytes")),
+            Self::BrokenOff => Refusal::bad_request("the body broke off"),
+            Self::Late => Refusal::bad_request("the body did not come in time"),
+            Self::TooMuchWaits => Refusal::internal("too much is held of what is not whole yet"),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = refused(status, self.refusal());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, 5.into());
+        }
+        response
+    }
+}
+
+/// A refusal in the usual form. It goes with its answer, for those who want another.
+pub(super) fn refused(status: StatusCode, refusal: Refusal) -> Response {
+    let mut response = (status, [(CONTENT_TYPE, "application/json")], error(&refusal)).into_response();
+    response.extensions_mut().insert(refusal);
+    response
+}
+
+/// Who wishes for it is told of a refusal by a status of its own, and the error stands alone in the body. Many answers in one body stay as they are.
+pub(super) async fn in_the_mode_asked_for(request: Request, next: Next) -> Response {
+    let by_status = request.headers().get("x-centrifugo-error-mode").is_some_and(|mode| mode == "transport");
+    let response = next.run(request).await;
+    let Some(refusal) = response.extensions().get::<Refusal>().filter(|_| by_status) else { return response };
+    let status = match response.status() {
+        StatusCode::OK | StatusCode::BAD_REQUEST => own_status(refusal.code),
+        other => other,
+    };
+    let alone = json!({"code":refusal.code,"message":refusal.message}).to_string();
+    let (mut parts, _) = response.into_parts();
+    parts.status = status;
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, alone.into())
+}
+
+/// As the published server maps its codes.
+fn own_status(code: u16) -> StatusCode {
+    match code {
+        102 | 104 => StatusCode::NOT_FOUND,
+        107 | 108 => StatusCode::BAD_REQUEST,
+        112 => StatusCode::RANGE_NOT_SATISFIABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,91 @@
+//! Reads the first request of a connection within its bounds, before an HTTP library looks at it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use chat_core::Hub;
+use chat_http::{HttpLimits, Rejection, read_head, refuse, within};
+use http::Method;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::socket::Tcp;
+
+/// Holds a socket whose first request has come in whole, and reads that again before the rest.
+pub(crate) struct Prefixed {
+    socket: Tcp,
+    head: Vec<u8>,
+    read: usize,
+}
+
+impl Prefixed {
+    /// Waits for a first request, within bounds. One over them is answered, and none is returned.
+    pub(crate) async fn wait(socket: TcpStream, hub: &Hub) -> Option<Self> {
+        let (socket, runtime) = (Tcp(socket), &**hub.runtime());
+        let limits = HttpLimits::from(hub.limits());
+        let head = within(runtime, limits.handshake_timeout, read_head(&mut &socket, limits.head)).await;
+        match head.unwrap_or(Err(Some(Rejection::Timeout))) {
+            Ok(head) => Some(Self { socket, head, read: 0 }),
+            Err(rejection) => {
+                if let Some(rejection) = rejection {
+                    hub.count_rejection(rejection.status().as_u16());
+                    refuse(runtime, &mut &socket, &socket, rejection, &Method::GET).await;
+                }
+                None
+            }
+        }
+    }
+
+    /// Returns the socket, and those of its first bytes that were not read again.
+    pub(crate) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.socket.0, self.head[self.read..].to_vec())
+    }
+
+    fn socket(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(&mut self.socket.0)
+    }
+}
+
+impl AsyncRead for Prefixed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.read == this.head.len() {
+            return this.socket().poll_read(cx, out);
+        }
+        let n = out.remaining().min(this.head.len() - this.read);
+        out.put_slice(&this.head[this.read..this.read + n]);
+        this.read += n;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Prefixed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.socket().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.socket().poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_shutdown(cx)
+    }
+}

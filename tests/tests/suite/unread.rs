@@ -1,0 +1,123 @@
+//! Sessions that are not read for a time, since they asked faster than they may.
+
+use std::time::Duration;
+
+use chat_core::testkit::Client;
+use chat_core::{
+    Close, Connect, Endpoint, Identity, Incoming, Limits, OpenChat, Rate, Refusal, SessionId, UserId,
+};
+use chat_tests::scene::{Scene, each_way};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn count(client: &Client, begin: &str) -> usize {
+    client.heard().iter().filter(|line| line.starts_with(begin)).count()
+}
+
+/// Five a second are within ten a second, whenever the server chooses to read them.
+#[test]
+fn pings_that_came_in_their_rate_while_the_session_was_not_read_end_nothing() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.enter("ann");
+        // Read within ten seconds, at the default rate.
+        (0..1200).for_each(|_| ann.wire().put(Ok(Incoming::Text("ping".into()))));
+        for _ in 0..50 {
+            ann.put(Ok(Incoming::Ping(vec![])));
+            scene.world.advance(SECOND / 5);
+        }
+        scene.world.advance(SECOND * 60);
+        assert_eq!((ann.close(), count(&ann, "pong")), (None, 1250));
+    });
+}
+
+/// Users by another word than their name, as tokens tell them: so their rates are remembered.
+struct Named;
+
+impl Endpoint for Named {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let name = connect.name.expect("a name");
+        let user = format!("u-{name}").parse::<UserId>()?;
+        Ok(Identity { user, ..Identity::named(name) })
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_rate_shuts_nobody_out_for_longer_than_ten_minutes() {
+    each_way(|way| {
+        let scene = Scene::new(way, Named, Limits::default());
+        let ann = scene.enter("ann");
+        ann.say(&vec!["ping"; Limits::default().message_bytes / 5].join("\n"));
+        assert_eq!(ann.close(), Some(Close::TOO_MANY_REQUESTS));
+        let again = scene.enter("ann");
+        again.say("ping");
+        scene.world.advance(SECOND * 600);
+        assert_eq!(again.heard(), ["pong"], "ten minutes on");
+    });
+}
+
+#[test]
+fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
+    each_way(|way| {
+        let requests = Rate { per_second: 1, burst: 20 };
+        let limits = || Limits { requests, ..Limits::default() };
+        let flood = |client: &Client| (0..6).for_each(|_| client.say(&vec!["ping"; 20].join("\n")));
+        // Disconnected.
+        let scene = Scene::new(way, OpenChat::default(), limits());
+        let ann = scene.enter("ann");
+        flood(&ann);
+        ann.wire().ignore_close();
+        scene.hub.disconnect_user(&"ann".parse().expect("a name"), &Close::NORMAL);
+        scene.world.advance(SECOND * 6);
+        assert_eq!(ann.close(), Some(Close::NORMAL));
+        // Drained.
+        let bob = scene.enter("bob");
+        flood(&bob);
+        let hub = scene.hub.clone();
+        let before = scene.world_seconds();
+        scene.world.run(async move { hub.drain(SECOND).await });
+        assert!(scene.world_seconds() - before < 10);
+        assert_eq!(bob.close().map(|close| close.code), Some(1001));
+        // Expired.
+        struct Soon;
+        impl Endpoint for Soon {
+            async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+                let expires = chrono::DateTime::from_timestamp(1_767_225_600 + 30, 0);
+                Ok(Identity { expires, ..Identity::named(connect.name.expect("a name")) })
+            }
+        }
+        let scene = Scene::new(way, Soon, limits());
+        let eve = scene.enter("eve");
+        flood(&eve);
+        scene.world.advance(SECOND * 31);
+        assert_eq!(eve.close(), Some(Close::EXPIRED));
+        // A wire that is gone is seen by the next ping.
+        let scene = Scene::new(way, OpenChat::default(), limits());
+        let zoe = scene.enter("zoe");
+        flood(&zoe);
+        zoe.cut();
+        scene.world.advance(SECOND * 26);
+        assert_eq!(zoe.close(), Some(Close::LOST));
+    });
+}
+
+/// The task of a session that is not read does not run.
+#[test]
+fn who_is_not_read_costs_no_turns() {
+    each_way(|way| {
+        let requests = Rate { per_second: 1, burst: 20 };
+        let scene = Scene::new(way, OpenChat::default(), Limits { requests, ..Limits::default() });
+        let ann = scene.enter("ann");
+        (0..6).for_each(|_| ann.say(&vec!["ping"; 20].join("\n")));
+        scene.world.settle();
+        assert!(!scene.world.turn());
+        let mut turns = 0;
+        for _ in 0..100 {
+            ann.wire().put(Ok(Incoming::Text("ping".into())));
+            while scene.world.turn() {
+                turns += 1;
+            }
+        }
+        assert!(turns <= 1, "{turns} turns for what is not read");
+    });
+}
