@@ -15,8 +15,8 @@ esac
 source tests/setup.sh
 [ "${1:-}" != --setup ] || exit 0
 
-# Some tests open thousands of sockets.
-ulimit -n 8192
+# Some tests open thousands of sockets, and as many tests run at once as there are cores.
+ulimit -n 32768 2>/dev/null || ulimit -n 8192
 
 # Each step says what it is, and how long after the start it began.
 step() {

@@ -1,4 +1,5 @@
-//! The parts of a message's way, each alone: what was slow is found here, whether it matters is told by `compare`.
+//! The parts of a message's way, each alone: what was slow is found here, whether it matters is told by
+//! `compare`.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
@@ -85,7 +86,8 @@ impl ByteWriter for Halting {
     }
 }
 
-/// 16 publications to one whose transport is full at first: they wait, its task is woken, and they go together.
+/// 16 publications to one whose transport is full at first: they wait, its task is woken, and they go
+/// together.
 fn outbox(criterion: &mut Criterion) {
     let world = World::new();
     let hub = hub().build(world.clone());

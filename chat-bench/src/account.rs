@@ -1,13 +1,13 @@
-//! Who got what: each message once, in order, and how late.
+//! Accounts for every delivery: each message once, in order, and how late.
 
-/// What a subscriber has seen of its channel, whose messages are numbered from 0.
+/// The deliveries that a subscriber has seen of its channel, whose messages are numbered from 0.
 #[derive(Default)]
 pub(crate) struct Account {
     next: u64,
     skipped: Vec<u64>,
 }
 
-/// What one message was to its subscriber.
+/// The meaning of one message to its subscriber.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
     /// The first copy, later than none of its followers.

@@ -1,11 +1,12 @@
-//! A hot channel beside the one that is measured: a load of its own, so that the one does not wait for the other in the load.
+//! A hot channel beside the one that is measured: a load of its own, so that the one does not wait for the
+//! other in the load.
 
-use crate::load::Options;
+use crate::options::Options;
 use crate::workload::Workload;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// What the load beside says once all its subscribers are in.
+/// The line that the load beside prints once all its subscribers are in.
 const READY: &str = "ready";
 /// Longer than anything that it stands beside.
 const SECONDS: &str = "600";

@@ -1,4 +1,4 @@
-//! What has been published, what is in flight, and what came.
+//! Counts messages that have been published, are in flight, and came.
 
 use crate::account::{Account, Histogram, Seen};
 use crate::wire::{self, Wire};

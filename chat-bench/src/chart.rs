@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 560);
-/// What is drawn, in a square of two by two.
+/// The workloads to draw, in a square of two by two.
 const PANELS: [(Workload, &str); 4] = [
     (Workload::W1x1, "1,000 hear one channel, 1 message in flight"),
     (Workload::W1x16, "the same, 16 in flight"),

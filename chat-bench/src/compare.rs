@@ -20,13 +20,13 @@ const START: Duration = Duration::from_secs(10);
 /// The core of the load.
 const LOAD_CORE: &str = "1";
 
-/// What to compare.
+/// The choices of a comparison.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Which servers; all unless told.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<Server>,
-    /// What to ask of them; everything unless told.
+    /// The workloads; all of them unless told.
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<Workload>,
     /// How often each of them runs.
@@ -86,7 +86,8 @@ pub(crate) fn report(file: &Kept) -> io::Result<()> {
     page::write(&Results::read(&file.path())?)
 }
 
-/// Runs all that is to run, and prints a table for each workload. What was not narrowed is written to docs/performance.md.
+/// Runs all that is to run, and prints a table for each workload. What was not narrowed is written to
+/// docs/performance.md.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let (programs, path) = (Programs::find()?, options.file.path());
     let mut results = if options.keep { Results::read(&path)? } else { Results::default() };
@@ -188,7 +189,8 @@ fn measure(options: &Options, programs: &Programs, plan: Plan) -> io::Result<Rep
     reported(load)
 }
 
-/// The same command, which runs whenever it wants to: so that what else is on its core, the kernel's own threads among it, does not count as the server's delay.
+/// The same command, which runs whenever it wants to: so that what else is on its core, the kernel's own
+/// threads among it, does not count as the server's delay.
 /// Where that is not allowed, it is as any other.
 fn ahead_of_all(command: Command) -> Command {
     let allowed = Command::new("chrt").args(["--fifo", "1", "true"]).stderr(Stdio::null()).status();

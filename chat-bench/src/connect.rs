@@ -1,6 +1,7 @@
 //! Connections: opened in batches that block, then handed to the event loop.
 
 use crate::account::Account;
+use crate::loopback::loopback;
 use crate::wire::Wire;
 use crate::workload::Shape;
 use std::io::{self, Read, Write};
@@ -43,7 +44,7 @@ impl std::str::FromStr for Target {
         )?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let place: Listen = host.parse().map_err(|error| format!("{host}: {error}"))?;
-        let address = crate::loopback(&place).map_err(|error| error.to_string())?;
+        let address = loopback(&place).map_err(|error| error.to_string())?;
         let path = if path.is_empty() { "/" } else { path };
         Ok(Self { wire, address, path: path.to_owned(), text: text.to_owned() })
     }
@@ -55,11 +56,11 @@ pub(crate) struct Connection {
     pub(crate) stream: mio::net::TcpStream,
     /// The channel of a subscriber; `None` is a publisher.
     pub(crate) channel: Option<usize>,
-    /// What a subscriber has seen.
+    /// The deliveries that a subscriber has seen.
     pub(crate) account: Account,
     /// The front of a frame whose rest is still to come.
     pub(crate) tail: Vec<u8>,
-    /// What is still to be sent.
+    /// Bytes that are still to be sent.
     pub(crate) out: Vec<u8>,
     /// How many subscriptions it asked for.
     pub(crate) joins: usize,
@@ -138,7 +139,8 @@ fn finish(
     Ok(Connection { stream, channel, account: Account::default(), tail, out: Vec::new(), joins })
 }
 
-/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would take those for interactive that had a
+/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would
+/// take those for interactive that had a
 /// handshake, and would acknowledge for them on the server's core, but for the floor's on the load's.
 fn acknowledge_when_read(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_quickack(true)

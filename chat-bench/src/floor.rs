@@ -47,7 +47,8 @@ struct Floor {
 /// Serves until the process is ended.
 pub(crate) fn serve(listen: SocketAddr, join: usize) -> io::Result<()> {
     let mut listener = TcpListener::bind(listen)?;
-    // Who has no handshake waits for nobody: more may be under way at once than are let wait by default, and would come again a second later.
+    // Who has no handshake waits for nobody: more may be under way at once than are let wait by default, and
+    // would come again a second later.
     SockRef::from(&listener).listen(BACKLOG)?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;

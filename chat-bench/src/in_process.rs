@@ -7,7 +7,7 @@ use chat_core::testkit::Audience;
 use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
 use std::time::{Duration, Instant};
 
-/// What to measure.
+/// The choices of a measurement in process.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// process-1 or process-16.
@@ -21,7 +21,8 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// Publishes to 1,000 sinks that take everything; the history keeps 100, all bounds are on but the publisher's rate.
+/// Publishes to 1,000 sinks that take everything; the history keeps 100, all bounds are on but the
+/// publisher's rate.
 pub(crate) fn run(options: &Options) -> Report {
     let (shape, messages) = (options.workload.shape(), options.messages);
     let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };

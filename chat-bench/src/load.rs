@@ -1,55 +1,23 @@
 //! The load: one thread that publishes, counts and answers pings.
 
-use crate::beside;
 use crate::board::Board;
 use crate::connect::{self, Connection, Target};
+use crate::options::Options;
 use crate::process;
 use crate::report::{Report, Run};
-use crate::storm;
 use crate::wire::{self, Kind};
-use crate::workload::Workload;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 /// A run without any delivery for so long is over.
 const STALL: Duration = Duration::from_secs(10);
-/// How long further copies may come after the last message.
-const AFTERMATH: Duration = Duration::from_millis(200);
-/// How long idle connections are let alone before the memory is read.
-const REST: Duration = Duration::from_secs(2);
 /// The longest that a load sleeps which does.
 const NAP: Duration = Duration::from_millis(1);
 /// The most messages that go before the measured part.
 const WARM: u64 = 2_000;
 /// The longest frame, and what one read takes.
 const SCRATCH: usize = 256 << 10;
-
-/// What to load, and how.
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// The server: ws://127.0.0.1:PORT/ws, and raw://, nats://, sio:// and floor:// for servers that speak so.
-    #[arg(long)]
-    pub(crate) target: Target,
-    /// What to ask of it.
-    #[arg(long)]
-    pub(crate) workload: Workload,
-    /// How many messages to publish in all; each workload has its own default.
-    #[arg(long)]
-    pub(crate) messages: Option<u64>,
-    /// The server's process.
-    #[arg(long)]
-    pub(crate) pid: u32,
-    /// After how many seconds nothing more is published; slow servers get fewer messages then.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    seconds: u64,
-    /// After how many seconds the run ends in any case.
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: u64,
-    /// Prints one line of JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
 
 pub(crate) struct Load {
     pub(crate) target: Target,
@@ -64,40 +32,8 @@ pub(crate) struct Load {
     deadline: Instant,
 }
 
-/// Runs one workload to its end.
-pub(crate) fn run(options: &Options) -> io::Result<Report> {
-    let (before, start) = (process::resident_kib(options.pid)?, Instant::now());
-    let mut load = Load::open(options)?;
-    let mut events = Events::with_capacity(1024);
-    load.join(&mut events)?;
-    let setup_seconds = start.elapsed().as_secs_f64();
-    let _beside = match options.workload {
-        Workload::QuietBesideHot => Some(beside::start(options)?),
-        Workload::Hot => {
-            beside::announce();
-            None
-        }
-        _ => None,
-    };
-    if options.workload == Workload::Storm {
-        let run = storm::run(&mut load, &mut events, options)?;
-        return Ok(load.report(Run { setup_seconds, ..run }));
-    }
-    if options.workload.is_idle() {
-        load.rest(&mut events, REST)?;
-        let kib = process::resident_kib(options.pid)?.saturating_sub(before);
-        let kib_per_connection = kib as f64 / load.connections.len() as f64;
-        return Ok(load.report(Run { kib_per_connection, setup_seconds, ..Run::default() }));
-    }
-    let before = process::resident_kib(options.pid)?;
-    let run = load.measure(&mut events, options)?;
-    load.rest(&mut events, AFTERMATH)?;
-    let grown_kib = process::resident_kib(options.pid)?.saturating_sub(before) as f64;
-    Ok(load.report(Run { setup_seconds, grown_kib, ..run }))
-}
-
 impl Load {
-    fn open(options: &Options) -> io::Result<Self> {
+    pub(crate) fn open(options: &Options) -> io::Result<Self> {
         let deadline = Instant::now() + Duration::from_secs(options.timeout);
         let shape = options.workload.shape();
         let mut connections = connect::open_all(&options.target, &shape)?;
@@ -134,7 +70,7 @@ impl Load {
     }
 
     /// Publishes all messages; what comes after the first twentieth is measured.
-    fn measure(&mut self, events: &mut Events, options: &Options) -> io::Result<Run> {
+    pub(crate) fn measure(&mut self, events: &mut Events, options: &Options) -> io::Result<Run> {
         let mut messages = options.messages.unwrap_or_else(|| options.workload.messages());
         let (warm, pid) = ((messages / 20).min(WARM), options.pid);
         let begun = Instant::now();
@@ -150,7 +86,8 @@ impl Load {
                 start = Some((process::cpu_nanos(pid)?, self.board.deliveries, Instant::now()));
             }
             self.publish(messages)?;
-            // It does not sleep: a server that is slower than the load would pay for waking it, one that is faster would not.
+            // It does not sleep: a server that is slower than the load would pay for waking it, one that is
+            // faster would not.
             let patience = if options.workload.sleeps() { NAP } else { Duration::ZERO };
             self.turn(events, patience)?;
             let now = Instant::now();
@@ -296,7 +233,7 @@ impl Load {
         used
     }
 
-    fn report(&self, run: Run) -> Report {
+    pub(crate) fn report(&self, run: Run) -> Report {
         let heard = self.connections.iter().skip(self.board.shape().deaf);
         let subscribers = heard.filter_map(|each| Some((each, each.channel?)));
         Report {

@@ -1,4 +1,5 @@
-//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any protocol.
+//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any
+//! protocol.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod account;
@@ -10,6 +11,9 @@ mod connect;
 mod floor;
 mod in_process;
 mod load;
+mod loopback;
+mod measure;
+mod options;
 mod page;
 mod peers;
 mod process;
@@ -23,7 +27,8 @@ mod workload;
 
 use chat_tokio_adapter::Listen;
 use clap::{Parser, Subcommand, error::ErrorKind};
-use std::{io, net::SocketAddr};
+use loopback::loopback;
+use std::io;
 
 /// Load, memory and floor of a chat server, on loopback.
 #[derive(Parser)]
@@ -45,7 +50,7 @@ enum Command {
         join: u16,
     },
     /// Loads one server and accounts for every message.
-    Load(load::Options),
+    Load(options::Options),
     /// Serves a peer, or this project on another runtime.
     Serve(peers::Options),
     /// Measures fan-out without a socket.
@@ -67,7 +72,7 @@ fn run(command: Command) -> io::Result<()> {
     match command {
         Command::Floor { listen, join } => floor::serve(loopback(&listen)?, usize::from(join)),
         Command::Load(options) => {
-            show(&load::run(&options)?, options.json);
+            show(&measure::run(&options)?, options.json);
             Ok(())
         }
         Command::Serve(options) => peers::serve(loopback(&options.listen)?, &options),
@@ -82,10 +87,4 @@ fn run(command: Command) -> io::Result<()> {
 
 fn show(report: &report::Report, json: bool) {
     println!("{}", if json { report.json() } else { report.text() });
-}
-
-/// The first address of a place; refuses every one that other machines can reach.
-fn loopback(place: &Listen) -> io::Result<SocketAddr> {
-    let address = place.addresses()?.into_iter().find(|address| address.ip().is_loopback());
-    address.ok_or_else(|| io::Error::other(format!("{place} is not a loopback address")))
 }

@@ -101,7 +101,7 @@ fn where_and_how(results: &Results) -> String {
     )
 }
 
-/// So many rounds; from the fewest to the most, if some workloads had more.
+/// Writes how many rounds there were; from the fewest to the most, if some workloads had more.
 fn rounds(results: &Results) -> String {
     let counts = Workload::value_variants().iter().map(|workload| results.rounds(*workload, Server::Floor));
     let counts: Vec<_> = counts.filter(|count| *count > 0).collect();

@@ -1,4 +1,4 @@
-//! What the kernel tells about a process.
+//! Reads what the kernel tells about a process.
 
 use std::process::Command;
 use std::{fs, io};

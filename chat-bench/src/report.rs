@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The figures of one run.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What all runs came to: a line of JSON each, in a file that a run can be continued from.
+//! The figures of all runs: a line of JSON each, in a file that a run can be continued from.
 
 use crate::report::Report;
 use crate::servers::Server;
@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// One run.
+/// The figures of one run, and which run it was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Line {
     workload: String,
@@ -44,7 +44,7 @@ impl Results {
         json
     }
 
-    /// Whether there is this run.
+    /// Tells whether the results have this run.
     pub(crate) fn has(&self, workload: Workload, server: Server, round: u32) -> bool {
         self.of(workload, server).any(|line| line.round == round)
     }

@@ -27,9 +27,9 @@ pub(crate) enum Server {
     Axum,
     /// tokio-tungstenite and a sender for each subscriber.
     Tungstenite,
-    /// socketioxide's rooms.
+    /// The rooms of socketioxide.
     Socketioxide,
-    /// npm's ws.
+    /// The server of npm's ws.
     Ws,
     /// nats-server over WebSocket.
     Nats,
@@ -37,7 +37,7 @@ pub(crate) enum Server {
     Core,
 }
 
-/// What starts the servers.
+/// The programs that start the servers.
 pub(crate) struct Programs {
     own: PathBuf,
     chat_server: PathBuf,
@@ -60,7 +60,7 @@ impl Programs {
         Ok(Self { own, chat_server, settings: tempfile::tempdir()? })
     }
 
-    /// This program.
+    /// The path of this program.
     pub(crate) fn own(&self) -> &Path {
         &self.own
     }
@@ -72,7 +72,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 impl Server {
-    /// Whether it can be asked this, and would tell something by it.
+    /// Tells whether the server can run this workload, and would tell something by it.
     pub(crate) fn runs(self, workload: Workload) -> bool {
         let own = matches!(self, Self::Tokio | Self::Tokio2 | Self::AsyncStd | Self::Smol);
         match workload {
@@ -179,7 +179,7 @@ impl Server {
         if self == Self::Tokio2 { "0,1" } else { "0" }
     }
 
-    /// What readers call it.
+    /// Returns the server's name for readers.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Floor => "the floor: raw epoll",
@@ -198,7 +198,7 @@ impl Server {
         }
     }
 
-    /// Whether it is this project's.
+    /// Tells whether the server is this project's.
     pub(crate) fn is_own(self) -> bool {
         self.title().starts_with("chat-core")
     }

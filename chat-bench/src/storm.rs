@@ -1,6 +1,7 @@
 //! A storm of resumes: all subscribers go, miss what is said, and come back for it at once.
 
-use crate::load::{Load, Options};
+use crate::load::Load;
+use crate::options::Options;
 use crate::process;
 use crate::report::Run;
 use mio::Events;

@@ -31,7 +31,7 @@ pub(crate) fn main_column(workload: Workload) -> Column {
     }
 }
 
-/// What else is told of a workload.
+/// The other figures that are told of a workload.
 pub(crate) fn other_columns(workload: Workload) -> &'static [Column] {
     match workload {
         Workload::Idle | Workload::IdleFew => &[SET_UP],
@@ -67,7 +67,7 @@ pub(crate) fn cell(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), figure)
 }
 
-/// What of a server's messages did not come as it should, over all rounds; nothing if all did.
+/// Tells which of a server's messages did not come as they should, over all rounds; nothing if all did.
 pub(crate) fn faults(results: &Results, workload: Workload, server: Server) -> String {
     let counts: [Count; 5] = [
         ("lost", |report| report.lost),

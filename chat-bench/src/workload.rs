@@ -1,4 +1,4 @@
-//! What is asked of the server.
+//! The workloads that are asked of a server.
 
 use clap::ValueEnum;
 
@@ -142,22 +142,23 @@ impl Workload {
         if matches!(self, Self::W1x1 | Self::W2) { 1 } else { 64 }
     }
 
-    /// Whether nothing is said.
+    /// Tells whether nothing is published.
     pub(crate) fn is_idle(self) -> bool {
         matches!(self, Self::Idle | Self::IdleFew)
     }
 
-    /// Whether there is no socket in it.
+    /// Tells whether there is no socket in it.
     pub(crate) fn is_in_process(self) -> bool {
         matches!(self, Self::Process1 | Self::Process16)
     }
 
-    /// Whether the load sleeps until something is to do: where so little is said that it is heard at once.
+    /// Tells whether the load sleeps until something is to do: where so little is published that it is heard
+    /// at once.
     pub(crate) fn sleeps(self) -> bool {
         self.shares_a_shard()
     }
 
-    /// Whether channels are to share one lock.
+    /// Tells whether channels are to share one lock.
     pub(crate) fn shares_a_shard(self) -> bool {
         matches!(self, Self::Quiet | Self::QuietBesideHot)
     }

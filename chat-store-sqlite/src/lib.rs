@@ -22,6 +22,7 @@
 //! # let _ = hub; Ok(()) }
 //! ```
 
+mod columns;
 mod recall;
 mod sql;
 mod thread;
@@ -39,7 +40,8 @@ use thread::Thread;
 
 /// A file that one process at a time may use. Dropping it finishes what was asked for.
 ///
-/// Writes that wait together are committed together, and are safe from a crash of the machine when they are answered.
+/// Writes that wait together are committed together, and are safe from a crash of the machine when they are
+/// answered.
 #[derive(Debug)]
 pub struct SqliteStore {
     thread: Thread,
@@ -65,7 +67,8 @@ impl SqliteStore {
         Ok(Self { thread: Thread::spawn(connection), keep: None })
     }
 
-    /// Keeps no more than the newest of each channel: with each that is appended, those go that are further back. Else all are kept for ever.
+    /// Keeps no more than the newest of each channel: with each that is appended, those go that are further
+    /// back. Else all are kept for ever.
     pub fn keep(mut self, publications: u64) -> Self {
         self.keep = Some(publications);
         self

@@ -1,4 +1,4 @@
-//! What is remembered of a channel beside its publications: idempotency keys and marks of what was read.
+//! Remembers idempotency keys and read offsets of a channel, beside its publications.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use chat_core::{ChannelId, NameError, Offset, Publication, ReadMark, Recall, Rec
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::sql::{odd, offset, signed, time};
+use crate::columns::{odd, offset, signed, time};
 
 pub(crate) const TABLES: &str = "
     CREATE TABLE keys (

@@ -1,4 +1,4 @@
-//! What is asked for, in SQL.
+//! The statements of each call, in SQL.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use chat_core::{
     ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Refers, Stored,
     StoredPage, UserId,
 };
-use chrono::{DateTime, Utc};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use crate::columns::{odd, offset, signed, time};
 use crate::recall;
 
 /// The version of the tables.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-/// What makes the tables of each version out of those of the one before; those of the first out of nothing.
+/// The statements that make the tables of each version out of those of the one before; those of the first out
+/// of nothing.
 const STEPS: &[&str] = &[FIRST, AUTHORS, recall::TABLES];
 
 const FIRST: &str = "
@@ -41,7 +41,8 @@ const FIRST: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The user who published it; null for the server itself. Nobody knows who published what was stored without it.
+/// The user who published it; null for the server itself. Nobody knows who published what was stored without
+/// it.
 const AUTHORS: &str = "ALTER TABLE publications ADD COLUMN author TEXT";
 
 pub(crate) fn open(path: &Path) -> Result<Connection> {
@@ -210,22 +211,4 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         ephemeral: false,
         message,
     })
-}
-
-pub(crate) fn time(microseconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(microseconds).unwrap_or_default()
-}
-
-/// A value that this crate never writes.
-pub(crate) fn odd(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
-}
-
-/// SQLite counts to 2^63 only; nobody publishes so often.
-pub(crate) fn signed(offset: Offset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn offset(place: i64) -> Offset {
-    Offset(place.cast_unsigned())
 }

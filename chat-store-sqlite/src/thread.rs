@@ -10,16 +10,17 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use rusqlite::Connection;
 
-/// So many calls may wait; more wait to be allowed to.
+/// The calls that may wait; more wait to be allowed to.
 const WAITING: usize = 1024;
 
 /// How long the end of a store is waited for.
 const LONGEST_END: Duration = Duration::from_secs(5);
 
-/// So many calls are committed together at most.
+/// The most calls that are committed together.
 const TOGETHER: usize = 256;
 
-/// Does its part of a transaction, and gives back how its caller is answered: after the commit, with what went wrong with that.
+/// Does its part of a transaction, and gives back how its caller is answered: after the commit, with what
+/// went wrong with that.
 type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Option<StoreError>)>;
 
@@ -68,7 +69,8 @@ impl Thread {
     }
 }
 
-/// Finishes what was asked for, unless the disk does not answer: whoever drops this is not held up by that for long.
+/// Finishes what was asked for, unless the disk does not answer: whoever drops this is not held up by that
+/// for long.
 impl Drop for Thread {
     fn drop(&mut self) {
         self.jobs.close();

@@ -1,4 +1,4 @@
-//! What is stored comes back as it was, after whatever end.
+//! Stored publications come back as they were, after whatever end.
 
 use std::sync::Arc;
 

@@ -1,17 +1,15 @@
 //! A hub behind a real socket, on each runtime.
 
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Sender as Teller, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
 use chat_core::{Hub, HubBuilder};
 use chat_tokio_adapter::TokioRuntime;
 
-use crate::streams;
+use crate::streams::{self, stopped, until_gone};
 
 /// A runtime, and the adapter that binds the core to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +115,4 @@ fn futures_io(hub: Hub, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
     let serving = chat_async_std_adapter::serve(listener, gate, stopped(stop));
     tell.send((address, hub.clone())).expect("somebody waits");
     async_io::block_on(until_gone(serving, hub));
-}
-
-pub(crate) async fn stopped(stop: Receiver<()>) {
-    let _ = stop.recv().await;
-}
-
-/// Serves, then lets those who are still there go.
-pub(crate) async fn until_gone(serving: impl Future<Output = ()>, hub: Hub) {
-    serving.await;
-    hub.drain(Duration::from_secs(5)).await;
 }

@@ -1,8 +1,10 @@
 //! Hosts of sockets that are more or less than TCP to an adapter.
 
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::Sender as Teller;
+use std::time::Duration;
 
 use async_channel::Receiver;
 use axum::extract::{State, WebSocketUpgrade};
@@ -19,9 +21,17 @@ use futures::io::{AsyncReadExt, AsyncWriteExt};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use crate::host::{stopped, until_gone};
-
 type Tell = Teller<(SocketAddr, Hub)>;
+
+pub(crate) async fn stopped(stop: Receiver<()>) {
+    let _ = stop.recv().await;
+}
+
+/// Serves, then lets those who are still there go.
+pub(crate) async fn until_gone(serving: impl Future<Output = ()>, hub: Hub) {
+    serving.await;
+    hub.drain(Duration::from_secs(5)).await;
+}
 
 pub(crate) fn axum_sockets(hub: HubBuilder, tell: &Tell, stop: Receiver<()>) {
     on_tokio(async {

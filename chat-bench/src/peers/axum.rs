@@ -14,7 +14,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{self, Sender, error::RecvError};
 
-use super::{Role, role, said};
+use super::bare::{Role, role, said};
 
 /// Messages that a slow subscriber may be behind.
 const BEHIND: usize = 1024;

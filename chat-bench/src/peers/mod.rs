@@ -1,6 +1,8 @@
-//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes that chat-server is not on.
+//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes
+//! that chat-server is not on.
 
 mod axum;
+mod bare;
 mod own;
 mod socketioxide;
 mod tungstenite;
@@ -16,9 +18,10 @@ use clap::ValueEnum;
 pub(crate) enum Peer {
     /// axum's WebSocket with a broadcast channel of Tokio's for each channel.
     Axum,
-    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes once.
+    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes
+    /// once.
     Tungstenite,
-    /// socketioxide's rooms.
+    /// The rooms of socketioxide.
     Socketioxide,
     /// This project on Tokio, as a library.
     Tokio,
@@ -28,7 +31,7 @@ pub(crate) enum Peer {
     Smol,
 }
 
-/// What to serve.
+/// The choices of a peer to serve.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     peer: Peer,
@@ -68,23 +71,4 @@ fn runtime(threads: u16) -> io::Result<tokio::runtime::Runtime> {
         1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
         many => tokio::runtime::Builder::new_multi_thread().worker_threads(many.into()).enable_all().build(),
     }
-}
-
-/// What a client of the bare wire asks for first.
-enum Role {
-    Subscriber(usize),
-    Publisher,
-}
-
-fn role(text: &str) -> Option<Role> {
-    match text.strip_prefix("S ") {
-        Some(channel) => channel.parse().ok().map(Role::Subscriber),
-        None => (text == "P").then_some(Role::Publisher),
-    }
-}
-
-/// Takes a publisher's frame apart: the channel, and what is said there.
-fn said(text: &str) -> Option<(usize, &str)> {
-    let (channel, content) = text.split_once(' ')?;
-    Some((channel.parse().ok()?, content))
 }

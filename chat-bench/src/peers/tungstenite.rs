@@ -1,4 +1,5 @@
-//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and flushes once.
+//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and
+//! flushes once.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use super::{Role, role, said};
+use super::bare::{Role, role, said};
 
 type Rooms = Arc<Mutex<HashMap<usize, Vec<UnboundedSender<Utf8Bytes>>>>>;
 

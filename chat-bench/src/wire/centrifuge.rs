@@ -1,6 +1,6 @@
 //! The client protocol of Centrifuge, in JSON.
 
-use super::Kind;
+use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
 /// Opens the session; what follows may come in the same frame.

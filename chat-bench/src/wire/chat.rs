@@ -1,6 +1,6 @@
 //! The plain protocol of this project.
 
-use super::Kind;
+use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
 pub(super) fn kind(payload: &[u8]) -> Kind {

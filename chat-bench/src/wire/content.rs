@@ -1,4 +1,4 @@
-//! What a message says: its number and its time, found again without looking at what is around them.
+//! The content of a message: its number and its time, found again without looking at what is around them.
 
 use std::io::Write;
 

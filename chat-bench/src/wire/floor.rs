@@ -1,6 +1,6 @@
 //! Lengths and bytes: what the floor speaks.
 
-use super::Kind;
+use super::kind::Kind;
 
 /// Reads the length of a frame: the bytes of the header, and of the payload.
 pub(super) fn header(bytes: &[u8]) -> Option<(usize, usize)> {

@@ -4,6 +4,7 @@ mod centrifuge;
 mod chat;
 mod content;
 mod floor;
+mod kind;
 mod nats;
 mod phoenix;
 mod raw;
@@ -11,6 +12,7 @@ mod socketio;
 mod websocket;
 
 pub(crate) use content::{all_stamps, content, stamps};
+pub(crate) use kind::Kind;
 use websocket::{BINARY, CLOSE, PING, TEXT};
 pub(crate) use websocket::{PONG, masked};
 
@@ -33,30 +35,11 @@ pub(crate) enum Wire {
     SocketIo,
 }
 
-/// What a frame is to the load.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// A message of a channel, or several.
-    Delivery,
-    /// The answer to a subscription.
-    Joined,
-    /// An error.
-    Refused,
-    /// A WebSocket ping.
-    Ping,
-    /// The protocol's own ping.
-    Asked,
-    /// A WebSocket close.
-    Close,
-    /// Anything else.
-    Other,
-}
-
 /// A frame that has come in full.
 pub(crate) struct Frame<'a> {
-    /// What it is.
+    /// The frame's meaning.
     pub(crate) kind: Kind,
-    /// What it carries.
+    /// The bytes that it carries.
     pub(crate) payload: &'a [u8],
     /// How many bytes it took, its header among them.
     pub(crate) size: usize,
@@ -77,12 +60,12 @@ impl Wire {
         })
     }
 
-    /// Whether one frame may hold several messages.
+    /// Tells whether one frame may hold several messages.
     pub(crate) fn joins(self) -> bool {
         self == Self::Nats
     }
 
-    /// Whether a publisher hears itself.
+    /// Tells whether a publisher hears itself.
     pub(crate) fn echoes(self) -> bool {
         matches!(self, Self::Centrifuge | Self::Phoenix)
     }
@@ -132,7 +115,8 @@ impl Wire {
         }
     }
 
-    /// Writes what subscribes to a channel again, and asks for all that was said there. Only this project's servers can tell.
+    /// Writes what subscribes to a channel again, and asks for all that was said there. Only this project's
+    /// servers can tell.
     pub(crate) fn resume(self, out: &mut Vec<u8>, channel: usize, epoch: &str) {
         chat::resume(out, channel, epoch);
     }

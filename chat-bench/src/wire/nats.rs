@@ -1,6 +1,6 @@
 //! The protocol of NATS, in binary WebSocket frames that hold whatever the server had to send.
 
-use super::Kind;
+use super::kind::Kind;
 use super::websocket::{BINARY, masked};
 
 /// Sent first: no answers to publishes, and none of one's own messages.

@@ -1,6 +1,6 @@
 //! Phoenix Channels, V2, in text.
 
-use super::Kind;
+use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
 /// How far into a broadcast its event stands.

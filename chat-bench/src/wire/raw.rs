@@ -1,7 +1,8 @@
-//! The least a WebSocket server can be told: `S <channel>`, `P`, then `<channel> <content>`; what comes is the content.
+//! The least a WebSocket server can be told: `S <channel>`, `P`, then `<channel> <content>`; what comes is
+//! the content.
 
-use super::Kind;
 use super::content::MARKER;
+use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
 pub(super) fn kind(payload: &[u8]) -> Kind {

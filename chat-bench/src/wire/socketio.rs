@@ -1,6 +1,6 @@
 //! Socket.IO 5 over Engine.IO 4, in text frames.
 
-use super::Kind;
+use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
 /// How the answer to [`connect`] begins.

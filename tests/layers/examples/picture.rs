@@ -1,5 +1,5 @@
 //! Prints, a line for each and so for `grep`: `imports`, `circles`, `slices`, `floors`, `sizes`, `comments`.
-//! With `known`, the list that `known.txt` has to be.
+//! With `known`, the list that `known.txt` has to be. With `--at FOLDER`, of another checkout.
 
 #![allow(clippy::print_stdout, reason = "this program prints")]
 
@@ -12,8 +12,12 @@ use chat_layers::{
 type Part = (&'static str, fn(&[Crate]));
 
 fn main() {
-    let wanted: Vec<_> = std::env::args().skip(1).collect();
-    let crates = crates(&workspace());
+    let mut wanted: Vec<_> = std::env::args().skip(1).collect();
+    let place = match wanted.iter().position(|argument| argument == "--at") {
+        Some(at) => wanted.drain(at..).nth(1).expect("--at names a folder").into(),
+        None => workspace(),
+    };
+    let crates = crates(&place);
     let parts: [Part; 7] = [
         ("imports", print_imports),
         ("circles", print_circles),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{Place, Speaker, Told, content, parse, word};
+use super::speaker::{Place, Speaker, Told, content, parse, word};
 
 fn chat_message(channel: &str, content: &str) -> Value {
     let timestamp = "1970-01-01T00:00:00.000Z";

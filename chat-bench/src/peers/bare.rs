@@ -1,0 +1,20 @@
+//! The bare wire, which peers without a protocol speak.
+
+/// The first request of a client.
+pub(super) enum Role {
+    Subscriber(usize),
+    Publisher,
+}
+
+pub(super) fn role(text: &str) -> Option<Role> {
+    match text.strip_prefix("S ") {
+        Some(channel) => channel.parse().ok().map(Role::Subscriber),
+        None => (text == "P").then_some(Role::Publisher),
+    }
+}
+
+/// Takes a publisher's frame apart: the channel, and what is said there.
+pub(super) fn said(text: &str) -> Option<(usize, &str)> {
+    let (channel, content) = text.split_once(' ')?;
+    Some((channel.parse().ok()?, content))
+}

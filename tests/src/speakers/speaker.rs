@@ -1,0 +1,53 @@
+//! One client, whatever its protocol, and the words that their frames have in common.
+
+use serde_json::Value;
+
+/// An event that a client hears, whatever its protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The client is in a channel; tells whether it recovered, if it asked for that.
+    In(String, Option<bool>),
+    /// The client is no longer in a channel.
+    Out(String),
+    /// Somebody said this in a channel.
+    Said(String, String),
+}
+
+/// Where a client was in a channel.
+pub type Place = (String, u64);
+
+/// One client's side of a protocol.
+pub trait Speaker {
+    /// Returns the first frame of a client.
+    fn greeting(&mut self) -> Option<String>;
+    /// Returns the frame that joins a channel, perhaps from an earlier offset.
+    fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String;
+    /// Returns the frame that leaves a channel.
+    fn leave(&mut self, channel: &str) -> String;
+    /// Returns the frame that publishes in a channel.
+    fn publish(&mut self, channel: &str, text: &str) -> String;
+    /// Returns the events that a frame tells, in order.
+    fn hear(&mut self, frame: &str) -> Vec<Told>;
+    /// Where it is in a channel, if its protocol has places.
+    fn place(&self, channel: &str) -> Option<Place>;
+}
+
+pub(super) fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+pub(super) fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Returns the content, however it is wrapped: Phoenix's clients say objects, and Serverpod's hear those as
+/// text.
+pub(super) fn content(value: &Value) -> String {
+    match value {
+        Value::String(text) => serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_object)
+            .map_or_else(|| text.clone(), |object| content(&object)),
+        value => word(&value["text"]),
+    }
+}
