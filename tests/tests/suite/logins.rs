@@ -205,7 +205,7 @@ fn a_login_among_a_requests_extensions_stands_in_place_of_what_the_url_says() {
     let hello = |request: &Request<()>| gate.open(request).expect("it is let in").1.hello;
     assert_eq!(hello(&request), Hello::Now(Connect::named(Some("eve".parse().expect("a name")))));
     request.extensions_mut().insert(Hello::Now(ann()));
-    assert_eq!(hello(&request), Hello::Now(ann()));
+    assert_eq!(hello(&request), Hello::Known(ann()));
 }
 
 #[test]
@@ -217,5 +217,18 @@ fn one_that_never_says_connect_is_stale_and_others_open_without() {
         scene.world.advance(Limits::default().open_timeout + Duration::from_millis(1));
         assert_eq!(silent.close().map(|close| close.code), Some(3502));
         assert_eq!(plain.close(), None, "where no connect is needed");
+    });
+}
+
+#[test]
+fn a_client_of_the_plain_protocol_that_a_server_has_let_in_is_told_so_once_when_it_says_connect() {
+    each_way(|way| {
+        let scene = Scene::new(way, OpenChat::default(), Limits::default());
+        let ann = scene.world.connect(&scene.hub, Arc::new(Json), Hello::Known(ann()), way);
+        ann.say(r#"{"type":"connect","id":1}"#);
+        let heard = ann.heard();
+        assert!(heard[0].contains(r#""type":"connected","id":1"#), "{heard:?}");
+        ann.say(r#"{"type":"connect","id":2}"#);
+        assert!(ann.heard()[0].contains(r#""code":107"#), "it connects once");
     });
 }

@@ -51,8 +51,8 @@ fn what_is_remembered_of_a_rate_shuts_nobody_out_for_longer_than_ten_minutes() {
         assert_eq!(ann.close(), Some(Close::TOO_MANY_REQUESTS));
         let again = scene.enter("ann");
         again.say("ping");
-        scene.world.advance(SECOND * 600);
-        assert_eq!(again.heard(), ["pong"], "ten minutes on");
+        scene.world.advance(SECOND * 10);
+        assert_eq!(again.heard(), ["pong"], "ten seconds on");
     });
 }
 

@@ -55,6 +55,7 @@ impl Session {
 
     /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
     pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
+        self.untold = false;
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
     }
 
