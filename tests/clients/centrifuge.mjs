@@ -714,7 +714,7 @@ once.talk = {
   async 'what is too large, no text, no session or another method has its status'() {
     const path = '/connection/http_stream';
     // As much as 128 channels may need to come back, and a command beside.
-    const most = 65_536 + 128 * 2303;
+    const most = 65_536 + 128 * 4351;
     equal((await raw('POST', path, {}, 'x'.repeat(most + 1))).status, 413, 'too large');
     // Beside a stream, commands come as a string: its escapes have room.
     equal((await raw('POST', '/emulation', {}, 'x'.repeat(2 * most + 1_025))).status, 413, 'too large beside a stream');

@@ -249,12 +249,6 @@ impl Talk for Session {
     }
 }
 
-impl Frame<'_> {
-    fn context(&self, kind: ReplyKind) -> ReplyContext<'_> {
-        ReplyContext { kind, join_ref: &self.join_ref, reference: &self.reference, topic: &self.topic }
-    }
-}
-
 /// Returns the topic's join ref; none if the frame is of an earlier join, and is to be ignored.
 ///
 /// A frame without a join ref is of any join (socket.ex). In a binary frame a ref is text, whatever it was in

@@ -6,8 +6,7 @@ use chat_core::Refusal;
 use serde_json::value::RawValue;
 use tokio::task::yield_now;
 
-use super::Api;
-use super::calls::{Called, METHODS, call, error};
+use super::calls::{Api, Called, METHODS, call, error};
 use super::fields::Fields;
 
 /// Bytes of answers; what would be answered behind them is refused with 106 and not done.

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::task::yield_now;
 
-use super::Api;
 use super::fields::{Fields, channel};
 
 /// How a client is closed that the API ends, unless it says otherwise: not to come back.
@@ -31,6 +30,14 @@ pub(super) const METHODS: [&str; 10] = [
     "info",
     "rpc",
 ];
+
+/// Holds what the calls act on.
+#[derive(Clone)]
+pub(super) struct Api {
+    pub(super) hub: Hub,
+    /// True if channels keep any history.
+    pub(super) keeps: bool,
+}
 
 /// A result, as JSON.
 pub(super) type Called = Result<String, Refusal>;

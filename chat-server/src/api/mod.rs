@@ -28,16 +28,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use chat_core::{ChannelOptions, Hub, Refusal, Storage};
 
+use self::calls::Api;
 use self::failure::{Failure, in_the_mode_asked_for, refused};
 use self::fields::Fields;
-
-/// What is called.
-#[derive(Clone)]
-struct Api {
-    hub: Hub,
-    /// Whether there is any history to be had.
-    keeps: bool,
-}
 
 /// Nothing without a key. All channels are kept in this way.
 pub(crate) fn routes(hub: &Hub, key: Option<&str>, kept: ChannelOptions) -> Router {
@@ -69,17 +62,15 @@ async fn unknown_method() -> Response {
     refused(StatusCode::NOT_FOUND, Refusal::method_not_found("the API has no such method"))
 }
 
-impl Api {
-    /// What is no answer but a status is counted.
-    fn told(&self, told: Result<String, Failure>) -> Response {
-        match told {
-            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(failure) => {
-                if !matches!(failure, Failure::Refused(_)) {
-                    self.hub.count_rejection(failure.status().as_u16());
-                }
-                failure.into_response()
+/// Answers a call, and counts every answer that is a status alone.
+fn answer(hub: &Hub, outcome: Result<String, Failure>) -> Response {
+    match outcome {
+        Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(failure) => {
+            if !matches!(failure, Failure::Refused(_)) {
+                hub.count_rejection(failure.status().as_u16());
             }
+            failure.into_response()
         }
     }
 }
@@ -89,7 +80,7 @@ async fn call(State(api): State<Api>, Path(method): Path<String>, body: Body) ->
     if !calls::METHODS.contains(&&*method) {
         return unknown_method().await;
     }
-    let told = async {
+    let outcome = async {
         let text = match &*method {
             "broadcast" => body::of_many(&api.hub, body).await?,
             _ => body::of_one(&api.hub, body).await?,
@@ -97,13 +88,13 @@ async fn call(State(api): State<Api>, Path(method): Path<String>, body: Body) ->
         let result = calls::call(&api, &method, Fields::read(&text)?).await?;
         Ok(format!("{{\"result\":{result}}}"))
     };
-    api.told(told.await)
+    answer(&api.hub, outcome.await)
 }
 
 async fn batch(State(api): State<Api>, body: Body) -> Response {
-    let told = async {
+    let outcome = async {
         let text = body::of_many(&api.hub, body).await?;
         Ok(batch::all(&api, Fields::read(&text)?).await?)
     };
-    api.told(told.await)
+    answer(&api.hub, outcome.await)
 }

@@ -9,7 +9,7 @@ use chat_core::{Message, Payload, Refusal};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::context::{NO_REF, quoted};
+use super::context::{NO_REF, ReplyContext, ReplyKind, quoted};
 use crate::read::{Text, check_depth};
 
 /// Bounds the bytes of a ref: a binary frame can hold no more.
@@ -28,6 +28,13 @@ pub(super) struct Frame<'a> {
     pub(super) topic: Cow<'a, str>,
     pub(super) event: Cow<'a, str>,
     pub(super) payload: Content<'a>,
+}
+
+impl Frame<'_> {
+    /// Returns what a reply of this kind needs of the frame.
+    pub(super) fn context(&self, kind: ReplyKind) -> ReplyContext<'_> {
+        ReplyContext { kind, join_ref: &self.join_ref, reference: &self.reference, topic: &self.topic }
+    }
 }
 
 /// Points to a payload within its frame.
