@@ -11,8 +11,8 @@ use crate::head::HeadLimits;
 /// ```
 /// use chat_http::HttpLimits;
 ///
-/// let limits = HttpLimits::default();
-/// assert_eq!((limits.head.bytes, limits.handshake_timeout.as_secs()), (16 * 1024, 10));
+/// let bounds = chat_core::Limits { head_bytes: 16 * 1024, ..chat_core::Limits::default() };
+/// assert_eq!(HttpLimits::from(&bounds).head.bytes, 16 * 1024);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

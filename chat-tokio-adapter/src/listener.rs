@@ -58,8 +58,8 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 /// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client
 /// may do before it has a session, until `end` is ready.
 ///
-/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or 408
-/// is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
+/// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or
+/// 408 is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
 /// answer is closed after 10 s. The time that a body takes is the service's to bound.
 ///
 /// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a

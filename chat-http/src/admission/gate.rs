@@ -48,6 +48,7 @@ pub struct Gate {
 }
 
 /// Holds the parts of a session that may begin, once the 101 is sent.
+#[non_exhaustive]
 pub struct Opening {
     /// Holds its place among the sessions of the hub.
     pub seat: Seat,

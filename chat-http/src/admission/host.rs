@@ -12,6 +12,7 @@ use chat_websocket::fields::single;
 
 /// Says which hosts a server answers for, by the `Host` of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Hosts {
     /// Answers for whichever host the client names. Only for servers that no page could reach by a name of
     /// its own, such as those with a public address.
@@ -61,6 +62,7 @@ pub(crate) enum HostName {
 #[error(
     "a host is a name or an address, with IPv6 in brackets, and perhaps a port of 1 to 65535, or *, behind a colon"
 )]
+#[non_exhaustive]
 pub struct HostError;
 
 impl Hosts {

@@ -12,6 +12,7 @@ use chat_websocket::fields::single;
 /// Says which origins may come in. A client that is no page always may: it sends neither an `Origin` nor what
 /// browsers say of a request without one (Fetch Metadata).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origins {
     /// Lets in the host and port that the request itself names. Only as good as that name: see
     /// [`Hosts`](crate::Hosts).
@@ -34,6 +35,7 @@ pub struct Origin {
 /// Says that a text is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an origin is scheme://host or scheme://host:port, with a port of 1 to 65535")]
+#[non_exhaustive]
 pub struct OriginError;
 
 impl FromStr for Origin {

@@ -27,6 +27,7 @@ pub struct Network {
 #[error(
     "a network is an address, as 192.0.2.7, or one with the length of its prefix, as 10.0.0.0/8 or 2001:db8::/32"
 )]
+#[non_exhaustive]
 pub struct NetworkError;
 
 /// Knows which header says where a client comes from, and whom to believe it.

@@ -20,6 +20,7 @@ use chat_websocket::HandshakeError;
 /// assert_eq!(response.headers()["upgrade"], "websocket");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Rejection {
     /// Answers 405: the method is not GET.
     #[error("a WebSocket opens with GET")]

@@ -22,6 +22,7 @@ use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 /// assert_eq!(RequestHead::from(&request).client_address(), Some(remote.ip()));
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RequestHead<'a> {
     /// Holds the request's method.
     pub method: &'a Method,

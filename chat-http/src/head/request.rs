@@ -24,6 +24,7 @@ pub struct RequestReader {
 
 /// Holds a request and the bytes that came after its head.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct OpeningRequest {
     /// Holds the head.
     pub head: Request<()>,

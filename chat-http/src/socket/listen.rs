@@ -32,6 +32,7 @@ enum Place {
 
 /// Says why a text is no place to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ListenError {
     /// No colon stands there, or nothing behind it.
     #[error("the port is missing: it stands behind a colon, as in localhost:8080 or :8080")]
