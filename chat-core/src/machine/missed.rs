@@ -60,8 +60,9 @@ impl Gaps {
         let Some((first, last)) = loss.range else { return };
         for (lost, seq) in self.0.iter_mut().rev().filter(|(lost, _)| lost.channel() == channel) {
             match lost {
-                Lost::Publications { to, .. } if to.next() == first => {
-                    (*to, *seq) = (last, loss.seq);
+                // A write that took nothing puts back publications that are older than a gap noted meanwhile.
+                Lost::Publications { from, to, .. } if first <= to.next() && *from <= last.next() => {
+                    (*from, *to, *seq) = ((*from).min(first), (*to).max(last), (*seq).max(loss.seq));
                     return;
                 }
                 Lost::Publications { .. } => break,

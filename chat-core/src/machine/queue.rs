@@ -184,6 +184,35 @@ mod tests {
     }
 
     #[test]
+    fn publications_that_are_put_back_and_then_dropped_are_one_gap_with_those_lost_meanwhile() {
+        let (mut queue, room) = (Queue::default(), "a".parse().expect("a name"));
+        let one = |offset: u64| {
+            let mut builder = BatchBuilder::default();
+            builder.bytes().push(b'x');
+            builder.end_frame(Kind::Text, Place { seq: offset, offset: Offset(offset) });
+            Run::all(Arc::new(builder.finish(Some("a".parse().expect("a name")))))
+        };
+        let lose = |queue: &mut Queue| {
+            let missed = queue.drop_oldest(&room, |_| false);
+            queue.tell(&room, missed);
+        };
+        queue.push(one(1));
+        let mut runs = VecDeque::new();
+        let _ = queue.take(&mut runs);
+        for offset in 2..=3 {
+            queue.push(one(offset));
+            lose(&mut queue);
+        }
+        queue.end_write(&mut runs);
+        queue.push(one(4));
+        lose(&mut queue);
+        queue.push(one(5));
+        let told = queue.take(&mut runs);
+        let lost = Lost::Publications { channel: room, from: Offset(1), to: Offset(4) };
+        assert_eq!(told, [(0, lost)]);
+    }
+
+    #[test]
     fn a_purge_reaches_what_a_writer_has_in_its_hands() {
         let mut queue = Queue::default();
         queue.push(run(Some("a"), &["11", "22"]));
