@@ -1,4 +1,4 @@
-//! One flag for every bound, with the core's default.
+//! Defines one flag for every bound, with the core's default.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,137 +7,151 @@ use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage, StoreErro
 use chat_store_sqlite::SqliteStore;
 use clap::{ArgAction, Args, value_parser};
 
-/// What every channel keeps.
+/// Holds the flags of the history that every channel keeps.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "History")]
 pub(crate) struct History {
-    /// Publications that a channel keeps; 0 keeps none.
+    /// Keeps at most this many publications of a channel in memory; 0 keeps none.
     #[arg(long, env = "CHAT_HISTORY_ENTRIES", default_value_t = 100)]
     history_entries: usize,
-    /// Bytes of content that a channel keeps.
+    /// Keeps at most this many bytes of content of a channel in memory.
     #[arg(long, env = "CHAT_HISTORY_BYTES", default_value_t = 1_048_576)]
     history_bytes: usize,
-    /// Seconds that a channel keeps a publication.
+    /// Keeps a publication in memory for this many seconds.
     #[arg(long, env = "CHAT_HISTORY_SECONDS", default_value_t = 300)]
     history_seconds: u32,
-    /// Whether channels know who is in them.
+    /// Turns presence on: clients can ask who is in a channel.
     #[arg(long, env = "CHAT_PRESENCE", default_value_t = true, action = ArgAction::Set)]
     presence: bool,
-    /// The file that keeps all messages over a restart, or `none`.
+    /// Stores all messages in this file, so that they survive a restart; `none` stores nothing.
     #[arg(long, env = "CHAT_STORE", default_value = "chat.db")]
     store: PathBuf,
-    /// Publications that the file keeps of each channel, seen to whenever one is stored; 0 keeps all.
+    /// Stores at most this many publications of each channel in the file; older ones are deleted when one is
+    /// stored. 0 stores all.
     #[arg(long, env = "CHAT_STORE_ENTRIES", default_value_t = 0)]
     store_entries: u64,
-    /// Answers a publish only when it is stored.
+    /// Answers a publish only after it is stored.
     #[arg(long, env = "CHAT_DURABLE")]
     durable: bool,
 }
 
-/// What a session, and all of them, may take.
+/// Holds the flags of the bounds on one session and on all together.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct Bounds {
-    /// Sessions at once; more get 503. 0 lets nobody in.
+    /// Allows this many sessions at once; further ones get 503. 0 refuses all.
     #[arg(long, env = "CHAT_SESSIONS", default_value_t = 100_000)]
     sessions: usize,
-    /// Sessions that poll (/socket/longpoll), in a hundred of --sessions; over them the oldest goes that has not polled twice, else more get 503.
+    /// Allows sessions that poll (/socket/longpoll) this percentage of --sessions. Beyond it, the oldest one
+    /// that has not polled twice is closed for a new one; if there is none, the new one gets 503.
     #[arg(long, env = "CHAT_POLL_SHARE", default_value_t = 50, value_parser = value_parser!(u8).range(1..=100))]
     poll_share: u8,
-    /// Seconds a client may take for its opening handshake, or for the head or the body of any request; then it gets 408, or is closed within a later head.
+    /// Gives a client this many seconds for its opening handshake, and for the head and the body of any
+    /// request. After that it gets 408; within the head of a later request, its connection is closed.
     #[arg(long, env = "CHAT_HANDSHAKE_SECONDS", default_value_t = 10)]
     handshake_seconds: u32,
-    /// Seconds that a connection is kept on which no request is under way; best longer than whatever stands in front waits. 0 lifts the bound.
+    /// Keeps a connection without a request open for this many seconds. Set it longer than the timeout of a
+    /// proxy in front of the server. 0 lifts the bound.
     #[arg(long, env = "CHAT_KEEP_ALIVE_SECONDS", default_value_t = 75)]
     keep_alive_seconds: u32,
-    /// Bytes of an opening handshake; more get 431.
+    /// Allows an opening handshake this many bytes; larger ones get 431.
     #[arg(long, env = "CHAT_HEAD_BYTES", default_value_t = 49_152)]
     head_bytes: usize,
-    /// Bytes of one line of an opening handshake; more get 431.
+    /// Allows one line of an opening handshake this many bytes; longer ones get 431.
     #[arg(long, env = "CHAT_HEAD_LINE_BYTES", default_value_t = 32768)]
     head_line_bytes: usize,
-    /// Headers of an opening handshake; more get 431.
+    /// Allows an opening handshake this many headers; with more it gets 431.
     #[arg(long, env = "CHAT_HEAD_HEADERS", default_value_t = 100)]
     head_headers: usize,
-    /// Channels of one session; more get error 106.
+    /// Allows one session this many channels; further ones get error 106.
     #[arg(long, env = "CHAT_SESSION_CHANNELS", default_value_t = 128)]
     session_channels: usize,
-    /// Bytes of one message; more close with 1009.
+    /// Allows one message this many bytes; a larger one closes the session with 1009.
     #[arg(long, env = "CHAT_MESSAGE_BYTES", default_value_t = 65_536)]
     message_bytes: usize,
-    /// Fragments of one message; more close with 1009. 0 lifts the bound.
+    /// Allows one message this many fragments; more close the session with 1009. 0 lifts the bound.
     #[arg(long, env = "CHAT_MESSAGE_FRAGMENTS", default_value_t = 1024)]
     message_fragments: u32,
-    /// Arrays and objects that may stand in each other in JSON, the whole request counted; what is deeper is no request (error 107, or as the protocol has it).
+    /// Allows this many levels of nested arrays and objects in the JSON of a request, its outermost object
+    /// included. A deeper request is a bad request (error 107, or the protocol's own).
     #[arg(long, env = "CHAT_JSON_DEPTH", default_value_t = 128, value_parser = value_parser!(u16).range(1..))]
     json_depth: u16,
-    /// Bytes of the name of a channel that a client asks for; more get error 107.
+    /// Allows the name of a channel that a client asks for this many bytes; longer ones get error 107.
     #[arg(long, env = "CHAT_CHANNEL_NAME_BYTES", default_value_t = 255, value_parser = value_parser!(u8).range(1..))]
     channel_name_bytes: u8,
-    /// Publications in one answer; more are clamped, or not recovered.
+    /// Puts at most this many publications into one answer. A history request is clamped to that; a client
+    /// that missed more does not recover.
     #[arg(long, env = "CHAT_ANSWER_ENTRIES", default_value_t = 300)]
     answer_entries: usize,
-    /// Sessions of one user; more close with 3504. 0 lets nobody in.
+    /// Allows one user this many sessions; further ones are closed with 3504. 0 refuses all.
     #[arg(long, env = "CHAT_USER_SESSIONS", default_value_t = 64)]
     user_sessions: usize,
-    /// Requests of one session in a second; one that asks faster is not read until there is room again. 0 lifts the bound.
+    /// Allows one session this many requests a second; a faster one is not read from until its rate allows
+    /// it. 0 lifts the bound.
     #[arg(long, env = "CHAT_REQUEST_RATE", default_value_t = 100)]
     request_rate: u32,
-    /// Requests of one session at once, after a pause; more in one message get error 111 and close with 3013.
+    /// Allows one session this many requests at once, after a pause. More in one message get error 111, and
+    /// the session is closed with 3013.
     #[arg(long, env = "CHAT_REQUEST_BURST", default_value_t = 200)]
     request_burst: u32,
-    /// Pings and pongs of one session in a second; more close with 1008. 0 lifts the bound.
+    /// Allows one session this many pings and pongs a second; more close it with 1008. 0 lifts the bound.
     #[arg(long, env = "CHAT_CONTROL_RATE", default_value_t = 10)]
     control_rate: u32,
-    /// Pings and pongs of one session at once, after a pause.
+    /// Allows one session this many pings and pongs at once, after a pause.
     #[arg(long, env = "CHAT_CONTROL_BURST", default_value_t = 20)]
     control_burst: u32,
-    /// Bad requests of one session; the last closes with 3509.
+    /// Closes a session with 3509 at this many bad requests.
     #[arg(long, env = "CHAT_STRIKES", default_value_t = 20)]
     strikes: u32,
-    /// Users and addresses whose rates and strikes are remembered over a reconnect, for ten minutes at most; over that the oldest is forgotten.
+    /// Remembers the rates and bad requests of this many users and addresses over a reconnect, for ten
+    /// minutes at most. Beyond that the oldest is forgotten.
     #[arg(long, env = "CHAT_RECORDS", default_value_t = 100_000)]
     records: usize,
-    /// Bytes that wait for one session; more close with 3008.
+    /// Queues at most this many bytes for one session; more close it with 3008.
     #[arg(long, env = "CHAT_OUTBOX_BYTES", default_value_t = 1_048_576)]
     outbox_bytes: usize,
-    /// Publications that wait for one session; more close with 3008.
+    /// Queues at most this many publications for one session; more close it with 3008.
     #[arg(long, env = "CHAT_OUTBOX_FRAMES", default_value_t = 4096)]
     outbox_frames: usize,
-    /// Bytes that wait in all sessions together; over them those close with 3008 for whom the most waits.
+    /// Queues at most this many bytes for all sessions together. Beyond that the sessions with the most
+    /// queued are closed with 3008.
     #[arg(long, env = "CHAT_TOTAL_OUTBOX_BYTES", default_value_t = 268_435_456)]
     total_outbox_bytes: usize,
-    /// Bytes of messages that are not whole yet, in all sessions together; over them those close with 1013 whose message was begun first.
+    /// Holds at most this many bytes of incomplete messages, of all sessions together. Beyond that the
+    /// sessions whose message began first are closed with 1013.
     #[arg(long, env = "CHAT_TOTAL_INPUT_BYTES", default_value_t = 268_435_456)]
     total_input_bytes: usize,
-    /// Bytes that all histories may weigh together; over them those go first that nobody is in.
+    /// Keeps at most this many bytes of history in memory, of all channels together. Beyond that the
+    /// histories of channels without subscribers are dropped first.
     #[arg(long, env = "CHAT_TOTAL_HISTORY_BYTES", default_value_t = 268_435_456)]
     total_history_bytes: usize,
-    /// Bytes of content that wait to be stored; more is not stored.
+    /// Queues at most this many bytes of content for the store; publications beyond that are not stored.
     #[arg(long, env = "CHAT_STORE_BYTES", default_value_t = 67_108_864)]
     store_bytes: usize,
-    /// Seconds that a request waits for the store; then it goes on without.
+    /// Waits for the store for at most this many seconds; then the request continues without it.
     #[arg(long, env = "CHAT_STORE_SECONDS", default_value_t = 5)]
     store_seconds: u32,
-    /// Seconds a session may take to open; then it is closed with 3502. 0 lifts the bound.
+    /// Gives a session this many seconds to open; then it is closed with 3502. 0 lifts the bound.
     #[arg(long, env = "CHAT_OPEN_SECONDS", default_value_t = 10)]
     open_seconds: u32,
-    /// Seconds a client may take nothing of what waits for it, be it of a session or of any answer; then it is closed, a session with 3008. 0 lifts the bound.
+    /// Closes a connection whose client reads nothing of what waits for it for this many seconds; a session
+    /// is closed with 3008. 0 lifts the bound.
     #[arg(long, env = "CHAT_WRITE_SECONDS", default_value_t = 10)]
     write_seconds: u32,
-    /// Seconds between two pings; 0 asks nobody whether it is there.
+    /// Sends a ping every this many seconds; 0 sends none.
     #[arg(long, env = "CHAT_PING_SECONDS", default_value_t = 25)]
     ping_seconds: u32,
-    /// Seconds that nothing may be heard after a ping; then the session is closed with 3012. 0 lifts the bound.
+    /// Waits for any input after a ping for this many seconds; then the session is closed with 3012. 0 lifts
+    /// the bound.
     #[arg(long, env = "CHAT_PONG_SECONDS", default_value_t = 10)]
     pong_seconds: u32,
-    /// Seconds a client has to answer a close.
+    /// Gives a client this many seconds to answer a close.
     #[arg(long, env = "CHAT_CLOSE_SECONDS", default_value_t = 5)]
     close_seconds: u32,
-    /// Bytes of input handled in one turn of a session. 0 lifts the bound.
+    /// Handles at most this many bytes of input in one turn of a session. 0 lifts the bound.
     #[arg(long, env = "CHAT_TURN_BYTES", default_value_t = 16_384)]
     turn_bytes: usize,
-    /// Messages of input handled in one turn of a session. 0 lifts the bound.
+    /// Handles at most this many messages of input in one turn of a session. 0 lifts the bound.
     #[arg(long, env = "CHAT_TURN_MESSAGES", default_value_t = 64)]
     turn_messages: usize,
 }
@@ -159,7 +173,7 @@ impl History {
         }
     }
 
-    /// The store, if there is to be one.
+    /// Opens the store, unless it is turned off.
     pub(crate) fn open_store(&self) -> Result<Option<SqliteStore>, StoreError> {
         let Some(path) = self.path() else { return Ok(None) };
         let store = SqliteStore::open(path)?;
@@ -172,8 +186,10 @@ impl History {
 }
 
 impl Bounds {
+    /// Checks that a hub can work within the bounds.
+    ///
     /// # Errors
-    /// Which flag stands in the way of a hub that works.
+    /// Names the flag that prevents it.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.limits().check().map_err(|error| {
             let flag = error.field().replace("_timeout", "_seconds").replace('_', "-");
@@ -219,7 +235,7 @@ impl Bounds {
     }
 }
 
-/// 136 years at most, so that no deadline is beyond what a clock can say.
+/// Returns a duration of at most 136 years, so that no deadline is beyond the range of a clock.
 pub(crate) fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }

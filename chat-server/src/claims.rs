@@ -1,4 +1,4 @@
-//! What a token says, read once into types that cannot be wrong: a claim that is there and cannot be read refuses the token.
+//! Parses the claims of a token. A token with a claim that cannot be read is refused.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,10 +9,12 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// `sub` is the user; `name` the name to speak under, `sub` without it; `info` what others see of the user.
+/// Holds the claims of a session's token: `sub` is the user, `name` the name of the sender (`sub` if it is
+/// missing), and `info` the data that others see of the user.
 ///
-/// `channels` are those that its session is put into at once, and may read. `read` and `write` are the channels that may be joined and written to: names, or beginnings of
-/// names with a `*` behind. Without one of them, any channel.
+/// The session is subscribed to `channels` at once, and may read them. `read` and `write` list the channels
+/// that it may join and publish to: names, or prefixes of names that end with `*`. A missing list allows any
+/// channel.
 #[derive(Deserialize)]
 pub(crate) struct Claims {
     pub(crate) sub: UserId,
@@ -25,14 +27,14 @@ pub(crate) struct Claims {
     pub(crate) read: Option<Vec<String>>,
     #[serde(default, deserialize_with = "there")]
     pub(crate) write: Option<Vec<String>>,
-    /// Only a token for one channel has this, and it lets nobody in.
+    /// Marks a token for one channel, which opens no session.
     #[serde(default, deserialize_with = "there")]
     pub(crate) channel: Option<IgnoredAny>,
     #[serde(flatten)]
     pub(crate) times: Times,
 }
 
-/// A token for one channel: this user may join it.
+/// Holds the claims of a token for one channel, which this user may join.
 #[derive(Deserialize)]
 pub(crate) struct ChannelClaims {
     pub(crate) sub: UserId,
@@ -41,7 +43,7 @@ pub(crate) struct ChannelClaims {
     pub(crate) times: Times,
 }
 
-/// From when until when a token holds, and for whom it was made.
+/// Holds the period in which a token is valid, and its audience.
 #[derive(Deserialize)]
 pub(crate) struct Times {
     #[serde(default, deserialize_with = "there")]
@@ -54,11 +56,11 @@ pub(crate) struct Times {
     aud: Option<Audience>,
 }
 
-/// Claims that say when they hold.
+/// Names the claims of a kind of token.
 pub(crate) trait Timed {
-    /// All that are read, the ones first that must be there.
+    /// Lists all claims that are read; required ones come first.
     const NAMES: &[&str];
-    /// Such as can be read, with no more than what must be there.
+    /// Lists the required claims.
     const LEAST: &[&str];
 
     fn times(&self) -> &Times;
@@ -83,20 +85,20 @@ impl Timed for ChannelClaims {
     }
 }
 
-/// What a token is held to beside its signature.
+/// Holds the checks of a token besides its signature.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
-    /// How far the clocks of who made it and of this server may be apart.
+    /// Allows the clocks of the token's issuer and of this server to differ by this much.
     pub(crate) leeway: Duration,
-    /// For whom it must be made, if that is asked.
+    /// Requires this audience, if there is one.
     pub(crate) audience: Option<String>,
 }
 
 impl Times {
-    /// Checks that it holds now, and gives until when.
+    /// Checks that a token is valid now, and returns the end of its validity.
     ///
     /// # Errors
-    /// 109 if it holds no more, or not yet; 101 if it was made for others.
+    /// Returns 109 if it has expired or is not valid yet, and 101 if it is for another audience.
     pub(crate) fn check(&self, terms: &Terms, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Refusal> {
         let ours = |audience: &String| self.aud.as_ref().is_some_and(|aud| aud.has(audience));
         if !terms.audience.as_ref().is_none_or(ours) {
@@ -108,8 +110,8 @@ impl Times {
         }
         let from = self.nbf.as_ref().map(|Date(nbf)| nbf.checked_sub_signed(slack(terms)).unwrap_or(FIRST));
         if from.is_some_and(|from| from > now) {
-            // As one that has expired: its client is to come back, with this token or another.
-            return Err(Refusal::token_expired("the token does not hold yet"));
+            // As for an expired token, the client reconnects, with this token or another.
+            return Err(Refusal::token_expired("the token is not valid yet"));
         }
         Ok(until)
     }
@@ -119,7 +121,8 @@ fn slack(terms: &Terms) -> chrono::TimeDelta {
     chrono::TimeDelta::from_std(terms.leeway).unwrap_or(chrono::TimeDelta::MAX)
 }
 
-/// Seconds since 1970, perhaps with a fraction, perhaps before (RFC 7519 §2). What is beyond the years 1 to 9999 is the first or the last moment of them.
+/// Holds a date, read from the seconds since 1970, which may be negative or have a fraction (RFC 7519 §2). A
+/// date outside the years 1 to 9999 becomes the first or the last moment of them.
 struct Date(DateTime<Utc>);
 
 const FIRST: DateTime<Utc> = DateTime::from_timestamp_secs(-62_135_596_800).expect("the year 1");
@@ -128,14 +131,14 @@ const LAST: DateTime<Utc> = DateTime::from_timestamp_secs(253_402_300_799).expec
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
-        // Out of range a cast is the nearest number there is; JSON has none that is none.
+        // The cast saturates, and JSON has no NaN.
         let millis = (seconds * 1000.0).floor() as i64;
         let millis = millis.clamp(FIRST.timestamp_millis(), LAST.timestamp_millis());
         Ok(Self(DateTime::from_timestamp_millis(millis).expect("it was clamped")))
     }
 }
 
-/// One or several (RFC 7519 §4.1.3).
+/// Holds one audience or several (RFC 7519 §4.1.3).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -152,15 +155,15 @@ impl Audience {
     }
 }
 
-/// Reads claims.
+/// Reads the claims of a token.
 ///
 /// # Errors
-/// Which claim is missing or cannot be read, in plain words.
+/// Names the claim that is missing or cannot be read.
 pub(crate) fn read_claims<T: DeserializeOwned + Timed>(text: &RawValue) -> Result<T, String> {
     serde_json::from_str(text.get()).map_err(|_| unreadable::<T>(text.get()))
 }
 
-/// Each claim is tried beside such as can be read, until one cannot.
+/// Finds the claim that cannot be read: tries each one alone, beside readable values of the required ones.
 fn unreadable<T: DeserializeOwned + Timed>(text: &str) -> String {
     let Ok(claims) = serde_json::from_str::<HashMap<String, Box<RawValue>>>(text) else {
         return "the claims of the token are no object".to_owned();
@@ -180,7 +183,7 @@ fn unreadable<T: DeserializeOwned + Timed>(text: &str) -> String {
     }
 }
 
-/// A claim that is there says something: `null` is not as if it were absent.
+/// Reads a claim that is present; `null` does not count as absent.
 pub(crate) fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -195,7 +198,7 @@ mod tests {
 
     const NOW: DateTime<Utc> = DateTime::from_timestamp_secs(1_800_000_000).expect("a day of 2027");
 
-    /// The code of the refusal, or until when it holds.
+    /// Returns the end of the validity, or the code of the refusal.
     fn check(claims: &Value, terms: &Terms) -> Result<Option<i64>, u16> {
         let claims: Claims = serde_json::from_str(&claims.to_string()).map_err(|_| 101_u16)?;
         let until = claims.times.check(terms, NOW).map_err(|refusal| refusal.code)?;

@@ -1,4 +1,4 @@
-//! Whom the server does not answer, and which flag would change that.
+//! Refuses requests for foreign hosts and from foreign origins, and names the flag that allows them.
 
 use std::sync::Arc;
 
@@ -13,12 +13,11 @@ use chat_core::Hub;
 use chat_tokio_adapter::{Hosts, Origins, Rejection};
 use tracing::info;
 
-/// So much of a header is traced.
+/// Bounds the bytes of a header that are traced.
 const TRACED: usize = 200;
 
-const HOST_HINT: &str = "this host is not allowed; for its operator: --allow-host names those that are\n";
-const ORIGIN_HINT: &str =
-    "this origin is not allowed; for the operator: --allow-origin names those that are\n";
+const HOST_HINT: &str = "this host is not allowed; the operator can allow it with --allow-host\n";
+const ORIGIN_HINT: &str = "this origin is not allowed; the operator can allow it with --allow-origin\n";
 
 #[derive(Clone)]
 struct Guard {
@@ -27,8 +26,8 @@ struct Guard {
     hub: Hub,
 }
 
-/// Lets requests through that ask under one of these names, whatever they ask for. Who is refused for that, or later for the origin of a page, is told so with
-/// the flag that allows it, and traced.
+/// Passes on requests whose `Host` is one of these names, and refuses all others. A refusal for the host, or
+/// later for the origin of a page, names the flag that allows it, and is traced.
 pub(crate) fn guarded(hosts: Hosts, origins: &Origins, hub: &Hub, routes: Router) -> Router {
     let guard = Guard { hosts: Arc::new(hosts), origins: Arc::new(origins.clone()), hub: hub.clone() };
     routes.layer(from_fn_with_state(guard, check))
@@ -41,7 +40,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         if rejection != Rejection::ForeignHost {
             return response.into_response();
         }
-        info!(host = ?start(request.headers(), HOST), "a host is refused: --allow-host names those that are allowed");
+        info!(host = ?start(request.headers(), HOST), "host refused; --allow-host lists the allowed ones");
         return response.map(|_| HOST_HINT.to_owned()).into_response();
     }
     let foreign = !guard.origins.admit(request.headers());
@@ -53,14 +52,14 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-/// An answer in a form of its own stays as it is.
+/// Adds the hint to a refusal; a JSON body stays as it is.
 fn refuse_origin(origin: &str, response: Response) -> Response {
-    info!(?origin, "an origin is refused: --allow-origin names those that are allowed");
+    info!(?origin, "origin refused; --allow-origin lists the allowed ones");
     let own = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if own { response } else { response.map(|_| Body::from(ORIGIN_HINT)) }
 }
 
-/// Of what anybody may write.
+/// Returns the beginning of a header, which may hold anything.
 fn start(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let value = headers.get(name)?.as_bytes();
     Some(String::from_utf8_lossy(&value[..value.len().min(TRACED)]).into_owned())

@@ -1,4 +1,4 @@
-//! The header of a token, and what is said of one that does not hold: in plain words, without what a parser says of its insides.
+//! Checks the header of a token, and says in plain words what is wrong with a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,22 +6,22 @@ use jsonwebtoken::errors::ErrorKind;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// What of a header (RFC 7515 §4.1) decides whether the token can be read at all.
+/// Holds the parameters of a header (RFC 7515 §4.1) that decide whether the token can be read.
 #[derive(Deserialize)]
 struct Header {
     #[serde(default, deserialize_with = "crate::claims::there")]
     alg: Option<String>,
-    /// Names of what must be understood: nothing of that is.
+    /// Names extensions that the reader must understand; none is supported.
     #[serde(default, deserialize_with = "crate::claims::there")]
     crit: Option<IgnoredAny>,
 }
 
 const NO_TOKEN: &str = "this is no token: three parts of base64url with dots between them";
 
-/// Checks that a token is signed as all must be, and asks for nothing that the server does not know.
+/// Checks that a token is signed with HS256 and needs no extensions.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Says what is wrong with the token.
 pub(crate) fn check(token: &str) -> Result<(), String> {
     let parts: Vec<_> = token.split('.').collect();
     let [header, _, _] = parts[..] else { return Err(NO_TOKEN.to_owned()) };
@@ -40,13 +40,13 @@ pub(crate) fn check(token: &str) -> Result<(), String> {
     }
 }
 
-/// Why a token whose header holds does not.
+/// Says what is wrong with a token whose header is valid.
 pub(crate) fn in_plain_words(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "the signature of the token is not the server's",
         ErrorKind::InvalidToken | ErrorKind::Base64(_) => NO_TOKEN,
-        ErrorKind::Json(_) | ErrorKind::Utf8(_) => "the claims of the token are no JSON",
-        _ => "the token does not hold",
+        ErrorKind::Json(_) | ErrorKind::Utf8(_) => "the claims of the token are not JSON",
+        _ => "the token is not valid",
     }
 }
 

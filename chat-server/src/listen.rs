@@ -1,4 +1,4 @@
-//! The sockets that clients come to.
+//! Binds the sockets that the server listens on.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use chat_tokio_adapter::Listen;
 use tokio::net::TcpListener;
 
-/// Listens at every address of a place, on one port. One that this machine lacks, such as an IPv6 where there is none, is passed over if there is another.
+/// Listens at every address of a place, on one port. An address that this machine does not have, such as an
+/// IPv6 one without IPv6, is skipped if there is another.
 ///
 /// # Errors
-/// That its name is not known, that an address is another's already or may not be had, or that there is none of them: each with the address.
+/// Fails if the name is unknown, if an address is in use or not permitted, or if none can be bound; the error
+/// names the address.
 pub(crate) async fn bind(place: &Listen) -> io::Result<Vec<TcpListener>> {
     let (mut all, mut lacking): (Vec<TcpListener>, _) = (Vec::new(), None);
     for mut address in place.addresses()? {
@@ -17,7 +19,7 @@ pub(crate) async fn bind(place: &Listen) -> io::Result<Vec<TcpListener>> {
             address.set_port(first.local_addr()?.port());
         }
         match TcpListener::bind(address).await {
-            // All addresses, of both kinds.
+            // One socket serves all addresses, IPv4 and IPv6.
             Ok(listener) if address.ip().is_unspecified() => return Ok(vec![listener]),
             Ok(listener) => all.push(listener),
             Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {

@@ -1,4 +1,4 @@
-//! The ready-made chat server.
+//! Runs a ready-made chat server.
 
 mod api;
 mod bounds;
@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
-/// Why it did not serve.
+/// Holds the reason why the server could not run.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn run() -> Result<(), Failure> {
     if settings.workers > 0 {
         runtime.worker_threads(settings.workers.into());
     }
-    // In a task: what this thread accepted itself, a worker would have to be woken for each time.
+    // The server runs in a task, since a connection that this thread accepted would have to wake a worker.
     let serving = async { tokio::spawn(serve(settings)).await? };
     runtime.enable_all().build()?.block_on(serving)
 }

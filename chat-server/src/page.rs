@@ -1,4 +1,4 @@
-//! The page: one document, made of its parts.
+//! Serves the page: one document, assembled from its parts.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 
 const STYLE: &str = include_str!("page/page.css");
 
-/// They share one scope; the last one begins.
+/// Holds the scripts, which share one scope; the last one starts the page.
 const SCRIPT: &str = concat!(
     include_str!("page/memory.js"),
     include_str!("page/line.js"),
@@ -23,7 +23,7 @@ const SCRIPT: &str = concat!(
 static PAGE: LazyLock<String> =
     LazyLock::new(|| include_str!("page/page.html").replace("{style}", STYLE).replace("{script}", SCRIPT));
 
-/// Nothing foreign, and nothing that a person writes, is ever run.
+/// Forbids scripts from elsewhere, and any that a user writes.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

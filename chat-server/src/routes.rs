@@ -1,4 +1,4 @@
-//! What is served where.
+//! Routes each path to its protocol, to the page, or to the metrics.
 
 use std::convert::Infallible;
 
@@ -36,7 +36,8 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .with_state(hub.clone())
 }
 
-/// Balancers and Prometheus, which ask by an address or by a name of their own, are answered whoever they are: what they hear are counts, and they change nothing.
+/// Adds the paths that load balancers and Prometheus read. They are answered under any name and address: they
+/// return counts, and change nothing.
 pub(crate) fn watched(hub: &Hub, routes: Router) -> Router {
     routes
         .route("/", options(readable))
@@ -44,12 +45,12 @@ pub(crate) fn watched(hub: &Hub, routes: Router) -> Router {
         .route("/metrics", get(scrape).options(readable).with_state(hub.clone()))
 }
 
-/// What may be done with what can be read: so a balancer asks whether somebody is there.
+/// Answers OPTIONS for a readable path, with which load balancers check the server.
 async fn readable() -> impl IntoResponse {
     ([(ALLOW, "GET, HEAD, OPTIONS")], "")
 }
 
-/// Takes each request for one of the client that these proxies name; without proxies, for one from nowhere.
+/// Sets the client's address of each request to the one that these proxies name; without proxies, removes it.
 pub(crate) fn behind(proxies: Option<Proxies>, routes: Router) -> Router {
     let place = async |State(proxies): State<Option<Proxies>>, mut request: Request, next: Next| {
         let remote = request.extensions().get().map(|RemoteAddress(remote)| remote.ip());
@@ -72,13 +73,13 @@ struct Sockets<'a> {
 }
 
 impl Sockets<'_> {
-    /// For clients that speak this.
+    /// Serves WebSocket clients of a protocol.
     fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let gate = self.gate(protocol);
         any(async move |mut request: Request| upgrade(&gate, &mut request).await).options(readable)
     }
 
-    /// For clients that speak this and poll.
+    /// Serves clients of a protocol that poll.
     fn long_poll(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
         let poll = LongPoll::new(self.gate(protocol));
         any(move |request: Request| async move { poll.answer(request).await })

@@ -1,4 +1,4 @@
-//! The command line, and the environment behind it.
+//! Defines the command line and its environment variables.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -15,51 +15,63 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::bounds::{Bounds, History, seconds};
 use crate::claims::Terms;
 
-/// A chat server: the page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket, /connection/http_stream and /connection/sse, Phoenix
-/// Channels at /socket, Serverpod's at /websocket and /v1/websocket; /health and /metrics.
+/// Serves chat: a page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket,
+/// /connection/http_stream and /connection/sse, Phoenix Channels at /socket, Serverpod's at /websocket and
+/// /v1/websocket; /health and /metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
-    /// Where to listen: an address (`127.0.0.1:8080`, `[::1]:8080`), a name (`localhost:8080`: all its addresses), or `:8080` for all addresses of the machine; port 0 is a free one.
+    /// Listens at an address (`127.0.0.1:8080`, `[::1]:8080`), at all addresses of a name (`localhost:8080`),
+    /// or at all addresses of the machine (`:8080`). Port 0 takes a free port.
     #[arg(long, env = "CHAT_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: Listen,
-    /// An origin whose pages may connect, exactly, as `https://example.com` or `capacitor://localhost`, and with their cookies; may stand several times, or `*` for any, without cookies. Without it:
-    /// the same host.
+    /// Lets pages of exactly this origin connect, with cookies: `https://example.com` or
+    /// `capacitor://localhost`. Can be given several times; `*` allows any origin, without cookies. By
+    /// default only pages of the same host may connect.
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
-    /// A name under which the server may be asked (the header `Host`), exactly, as `chat.example`, `chat.example:8443` or, at any port, `chat.example:*`; may stand several times, or `*` for any.
-    /// All others get 403, but for /health and /metrics. The hosts of --allow-origin are such names, and on a loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. Without it: any, but
-    /// on a loopback address those alone.
+    /// Answers requests for exactly this host (the header `Host`): `chat.example`, `chat.example:8443`, or
+    /// `chat.example:*` for any port. Can be given several times; `*` allows any host. Requests for other
+    /// hosts get 403, except for /health and /metrics. The hosts of --allow-origin are allowed too, and on a
+    /// loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. By default any host is allowed; on
+    /// a loopback address only those are.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
-    /// Where clients come from, for bounds on those who are not let in: `connection`, or behind a proxy the header in which it writes their address last, as `x-forwarded-for` or `forwarded`; or `off`.
-    /// Anybody may write such a header: name your proxies with --trusted-proxy, unless nobody else reaches the server.
+    /// Takes the address of a client, which bounds on refused clients need, from its `connection`; behind a
+    /// proxy from the header to which the proxy appends it, such as `x-forwarded-for` or `forwarded`; or,
+    /// with `off`, from nowhere. Any client can send such a header: name your proxies with --trusted-proxy,
+    /// unless only they can reach the server.
     #[arg(long, env = "CHAT_CLIENT_ADDRESS", default_value = "connection")]
     client_address: String,
-    /// A proxy, or a network of them as `10.0.0.0/8`, that says where clients come from; may stand several times. Only what these say is believed, in the header of --client-address or, where that is
-    /// `connection`, in `x-forwarded-for`. Everybody else comes from where they connect from.
+    /// Trusts this proxy, or network of proxies such as `10.0.0.0/8`, to name the addresses of clients. Can
+    /// be given several times. The addresses are read from the header of --client-address, or from
+    /// `x-forwarded-for` if that is `connection`. The address of any other client is that of its connection.
     #[arg(long, env = "CHAT_TRUSTED_PROXY", value_delimiter = ',')]
     trusted_proxy: Vec<Network>,
-    /// Lets those publish to a channel who have not joined it.
+    /// Lets clients publish to channels that they have not joined.
     #[arg(long, env = "CHAT_OPEN_PUBLISH")]
     pub(crate) open_publish: bool,
-    /// Lets only those in who have a JWT, signed with this secret (HS256): `sub` is the user, `name` and `info` what others see, `exp` when it ends, `channels` those that it is put into, `read` and
-    /// `write` the channels that may be joined and written to (names, or beginnings with `*` behind; without them any).
+    /// Requires a JWT signed with this secret (HS256). The claim `sub` is the user, `name` and `info` are
+    /// shown to others, `exp` is the end of its validity, `channels` lists the channels that the session is
+    /// subscribed to at once, and `read` and `write` list those that it may join and publish to: names, or
+    /// prefixes that end with `*`. A missing list allows any channel.
     #[arg(long, env = "CHAT_JWT_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) jwt_secret: Option<String>,
-    /// Seconds that the clocks of who makes tokens and of the server may be apart: a token holds for so long after `exp`, and before `nbf`.
+    /// Allows the clocks of the token's issuer and of the server to differ by this many seconds: a token is
+    /// valid for that long after `exp` and before `nbf`.
     #[arg(long, env = "CHAT_JWT_LEEWAY_SECONDS", default_value_t = 5)]
     jwt_leeway_seconds: u32,
-    /// Lets only those tokens in that are made for this audience (`aud`). Without it, for whom they are made is not asked.
+    /// Requires tokens to have this audience (`aud`). By default any audience is accepted.
     #[arg(long, env = "CHAT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: Option<String>,
-    /// Serves the HTTP API at /api, for those whose requests have this key in `X-API-Key`, as `Authorization: apikey …` or as `?api_key=…`: printable ASCII without blanks around it. Without the flag there is none.
+    /// Serves the HTTP API at /api for requests with this key in `X-API-Key`, in `Authorization: apikey …` or
+    /// in `?api_key=…`. The key is printable ASCII without spaces at its ends. By default there is no API.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
-    /// Threads that serve, at most 1024; 0 for one a core.
+    /// Runs this many worker threads, at most 1024; 0 runs one for each core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     pub(crate) workers: u16,
-    /// How long a stop waits for sessions to take what is queued for them, in seconds.
+    /// Waits at most this many seconds at a stop for sessions to receive what is queued for them.
     #[arg(long, env = "CHAT_DRAIN_SECONDS", default_value_t = 30)]
     drain_seconds: u32,
     #[command(flatten)]
@@ -68,14 +80,14 @@ pub(crate) struct Settings {
     bounds: Bounds,
 }
 
-/// Says where clients come from.
+/// Says where the address of a client is read.
 #[derive(Clone, Debug)]
 pub(crate) enum ClientAddress {
-    /// From the other end of their connection.
+    /// Takes the address of the connection.
     Connection,
-    /// From where proxies say.
+    /// Takes the address that proxies name.
     Proxies(Proxies),
-    /// From nowhere: it is not looked at.
+    /// Takes no address.
     Off,
 }
 
@@ -84,8 +96,10 @@ impl Settings {
         self.bounds.limits()
     }
 
+    /// Checks the bounds.
+    ///
     /// # Errors
-    /// Which flag is wrong, and how.
+    /// Names the flag that is wrong, and says how.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.bounds.check()
     }
@@ -102,16 +116,18 @@ impl Settings {
         seconds(self.drain_seconds)
     }
 
-    /// Returns what says where a client comes from.
+    /// Returns where the address of a client is read.
     ///
     /// # Errors
-    /// Returns that a text is no header's name, or that the flags contradict each other.
+    /// Fails if a text is no name of a header, or if the flags contradict each other.
     pub(crate) fn client_address(&self) -> Result<ClientAddress, String> {
         let proxied = !self.trusted_proxy.is_empty();
         let name = match &*self.client_address {
             "connection" if proxied => "x-forwarded-for",
             "connection" => return Ok(ClientAddress::Connection),
-            "off" if proxied => return Err("--trusted-proxy needs a header, not --client-address off".into()),
+            "off" if proxied => {
+                return Err("--trusted-proxy cannot be combined with --client-address off".into());
+            }
             "off" => return Ok(ClientAddress::Off),
             name => name,
         };
@@ -122,13 +138,15 @@ impl Settings {
         }))
     }
 
-    /// What tokens are held to.
+    /// Returns the checks of tokens besides their signature.
     pub(crate) fn token_terms(&self) -> Terms {
         Terms { leeway: seconds(self.jwt_leeway_seconds), audience: self.jwt_audience.clone() }
     }
 
+    /// Returns the origins whose pages may connect.
+    ///
     /// # Errors
-    /// The first text that is no origin.
+    /// Names the first text that is no origin.
     pub(crate) fn origins(&self) -> Result<Origins, String> {
         let named = elements(&self.allow_origin);
         if named.is_empty() {
@@ -140,10 +158,10 @@ impl Settings {
         parse_all::<Origin>(&named).map(Origins::Only)
     }
 
-    /// The names under which a server may be asked that listens there: also by the name that --listen has.
+    /// Returns the hosts that a server at these addresses answers for, the name of --listen among them.
     ///
     /// # Errors
-    /// The first text that is no host.
+    /// Names the first text that is no host.
     pub(crate) fn hosts(&self, listening: &[SocketAddr]) -> Result<Hosts, String> {
         let own =
             own_names(listening).and(self.listen.name().and_then(|name| format!("{name}:*").parse().ok()));
@@ -164,16 +182,16 @@ impl Settings {
     }
 }
 
-/// A key that can stand in a header as it is: no other can ever be shown.
+/// Accepts a key that can be sent in a header as it is.
 fn sayable(key: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
     if key.is_empty() || key.trim() != key || !key.bytes().all(plain) {
-        return Err("a key is printable ASCII, with no blank at its ends, and not empty");
+        return Err("a key must be printable ASCII, without spaces at its ends, and not empty");
     }
     Ok(key.to_owned())
 }
 
-/// Any, if one of the addresses is reached from other machines.
+/// Returns the names of loopback addresses; any host if other machines can reach one of the addresses.
 fn own_names(listening: &[SocketAddr]) -> Hosts {
     let all = listening.iter().copied().map(Hosts::of_listener);
     all.reduce(|all, next| match (all, next) {
@@ -183,7 +201,7 @@ fn own_names(listening: &[SocketAddr]) -> Hosts {
     .unwrap_or_default()
 }
 
-/// What a list names: an empty variable, a comma at the end and blanks around a name say nothing.
+/// Returns the elements of a list without empty ones and without spaces around them.
 fn elements(list: &[String]) -> Vec<&str> {
     list.iter().map(|element| element.trim()).filter(|element| !element.is_empty()).collect()
 }

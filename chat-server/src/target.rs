@@ -1,4 +1,4 @@
-//! What a request asks for, in one spelling whatever its client makes of it.
+//! Normalizes the target of a request.
 
 use axum::Router;
 use axum::extract::Request;
@@ -7,8 +7,9 @@ use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::map_request;
 
-/// Routes each request by its path without empty parts: a slash behind it, or two in it, make no other path, as at Phoenix's own server. What is written as
-/// `%77` and need not be is read as `w`, and what a proxy's client asks for with the host before it, as if it stood in `Host` (RFC 9112 §3.2.2).
+/// Routes each request by its path without empty segments: a trailing or a doubled slash makes no difference,
+/// as at Phoenix's own server. An unneeded escape such as `%77` is read as `w`, and the host of an absolute
+/// target replaces the header `Host` (RFC 9112 §3.2.2).
 pub(crate) fn plainly(routes: Router) -> Router {
     Router::new().fallback_service(routes).layer(map_request(async |request: Request| plain(request)))
 }
@@ -20,7 +21,7 @@ fn plain(mut request: Request) -> Request {
     }
     let uri = request.uri();
     let path = match (request.method(), uri.path()) {
-        // Of the server as a whole (RFC 9110 §9.3.7).
+        // The target is the server as a whole (RFC 9110 §9.3.7).
         (&Method::OPTIONS, "*") => "/".to_owned(),
         (_, path) => plain_path(path),
     };
@@ -37,7 +38,7 @@ fn plain_path(path: &str) -> String {
     if path.is_empty() { "/".to_owned() } else { path }
 }
 
-/// Without the escapes of what needs none (RFC 3986 §6.2.2.2). All others stay: `%2F` is no slash.
+/// Removes the escapes of characters that need none (RFC 3986 §6.2.2.2). All others stay: `%2F` is no slash.
 fn plain_part(part: &str) -> String {
     let mut pieces = part.split('%');
     let mut plain = pieces.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! A chat for those who have a signed token: a JWT with HS256.
+//! An endpoint for clients with a signed token: a JWT with HS256.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use tracing::info;
 use crate::claims::{ChannelClaims, Claims, Terms, Timed, read_claims};
 use crate::jose;
 
-/// As the open chat, for those whose token says who they are, and within the scopes that it names.
+/// Behaves as the open chat, for users that a token names, within the scopes of the token.
 pub(crate) struct TokenChat {
     open: OpenChat,
     key: DecodingKey,
@@ -24,20 +24,21 @@ pub(crate) struct TokenChat {
     terms: Terms,
 }
 
-/// What the endpoint attaches to a session.
+/// Holds what the endpoint attaches to a session.
 struct Scopes {
     read: Option<Vec<String>>,
     write: Option<Vec<String>>,
-    /// Those that the token puts its session into, which it may then read too.
+    /// Lists the channels that the token subscribes its session to, which it may read too.
     channels: Vec<ChannelId>,
     granted: Granted,
 }
 
-/// Channels that a session joined by tokens for each, whatever its scopes: so it stays in them when it is refreshed, and may read them.
+/// Lists the channels that a session joined with tokens for one channel. It stays in them when it is
+/// refreshed, and may read them, whatever its scopes.
 #[derive(Clone, Default)]
 struct Granted(Arc<Mutex<VecDeque<ChannelId>>>);
 
-/// So many of them are remembered, the last.
+/// Bounds the channels that are remembered; older ones are forgotten.
 const GRANTED: usize = 1024;
 
 impl Granted {
@@ -59,12 +60,12 @@ impl TokenChat {
     pub(crate) fn new(open: OpenChat, secret: &str, terms: Terms) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
-        // The library takes a date that it cannot read for none: dates and the audience are read here.
+        // The library ignores a date that it cannot read: dates and the audience are checked here.
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         Self { open, key: DecodingKey::from_secret(secret.as_bytes()), validation, terms }
     }
 
-    /// What a token says, and until when it holds.
+    /// Returns the claims of a token, and the end of its validity.
     fn claims<T: DeserializeOwned + Timed>(
         &self,
         token: &Token,
@@ -75,7 +76,8 @@ impl TokenChat {
         Ok((claims, until))
     }
 
-    /// The text of a token's claims, if they are signed with the server's key, and nothing is asked of the server that it does not know.
+    /// Returns the text of a token's claims, if they are signed with the server's key and the token needs no
+    /// extensions.
     fn signed(&self, token: &str) -> Result<Box<RawValue>, String> {
         jose::check(token)?;
         let claims = decode::<Box<RawValue>>(token, &self.key, &self.validation);
@@ -90,7 +92,7 @@ impl TokenChat {
         let (claims, expires) = self.claims::<Claims>(token)?;
         let Claims { sub, name, info, channels, read, write, channel, .. } = claims;
         if channel.is_some() {
-            return Err(Refusal::unauthorized("that is a token for one channel"));
+            return Err(Refusal::unauthorized("the token is for one channel and opens no session"));
         }
         let name = match name {
             Some(name) => name,
@@ -106,7 +108,7 @@ impl TokenChat {
         })
     }
 
-    /// Until when this token lets the session be in this channel.
+    /// Returns the time until which this token lets the session stay in this channel.
     fn admit(
         &self,
         session: &SessionInfo,
@@ -129,14 +131,14 @@ impl TokenChat {
                 _ => Refusal::permission_denied(refusal.message),
             })?;
         if claims.sub != session.user || claims.channel != *channel {
-            return Err(Refusal::permission_denied("that is a token for another user or channel"));
+            return Err(Refusal::permission_denied("the token is for another user or channel"));
         }
         scopes(session)?.granted.add(channel);
         Ok(expires)
     }
 }
 
-/// Without the token, and cut: what is not signed yet may be anything.
+/// Traces a refusal without the token, and shortened: an unsigned text may hold anything.
 fn trace_refused(what: &str, refusal: &Refusal) {
     let why: String = refusal.message.chars().take(200).collect();
     info!(code = refusal.code, why = ?why, "{what} refused");
@@ -149,7 +151,7 @@ impl Endpoint for TokenChat {
     }
 
     async fn rename(&self, _: &SessionInfo, _: SenderName) -> Result<SenderName, Refusal> {
-        Err(Refusal::not_available("its name is what the token says"))
+        Err(Refusal::not_available("the token sets the name"))
     }
 
     async fn refresh(&self, session: &SessionInfo, token: Token) -> Result<Identity, Refusal> {
@@ -206,7 +208,7 @@ impl Endpoint for TokenChat {
 }
 
 fn scopes(session: &SessionInfo) -> Result<&Scopes, Refusal> {
-    session.attachment.get().ok_or_else(|| Refusal::internal("a session without scopes"))
+    session.attachment.get().ok_or_else(|| Refusal::internal("the session has no scopes"))
 }
 
 fn may_read(session: &SessionInfo, channel: &ChannelId) -> Result<(), Refusal> {

@@ -1,4 +1,4 @@
-//! Many calls in one body, one after the other, each answered by itself.
+//! Does many calls of one body, one after the other, and answers each by itself.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use tokio::task::yield_now;
 use super::calls::{Api, Called, METHODS, call, error};
 use super::fields::Fields;
 
-/// Bytes of answers; what would be answered behind them is refused with 106 and not done.
+/// Bounds the bytes of all answers; a call after that many is refused with 106 and not done.
 const ANSWERED: usize = 16 * 1024 * 1024;
 
-/// So many calls in one go; then others have their turn.
+/// Bounds the calls that are done before other tasks have a turn.
 const TURN: usize = 16;
 
-/// Calls each, and answers `{"replies":[…]}`. Whether that may be done at once changes nothing but how long it takes.
+/// Does every call in order, and answers `{"replies":[…]}`. The parameter `parallel` changes nothing.
 pub(super) async fn all(api: &Api, mut fields: Fields<'_>) -> Called {
     let commands: Vec<Option<HashMap<String, &RawValue>>> = fields.take("commands")?;
     fields.pass_over("parallel");
@@ -37,7 +37,7 @@ fn full() -> Refusal {
     Refusal::limit_exceeded(format!("more than {ANSWERED} bytes of answers"))
 }
 
-/// The first method that is there and not null.
+/// Does one command: its first method that is known and not null.
 async fn one(api: &Api, command: Option<&HashMap<String, &RawValue>>) -> Called {
     let command = command.ok_or_else(|| Refusal::bad_request("a command is an object"))?;
     let said =
@@ -45,7 +45,7 @@ async fn one(api: &Api, command: Option<&HashMap<String, &RawValue>>) -> Called 
     let (method, raw) = METHODS
         .iter()
         .find_map(said)
-        .ok_or_else(|| Refusal::method_not_found("no method that is spoken here"))?;
+        .ok_or_else(|| Refusal::method_not_found("the command names no known method"))?;
     let (bytes, most) = (raw.get().len(), api.hub.limits().message_bytes);
     if bytes > most {
         return Err(Refusal::bad_request(format!(

@@ -1,4 +1,4 @@
-//! Bodies of requests, within their bounds.
+//! Reads bodies of requests, within their bounds.
 
 use axum::body::Body;
 use chat_core::{Hub, Refusal};
@@ -8,20 +8,20 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 
-/// What may be said in one body of many calls, or to many channels.
+/// Bounds the bytes of a body of many calls, or of one call to many channels.
 const MANY_BYTES: usize = 4 * 1024 * 1024;
 
-/// A body of one call, as long as a message.
+/// Reads the body of one call, which is bounded as a message is.
 pub(super) async fn of_one(hub: &Hub, body: Body) -> Result<String, Failure> {
     read(hub, body, hub.limits().message_bytes).await
 }
 
-/// A body of many calls, or of one to many channels.
+/// Reads a body of many calls, or of one call to many channels.
 pub(super) async fn of_many(hub: &Hub, body: Body) -> Result<String, Failure> {
     read(hub, body, MANY_BYTES.max(hub.limits().message_bytes)).await
 }
 
-/// At most so many bytes of text, in the time of a handshake, and JSON is no deeper in it than it may be.
+/// Reads at most `most` bytes of text, within the time of a handshake, and bounds the depth of its JSON.
 async fn read(hub: &Hub, body: Body, most: usize) -> Result<String, Failure> {
     let reading = timeout(hub.limits().handshake_timeout, collect(hub, body, most));
     let bytes = reading.await.unwrap_or(Err(Failure::Late))?;
@@ -30,7 +30,7 @@ async fn read(hub: &Hub, body: Body, most: usize) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Counted among what is held of all that is not whole yet.
+/// Collects the body, and counts its bytes against the bound on all incomplete input.
 async fn collect(hub: &Hub, body: Body, most: usize) -> Result<Vec<u8>, Failure> {
     let (mut intake, mut bytes, mut body) = (hub.intake(), Vec::new(), body.into_data_stream());
     while let Some(data) = body.next().await {

@@ -1,4 +1,4 @@
-//! What can be called, and what comes of it. Each has its parameters and its result as the published API has them.
+//! Does the calls of the API. Each has its parameters and its result as the published API has them.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,11 @@ use tokio::task::yield_now;
 
 use super::fields::{Fields, channel};
 
-/// How a client is closed that the API ends, unless it says otherwise: not to come back.
+/// Closes a client that the API disconnects without a close of its own: the client does not reconnect.
 const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
 
-/// What is spoken of the published API, in the order in which its commands are looked at.
+/// Lists the methods of the published API that are known, in the order in which a command is searched for
+/// them.
 pub(super) const METHODS: [&str; 10] = [
     "publish",
     "broadcast",
@@ -39,10 +40,10 @@ pub(super) struct Api {
     pub(super) keeps: bool,
 }
 
-/// A result, as JSON.
+/// Holds a result, as JSON.
 pub(super) type Called = Result<String, Refusal>;
 
-/// Calls one method.
+/// Calls one method, and returns its result.
 pub(super) async fn call(api: &Api, method: &str, fields: Fields<'_>) -> Called {
     let hub = &api.hub;
     match method {
@@ -55,12 +56,12 @@ pub(super) async fn call(api: &Api, method: &str, fields: Fields<'_>) -> Called 
         "presence_stats" => presence_stats(hub, fields),
         "history" => history(api, fields).await,
         "info" => info(hub, fields),
-        "rpc" => Err(Refusal::method_not_found("there is nothing to call")),
-        _ => Err(Refusal::method_not_found(format!("{method}: not spoken here"))),
+        "rpc" => Err(Refusal::method_not_found("no RPC methods are defined")),
+        _ => Err(Refusal::method_not_found(format!("{method}: unknown method"))),
     }
 }
 
-/// How something is published: under a key once in five minutes, and perhaps kept nowhere.
+/// Says how a publication is made: once in five minutes under its key, and kept in no history if so asked.
 struct Manner {
     key: Option<Box<str>>,
     unkept: bool,
@@ -72,7 +73,7 @@ impl Manner {
         if key.len() > KEY_BYTES {
             return Err(Refusal::bad_request(format!("an idempotency_key has at most {KEY_BYTES} bytes")));
         }
-        // Whoever hears deltas hears the whole as well.
+        // A subscriber to deltas accepts a whole publication as well.
         fields.pass_over("delta");
         Ok(Self { key: Some(key).filter(|key| !key.is_empty()), unkept })
     }
@@ -93,10 +94,10 @@ async fn publish(hub: &Hub, mut fields: Fields<'_>) -> Called {
     manner.say(hub, channel, content).await
 }
 
-/// To so many channels in one go; then others have their turn.
+/// Bounds the channels that are published to before other tasks have a turn.
 const AT_ONCE: usize = 256;
 
-/// Each channel has an answer of its own.
+/// Publishes to each channel; each has an answer of its own.
 async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let (channels, content) = (fields.take::<Vec<String>>("channels")?, fields.content()?);
     let manner = Manner::read(&mut fields)?;
@@ -119,12 +120,12 @@ async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
     Ok(format!("{{\"responses\":[{}]}}", responses.join(",")))
 }
 
-/// What is said of a refusal.
+/// Writes a refusal as JSON.
 pub(super) fn error(Refusal { code, message, .. }: &Refusal) -> String {
     json!({"error":{"code":code,"message":message}}).to_string()
 }
 
-/// A place in a channel, as the published API has it.
+/// Holds a position in a channel, as the published API has it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Place {
@@ -148,7 +149,7 @@ async fn history(Api { hub, keeps }: &Api, mut fields: Fields<'_>) -> Called {
     let since = fields.take::<Option<Place>>("since")?.map(Place::since);
     fields.end()?;
     if !keeps {
-        return Err(Refusal::not_available("nothing is kept here"));
+        return Err(Refusal::not_available("history is off: no channel keeps any publications"));
     }
     let from = since.map(|since| since.offset);
     let (after, before) = if reverse { (None, from) } else { (from, None) };
@@ -158,7 +159,7 @@ async fn history(Api { hub, keeps }: &Api, mut fields: Fields<'_>) -> Called {
     let page = hub.try_read_history(&request).await?;
     let life = page.as_ref().map(|page: &HistoryPage| page.epoch);
     if since.and_then(|since| since.epoch).is_some_and(|epoch| life != Some(epoch)) {
-        return Err(Refusal::unrecoverable_position("the channel has begun another life"));
+        return Err(Refusal::unrecoverable_position("the channel has a new epoch"));
     }
     Ok(match page {
         None => no_history().to_owned(),
@@ -170,7 +171,7 @@ fn present(hub: &Hub, mut fields: Fields<'_>) -> Result<(ChannelId, PresencePage
     let channel = fields.channel()?;
     fields.end()?;
     let page = hub.presence(&channel);
-    let page = page.ok_or_else(|| Refusal::not_available(format!("nobody knows who is in {channel:?}")))?;
+    let page = page.ok_or_else(|| Refusal::not_available(format!("presence is off in {channel:?}")))?;
     Ok((channel, page))
 }
 
@@ -183,7 +184,7 @@ fn presence_stats(hub: &Hub, fields: Fields<'_>) -> Called {
     Ok(json!({"num_clients":page.sessions,"num_users":page.users}).to_string())
 }
 
-/// One session of a user if it is named, else all: then it counts for those too that just open.
+/// Says which sessions of a user are meant: one, or all, those that are still opening among them.
 enum Whom {
     All,
     One(Option<SessionId>),
@@ -239,7 +240,7 @@ fn disconnect(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let close = match fields.take::<Option<Ending>>("disconnect")? {
         None => FORCED,
         Some(Ending { code: code @ 3000..5000, reason }) => Close::new(code, reason.unwrap_or_default()),
-        Some(_) => return Err(Refusal::bad_request("a disconnect has a code of 3000 to 4999")),
+        Some(_) => return Err(Refusal::bad_request("disconnect: the code must be 3000 to 4999")),
     };
     fields.end()?;
     let ends = |session: &SessionId| !spared.contains(&session.to_string());

@@ -1,4 +1,4 @@
-//! Why a call has no result, and how that is said.
+//! Reasons why a call has no result, and the responses that tell them.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::calls::error;
 
-/// Why there is no result.
+/// Says why there is no result.
 pub(super) enum Failure {
     Refused(Refusal),
-    /// The body has more bytes than this.
+    /// Says that the body has more bytes than this.
     TooLarge(usize),
     BrokenOff,
     Late,
@@ -27,7 +27,8 @@ impl From<Refusal> for Failure {
 }
 
 impl Failure {
-    /// A refusal is an answer like any other, as clients of such APIs expect; only what is no request at all has a status of its own.
+    /// Returns the status. A refusal has 200, as clients of such APIs expect; only a request that cannot be
+    /// read has a status of its own.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) if refusal.code == 107 => StatusCode::BAD_REQUEST,
@@ -43,9 +44,9 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal,
             Self::TooLarge(most) => Refusal::bad_request(format!("the body has more than {most} bytes")),
-            Self::BrokenOff => Refusal::bad_request("the body broke off"),
-            Self::Late => Refusal::bad_request("the body did not come in time"),
-            Self::TooMuchWaits => Refusal::internal("too much is held of what is not whole yet"),
+            Self::BrokenOff => Refusal::bad_request("the body ended early"),
+            Self::Late => Refusal::bad_request("the body did not arrive in time"),
+            Self::TooMuchWaits => Refusal::internal("the server holds too much incomplete input"),
         }
     }
 }
@@ -61,14 +62,16 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A refusal in the usual form. It goes with its answer, for those who want another.
+/// Answers a refusal in the usual form. The refusal is attached to the response, for middleware that writes
+/// another form.
 pub(super) fn refused(status: StatusCode, refusal: Refusal) -> Response {
     let mut response = (status, [(CONTENT_TYPE, "application/json")], error(&refusal)).into_response();
     response.extensions_mut().insert(refusal);
     response
 }
 
-/// Who wishes for it is told of a refusal by a status of its own, and the error stands alone in the body. Many answers in one body stay as they are.
+/// Answers a refusal with a status of its own and the bare error in the body, if the request asks for that. A
+/// body of many answers is left as it is.
 pub(super) async fn in_the_mode_asked_for(request: Request, next: Next) -> Response {
     let by_status = request.headers().get("x-centrifugo-error-mode").is_some_and(|mode| mode == "transport");
     let response = next.run(request).await;
@@ -84,7 +87,7 @@ pub(super) async fn in_the_mode_asked_for(request: Request, next: Next) -> Respo
     Response::from_parts(parts, alone.into())
 }
 
-/// As the published server maps its codes.
+/// Maps a code to a status, as the published server does.
 fn own_status(code: u16) -> StatusCode {
     match code {
         102 | 104 => StatusCode::NOT_FOUND,

@@ -1,4 +1,4 @@
-//! The parameters of a call: read one by one, and what is left over is not passed over.
+//! Reads the parameters of a call one by one, and refuses those that are left over.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -9,19 +9,19 @@ use chat_core::{ChannelId, Payload, Refusal, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Parameters that are not read yet.
+/// Holds the parameters that are not read yet.
 pub(super) struct Fields<'a>(HashMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, Refusal> {
         // serde would take an array for a map of pairs.
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(Refusal::bad_request("the parameters are no object"));
+            return Err(Refusal::bad_request("the parameters are not a JSON object"));
         }
         serde_json::from_str(text).map(Self).map_err(|error| Refusal::bad_request(error.to_string()))
     }
 
-    /// One that may be missing; null is as good as that.
+    /// Takes a parameter that may be missing; null counts as missing.
     pub(super) fn take<T: Deserialize<'a> + Default>(&mut self, name: &str) -> Result<T, Refusal> {
         let Some(raw) = self.0.remove(name) else { return Ok(T::default()) };
         let read = serde_json::from_str::<Option<T>>(raw.get()).map_err(|error| wrong(name, &error))?;
@@ -37,7 +37,7 @@ impl<'a> Fields<'a> {
         user.parse().map_err(|error| wrong("user", &error))
     }
 
-    /// What is published: `data`, or bytes in base64.
+    /// Takes the content that is published: `data`, or bytes in base64.
     pub(super) fn content(&mut self) -> Result<Payload, Refusal> {
         let (data, coded) = (self.0.remove("data"), self.take::<String>("b64data")?);
         if coded.is_empty() {
@@ -50,17 +50,18 @@ impl<'a> Fields<'a> {
         Ok(json.map_or_else(|| Payload::Binary(bytes.as_slice().into()), Payload::json_unchecked))
     }
 
-    /// Takes a parameter that changes nothing here.
+    /// Drops a parameter that has no effect in this server.
     pub(super) fn pass_over(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    /// Refuses what was not read, unless it says nothing: it may change what is meant.
+    /// Refuses parameters that were not read, since they may change the meaning of the call; empty ones are
+    /// ignored.
     pub(super) fn end(self) -> Result<(), Refusal> {
         let empty = |raw: &RawValue| matches!(raw.get(), "null" | "false" | "0" | "\"\"" | "[]" | "{}");
         match self.0.iter().find(|(_, raw)| !empty(raw)) {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::not_available(format!("{name}: not spoken here"))),
+            Some((name, _)) => Err(Refusal::not_available(format!("{name}: unsupported parameter"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may call: those who show the key.
+//! Lets those call who show the key.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use constant_time_eq::constant_time_eq;
 
 pub(super) async fn check(State(key): State<Arc<str>>, request: Request, next: Next) -> Response {
     if !is_shown(&key, &request) {
-        return (StatusCode::UNAUTHORIZED, "the key is not the server's\n").into_response();
+        return (StatusCode::UNAUTHORIZED, "the API key is missing or wrong\n").into_response();
     }
     next.run(request).await
 }
 
-/// In a time that tells nothing of how much of the key is right.
+/// Compares keys in constant time.
 fn is_shown(key: &str, request: &Request) -> bool {
     let is_right = |shown: &[u8]| constant_time_eq(shown, key.as_bytes());
     let queried = || in_query(request.uri().query()?).map(|shown| is_right(shown.as_bytes()));
     in_headers(request.headers()).is_some_and(is_right) || queried().unwrap_or_default()
 }
 
-/// `X-API-Key: …`, or else `Authorization: apikey …`.
+/// Finds the key in `X-API-Key: …`, or else in `Authorization: apikey …`.
 fn in_headers(headers: &HeaderMap) -> Option<&[u8]> {
     let authorized = || {
         let words = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -34,7 +34,7 @@ fn in_headers(headers: &HeaderMap) -> Option<&[u8]> {
     own.or_else(authorized)
 }
 
-/// `?api_key=…`, the first.
+/// Finds the key in the first `?api_key=…`.
 fn in_query(query: &str) -> Option<Cow<'_, str>> {
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "api_key").map(|(_, key)| key)
 }

@@ -1,12 +1,13 @@
-//! The HTTP API, in the shape that such servers have: `POST` of JSON, answered `{"result":…}` or `{"error":{"code":…,"message":…}}`.
+//! Serves the HTTP API in the shape that such servers have: `POST` of JSON, answered with `{"result":…}` or
+//! `{"error":{"code":…,"message":…}}`.
 //!
 //! ```text
-//!   key      who may call
-//!   body     what is read of a request
-//!   fields   the parameters of a call, none of which is passed over
-//!   calls    what can be called, and its results
-//!   batch    many calls in one body
-//!   failure  why there is no result, and how that is said
+//!   key      checks the key of a request
+//!   body     reads the body of a request
+//!   fields   reads the parameters of a call
+//!   calls    does the calls
+//!   batch    does many calls of one body
+//!   failure  answers a call that has no result
 //! ```
 
 mod batch;
@@ -32,7 +33,7 @@ use self::calls::Api;
 use self::failure::{Failure, in_the_mode_asked_for, refused};
 use self::fields::Fields;
 
-/// Nothing without a key. All channels are kept in this way.
+/// Routes the API's requests; without a key there is no API. Every channel has these options.
 pub(crate) fn routes(hub: &Hub, key: Option<&str>, kept: ChannelOptions) -> Router {
     let Some(key) = key.filter(|key| !key.is_empty()) else { return Router::new() };
     Router::new()
@@ -52,7 +53,7 @@ fn keeps(ChannelOptions { history, storage, .. }: ChannelOptions) -> bool {
 }
 
 async fn only_posted() -> Response {
-    let refusal = Refusal::bad_request("the API is asked with POST");
+    let refusal = Refusal::bad_request("the API accepts only POST");
     let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, refusal);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
@@ -76,7 +77,7 @@ fn answer(hub: &Hub, outcome: Result<String, Failure>) -> Response {
 }
 
 async fn call(State(api): State<Api>, Path(method): Path<String>, body: Body) -> Response {
-    // What such servers know and this one does not is not there, as a path is not.
+    // A method that only other servers have is answered as a path that does not exist.
     if !calls::METHODS.contains(&&*method) {
         return unknown_method().await;
     }
