@@ -42,7 +42,7 @@ pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Ou
             let opening = open(gate.clone(), Some(remote), Arc::new(Tcp(socket)));
             gate.hub().runtime().spawn(Box::pin(opening));
             if count.is_multiple_of(AT_ONCE) {
-                gate.hub().runtime().give_way().await;
+                gate.hub().runtime().yield_now().await;
             }
         }
     };

@@ -25,11 +25,11 @@ pub fn gate(hub: Hub) -> Gate {
 /// use std::net::TcpStream;
 ///
 /// use chat_async_std_adapter::{Async, Gate, run_tcp};
-/// use chat_core::Opener;
+/// use chat_core::Handshake;
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: Async<TcpStream>, query: &str) {
-///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     let opener = Handshake { query: Some(query), ..Handshake::default() };
 ///     if let Ok(opening) = gate.admit(&opener) {
 ///         run_tcp(opening, socket, Vec::new()).await;
 ///     }

@@ -35,8 +35,8 @@ impl Runtime for AsyncStdRuntime {
         async_std::task::spawn(task);
     }
 
-    fn give_way(&self) -> BoxFuture<'static, ()> {
-        Box::pin(give_way())
+    fn yield_now(&self) -> BoxFuture<'static, ()> {
+        Box::pin(yield_now())
     }
 }
 
@@ -54,8 +54,8 @@ impl Runtime for SmolRuntime {
         smol::spawn(task).detach();
     }
 
-    fn give_way(&self) -> BoxFuture<'static, ()> {
-        Box::pin(give_way())
+    fn yield_now(&self) -> BoxFuture<'static, ()> {
+        Box::pin(yield_now())
     }
 }
 
@@ -65,7 +65,7 @@ fn now() -> Now {
 
 /// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up
 /// to 200 times before that.
-async fn give_way() {
+async fn yield_now() {
     let mut timer = None;
     poll_fn(|cx| {
         if timer.is_some() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chat_core::testkit::{Audience, Marked, Script, Wire, World};
 use chat_core::{
-    ByteWriter, Connect, Connection, Framing, Hello, Hub, HubBuilder, Incoming, Kind, Limits, Message,
+    ByteWriter, Connect, Connection, Credentials, Framing, Hub, HubBuilder, Incoming, Kind, Limits, Message,
     OpenChat, Payload, Protocol, Publish, Rate, Requests, Runtime, SessionId,
 };
 use chat_protocol::json::Json;
@@ -30,7 +30,7 @@ fn content() -> Payload {
 /// A client's publish, from text to request.
 fn decode(criterion: &mut Criterion) {
     let text = format!(r#"{{"type":"publish","channelId":"room-1","content":"{}"}}"#, "x".repeat(126));
-    let mut talk = Json.talk(SessionId(1), &Limits::default());
+    let mut talk = Json.session_codec(SessionId(1), &Limits::default());
     criterion.bench_function("decode", |bencher| {
         bencher.iter(|| {
             let mut requests = Requests::at_most(9);
@@ -91,11 +91,11 @@ impl ByteWriter for Halting {
 fn outbox(criterion: &mut Criterion) {
     let world = World::new();
     let hub = hub().build(world.clone());
-    let (seat, wire) = (hub.seat().expect("room"), Wire::default());
-    let hello = Hello::Now(Connect::default());
+    let (seat, wire) = (hub.permit().expect("room"), Wire::default());
+    let credentials = Credentials::Now(Connect::default());
     let writer = Arc::new(Halting::default());
     let connection =
-        Connection::over_bytes(seat, Arc::new(Script), Arc::new(Marked), hello, wire.input(), writer);
+        Connection::over_bytes(seat, Arc::new(Script), Arc::new(Marked), credentials, wire.input(), writer);
     world.spawn(Box::pin(async move { drop(connection.await) }));
     wire.put(Ok(Incoming::Text("subscribe room".into())));
     world.settle();

@@ -14,7 +14,7 @@
 //! subscriber by reference. No publish waits for a reader.
 //!
 //! The public interface is: [`Hub`], the handle that a server holds, and its [`HubBuilder`]; [`Endpoint`], the hooks that a server writes, and
-//! [`OpenChat`], their defaults; [`Connection`], which an adapter runs for each [`Seat`] over a `Stream` of [`Incoming`] and either a `Sink` of
+//! [`OpenChat`], their defaults; [`Connection`], which an adapter runs for each [`Permit`] over a `Stream` of [`Incoming`] and either a `Sink` of
 //! [`Frame`]s or a [`ByteWriter`] with a [`Framing`]; [`Runtime`], [`Protocol`] and [`HistoryStore`], which the outside lends; [`Limits`], every bound;
 //! [`Stats`], every counter; and the plain data of [`model`](ChatMessage). With the feature `testkit` there is the module `testkit`: a server's
 //! own hooks tested without a socket. With `tracing`, who comes and goes is traced; never what is said.

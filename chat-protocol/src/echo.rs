@@ -2,7 +2,7 @@
 
 use chat_core::{
     Answer, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol, Publication, Refusal,
-    Reply, Request, RequestId, Requests, SessionId, SessionInfo, Talk,
+    Reply, Request, RequestId, Requests, SessionCodec, SessionId, SessionInfo,
 };
 
 /// Reads each message as a call, and writes the result as a message.
@@ -11,13 +11,13 @@ use chat_core::{
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Hello, Hub};
+/// use chat_core::{Connect, Credentials, Hub};
 /// use chat_protocol::echo::{Echo, EchoEndpoint};
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(EchoEndpoint).build(world.clone());
-/// let hello = Hello::Now(Connect::named(Some("ann".parse()?)));
-/// let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+/// let credentials = Credentials::Now(Connect::named(Some("ann".parse()?)));
+/// let ann = world.connect(&hub, Arc::new(Echo), credentials, Way::Bytes);
 /// ann.say("hello");
 /// assert_eq!(ann.heard(), ["hello"]);
 /// # Ok::<(), chat_core::NameError>(())
@@ -48,7 +48,7 @@ impl Protocol for Echo {
         "echo"
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
         Box::new(*self)
     }
 
@@ -57,7 +57,7 @@ impl Protocol for Echo {
     }
 }
 
-impl Talk for Echo {
+impl SessionCodec for Echo {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let (kind, data) = match message {
             Message::Text(text) => ("text", Payload::json_unchecked(text)),
@@ -85,7 +85,7 @@ mod tests {
     use std::sync::Arc;
 
     use chat_core::testkit::{Way, World};
-    use chat_core::{Connect, Hello, Hub, Incoming};
+    use chat_core::{Connect, Credentials, Hub, Incoming};
 
     use super::*;
 
@@ -93,8 +93,8 @@ mod tests {
     fn text_and_bytes_come_back_as_they_came() {
         let world = World::new();
         let hub = Hub::builder(EchoEndpoint).build(world.clone());
-        let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
-        let ann = world.connect(&hub, Arc::new(Echo), hello, Way::Bytes);
+        let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
+        let ann = world.connect(&hub, Arc::new(Echo), credentials, Way::Bytes);
         ann.say("not {json");
         ann.put(Ok(Incoming::Binary(vec![0xff, 0])));
         let (text, bytes) = (ann.next().expect("a text"), ann.next().expect("bytes"));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{Payload, Publication, Refers};
+use chat_core::{Payload, Publication, Reference};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// Writes the message of a publication as fields of an object, without its braces.
@@ -20,8 +20,8 @@ pub(crate) fn message_fields(publication: &Publication, out: &mut Vec<u8>) {
     publication.told_event().into_iter().for_each(|event| field("event", event.as_str(), out));
     match publication.refers {
         None => {}
-        Some(Refers::Edit(offset)) => number_field("edits", offset.0, out),
-        Some(Refers::Delete(offset)) => number_field("deletes", offset.0, out),
+        Some(Reference::Edit(offset)) => number_field("edits", offset.0, out),
+        Some(Reference::Delete(offset)) => number_field("deletes", offset.0, out),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
-    Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish, Refusal,
-    SenderName, SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions, Token,
+    Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish,
+    PublishContext, Refusal, SenderName, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -190,7 +190,7 @@ impl Endpoint for TokenChat {
         &self,
         session: &SessionInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
     ) -> Result<Publish, Refusal> {
         may(session, &request.channel, |scopes| &scopes.write, "write to")?;
         self.open.publish(session, request, standing).await

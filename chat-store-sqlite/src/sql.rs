@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chat_core::{
-    ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Refers, Stored,
-    StoredPage, UserId,
+    ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Reference,
+    Stored, StoredPage, UserId,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -110,8 +110,8 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: O
         let id: i64 = last.query_row(params![message.channel_id.as_str(), place], |row| row.get(0))?;
         let (edits, deletes) = match publication.refers {
             None => (None, None),
-            Some(Refers::Edit(offset)) => (Some(signed(offset)), None),
-            Some(Refers::Delete(offset)) => (None, Some(signed(offset))),
+            Some(Reference::Edit(offset)) => (Some(signed(offset)), None),
+            Some(Reference::Delete(offset)) => (None, Some(signed(offset))),
         };
         let binary = matches!(message.content, Payload::Binary(_));
         let microseconds = message.timestamp.timestamp_micros();
@@ -189,8 +189,8 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         true => Payload::Binary(content.into()),
         false => Payload::json_unchecked(String::from_utf8(content).map_err(|error| odd(3, error))?),
     };
-    let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Refers::Edit(offset(edited)));
-    let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Refers::Delete(offset(deleted)));
+    let edits = row.get::<_, Option<i64>>(5)?.map(|edited| Reference::Edit(offset(edited)));
+    let deletes = row.get::<_, Option<i64>>(6)?.map(|deleted| Reference::Delete(offset(deleted)));
     let event: Option<String> = row.get(7)?;
     let author: Option<String> = row.get(8)?;
     let message = ChatMessage {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_io::block_on;
 use chat_core::{
     ChannelId, ChatMessage, Epoch, HistoryRequest, HistoryStore, Offset, Payload, Publication, ReadMark,
-    Recall, Recalled, Refers, Stored, UserId,
+    Recall, Recalled, Reference, Stored, UserId,
 };
 use chat_store_sqlite::SqliteStore;
 use chrono::DateTime;
@@ -16,7 +16,7 @@ fn room() -> ChannelId {
     "room".parse().expect("a name")
 }
 
-fn said(offset: u64, content: Payload, refers: Option<Refers>) -> Arc<Publication> {
+fn said(offset: u64, content: Payload, refers: Option<Reference>) -> Arc<Publication> {
     Arc::new(Publication {
         offset: Offset(offset),
         previous: Offset(offset - 1),
@@ -59,8 +59,8 @@ fn what_was_appended_comes_back_to_the_byte_after_a_restart() {
     let path = folder.path().join("chat.db");
     let publications = vec![
         said(1, Payload::json(r#"{ "a" : [1e400, "\u0000"] }"#), None),
-        said(2, Payload::Binary(Arc::from([0, 255, 128])), Some(Refers::Edit(Offset(1)))),
-        said(3, Payload::null(), Some(Refers::Delete(Offset(1)))),
+        said(2, Payload::Binary(Arc::from([0, 255, 128])), Some(Reference::Edit(Offset(1)))),
+        said(3, Payload::null(), Some(Reference::Delete(Offset(1)))),
     ];
     {
         let store = SqliteStore::open(&path).expect("it opens");

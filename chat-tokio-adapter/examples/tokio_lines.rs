@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::{Connection, Frame, Hello, Hub, Incoming, InputError, Kind, OpenChat};
+use chat_core::{Connection, Credentials, Frame, Hub, Incoming, InputError, Kind, OpenChat};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::{Listen, TokioRuntime};
 use futures::{Sink, Stream, sink, stream};
@@ -25,13 +25,13 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn run(hub: Hub, socket: TcpStream) {
-    let Ok(seat) = hub.seat() else { return };
+    let Ok(permit) = hub.permit() else { return };
     let (read, write) = socket.into_split();
     let most = hub.limits().message_bytes as u64;
     Connection::over_sink(
-        seat,
+        permit,
         Arc::new(Json),
-        Hello::Later,
+        Credentials::Later,
         Box::pin(lines(read, most)),
         Box::pin(sink(write)),
     )
@@ -45,7 +45,7 @@ fn lines(read: OwnedReadHalf, most: u64) -> impl Stream<Item = Result<Incoming, 
         let item = match (&mut read).take(most + 1).read_line(&mut line).await {
             Ok(0) => return None,
             Ok(_) if line.ends_with('\n') => Ok(Incoming::Text(line.trim_end().to_owned())),
-            _ => Err(InputError::Lost),
+            _ => Err(InputError::Disconnected),
         };
         Some((item, read))
     })

@@ -11,7 +11,9 @@ use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use ::axum::extract::{Request, State};
 use ::axum::routing::{MethodRouter, any};
 use bytes::Bytes;
-use chat_core::{Answers, Close, Connection, Frame, Hello, Hub, Incoming, InputError, Kind, Protocol, Seat};
+use chat_core::{
+    Answers, Close, Connection, Credentials, Frame, Hub, Incoming, InputError, Kind, Permit, Protocol,
+};
 use chat_http::Gate;
 use futures::{SinkExt, StreamExt};
 use http::Response;
@@ -46,7 +48,7 @@ use crate::upgrade::gate;
 /// # }
 /// ```
 ///
-/// What middleware leaves among the request's extensions is read: a [`Hello`] says who the client is, and a
+/// What middleware leaves among the request's extensions is read: a [`Credentials`] says who the client is, and a
 /// [`Peer`](chat_core::Peer) where it comes from.
 pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
     crate::upgrade(&gate(hub), &mut request).await
@@ -87,27 +89,28 @@ where
 ///
 /// use axum::extract::{State, WebSocketUpgrade};
 /// use axum::response::{IntoResponse, Response};
-/// use chat_core::{Hello, Hub};
+/// use chat_core::{Credentials, Hub};
 /// use chat_protocol::json::Json;
 /// use http::StatusCode;
 ///
 /// async fn handler(State(hub): State<Hub>, ws: WebSocketUpgrade) -> Response {
-///     let Ok(seat) = hub.seat() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+///     let Ok(permit) = hub.permit() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
 ///     ws.on_upgrade(async move |socket| {
-///         chat_tokio_adapter::axum::run(seat, Arc::new(Json), Hello::default(), socket).await;
+///         chat_tokio_adapter::axum::run(permit, Arc::new(Json), Credentials::default(), socket).await;
 ///     })
 /// }
 /// ```
 pub fn run(
-    seat: Seat,
+    permit: Permit,
     protocol: Arc<dyn Protocol>,
-    hello: Hello,
+    credentials: Credentials,
     socket: WebSocket,
 ) -> impl Future<Output = Close> + Send {
     let (sink, stream) = socket.split();
-    let input = stream.filter_map(|message| ready(message.map_or(Some(Err(InputError::Lost)), incoming)));
+    let input =
+        stream.filter_map(|message| ready(message.map_or(Some(Err(InputError::Disconnected)), incoming)));
     let sink = sink.with(|frame: Frame| ready(Ok::<_, ::axum::Error>(outgoing(frame))));
-    Connection::over_sink(seat, protocol, hello, input, sink).answered(Answers::BOTH)
+    Connection::over_sink(permit, protocol, credentials, input, sink).answered(Answers::BOTH)
 }
 
 /// Reads a message. None is a ping, which axum answers by itself.

@@ -57,7 +57,7 @@ impl Runtime for TokioRuntime {
 
     /// Yields as Tokio does, which looks at its sockets before the task goes on; a task that wakes itself
     /// would come first.
-    fn give_way(&self) -> BoxFuture<'static, ()> {
+    fn yield_now(&self) -> BoxFuture<'static, ()> {
         Box::pin(tokio::task::yield_now())
     }
 }

@@ -71,13 +71,13 @@ pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<Strin
 /// with the connection. `early` came after the request's head.
 ///
 /// ```
-/// use chat_core::Opener;
+/// use chat_core::Handshake;
 /// use chat_tokio_adapter::{Gate, run_tcp};
 /// use tokio::net::TcpStream;
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: TcpStream, query: &str) {
-///     let opener = Opener { query: Some(query), ..Opener::default() };
+///     let opener = Handshake { query: Some(query), ..Handshake::default() };
 ///     if let Ok(opening) = gate.admit(&opener) {
 ///         run_tcp(opening, socket, Vec::new()).await;
 ///     }
@@ -108,13 +108,13 @@ where
 /// [`upgrade`] calls it. Call it yourself to open a connection by hand, with checks of your own:
 ///
 /// ```
-/// use chat_core::Opener;
+/// use chat_core::Handshake;
 /// use chat_tokio_adapter::{Gate, spawn_upgraded};
 /// use http::{Request, Response, StatusCode};
 ///
 /// /// Opens a session for a request whose handshake something else has checked; `response` is its 101.
 /// fn open<B>(gate: &Gate, request: &mut Request<B>, response: Response<()>) -> Response<()> {
-///     let opener = Opener { query: request.uri().query(), ..Opener::default() };
+///     let opener = Handshake { query: request.uri().query(), ..Handshake::default() };
 ///     let Ok(opening) = gate.admit(&opener) else {
 ///         let mut refused = Response::new(());
 ///         *refused.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header::COOKIE};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use chat_core::{Connect, Hello, Hub, OpenChat, UserId};
+use chat_core::{Connect, Credentials, Hub, OpenChat, UserId};
 use chat_tokio_adapter::axum::{route, upgrade};
 use chat_tokio_adapter::{TokioRuntime, gate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,7 +34,7 @@ async fn login(mut request: Request, next: Next) -> Response {
     let cookie = request.headers().get(COOKIE).and_then(|cookie| cookie.to_str().ok());
     let user = cookie.and_then(|cookie| cookie.strip_prefix("user=")).map(str::parse);
     let Some(Ok(user)) = user else { return StatusCode::UNAUTHORIZED.into_response() };
-    request.extensions_mut().insert(Hello::Now(Connect::named(Some(user))));
+    request.extensions_mut().insert(Credentials::Now(Connect::named(Some(user))));
     next.run(request).await
 }
 

@@ -121,7 +121,7 @@ impl<R: PollRead + Unpin> Stream for Messages<R> {
 }
 
 fn input_error(error: &ReadError) -> InputError {
-    error.close().map_or(InputError::Lost, InputError::Refused)
+    error.close().map_or(InputError::Disconnected, InputError::Refused)
 }
 
 struct Polled<'a, 'b, R> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Attachment, Connect, Endpoint, Hello, Identity, Limits, Refusal, SessionId, SessionInfo, Subscribe,
+    Attachment, Connect, Credentials, Endpoint, Identity, Limits, Refusal, SessionId, SessionInfo, Subscribe,
     SubscribeOptions, Token,
 };
 use chat_protocol::serverpod::MethodStreams;
@@ -63,7 +63,7 @@ pub fn scene(way: Way) -> Scene {
 
 /// A client of method streams that has not said anything.
 pub fn dart(scene: &Scene, way: Way) -> Client {
-    scene.world.connect(&scene.hub, Arc::new(MethodStreams::default()), Hello::Later, way)
+    scene.world.connect(&scene.hub, Arc::new(MethodStreams::default()), Credentials::Later, way)
 }
 
 /// To open a call of `chat`.

@@ -25,7 +25,7 @@ pub enum Said {
     /// A message, by its offset.
     Message(u64),
     /// A range of messages that it does not get.
-    Lost(u64, u64),
+    Gap(u64, u64),
     /// Any other frame.
     Other(String),
     /// A close, by its code.
@@ -134,7 +134,7 @@ fn understand(first: u8, payload: &[u8]) -> Option<Said> {
         }
         0x81 if payload.starts_with(br#"{"type":"lost""#) => {
             let text = text();
-            Said::Lost(number(&text, "from").expect("a first"), number(&text, "to").expect("a last"))
+            Said::Gap(number(&text, "from").expect("a first"), number(&text, "to").expect("a last"))
         }
         0x81 => Said::Other(text()),
         _ => return None,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Heard, Way, World};
+use chat_core::{Handshake, Protocol};
 use chat_core::{Hub, Incoming, Kind};
-use chat_core::{Opener, Protocol};
 use chat_protocol::json::Json;
 use serde_json::Value;
 
@@ -46,8 +46,9 @@ impl Run {
         match verb {
             "open" => {
                 let query = step["query"].as_str().map(|query| query.trim_start_matches('?'));
-                let welcome = Json.welcome(&Opener { query, subprotocols: &[] }).expect("anybody is welcome");
-                let client = self.world.connect(&self.hub, Arc::new(Json), welcome.hello, self.way);
+                let welcome =
+                    Json.accept(&Handshake { query, subprotocols: &[] }).expect("anybody is welcome");
+                let client = self.world.connect(&self.hub, Arc::new(Json), welcome.credentials, self.way);
                 self.clients.insert(who.to_owned(), client);
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Script, Way, World};
-use chat_core::{Connect, Endpoint, Hello, Hub, HubBuilder, Limits, OpenChat, Protocol, Runtime};
+use chat_core::{Connect, Credentials, Endpoint, Hub, HubBuilder, Limits, OpenChat, Protocol, Runtime};
 
 use crate::speakers::{Speaker, Tongue};
 
@@ -53,13 +53,13 @@ impl Scene {
     /// A session of this name that speaks any protocol.
     pub fn enter_in(&self, protocol: impl Protocol, name: &str) -> Client {
         let name = Some(name.parse().expect("a name"));
-        self.world.connect(&self.hub, Arc::new(protocol), Hello::Now(Connect::named(name)), self.way)
+        self.world.connect(&self.hub, Arc::new(protocol), Credentials::Now(Connect::named(name)), self.way)
     }
 
     /// A session that shows this token and speaks any protocol.
     pub fn enter_with(&self, protocol: impl Protocol, token: &str) -> Client {
-        let hello = Hello::Now(Connect { token: Some(token.into()), ..Connect::default() });
-        self.world.connect(&self.hub, Arc::new(protocol), hello, self.way)
+        let credentials = Credentials::Now(Connect { token: Some(token.into()), ..Connect::default() });
+        self.world.connect(&self.hub, Arc::new(protocol), credentials, self.way)
     }
 
     /// A session that shows this token and speaks as this one does, and its side of that.
@@ -67,8 +67,8 @@ impl Scene {
         let mut speaker = (tongue.speaker)();
         let greeting = speaker.greeting();
         let connect = Connect { token: Some(token.into()), ..Connect::default() };
-        let hello = if greeting.is_some() { Hello::Later } else { Hello::Now(connect) };
-        let client = self.world.connect(&self.hub, (tongue.protocol)(), hello, self.way);
+        let credentials = if greeting.is_some() { Credentials::Later } else { Credentials::Now(connect) };
+        let client = self.world.connect(&self.hub, (tongue.protocol)(), credentials, self.way);
         if let Some(frame) = greeting {
             client.say(&frame.replace("{}", &format!("{{\"token\":{token:?}}}")));
         }
@@ -76,13 +76,13 @@ impl Scene {
     }
 
     /// A session that begins with this and speaks any protocol.
-    pub fn enter_by(&self, protocol: Arc<dyn Protocol>, hello: Hello) -> Client {
-        self.world.connect(&self.hub, protocol, hello, self.way)
+    pub fn enter_by(&self, protocol: Arc<dyn Protocol>, credentials: Credentials) -> Client {
+        self.world.connect(&self.hub, protocol, credentials, self.way)
     }
 
     /// A session that has not said who it is.
     pub fn approach(&self) -> Client {
-        self.world.connect(&self.hub, Arc::new(Script), Hello::Later, self.way)
+        self.world.connect(&self.hub, Arc::new(Script), Credentials::Later, self.way)
     }
 
     /// How long the world has lasted, in seconds.

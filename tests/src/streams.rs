@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, extract::RawQuery};
 use chat_async_std_adapter::Async;
-use chat_core::{Close, Hub, HubBuilder, Opener, Protocol};
+use chat_core::{Close, Handshake, Hub, HubBuilder, Protocol};
 use chat_http::{HeadLimits, Opening, RequestReader, to_bytes};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::TokioRuntime;
@@ -49,10 +49,10 @@ async fn upgrade_with_axum(
     ws: WebSocketUpgrade,
 ) -> Response {
     ws.on_upgrade(async move |socket| {
-        let seat = hub.seat().expect("the hub has room");
-        let opener = Opener { query: query.as_deref(), ..Opener::default() };
-        let welcome = Json.welcome(&opener).expect("anybody is welcome");
-        chat_tokio_adapter::axum::run(seat, Arc::new(Json), welcome.hello, socket).await;
+        let seat = hub.permit().expect("the hub has room");
+        let opener = Handshake { query: query.as_deref(), ..Handshake::default() };
+        let welcome = Json.accept(&opener).expect("anybody is welcome");
+        chat_tokio_adapter::axum::run(seat, Arc::new(Json), welcome.credentials, socket).await;
     })
 }
 

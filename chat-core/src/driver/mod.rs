@@ -13,7 +13,7 @@ pub use connection::Connection;
 pub use hub::builder::HubBuilder;
 pub use hub::intake::Intake;
 pub use hub::metrics::Stats;
-pub use hub::permit::{HeldSeat, Seat};
+pub use hub::permit::{HeldPermit, Permit};
 pub use hub::permits::Full;
 pub use hub::{Hub, WeakHub};
 pub use outbox::outlet::{ByteOutlet, SinkOutlet};

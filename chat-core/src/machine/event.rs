@@ -6,7 +6,7 @@ use super::presence::Space;
 use super::storing::Receipt;
 use crate::model::{
     ChannelId, ChannelOptions, Epoch, EventName, Instant, Now, Payload, Place, PresenceChange, PresencePage,
-    Publication, Recovery, Refers, SenderName, SessionId, SharedInfo, Since, UserId,
+    Publication, Recovery, Reference, SenderName, SessionId, SharedInfo, Since, UserId,
 };
 
 /// What is to be published.
@@ -19,7 +19,7 @@ pub(crate) struct Draft {
     pub(crate) content: Payload,
     pub(crate) event: Option<EventName>,
     pub(crate) key: Option<Arc<str>>,
-    pub(crate) refers: Option<Refers>,
+    pub(crate) refers: Option<Reference>,
     pub(crate) ephemeral: bool,
     /// Who waits until it is stored.
     pub(crate) receipt: Option<Receipt>,

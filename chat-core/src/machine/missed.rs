@@ -1,6 +1,6 @@
 //! What a subscriber does not get, until it is told.
 
-use crate::model::{ChannelId, Lost, Offset, Place, Run};
+use crate::model::{ChannelId, Gap, Offset, Place, Run};
 
 /// Publications of one channel, one after the other, that were dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct Missed {
 
 /// What one session is to be told: ranges in the order in which they were lost.
 #[derive(Debug, Default)]
-pub(super) struct Gaps(Vec<(Lost, u64)>);
+pub(super) struct Gaps(Vec<(Gap, u64)>);
 
 impl Missed {
     /// Publications that were never queued.
@@ -61,21 +61,21 @@ impl Gaps {
         for (lost, seq) in self.0.iter_mut().rev().filter(|(lost, _)| lost.channel() == channel) {
             match lost {
                 // A write that took nothing puts back publications that are older than a gap noted meanwhile.
-                Lost::Publications { from, to, .. } if first <= to.next() && *from <= last.next() => {
+                Gap::Publications { from, to, .. } if first <= to.next() && *from <= last.next() => {
                     (*from, *to, *seq) = ((*from).min(first), (*to).max(last), (*seq).max(loss.seq));
                     return;
                 }
-                Lost::Publications { .. } => break,
-                Lost::Presence { .. } => {}
+                Gap::Publications { .. } => break,
+                Gap::Presence { .. } => {}
             }
         }
-        let lost = Lost::Publications { channel: channel.clone(), from: first, to: last };
+        let lost = Gap::Publications { channel: channel.clone(), from: first, to: last };
         self.0.push((lost, loss.seq));
     }
 
     /// To be told once, however much of it was lost.
     fn add_presence(&mut self, channel: &ChannelId, seq: u64) {
-        let lost = Lost::Presence { channel: channel.clone() };
+        let lost = Gap::Presence { channel: channel.clone() };
         match self.0.iter_mut().find(|(known, _)| *known == lost) {
             Some((_, known)) => *known = seq,
             None => self.0.push((lost, seq)),
@@ -83,7 +83,7 @@ impl Gaps {
     }
 
     /// The first that is to be told before this run.
-    pub(super) fn take_before(&mut self, run: &Run) -> Option<Lost> {
+    pub(super) fn take_before(&mut self, run: &Run) -> Option<Gap> {
         if self.0.is_empty() {
             return None;
         }
@@ -93,11 +93,11 @@ impl Gaps {
         Some(self.remove(at))
     }
 
-    pub(super) fn take_first(&mut self) -> Option<Lost> {
+    pub(super) fn take_first(&mut self) -> Option<Gap> {
         (!self.0.is_empty()).then(|| self.remove(0))
     }
 
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Lost> {
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Gap> {
         std::mem::take(&mut self.0).into_iter().map(|(lost, _)| lost)
     }
 
@@ -105,7 +105,7 @@ impl Gaps {
         self.0.retain(|(lost, _)| lost.channel() != channel);
     }
 
-    fn remove(&mut self, at: usize) -> Lost {
+    fn remove(&mut self, at: usize) -> Gap {
         let (lost, _) = self.0.remove(at);
         if self.0.is_empty() {
             self.0 = Vec::new();

@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::machine::Next;
-    use crate::model::{BatchBuilder, Kind, Lost, Place};
+    use crate::model::{BatchBuilder, Gap, Kind, Place};
 
     /// Frames of the offsets `first..=last`; offset 0 stands for a signal.
     fn run(offsets: impl IntoIterator<Item = u64>) -> Run {
@@ -117,8 +117,8 @@ mod tests {
         let next = std::iter::from_fn(|| queue.pop_frame());
         let words = next.map(|next| match next {
             Next::Frame(run) => String::from_utf8_lossy(run.bytes()).into_owned(),
-            Next::Lost(Lost::Publications { from, to, .. }) => format!("[{}-{}]", from.0, to.0),
-            Next::Lost(lost) => format!("{lost:?}"),
+            Next::Gap(Gap::Publications { from, to, .. }) => format!("[{}-{}]", from.0, to.0),
+            Next::Gap(lost) => format!("{lost:?}"),
         });
         words.collect()
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::model::{
-    Arrival, Instant, Offset, PresenceChange, PresencePage, Present, SessionId, SharedInfo, UserId,
+    Instant, Offset, PresenceChange, PresencePage, Present, SessionId, SessionPresence, SharedInfo, UserId,
 };
 
 /// Joins and leaves within so long are told together.
@@ -34,7 +34,7 @@ pub(super) struct Presence {
     /// Who came, went or changed since that was last told, and what was told of it then.
     touched: BTreeMap<UserId, Option<Present>>,
     /// Sessions that came or went since then, and whether they were there before.
-    moved: BTreeMap<SessionId, (Arrival, bool)>,
+    moved: BTreeMap<SessionId, (SessionPresence, bool)>,
     /// Somebody was told the present state in the meantime, and has to be told what is undone of it too.
     shown: bool,
     /// When the next change is to be told.
@@ -196,7 +196,7 @@ impl Presence {
         if self.observers > 0 {
             let present = self.users.get(user).expect("a session's user is there");
             let (name, data) = (present.name.clone(), present.data.clone());
-            let arrival = Arrival { session, user: user.clone(), name, data };
+            let arrival = SessionPresence { session, user: user.clone(), name, data };
             self.moved.entry(session).or_insert((arrival, before));
             self.due.get_or_insert(now + TOGETHER);
         }
@@ -293,7 +293,7 @@ fn bytes_of(user: &Present) -> usize {
     user.user.as_str().len() + user.name.as_str().len() + data
 }
 
-fn bytes_of_arrival(one: &Arrival) -> usize {
+fn bytes_of_arrival(one: &SessionPresence) -> usize {
     let data = one.data.as_ref().map_or(0, |data| data.as_bytes().len());
     one.user.as_str().len() + one.name.as_str().len() + data
 }
@@ -319,7 +319,7 @@ mod tests {
         Arc::new(SessionInfo::of(SessionId(session), ann))
     }
 
-    fn sessions(arrivals: &[Arrival]) -> Vec<u64> {
+    fn sessions(arrivals: &[SessionPresence]) -> Vec<u64> {
         arrivals.iter().map(|arrival| arrival.session.0).collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::missed::Missed;
 use super::waiting::{Load, Next, Waiting};
-use crate::model::{ChannelId, Lost, Run};
+use crate::model::{ChannelId, Gap, Run};
 
 /// Frames for one peer. While none waits it keeps nothing, and looking at it costs one glance.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Queue {
 
     /// Takes the writer's role, and what to write: at most [`WRITE_RUNS`](super::WRITE_RUNS) runs. What is not written comes back through
     /// [`end_write`](Self::end_write). Of what was lost between them, it says before which run it is to be told.
-    pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Lost)> {
+    pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Gap)> {
         self.begin_write();
         self.change(|waiting| waiting.take(runs))
     }
@@ -208,7 +208,7 @@ mod tests {
         lose(&mut queue);
         queue.push(one(5));
         let told = queue.take(&mut runs);
-        let lost = Lost::Publications { channel: room, from: Offset(1), to: Offset(4) };
+        let lost = Gap::Publications { channel: room, from: Offset(1), to: Offset(4) };
         assert_eq!(told, [(0, lost)]);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::missed::{Gaps, Missed};
-use crate::model::{ChannelId, Lost, Run};
+use crate::model::{ChannelId, Gap, Run};
 
 /// The most runs that one write takes along.
 pub(crate) const WRITE_RUNS: usize = 64;
@@ -35,7 +35,7 @@ const FRAME_WEIGHT: usize = 32;
 pub(crate) enum Next {
     Frame(Run),
     /// This is to be told.
-    Lost(Lost),
+    Gap(Gap),
 }
 
 impl Waiting {
@@ -54,7 +54,7 @@ impl Waiting {
     }
 
     /// Takes out what one write takes along; of what was lost between, it says before which run it is to be told.
-    pub(super) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Lost)> {
+    pub(super) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Gap)> {
         let mut told = Vec::new();
         runs.extend(self.begun.take());
         while runs.len() + told.len() < WRITE_RUNS
@@ -82,7 +82,7 @@ impl Waiting {
             None => self.losses.take_first(),
         };
         if let Some(lost) = lost {
-            return Some(Next::Lost(lost));
+            return Some(Next::Gap(lost));
         }
         let frame = queue.front_mut()?.take_frame();
         if queue.front().is_some_and(|run| run.frames() == 0) {

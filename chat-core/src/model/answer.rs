@@ -69,7 +69,7 @@ pub struct Expiry {
 
 /// What a subscriber is told that it does not get, in place of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum Gap {
     /// Publications.
     Publications {
         /// The channel.
@@ -181,7 +181,7 @@ impl Subscribed {
     }
 }
 
-impl Lost {
+impl Gap {
     /// The channel.
     pub fn channel(&self) -> &ChannelId {
         match self {

@@ -99,5 +99,5 @@ pub enum InputError {
     /// The peer broke a rule: it is told so by this close. The transport goes on reading and drops what it reads, until its end.
     Refused(Close),
     /// The transport is lost.
-    Lost,
+    Disconnected,
 }

@@ -12,7 +12,7 @@ use super::{NAME_BYTES, Rate};
 /// could work, [`check`](Self::check) refuses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions at once: the next one is refused its [`Seat`](crate::Seat) (503 at the handshake).
+    /// Sessions at once: the next one is refused its [`Permit`](crate::Permit) (503 at the handshake).
     pub sessions: usize,
     /// Seats that long polls may take, in a hundred of [`sessions`](Self::sessions): polls hold no connection, so they cost a client nothing. Over them the
     /// oldest goes of those whose client has not shown yet that it polls on; if there is none, the next one gets 503.

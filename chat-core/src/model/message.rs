@@ -107,7 +107,7 @@ pub struct Publication {
     /// The idempotency key under which its author published it, if there was one. Stores keep it; protocols tell it to nobody.
     pub key: Option<Arc<str>>,
     /// The publication that it is about, if it is about one.
-    pub refers: Option<Refers>,
+    pub refers: Option<Reference>,
     /// It is a signal, such as that somebody types: it has no place of its own and is kept nowhere, and `offset` is that of the publication before it.
     pub ephemeral: bool,
     /// What it says.
@@ -146,7 +146,7 @@ pub enum Author {
 
 /// What a publication says of an earlier one. Both are publications like any other, and who hears them applies them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refers {
+pub enum Reference {
     /// Its content stands in the place of that one's.
     Edit(Offset),
     /// That one is taken back.
@@ -193,7 +193,7 @@ impl From<Option<UserId>> for Author {
     }
 }
 
-impl Refers {
+impl Reference {
     /// Which publication it is about.
     pub fn offset(self) -> Offset {
         match self {

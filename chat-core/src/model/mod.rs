@@ -19,7 +19,7 @@ mod rate;
 mod reason;
 mod request;
 
-pub use answer::{Answer, Connected, Expiry, Lost, Reply, Subscribed};
+pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
 pub use frame::{Frame, Incoming, InputError, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
@@ -31,13 +31,13 @@ pub use json::NotJson;
 pub use kind::Kind;
 pub use limits::{Limits, LimitsError};
 pub use message::{
-    Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, RecalledKey, Refers,
+    Author, ChannelSubscription, ChatMessage, Payload, Publication, Published, RecalledKey, Reference,
 };
 pub use name::{ChannelId, EventName, NAME_BYTES, NameError, SenderName, UserId};
 pub use now::Now;
 pub(crate) use now::{later, or_never};
 pub use peer::Peer;
-pub use presence::{Arrival, PresenceChange, PresencePage, Present};
+pub use presence::{PresenceChange, PresencePage, Present, SessionPresence};
 pub use rate::Rate;
 pub use reason::{Close, Refusal};
 pub use request::{

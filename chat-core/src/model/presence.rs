@@ -36,14 +36,14 @@ pub struct PresenceChange {
     /// Who is not there any more.
     pub left: Vec<UserId>,
     /// Sessions that came since then and are still there, also those of users who were there before.
-    pub arrived: Vec<Arrival>,
+    pub arrived: Vec<SessionPresence>,
     /// Sessions that went, also those of users who are still there.
-    pub departed: Vec<Arrival>,
+    pub departed: Vec<SessionPresence>,
 }
 
 /// One session of a user that came to a channel or went from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct SessionPresence {
     /// Which.
     pub session: SessionId,
     /// Whose.

@@ -123,7 +123,7 @@ closes! {
     /// The peer closed and gave no code.
     NO_STATUS = 1005 "";
     /// The transport was lost.
-    LOST = 1006 "connection lost";
+    DISCONNECTED = 1006 "connection lost";
     /// Text that is no UTF-8.
     INVALID_PAYLOAD = 1007 "invalid payload";
     /// More control frames than may be.
@@ -190,6 +190,6 @@ mod tests {
     fn a_close_reason_is_cut_at_123_bytes_on_a_characters_boundary() {
         let close = Close::new(4000, "é".repeat(100));
         assert_eq!(close.payload().len(), 2 + 122);
-        assert!(Close::LOST.payload().is_empty());
+        assert!(Close::DISCONNECTED.payload().is_empty());
     }
 }

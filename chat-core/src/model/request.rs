@@ -2,7 +2,7 @@
 
 use super::message::MESSAGE;
 use super::{
-    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Refers, Refusal,
+    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Reference, Refusal,
     SenderName, Since,
 };
 
@@ -121,7 +121,7 @@ pub struct Publish {
     /// Under the same key the same sender publishes once in five minutes: 1 to [`KEY_BYTES`] bytes.
     pub key: Option<Box<str>>,
     /// The publication that it is about, if it is about one.
-    pub refers: Option<Refers>,
+    pub refers: Option<Reference>,
     /// It is a signal, such as that somebody types, that is kept nowhere.
     pub ephemeral: bool,
     /// It may edit or delete what others wrote, and what is not kept any more. The endpoint's word alone: it is unset before the hook is asked, whatever

@@ -103,7 +103,7 @@ pub trait Endpoint: Send + Sync + 'static {
         &self,
         session: &SessionInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
     ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
         let _ = session;
         ready(may_publish(request, &standing, false))
@@ -115,7 +115,7 @@ pub trait Endpoint: Send + Sync + 'static {
         &self,
         session: &SessionInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
     ) -> impl Future<Output = Result<Pushed, Refusal>> + Send {
         self.publish(session, request, standing).map(|said| said.map(Pushed::Publish))
     }
@@ -205,14 +205,14 @@ pub struct SubscribeOptions {
 
 /// How a session that wants to publish stands to the channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct PublishContext {
     /// It is in the channel.
     pub member: bool,
     /// Who published what this publication is about, if it is about one, and that is still kept.
     pub author: Option<Author>,
 }
 
-impl Standing {
+impl PublishContext {
     /// Checks the author's rule: a message that is kept is edited and deleted by its author alone. The hub does so for what an endpoint allows; this is for
     /// endpoints that want to know before.
     ///
@@ -262,7 +262,7 @@ impl Endpoint for OpenChat {
         &self,
         session: &SessionInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
     ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
         let _ = session;
         ready(may_publish(request, &standing, self.open_publish))
@@ -286,7 +286,7 @@ fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
     if given { Err(Refusal::permission_denied("that is the name of a guest")) } else { Ok(name) }
 }
 
-fn may_publish(request: Publish, standing: &Standing, open: bool) -> Result<Publish, Refusal> {
+fn may_publish(request: Publish, standing: &PublishContext, open: bool) -> Result<Publish, Refusal> {
     if !standing.member && !open {
         return Err(not_a_member(&request.channel, "publish to it"));
     }

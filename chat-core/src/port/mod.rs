@@ -9,10 +9,10 @@ mod runtime;
 mod store;
 mod transport;
 
-pub use endpoint::{Endpoint, OpenChat, Pushed, Standing, SubscribeOptions};
+pub use endpoint::{Endpoint, OpenChat, PublishContext, Pushed, SubscribeOptions};
 pub use frames::Frames;
 pub use framing::{Answers, Framing, Unframed};
-pub use protocol::{Cost, Greeting, Hello, Opener, Protocol, Talk, Welcome};
+pub use protocol::{Accepted, Cost, Credentials, Greeting, Handshake, Protocol, SessionCodec};
 pub use requests::Requests;
 pub use runtime::{Runtime, Sleep};
 pub use store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};

@@ -5,30 +5,30 @@ use std::sync::Arc;
 
 use super::{Frames, Requests};
 use crate::model::{
-    ChannelId, Close, Connect, Limits, Lost, Message, PresenceChange, Publication, Refusal, Reply, Request,
+    ChannelId, Close, Connect, Gap, Limits, Message, PresenceChange, Publication, Refusal, Reply, Request,
     SessionId,
 };
 
 /// A wire format: how a client comes in, and what all subscribers hear alike. Knows no transport.
 ///
-/// What one session says and is answered is its [`Talk`]'s.
+/// What one session says and is answered is its [`SessionCodec`]'s.
 pub trait Protocol: Send + Sync + 'static {
     /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of one name must write the same.
     fn name(&self) -> &'static str;
 
     /// What comes of the opening of a transport; none if this is no client of this format, and the transport refuses it (HTTP: 403).
-    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+    fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
         let _ = opening;
-        Some(Welcome::default())
+        Some(Accepted::default())
     }
 
-    /// Returns whether clients say a connect of their own where a transport has let them in already ([`Hello::Now`]), and what is made of it. One that shows a
+    /// Returns whether clients say a connect of their own where a transport has let them in already ([`Credentials::Now`]), and what is made of it. One that shows a
     /// token of its own is refused with 107.
     fn greeting(&self) -> Greeting {
         Greeting::None
     }
 
-    /// Returns whether a client that may not come in is to be told so before its transport is open ([`Seat::ask`](crate::Seat::ask); HTTP: 403), since
+    /// Returns whether a client that may not come in is to be told so before its transport is open ([`Permit::ask`](crate::Permit::ask); HTTP: 403), since
     /// one whose transport was open comes back at once.
     fn refuses_early(&self) -> bool {
         false
@@ -40,7 +40,7 @@ pub trait Protocol: Send + Sync + 'static {
     }
 
     /// Begins to talk with one session.
-    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk>;
+    fn session_codec(&self, session: SessionId, limits: &Limits) -> Box<dyn SessionCodec>;
 
     /// Writes a publication, the same for every subscriber: one frame, or several that stand and fall together.
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>);
@@ -56,13 +56,13 @@ pub trait Protocol: Send + Sync + 'static {
     }
 
     /// Writes what a subscriber is told in place of publications that it does not get.
-    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+    fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         let _ = (lost, out);
     }
 
-    /// Whether [`encode_lost`](Self::encode_lost) has words for it. If not, a session that is too slow is closed whatever its subscription chose:
+    /// Whether [`encode_gap`](Self::encode_gap) has words for it. If not, a session that is too slow is closed whatever its subscription chose:
     /// nothing is lost in silence.
-    fn tells_losses(&self) -> bool {
+    fn reports_gaps(&self) -> bool {
         false
     }
 }
@@ -81,7 +81,7 @@ pub enum Greeting {
 }
 
 /// One session's side of a protocol: reads requests, writes answers, and may remember what is between them.
-pub trait Talk: Send {
+pub trait SessionCodec: Send {
     /// Reads the requests of one message, in their order, each as itself or as what is wrong with it. Once [`Requests::is_full`], no more are read: the
     /// session closes with 3013.
     ///
@@ -111,7 +111,7 @@ pub trait Talk: Send {
     }
 
     /// What writes this session's publications, if they differ from what others get. It is asked once, before anything else.
-    fn voice(&self) -> Option<Arc<dyn Protocol>> {
+    fn session_encoder(&self) -> Option<Arc<dyn Protocol>> {
         None
     }
 }
@@ -129,7 +129,7 @@ pub enum Cost {
 
 /// What a client said in opening its transport.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Opener<'a> {
+pub struct Handshake<'a> {
     /// The query of its URL.
     pub query: Option<&'a str>,
     /// The subprotocols that it offers, in its order.
@@ -138,9 +138,9 @@ pub struct Opener<'a> {
 
 /// What comes of it.
 #[derive(Clone, Default)]
-pub struct Welcome {
+pub struct Accepted {
     /// Who it says it is.
-    pub hello: Hello,
+    pub credentials: Credentials,
     /// The subprotocol that is chosen.
     pub subprotocol: Option<&'static str>,
     /// What is spoken from now on, if that is another format than the one that welcomes.
@@ -149,7 +149,7 @@ pub struct Welcome {
 
 /// What was known of a client before its first message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Hello {
+pub enum Credentials {
     /// Nothing: it will say.
     #[default]
     Later,
@@ -162,12 +162,12 @@ pub enum Hello {
     Wrong(Refusal),
 }
 
-impl fmt::Debug for Welcome {
+impl fmt::Debug for Accepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol = self.protocol.as_ref().map(|protocol| protocol.name());
-        let mut shown = f.debug_struct("Welcome");
+        let mut shown = f.debug_struct("Accepted");
         shown
-            .field("hello", &self.hello)
+            .field("hello", &self.credentials)
             .field("subprotocol", &self.subprotocol)
             .field("protocol", &protocol);
         shown.finish()

@@ -23,7 +23,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Ready once the others have had a turn: tasks that can run, and sockets that have something to tell. For a task with much to do.
     ///
     /// By default ready when it is polled again, which may be before the runtime has looked at its sockets.
-    fn give_way(&self) -> BoxFuture<'static, ()> {
+    fn yield_now(&self) -> BoxFuture<'static, ()> {
         let mut given = false;
         Box::pin(std::future::poll_fn(move |cx| {
             if std::mem::replace(&mut given, true) {

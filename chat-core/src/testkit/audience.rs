@@ -11,7 +11,7 @@ use crate::model::{
     ChannelId, Command, Connect, Incoming, Limits, Message, Payload, Publication, Publish, Reply, Request,
     SessionId, Subscribe,
 };
-use crate::port::{ByteWriter, Frames, Hello, Protocol, Requests, Runtime, Talk};
+use crate::port::{ByteWriter, Credentials, Frames, Protocol, Requests, Runtime, SessionCodec};
 
 /// A writing end that takes everything and keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,11 +39,12 @@ impl Audience {
         let channel: ChannelId = "room".parse().expect("a name");
         let protocol = Arc::new(Prepared { channel: channel.clone(), content: content.clone() });
         let enter = |n| {
-            let (seat, wire) = (hub.seat().expect("the hub has room"), Wire::default());
-            let hello = Hello::Now(Connect::named(Some(format!("m{n}").parse().expect("a name"))));
+            let (permit, wire) = (hub.permit().expect("the hub has room"), Wire::default());
+            let credentials =
+                Credentials::Now(Connect::named(Some(format!("m{n}").parse().expect("a name"))));
             let (protocol, marked) = (protocol.clone(), Arc::new(Marked));
             let connection =
-                Connection::over_bytes(seat, protocol, marked, hello, wire.input(), Arc::new(Void));
+                Connection::over_bytes(permit, protocol, marked, credentials, wire.input(), Arc::new(Void));
             world.spawn(Box::pin(async move { drop(connection.await) }));
             wire.put(Ok(Incoming::Text(String::new())));
             wire
@@ -83,7 +84,7 @@ impl Protocol for Prepared {
         "prepared"
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
         Box::new(self.clone())
     }
 
@@ -92,7 +93,7 @@ impl Protocol for Prepared {
     }
 }
 
-impl Talk for Prepared {
+impl SessionCodec for Prepared {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let channel = || self.channel.clone();
         match message {

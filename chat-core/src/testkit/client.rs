@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use crate::driver::{Connection, Hub};
 use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
-use crate::port::{Answers, Hello, Protocol, Runtime};
+use crate::port::{Answers, Credentials, Protocol, Runtime};
 
 /// A scripted session, seen from its client's side.
 #[derive(Clone, Debug)]
@@ -36,25 +36,31 @@ impl World {
     /// If `name` is none, or the hub lets nobody in.
     pub fn open(&self, hub: &Hub, name: &str) -> Client {
         let connect = Connect::named(Some(name.parse().expect("a name")));
-        self.connect(hub, Arc::new(Script), Hello::Now(connect), Way::Bytes)
+        self.connect(hub, Arc::new(Script), Credentials::Now(connect), Way::Bytes)
     }
 
     /// A session of any protocol, over either way out.
     ///
     /// # Panics
     /// If the hub lets nobody in.
-    pub fn connect(&self, hub: &Hub, protocol: Arc<dyn Protocol>, hello: Hello, way: Way) -> Client {
-        let seat = hub.seat().expect("the hub has room");
+    pub fn connect(
+        &self,
+        hub: &Hub,
+        protocol: Arc<dyn Protocol>,
+        credentials: Credentials,
+        way: Way,
+    ) -> Client {
+        let permit = hub.permit().expect("the hub has room");
         let wire = Wire::default();
         let (input, framing) = (wire.input(), Arc::new(Marked));
         let connection: BoxFuture<'static, Close> = match way {
             Way::Frames => {
-                let connection = Connection::over_sink(seat, protocol, hello, input, wire.sink());
+                let connection = Connection::over_sink(permit, protocol, credentials, input, wire.sink());
                 Box::pin(connection.answered(Answers::BOTH))
             }
             Way::Bytes => {
                 let writer = Arc::new(wire.writer());
-                Box::pin(Connection::over_bytes(seat, protocol, framing, hello, input, writer))
+                Box::pin(Connection::over_bytes(permit, protocol, framing, credentials, input, writer))
             }
         };
         let close = Arc::new(Mutex::new(None));

@@ -11,10 +11,10 @@
 //! A user's own endpoint, in ten lines:
 //!
 //! ```
-//! # use chat_core::{Endpoint, Hub, Publish, Refusal, SessionInfo, Standing, testkit::World};
+//! # use chat_core::{Endpoint, Hub, Publish, Refusal, SessionInfo, PublishContext, testkit::World};
 //! struct Announcements;
 //! impl Endpoint for Announcements {
-//!     async fn publish(&self, who: &SessionInfo, what: Publish, _: Standing) -> Result<Publish, Refusal> {
+//!     async fn publish(&self, who: &SessionInfo, what: Publish, _: PublishContext) -> Result<Publish, Refusal> {
 //!         if who.name.as_str() == "ann" { Ok(what) } else { Err(Refusal::permission_denied("ask ann")) }
 //!     }
 //! }

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use crate::model::{
-    Answer, BadRequest, Call, ChannelId, Command, Connect, Connected, Epoch, EventName, HistoryRequest,
-    Limits, Lost, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish,
-    Recovery, Refers, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
+    Answer, BadRequest, Call, ChannelId, Command, Connect, Connected, Epoch, EventName, Gap, HistoryRequest,
+    Limits, Message, Offset, Overflow, Payload, PresenceChange, PresencePage, Publication, Publish, Recovery,
+    Reference, Refusal, Reply, Request, RequestId, SessionId, Since, Subscribe, Subscribed,
 };
-use crate::port::{Frames, Protocol, Requests, Talk};
+use crate::port::{Frames, Protocol, Requests, SessionCodec};
 
 /// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
 /// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room NAME CONTENT`, `stay room TOKEN`, `ping`; with `#7 ` before it,
@@ -22,7 +22,7 @@ use crate::port::{Frames, Protocol, Requests, Talk};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
-impl Talk for Script {
+impl SessionCodec for Script {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let text = match message {
             Message::Text(text) => text,
@@ -52,7 +52,7 @@ impl Protocol for Script {
         "script"
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
         Box::new(*self)
     }
 
@@ -64,8 +64,8 @@ impl Protocol for Script {
                 format!("event/{}", publication.event.as_ref().map_or("", EventName::as_str))
             }
             None => "message".to_owned(),
-            Some(Refers::Edit(offset)) => format!("edit/{offset}"),
-            Some(Refers::Delete(offset)) => format!("delete/{offset}"),
+            Some(Reference::Edit(offset)) => format!("edit/{offset}"),
+            Some(Reference::Delete(offset)) => format!("delete/{offset}"),
         };
         let head = format!("{word} {} {} {} ", message.channel_id, publication.offset, message.sender_name);
         out.text(|out| {
@@ -74,14 +74,14 @@ impl Protocol for Script {
         });
     }
 
-    fn tells_losses(&self) -> bool {
+    fn reports_gaps(&self) -> bool {
         true
     }
 
-    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+    fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         let line = match lost {
-            Lost::Publications { channel, from, to } => format!("lost {channel} {from} {to}"),
-            Lost::Presence { channel } => format!("lost {channel} presence"),
+            Gap::Publications { channel, from, to } => format!("lost {channel} {from} {to}"),
+            Gap::Presence { channel } => format!("lost {channel} presence"),
         };
         out.text(|out| out.extend(line.as_bytes()));
     }
@@ -132,7 +132,8 @@ fn publish_about(word: &str, channel: ChannelId, rest: &str) -> Result<Publish, 
         "once" => publish.key = Some(about.into()),
         word => {
             let offset = offset(Some(about)).ok_or_else(|| Refusal::bad_request("no offset"))?;
-            publish.refers = Some(if word == "edit" { Refers::Edit(offset) } else { Refers::Delete(offset) });
+            publish.refers =
+                Some(if word == "edit" { Reference::Edit(offset) } else { Reference::Delete(offset) });
         }
     }
     Ok(publish)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Hello, Hub, Opener, Protocol, Seat};
+use chat_core::{Credentials, Handshake, Hub, Permit, Protocol};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Response};
 
@@ -51,11 +51,11 @@ pub struct Gate {
 #[non_exhaustive]
 pub struct Opening {
     /// Holds its place among the sessions of the hub.
-    pub seat: Seat,
+    pub permit: Permit,
     /// Names the protocol that its client speaks.
     pub protocol: Arc<dyn Protocol>,
     /// Says who its client is, or that it will say so itself.
-    pub hello: Hello,
+    pub credentials: Credentials,
     /// Bounds its messages.
     pub limits: MessageLimits,
 }
@@ -100,7 +100,7 @@ impl Gate {
     /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
     /// what to [`run`](crate::run) once it is sent.
     ///
-    /// Reads the [`Peer`](chat_core::Peer) and the [`Hello`] among the request's extensions: see
+    /// Reads the [`Peer`](chat_core::Peer) and the [`Credentials`] among the request's extensions: see
     /// [`RequestHead`].
     ///
     /// # Errors
@@ -136,8 +136,8 @@ impl Gate {
     /// # Errors
     /// Returns [`Rejection::Unwelcome`], or [`Rejection::Unavailable`] if the hub is full or drains, and
     /// counts it.
-    pub fn admit(&self, opener: &Opener<'_>) -> Result<Opening, Rejection> {
-        let admitted = self.seat(opener).map(|(_, opening)| opening);
+    pub fn admit(&self, opener: &Handshake<'_>) -> Result<Opening, Rejection> {
+        let admitted = self.permit(opener).map(|(_, opening)| opening);
         admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
@@ -149,8 +149,8 @@ impl Gate {
         let accepted = accept(method, version, headers)?;
         self.check_origin(headers)?;
         self.check_host(headers)?;
-        let opener = Opener { query: uri.query(), subprotocols: &accepted.subprotocols };
-        let (subprotocol, opening) = self.seat(&opener)?;
+        let opener = Handshake { query: uri.query(), subprotocols: &accepted.subprotocols };
+        let (subprotocol, opening) = self.permit(&opener)?;
         Ok((accepted.response(subprotocol), opening.of_request(request)))
     }
 
@@ -163,28 +163,28 @@ impl Gate {
     }
 
     /// Takes a place; returns the subprotocol that is chosen beside it.
-    fn seat(&self, opener: &Opener<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
-        let welcome = self.protocol.welcome(opener).ok_or(Rejection::Unwelcome)?;
-        let seat = self.hub.seat().map_err(|_| Rejection::Unavailable)?;
+    fn permit(&self, opener: &Handshake<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
+        let welcome = self.protocol.accept(opener).ok_or(Rejection::Unwelcome)?;
+        let permit = self.hub.permit().map_err(|_| Rejection::Unavailable)?;
         let bounds = self.hub.limits();
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         let message_bytes = protocol.message_bytes(bounds);
         let limits = MessageLimits { message_bytes, fragments: bounds.message_fragments };
-        Ok((welcome.subprotocol, Opening { seat, protocol, hello: welcome.hello, limits }))
+        Ok((welcome.subprotocol, Opening { permit, protocol, credentials: welcome.credentials, limits }))
     }
 }
 
 impl Opening {
-    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Hello`] among
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Credentials`] among
     /// its extensions.
     pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
         let request = request.into();
-        let hello = match request.hello() {
+        let credentials = match request.credentials() {
             // The server has let the client in, by something that the client itself may know nothing of.
-            Some(Hello::Now(connect)) => Hello::Known(connect),
-            given => given.unwrap_or(self.hello),
+            Some(Credentials::Now(connect)) => Credentials::Known(connect),
+            given => given.unwrap_or(self.credentials),
         };
-        Self { seat: self.seat.of_peer(request.peer()), hello, ..self }
+        Self { permit: self.permit.of_peer(request.peer()), credentials, ..self }
     }
 
     /// Asks the endpoint whether the client may come in, if its protocol [wants it so](Protocol::refuses_early): to be called before the transport is
@@ -193,16 +193,18 @@ impl Opening {
     /// # Errors
     /// [`Rejection::Refused`], or [`Rejection::Timeout`] after [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
     pub async fn ask(&mut self) -> Result<(), Rejection> {
-        let (Hello::Now(connect) | Hello::Known(connect)) = &self.hello else { return Ok(()) };
+        let (Credentials::Now(connect) | Credentials::Known(connect)) = &self.credentials else {
+            return Ok(());
+        };
         if !self.protocol.refuses_early() {
             return Ok(());
         }
-        let hub = self.seat.hub();
+        let hub = self.permit.hub();
         let patience = match hub.limits().open_timeout {
             Duration::ZERO => Duration::MAX,
             patience => patience,
         };
-        let asked = within(&**hub.runtime(), patience, self.seat.ask(connect)).await;
+        let asked = within(&**hub.runtime(), patience, self.permit.ask(connect)).await;
         let answer = asked.map_or(Err(Rejection::Timeout), |asked| asked.map_err(|_| Rejection::Refused));
         answer.inspect_err(|rejection| hub.count_rejection(rejection.status().as_u16()))
     }
@@ -216,6 +218,6 @@ impl fmt::Debug for Gate {
 
 impl fmt::Debug for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").field("seat", &self.seat.id()).finish_non_exhaustive()
+        f.debug_struct("Opening").field("seat", &self.permit.id()).finish_non_exhaustive()
     }
 }

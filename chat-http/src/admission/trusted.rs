@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use chat_core::{Hello, Peer};
+use chat_core::{Credentials, Peer};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
@@ -60,9 +60,9 @@ impl RequestHead<'_> {
         self.extensions.get().copied()
     }
 
-    /// Returns who the client is: the [`Hello`] among the extensions, which holds in place of what the URL
+    /// Returns who the client is: the [`Credentials`] among the extensions, which holds in place of what the URL
     /// says. A server puts it there that has let the client in by a cookie or a header.
-    pub fn hello(&self) -> Option<Hello> {
+    pub fn credentials(&self) -> Option<Credentials> {
         self.extensions.get().cloned()
     }
 

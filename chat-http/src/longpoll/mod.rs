@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Answers, Close, Connection, Opener};
+use chat_core::{Answers, Close, Connection, Handshake};
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 
@@ -116,7 +116,7 @@ impl LongPoll {
     /// Begins a session. Its client polls again at once, with the token that it is told.
     async fn begin(&self, head: &Parts, query: &str) -> Response<String> {
         let subprotocols = bearer(&head.headers);
-        let opener = Opener { query: Some(query), subprotocols: &subprotocols };
+        let opener = Handshake { query: Some(query), subprotocols: &subprotocols };
         match self.admit(head, &opener).await {
             Ok((opening, token)) => {
                 self.run(opening, token.clone());
@@ -131,7 +131,7 @@ impl LongPoll {
     }
 
     /// Lets a client in, after the endpoint if its protocol wants that to be asked first.
-    async fn admit(&self, head: &Parts, opener: &Opener<'_>) -> Result<(Opening, Box<str>), Rejection> {
+    async fn admit(&self, head: &Parts, opener: &Handshake<'_>) -> Result<(Opening, Box<str>), Rejection> {
         self.make_room()?;
         let mut opening = self.gate.admit(opener)?.of_request(head);
         opening.ask().await?;
@@ -150,12 +150,13 @@ impl LongPoll {
     }
 
     fn run(&self, opening: Opening, token: Box<str>) {
-        let Opening { seat, protocol, hello, .. } = opening;
-        let runtime = seat.hub().runtime().clone();
+        let Opening { permit, protocol, credentials, .. } = opening;
+        let runtime = permit.hub().runtime().clone();
         let (mailbox, input) = Mailbox::new(runtime.clone(), UNCONFIRMED);
         let entry = self.sessions.enter(token, mailbox.clone());
-        let connection = Connection::over_sink(seat, protocol, hello, Box::pin(input), Outlet(mailbox))
-            .answered(Answers::BOTH);
+        let connection =
+            Connection::over_sink(permit, protocol, credentials, Box::pin(input), Outlet(mailbox))
+                .answered(Answers::BOTH);
         runtime.spawn(Box::pin(async move { entry.mailbox.run(connection).await }));
     }
 

@@ -28,9 +28,9 @@ where
     R: PollRead + Send + Unpin + 'static,
     W: ByteWriter,
 {
-    let Opening { seat, protocol, hello, limits } = opening;
-    let input = Messages::new(reader, limits, early).counted(seat.intake());
-    Connection::over_bytes(seat, protocol, Arc::new(WebSocket), hello, input, writer)
+    let Opening { permit, protocol, credentials, limits } = opening;
+    let input = Messages::new(reader, limits, early).counted(permit.intake());
+    Connection::over_bytes(permit, protocol, Arc::new(WebSocket), credentials, input, writer)
 }
 
 /// Returns the session of an [`Opening`] over any stream of `futures-io`, such as TLS. Only the session's own

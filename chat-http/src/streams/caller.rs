@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use chat_core::{Close, HeldSeat, Hello, Hub, Peer, Seat, SessionId};
+use chat_core::{Close, Credentials, HeldPermit, Hub, Peer, Permit, SessionId};
 use http::Version;
 
 use crate::admission::RequestHead;
@@ -13,7 +13,7 @@ use crate::socket::HttpConnection;
 pub(super) struct Caller {
     pub(super) peer: Option<Peer>,
     /// Says who it is, if the server has found out.
-    pub(super) hello: Hello,
+    pub(super) credentials: Credentials,
     pub(super) connection: Option<HttpConnection>,
     /// Tells that the connection can end with the answer: those that carry several answers at once do not.
     pub(super) closes: bool,
@@ -24,7 +24,7 @@ impl Caller {
         let request = request.into();
         Self {
             peer: request.peer(),
-            hello: request.hello().unwrap_or_default(),
+            credentials: request.credentials().unwrap_or_default(),
             connection: request.extensions.get().cloned(),
             closes: request.version <= Version::HTTP_11,
         }
@@ -48,16 +48,16 @@ pub(super) struct Place {
     hub: Hub,
     session: SessionId,
     connection: Option<HttpConnection>,
-    _seat: HeldSeat,
+    _seat: HeldPermit,
 }
 
 impl Place {
-    pub(super) fn of(seat: &mut Seat, connection: Option<HttpConnection>) -> Self {
-        let held = seat.hold();
+    pub(super) fn of(permit: &mut Permit, connection: Option<HttpConnection>) -> Self {
+        let held = permit.hold();
         if let Some(connection) = &connection {
             connection.keep(held.clone());
         }
-        Self { hub: seat.hub().clone(), session: seat.id(), connection, _seat: held }
+        Self { hub: permit.hub().clone(), session: permit.id(), connection, _seat: held }
     }
 }
 

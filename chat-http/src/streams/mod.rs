@@ -85,7 +85,7 @@ impl Streams {
     /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the
     /// commands are `application/octet-stream`.
     ///
-    /// Takes the client for whom a [`Hello`](chat_core::Hello) among the request's extensions names, if a
+    /// Takes the client for whom a [`Credentials`](chat_core::Credentials) among the request's extensions names, if a
     /// server has put one there that has let the client in by a cookie or a header.
     ///
     /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes),
@@ -221,16 +221,16 @@ impl Streams {
     /// Opens a session with its first commands, and spawns it.
     fn open(&self, commands: Incoming, format: Format, caller: Caller) -> Result<StreamResponse, Refused> {
         self.check_size(&commands)?;
-        let mut seat = self.hub.seat().map_err(|_| FULL)?.of_peer(caller.peer);
+        let mut permit = self.hub.permit().map_err(|_| FULL)?.of_peer(caller.peer);
         let (entry, input) = self.open.enter().map_err(|_| FULL)?;
         entry.sender.try_send(commands).expect("a new session has room");
         let spoken = Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() });
         let (protocol, framing, kind) = format(spoken);
         let (writer, body) = pipe::pipe(entry);
-        let (closes, hello) = (caller.closes, caller.hello.clone());
-        let place = Place::of(&mut seat, caller.connection.clone());
+        let (closes, credentials) = (caller.closes, caller.credentials.clone());
+        let place = Place::of(&mut permit, caller.connection.clone());
         let input = Box::pin(input.map(Ok));
-        let session = Connection::over_bytes(seat, protocol, framing, hello, input, Arc::new(writer));
+        let session = Connection::over_bytes(permit, protocol, framing, credentials, input, Arc::new(writer));
         self.hub.runtime().spawn(Box::pin(caller.run_to_end(self.hub.clone(), session)));
         let mut response = Response::new(Either::Left(body.keeping(place)));
         if closes {

@@ -20,8 +20,8 @@ mod tests;
 use std::sync::Arc;
 
 use chat_core::{
-    ChannelId, Frames, Greeting, Limits, Opener, PresenceChange, Protocol, Publication, SessionId, Talk,
-    Welcome,
+    Accepted, ChannelId, Frames, Greeting, Handshake, Limits, PresenceChange, Protocol, Publication,
+    SessionCodec, SessionId,
 };
 
 pub use context::Stream;
@@ -40,12 +40,12 @@ use session::{Options, Session, State};
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Hello, Hub, OpenChat};
+/// use chat_core::{Credentials, Hub, OpenChat};
 /// use chat_protocol::centrifuge::Centrifuge;
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
-/// let ann = world.connect(&hub, Arc::new(Centrifuge::default()), Hello::Later, Way::Bytes);
+/// let ann = world.connect(&hub, Arc::new(Centrifuge::default()), Credentials::Later, Way::Bytes);
 /// ann.say(r#"{"id":1,"connect":{"data":{"name":"ann"}}}"#);
 /// ann.say(r#"{"id":2,"subscribe":{"channel":"news"}}"#);
 /// assert!(ann.heard()[1].starts_with(r#"{"id":2,"subscribe":{"#));
@@ -62,13 +62,13 @@ impl Centrifuge {
     /// use std::sync::Arc;
     ///
     /// use chat_core::testkit::{Way, World};
-    /// use chat_core::{Hello, Hub, OpenChat};
+    /// use chat_core::{Credentials, Hub, OpenChat};
     /// use chat_protocol::centrifuge::{Centrifuge, Stream};
     ///
     /// let world = World::new();
     /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
     /// let stream = Stream { key: "k-1".into(), node: "n-1".into() };
-    /// let client = world.connect(&hub, Arc::new(Centrifuge::beside(stream)), Hello::Later, Way::Bytes);
+    /// let client = world.connect(&hub, Arc::new(Centrifuge::beside(stream)), Credentials::Later, Way::Bytes);
     /// client.say(r#"{"id":1,"connect":{}}"#);
     /// assert!(client.heard()[0].contains(r#""session":"k-1","node":"n-1""#));
     /// ```
@@ -96,7 +96,7 @@ impl Protocol for Centrifuge {
     /// Chooses Protobuf if the client asks for it, by subprotocol or by query.
     ///
     /// Tools that answer no pings but WebSocket's own ask for those with `cf_ws_frame_ping_pong=true`.
-    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+    fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
         let offers = |name: &str| opening.subprotocols.iter().any(|offered| offered == name);
         let query = opening.query.unwrap_or_default();
         let asks = |pair: &str| query.split('&').any(|each| each == pair);
@@ -109,7 +109,7 @@ impl Protocol for Centrifuge {
             true => Some(asked.in_protobuf()),
             false => frame_pings.then(|| Arc::new(asked) as Arc<dyn Protocol>),
         };
-        Some(Welcome { subprotocol: chosen, protocol, ..Welcome::default() })
+        Some(Accepted { subprotocol: chosen, protocol, ..Accepted::default() })
     }
 
     fn greeting(&self) -> Greeting {
@@ -120,7 +120,7 @@ impl Protocol for Centrifuge {
         limits.batch_bytes()
     }
 
-    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, session: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Session::new(State::new(session, self.options.clone(), limits)))
     }
 

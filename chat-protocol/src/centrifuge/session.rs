@@ -2,7 +2,7 @@
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Refusal, Reply, Request,
-    Requests, SessionId, Talk,
+    Requests, SessionCodec, SessionId,
 };
 
 use super::context::{ConnectContext, Stream};
@@ -102,7 +102,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let text = match message {
             Message::Text(text) => Ok(text),

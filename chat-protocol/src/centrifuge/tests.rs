@@ -2,18 +2,18 @@
 
 use chat_core::testkit::{Way, World};
 use chat_core::{
-    BadRequest, ChannelId, ChatMessage, Epoch, Hello, Hub, Incoming, Message, Offset, OpenChat, Payload,
-    Request, Requests,
+    BadRequest, ChannelId, ChatMessage, Credentials, Epoch, Hub, Incoming, Message, Offset, OpenChat,
+    Payload, Request, Requests,
 };
 use chrono::DateTime;
 
 use super::*;
 
-pub(super) fn talk() -> Box<dyn Talk> {
-    Centrifuge::default().talk(SessionId(17), &Limits::default())
+pub(super) fn talk() -> Box<dyn SessionCodec> {
+    Centrifuge::default().session_codec(SessionId(17), &Limits::default())
 }
 
-pub(super) fn decode(talk: &mut dyn Talk, frame: &str) -> Vec<Result<Request, BadRequest>> {
+pub(super) fn decode(talk: &mut dyn SessionCodec, frame: &str) -> Vec<Result<Request, BadRequest>> {
     let mut requests = Requests::at_most(usize::MAX);
     talk.decode(Message::Text(frame), &mut requests);
     requests.into_iter().collect()
@@ -60,7 +60,7 @@ pub(super) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
 fn clients_that_ask_for_protobuf_get_it_and_all_others_json() {
     let welcome = |query, subprotocol: &str| {
         let subprotocols = [subprotocol.to_owned()];
-        Centrifuge::default().welcome(&Opener { query, subprotocols: &subprotocols })
+        Centrifuge::default().accept(&Handshake { query, subprotocols: &subprotocols })
     };
     for (query, subprotocol) in [(None, "centrifuge-protobuf"), (Some("a=b&format=protobuf"), "x")] {
         let protocol = welcome(query, subprotocol).expect("welcome").protocol.expect("another");
@@ -76,12 +76,12 @@ fn a_tool_that_answers_only_the_pings_of_websocket_gets_those() {
         ("cf_ws_frame_ping_pong=true", "centrifuge", &br#"{"id":1,"connect":{}}"#[..]),
         ("cf_ws_frame_ping_pong=true&format=protobuf", "centrifuge-protobuf", &[4, 8, 1, 34, 0]),
     ] {
-        let welcome = Centrifuge::default().welcome(&Opener { query: Some(query), subprotocols: &[] });
+        let welcome = Centrifuge::default().accept(&Handshake { query: Some(query), subprotocols: &[] });
         let protocol = welcome.expect("welcome").protocol.expect("another");
         assert_eq!(protocol.name(), name);
         let (world, limits) = (World::new(), Limits::default());
         let hub = Hub::builder(OpenChat::default()).limits(limits.clone()).build(world.clone());
-        let tool = world.connect(&hub, protocol, Hello::Later, Way::Bytes);
+        let tool = world.connect(&hub, protocol, Credentials::Later, Way::Bytes);
         tool.put(Ok(Incoming::Binary(connect.to_vec())));
         let answer = tool.heard().pop().expect("an answer");
         assert!(!answer.contains("pong"), "{answer}");
@@ -95,7 +95,7 @@ fn a_tool_that_answers_only_the_pings_of_websocket_gets_those() {
 fn two_sessions_exchange_messages_through_a_hub() {
     let world = World::new();
     let hub = Hub::builder(OpenChat::default()).build(world.clone());
-    let enter = || world.connect(&hub, Arc::new(Centrifuge::default()), Hello::Later, Way::Bytes);
+    let enter = || world.connect(&hub, Arc::new(Centrifuge::default()), Credentials::Later, Way::Bytes);
     let (ann, bob) = (enter(), enter());
     for client in [&ann, &bob] {
         client.say("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"room\"}}");

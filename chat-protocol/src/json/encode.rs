@@ -2,7 +2,7 @@
 //! of the protocol.
 
 use chat_core::{
-    Answer, ChannelId, Connected, Expiry, HistoryPage, Lost, Payload, PresenceChange, PresencePage, Present,
+    Answer, ChannelId, Connected, Expiry, Gap, HistoryPage, Payload, PresenceChange, PresencePage, Present,
     Publication, Recovery, Refusal, Reply, RequestId, Subscribed,
 };
 
@@ -35,15 +35,15 @@ fn place(publication: &Publication, out: &mut Vec<u8>) {
 }
 
 /// Writes what a subscriber does not get.
-pub(super) fn gap(lost: &Lost, out: &mut Vec<u8>) {
+pub(super) fn gap(lost: &Gap, out: &mut Vec<u8>) {
     begin("lost", None, out);
     in_channel(lost.channel(), out);
     match lost {
-        Lost::Publications { from, to, .. } => {
+        Gap::Publications { from, to, .. } => {
             number_field("from", from.0, out);
             number_field("to", to.0, out);
         }
-        Lost::Presence { .. } => flag("presence", true, out),
+        Gap::Presence { .. } => flag("presence", true, out),
     }
     out.push(b'}');
 }

@@ -13,8 +13,8 @@ mod session;
 mod tests;
 
 use chat_core::{
-    ChannelId, Frames, Limits, Lost, Opener, Payload, PresenceChange, Protocol, Publication, SessionId, Talk,
-    Welcome,
+    Accepted, ChannelId, Frames, Gap, Handshake, Limits, Payload, PresenceChange, Protocol, Publication,
+    SessionCodec, SessionId,
 };
 use serde::Serialize;
 
@@ -29,12 +29,12 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Hello, Hub, OpenChat};
+/// use chat_core::{Credentials, Hub, OpenChat};
 /// use chat_protocol::json::Json;
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
-/// let ann = world.connect(&hub, Arc::new(Json), Hello::Later, Way::Bytes);
+/// let ann = world.connect(&hub, Arc::new(Json), Credentials::Later, Way::Bytes);
 /// ann.say(r#"{"type":"connect","name":"ann"}"#);
 /// ann.say(r#"{"type":"publish","id":1,"channelId":"news","content":"open at nine"}"#);
 /// assert!(ann.heard()[0].starts_with(r#"{"type":"connected""#));
@@ -48,11 +48,11 @@ impl Protocol for Json {
         "json"
     }
 
-    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        Some(Welcome { hello: credentials::read(opening.query), ..Welcome::default() })
+    fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
+        Some(Accepted { credentials: credentials::read(opening.query), ..Accepted::default() })
     }
 
-    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Session::new(limits))
     }
 
@@ -60,11 +60,11 @@ impl Protocol for Json {
         out.text(|out| encode::publication(publication, out));
     }
 
-    fn tells_losses(&self) -> bool {
+    fn reports_gaps(&self) -> bool {
         true
     }
 
-    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+    fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         out.text(|out| encode::gap(lost, out));
     }
 

@@ -1,6 +1,6 @@
 //! Remembers of one session no more than the bounds under which it reads.
 
-use chat_core::{Answer, Frames, Limits, Message, Reply, Requests, Talk};
+use chat_core::{Answer, Frames, Limits, Message, Reply, Requests, SessionCodec};
 
 use super::{decode, encode};
 
@@ -23,7 +23,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         requests.push(decode::request(message, self.depth));
     }

@@ -28,7 +28,7 @@ const REQUESTS: [&str; 13] = [
 
 fn decoded(message: Message<'_>) -> Result<Request, BadRequest> {
     let mut requests = Requests::at_most(usize::MAX);
-    Json.talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
+    Json.session_codec(SessionId(1), &Limits::default()).decode(message, &mut requests);
     assert_eq!(requests.all().len(), 1, "each message is one request");
     requests.into_iter().next().expect("one")
 }

@@ -18,7 +18,8 @@ mod session;
 mod tests;
 
 use chat_core::{
-    ChannelId, Frames, Limits, Lost, Opener, PresenceChange, Protocol, Publication, SessionId, Talk, Welcome,
+    Accepted, ChannelId, Frames, Gap, Handshake, Limits, PresenceChange, Protocol, Publication, SessionCodec,
+    SessionId,
 };
 
 use decode::credentials;
@@ -35,13 +36,13 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Hello, Hub, OpenChat};
+/// use chat_core::{Connect, Credentials, Hub, OpenChat};
 /// use chat_protocol::phoenix::Phoenix;
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
 /// let ann = Connect::named(Some("ann".parse()?));
-/// let ann = world.connect(&hub, Arc::new(Phoenix::default()), Hello::Now(ann), Way::Bytes);
+/// let ann = world.connect(&hub, Arc::new(Phoenix::default()), Credentials::Now(ann), Way::Bytes);
 /// ann.say(r#"["1","1","news","phx_join",{}]"#);
 /// assert_eq!(ann.heard()[0], r#"["1","1","news","phx_reply",{"status":"ok","response":{}}]"#);
 /// # Ok::<(), chat_core::NameError>(())
@@ -70,7 +71,7 @@ impl Protocol for Phoenix {
         if self.only_text { "phoenix in text" } else { "phoenix" }
     }
 
-    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
+    fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
         credentials::read(opening)
     }
 
@@ -79,7 +80,7 @@ impl Protocol for Phoenix {
         true
     }
 
-    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Session::new(self.only_text, limits.json_depth))
     }
 
@@ -97,11 +98,11 @@ impl Protocol for Phoenix {
         true
     }
 
-    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+    fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         out.text(|out| encode::gap(lost, out));
     }
 
-    fn tells_losses(&self) -> bool {
+    fn reports_gaps(&self) -> bool {
         true
     }
 }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use chat_core::{
     Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Refusal, Reply, Request, Requests,
-    Subscribe, Subscribed, Talk,
+    SessionCodec, Subscribe, Subscribed,
 };
 
 use super::context::{NO_REF, ReplyContext, ReplyKind, SOCKET, unquoted};
@@ -213,7 +213,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         match decode::read(message, self.depth) {
             Ok(frame) => self.dispatch(&frame, requests),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    Connect, Endpoint, Hello, Hub, Incoming, Limits, Message, Payload, Publish, Pushed, Refusal, Requests,
-    SessionId, SessionInfo, Standing, Subscribe, SubscribeOptions,
+    Connect, Credentials, Endpoint, Hub, Incoming, Limits, Message, Payload, Publish, PublishContext, Pushed,
+    Refusal, Requests, SessionId, SessionInfo, Subscribe, SubscribeOptions,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ use super::*;
 struct Answering;
 
 impl Endpoint for Answering {
-    async fn event(&self, _: &SessionInfo, publish: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(&self, _: &SessionInfo, publish: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         let asks = publish.event.as_ref().is_some_and(|event| event.as_str() == "ask");
         Ok(if asks { Pushed::Answer(publish.content) } else { Pushed::Publish(publish) })
     }
@@ -40,8 +40,8 @@ fn scene() -> Scene {
 impl Scene {
     /// Connects a client that joins `topic` under the ref 12.
     fn joined(&self, protocol: Phoenix) -> Client {
-        let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
-        let client = self.world.connect(&self.hub, Arc::new(protocol), hello, Way::Bytes);
+        let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
+        let client = self.world.connect(&self.hub, Arc::new(protocol), credentials, Way::Bytes);
         client.say(r#"["12","12","topic","phx_join",{"m":1}]"#);
         let reply = r#"["12","12","topic","phx_reply",{"status":"ok","response":{"m":1}}]"#;
         assert_eq!(client.heard(), [reply]);
@@ -156,7 +156,7 @@ fn almost_frames() -> impl Strategy<Value = Vec<String>> {
 
 fn decoded(message: Message<'_>) -> usize {
     let mut requests = Requests::at_most(usize::MAX);
-    Phoenix::default().talk(SessionId(1), &Limits::default()).decode(message, &mut requests);
+    Phoenix::default().session_codec(SessionId(1), &Limits::default()).decode(message, &mut requests);
     requests.all().len()
 }
 

@@ -1,6 +1,6 @@
 //! Reads and writes the classes of the original design, as both protocols carry them.
 
-use chat_core::{ChannelId, ChatMessage, Payload, Publication, Refers, SenderName};
+use chat_core::{ChannelId, ChatMessage, Payload, Publication, Reference, SenderName};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -82,7 +82,7 @@ pub(super) fn channel(raw: &RawValue) -> Option<ChannelId> {
 
 /// Returns true for a publication that can be a `ChatMessage`: neither a signal nor a deletion.
 pub(super) fn is_sent(publication: &Publication) -> bool {
-    !publication.is_signal() && !matches!(publication.refers, Some(Refers::Delete(_)))
+    !publication.is_signal() && !matches!(publication.refers, Some(Reference::Delete(_)))
 }
 
 /// Writes a message beside its class.

@@ -118,7 +118,7 @@ mod tests {
     fn models_and_maps_are_read_with_and_without_their_own_names() {
         for vector in [
             r#"{"className":"SimpleData","data":{"__className__":"SimpleData","num":1}}"#,
-            r#"{"className":"serverpod.ClusterServerInfo","data":{"__className__":"serverpod.ClusterServerInfo","serverId":"Hello World"}}"#,
+            r#"{"className":"serverpod.ClusterServerInfo","data":{"__className__":"serverpod.ClusterServerInfo","serverId":"Credentials World"}}"#,
             r#"{"className":"Map","data":[{"k":{"className":"String","data":"a"},"v":{"className":"int","data":1}},{"k":{"className":"int","data":2},"v":{"className":"String","data":"two"}}]}"#,
         ] {
             assert_eq!(again(vector), vector);

@@ -71,7 +71,8 @@ fn json_may_be_as_deep_as_is_said_in_every_protocol() {
     for (protocol, around, text) in told {
         for (depth, is_read) in [(6, true), (7, false)] {
             let nested = ["[".repeat(depth - around), "]".repeat(depth - around)].concat();
-            let (mut talk, mut requests) = (protocol.talk(SessionId(1), &limits), Requests::at_most(9));
+            let (mut talk, mut requests) =
+                (protocol.session_codec(SessionId(1), &limits), Requests::at_most(9));
             talk.decode(Message::Text(&text.replace('@', &nested)), &mut requests);
             let bad = requests.all().iter().any(Result::is_err);
             assert_eq!(bad, !is_read, "{} at {depth}", protocol.name());

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chat_core::testkit::World;
-use chat_core::{Close, Hub, Limits, OpenChat, Opener, Payload, Runtime};
+use chat_core::{Close, Handshake, Hub, Limits, OpenChat, Payload, Runtime};
 use chat_http::Opening;
 use chat_tests::raw::frame;
 use futures::future::BoxFuture;
@@ -238,7 +238,7 @@ impl Scene {
         let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
         let (world, stream) = (World::new(), Stream::new(manner));
         let hub = Hub::builder(OpenChat::default()).limits(limits).build(world.clone());
-        let opener = Opener { query: Some("name=ann"), ..Opener::default() };
+        let opener = Handshake { query: Some("name=ann"), ..Handshake::default() };
         let opening = chat_tokio_adapter::gate(hub.clone()).admit(&opener).expect("anybody is welcome");
         let session = run(opening, stream.clone());
         world.spawn(Box::pin(async { drop(session.await) }));

@@ -9,7 +9,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::any;
 use chat_core::{
-    Connect, Endpoint, Hello, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions,
+    Connect, Credentials, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe,
+    SubscribeOptions,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::clients::script_says;
@@ -98,7 +99,7 @@ impl Endpoint for OwnChannels {
 async fn log_in(mut request: Request, next: Next) -> Response {
     let user = request.headers().get("x-user").and_then(|user| user.to_str().ok()?.parse().ok());
     if user.is_some() {
-        request.extensions_mut().insert(Hello::Now(Connect::named(user)));
+        request.extensions_mut().insert(Credentials::Now(Connect::named(user)));
     }
     next.run(request).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{Hello, Hub, OpenChat, Opener};
+use chat_core::{Credentials, Handshake, Hub, OpenChat};
 use chat_tests::scene::each_way;
 use chat_tests::seed::each_seed;
 use chat_tests::speakers::{Speaker, TONGUES, Told, Tongue};
@@ -81,9 +81,9 @@ impl Play {
 
     fn connect(&self, tongue: &Tongue) -> Client {
         let protocol = (tongue.protocol)();
-        let opener = Opener { query: Some("vsn=2.0.0"), ..Opener::default() };
-        let hello = protocol.welcome(&opener).map_or(Hello::Later, |welcome| welcome.hello);
-        self.world.connect(&self.hub, protocol, hello, self.way)
+        let opener = Handshake { query: Some("vsn=2.0.0"), ..Handshake::default() };
+        let credentials = protocol.accept(&opener).map_or(Credentials::Later, |welcome| welcome.credentials);
+        self.world.connect(&self.hub, protocol, credentials, self.way)
     }
 
     fn enter(&self, tongue: &'static Tongue) -> Player {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_core::testkit::{Client, World};
-use chat_core::{Close, Connect, Hello, Hub, Limits, OpenChat, Payload, Runtime};
+use chat_core::{Close, Connect, Credentials, Hub, Limits, OpenChat, Payload, Runtime};
 use chat_protocol::json;
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::program::Program;
@@ -88,8 +88,8 @@ fn clients_are_told_to_come_back_at_different_times() {
     let hub = Hub::builder(OpenChat::default()).limits(Limits::default()).build(world.clone());
     let connect = |n: usize| {
         let name = Some(format!("u{n}").parse().expect("a name"));
-        let hello = Hello::Now(Connect::named(name));
-        world.connect(&hub, std::sync::Arc::new(json::Json), hello, chat_core::testkit::Way::Bytes)
+        let credentials = Credentials::Now(Connect::named(name));
+        world.connect(&hub, std::sync::Arc::new(json::Json), credentials, chat_core::testkit::Way::Bytes)
     };
     let clients: Vec<_> = (0..200).map(connect).collect();
     let draining = hub.clone();

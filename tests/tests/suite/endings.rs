@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Script, Way, Wire, World};
 use chat_core::{
-    Answers, Call, Close, Connect, Connection, Endpoint, Full, Hello, Hub, Identity, Incoming, InputError,
-    Limits, OpenChat, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
-    SubscribeOptions, WeakHub,
+    Answers, Call, Close, Connect, Connection, Credentials, Endpoint, Full, Hub, Identity, Incoming,
+    InputError, Limits, OpenChat, Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo,
+    Subscribe, SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;
@@ -64,7 +64,7 @@ impl Endpoint for Moody {
         Ok(SubscribeOptions::default())
     }
 
-    async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(&self, who: &SessionInfo, wish: Publish, _: PublishContext) -> Result<Publish, Refusal> {
         match wish.content.as_bytes() {
             b"twice" => self.hub().publish(&wish.channel, Payload::json_unchecked("once")).map(drop)?,
             b"out" => assert!(self.hub().disconnect(who.id, Close::new(4001, "as you wish"))),
@@ -186,7 +186,7 @@ fn a_slow_hook_holds_up_its_own_sessions_requests_but_no_ping_and_no_message() {
             0,
             "the hook's future is dropped with its session"
         );
-        assert_eq!(moody.closed(), [("ann".to_owned(), Close::LOST)]);
+        assert_eq!(moody.closed(), [("ann".to_owned(), Close::DISCONNECTED)]);
     });
 }
 
@@ -266,7 +266,7 @@ fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
         assert_eq!(left, 0);
         assert_eq!(ann.heard(), ["message room 1 ann 1", "goodbye", "close 1001 going away"]);
         assert_eq!(bob.heard(), ["goodbye", "message room 1 ann 1", "close 1001 going away"]);
-        assert_eq!(scene.hub.seat().expect_err("nobody is let in"), Full::Draining);
+        assert_eq!(scene.hub.permit().expect_err("nobody is let in"), Full::Draining);
         assert_eq!(moody.closed().len(), 2);
     });
 }
@@ -290,9 +290,9 @@ fn a_drain_does_not_wait_for_a_stalled_reader_beyond_its_patience() {
 fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_is_told_once() {
     let (moody, scene) = Moody::scene(Way::Frames);
     let (bob, wire) = (scene.join("bob", "room"), Wire::default());
-    let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
-    let seat = scene.hub.seat().expect("there is room");
-    let mut ann = Connection::over_sink(seat, Arc::new(Script), hello, wire.input(), wire.sink());
+    let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
+    let seat = scene.hub.permit().expect("there is room");
+    let mut ann = Connection::over_sink(seat, Arc::new(Script), credentials, wire.input(), wire.sink());
     for request in ["subscribe room", "call wait"] {
         wire.put(Ok(Incoming::Text(request.to_owned())));
     }
@@ -301,7 +301,7 @@ fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_i
         assert_eq!(futures::future::poll_immediate(&mut ann).await, None);
         assert_eq!(under_way.load(Ordering::Relaxed), 1, "it is in, and waits for a hook");
     });
-    assert_eq!(moody.closed(), [("ann".to_owned(), Close::LOST)]);
+    assert_eq!(moody.closed(), [("ann".to_owned(), Close::DISCONNECTED)]);
     assert_eq!(moody.under_way.load(Ordering::Relaxed), 0);
     assert_eq!((scene.hub.stats().sessions, scene.hub.stats().subscriptions), (1, 1));
     let touches = wire.touches();
@@ -315,10 +315,10 @@ fn a_full_hub_says_so_and_has_room_again_when_one_goes() {
         let limits = Limits { sessions: 2, ..Limits::default() };
         let scene = Scene::new(way, OpenChat::default(), limits);
         let (ann, _bob) = (scene.enter("ann"), scene.enter("bob"));
-        assert_eq!(scene.hub.seat().expect_err("it is full"), Full::Sessions);
+        assert_eq!(scene.hub.permit().expect_err("it is full"), Full::Sessions);
         ann.put(Ok(Incoming::Close(None)));
         assert_eq!(ann.heard(), ["close"]);
-        assert!(scene.hub.seat().is_ok());
+        assert!(scene.hub.permit().is_ok());
     });
 }
 
@@ -348,10 +348,11 @@ impl Endpoint for SlowGoodbye {
 fn the_hub_keeps_no_transport_for_a_hook_that_takes_its_time() {
     let scene = Scene::new(Way::Bytes, SlowGoodbye, Limits::default());
     let writer = Arc::new(Wire::default().writer());
-    let (wire, hello) = (Wire::default(), Hello::Now(Connect::named(Some("ann".parse().expect("a name")))));
-    let seat = scene.hub.seat().expect("the hub has room");
+    let (wire, credentials) =
+        (Wire::default(), Credentials::Now(Connect::named(Some("ann".parse().expect("a name")))));
+    let seat = scene.hub.permit().expect("the hub has room");
     let (script, marked) = (Arc::new(Script), Arc::new(chat_core::testkit::Marked));
-    let connection = Connection::over_bytes(seat, script, marked, hello, wire.input(), writer.clone());
+    let connection = Connection::over_bytes(seat, script, marked, credentials, wire.input(), writer.clone());
     scene.world.spawn(Box::pin(async move { drop(connection.await) }));
     wire.put(Ok(Incoming::Text("subscribe room".into())));
     scene.world.settle();
@@ -401,9 +402,9 @@ fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option
     let (wire, ended) = (Wire::default(), Arc::new(Mutex::new(None)));
     wire.ignore_pings();
     wire.ignore_close();
-    let hello = Hello::Now(Connect::named(Some("ann".parse().expect("a name"))));
-    let seat = scene.hub.seat().expect("there is room");
-    let connection = Connection::over_sink(seat, Arc::new(Script), hello, wire.input(), wire.sink());
+    let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
+    let seat = scene.hub.permit().expect("there is room");
+    let connection = Connection::over_sink(seat, Arc::new(Script), credentials, wire.input(), wire.sink());
     let connection = match answers {
         Some(answers) => connection.answered(answers),
         None => connection,

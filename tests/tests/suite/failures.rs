@@ -3,8 +3,8 @@
 
 use chat_core::testkit::Client;
 use chat_core::{
-    ChannelId, Endpoint, Hello, HistoryRequest, Limits, Opener, Overflow, Payload, Publish, Pushed, Refusal,
-    SessionInfo, Standing, Subscribe, SubscribeOptions, Token,
+    ChannelId, Credentials, Endpoint, Handshake, HistoryRequest, Limits, Overflow, Payload, Publish,
+    PublishContext, Pushed, Refusal, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
@@ -26,7 +26,7 @@ impl Endpoint for Failing {
         Ok(SubscribeOptions { overflow: Overflow::DropNewest, ..SubscribeOptions::of(&wish) })
     }
 
-    async fn publish(&self, _: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(&self, _: &SessionInfo, wish: Publish, _: PublishContext) -> Result<Publish, Refusal> {
         fails(&String::from_utf8_lossy(wish.content.as_bytes()))?;
         Ok(wish)
     }
@@ -83,9 +83,9 @@ struct Player(Client, Box<dyn Speaker>);
 impl Player {
     fn new(scene: &Scene, tongue: &Tongue) -> Self {
         let (protocol, mut speaker) = ((tongue.protocol)(), (tongue.speaker)());
-        let opener = Opener { query: Some("vsn=2.0.0"), ..Opener::default() };
-        let hello = protocol.welcome(&opener).map_or(Hello::Later, |welcome| welcome.hello);
-        let client = scene.enter_by(protocol, hello);
+        let opener = Handshake { query: Some("vsn=2.0.0"), ..Handshake::default() };
+        let credentials = protocol.accept(&opener).map_or(Credentials::Later, |welcome| welcome.credentials);
+        let client = scene.enter_by(protocol, credentials);
         speaker.greeting().iter().for_each(|frame| client.say(frame));
         client.heard();
         Self(client, speaker)
@@ -208,11 +208,11 @@ impl Endpoint for Refusing {
         }
     }
 
-    async fn event(&self, _: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         Err(refusal(said.content))
     }
 
-    async fn publish(&self, _: &SessionInfo, said: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Publish, Refusal> {
         Err(refusal(said.content))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::testkit::World;
 use chat_core::{
-    ChannelId, ChannelOptions, Endpoint, Hub, Limits, Payload, Publish, Refusal, SessionInfo, Standing,
+    ChannelId, ChannelOptions, Endpoint, Hub, Limits, Payload, Publish, PublishContext, Refusal, SessionInfo,
     Subscribe, SubscribeOptions,
 };
 use chat_tests::scene::{Scene, each_way};
@@ -61,7 +61,7 @@ impl Endpoint for Fragile {
         &self,
         _: &SessionInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
     ) -> Result<Publish, Refusal> {
         assert!(request.content.as_bytes() != b"boom", "a bug in a hook");
         if standing.member { Ok(request) } else { Err(Refusal::permission_denied("no member")) }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{ChannelOptions, Close, Hub, OpenChat, Opener, Protocol};
+use chat_core::{ChannelOptions, Close, Handshake, Hub, OpenChat, Protocol};
 use chat_protocol::serverpod::{Legacy, MethodStreams};
 use chat_tests::dart::{self, A, B};
 use chat_tests::scene::{Scene, each_way};
@@ -31,8 +31,8 @@ impl Dart {
             Self::Streams => Arc::new(MethodStreams::default()),
         };
         let welcome =
-            protocol.welcome(&Opener { query: None, subprotocols: &[] }).expect("anybody is welcome");
-        let client = scene.world.connect(&scene.hub, protocol, welcome.hello, way);
+            protocol.accept(&Handshake { query: None, subprotocols: &[] }).expect("anybody is welcome");
+        let client = scene.world.connect(&scene.hub, protocol, welcome.credentials, way);
         match self {
             Self::Legacy => client.say(
                 &json!({"endpoint":"chat","object":{"className":"ChannelSubscription","data":{"channelId":"room","subscribe":true}}})

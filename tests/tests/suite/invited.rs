@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Script, Way, World};
 use chat_core::{
-    ChannelOptions, Connect, Endpoint, Epoch, Hello, HistoryOptions, HistoryRequest, Hub, Identity, Offset,
-    Payload, Publish, Pushed, Refusal, SessionId, SessionInfo, Since, Standing, Subscribe, SubscribeOptions,
-    Token,
+    ChannelOptions, Connect, Credentials, Endpoint, Epoch, HistoryOptions, HistoryRequest, Hub, Identity,
+    Offset, Payload, Publish, PublishContext, Pushed, Refusal, SessionId, SessionInfo, Since, Subscribe,
+    SubscribeOptions, Token,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,7 +47,7 @@ impl Endpoint for Host {
         }
     }
 
-    async fn event(&self, _: &SessionInfo, wish: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(&self, _: &SessionInfo, wish: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         match wish.event.as_ref().map(|event| event.as_str()) {
             Some("time") => Ok(Pushed::Answer(Payload::json("12"))),
             _ => Ok(Pushed::Publish(wish)),
@@ -91,7 +91,7 @@ fn who_comes_back_goes_on_in_the_channels_that_the_server_puts_it_into() {
         let since = vec![(lobby, Since { epoch: Some(epoch(&scene)), offset: Offset(1) })];
         let connect = Connect { since, ..Connect::named(Some("bob".parse().expect("a name"))) };
         let script = std::sync::Arc::new(Script);
-        let bob = scene.world.connect(&scene.hub, script, Hello::Now(connect), way);
+        let bob = scene.world.connect(&scene.hub, script, Credentials::Now(connect), way);
         let recovered = format!("subscribed lobby 3 recovered {}", epoch(&scene));
         assert_eq!(bob.heard(), [&*recovered, "message lobby 2 ann 2", "message lobby 3 ann 3"]);
     });

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Connect, Endpoint, Hello, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal, SessionId,
-    Since, Subscribe,
+    Connect, Credentials, Endpoint, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal,
+    SessionId, Since, Subscribe,
 };
 use chat_http::Gate;
 use chat_protocol::centrifuge::Centrifuge;
@@ -44,7 +44,7 @@ fn ann() -> Connect {
 }
 
 fn enter(scene: &Scene, way: Way, known: Connect) -> Client {
-    scene.world.connect(&scene.hub, Arc::new(Centrifuge::default()), Hello::Now(known), way)
+    scene.world.connect(&scene.hub, Arc::new(Centrifuge::default()), Credentials::Now(known), way)
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_same_holds_in_protobuf() {
         let porter = Porter::default();
         let scene = Scene::new(way, porter.clone(), Limits::default());
         let protocol = Centrifuge::default().in_protobuf();
-        let client = scene.world.connect(&scene.hub, protocol, Hello::Now(ann()), way);
+        let client = scene.world.connect(&scene.hub, protocol, Credentials::Now(ann()), way);
         client.put(Ok(Incoming::Binary(vec![4, 8, 1, 34, 0])));
         let heard = client.heard();
         assert!(heard.len() == 1 && heard[0].contains("chat-core"), "{heard:?}");
@@ -93,7 +93,7 @@ fn the_first_call_of_a_method_stream_is_made_as_who_the_transport_knows() {
         let porter = Porter::default();
         let scene = Scene::new(way, porter.clone(), Limits::default());
         let protocol = Arc::new(MethodStreams::default());
-        let client = scene.world.connect(&scene.hub, protocol, Hello::Now(ann()), way);
+        let client = scene.world.connect(&scene.hub, protocol, Credentials::Now(ann()), way);
         client.say(&dart::subscribe("00000000-0000-4000-8000-000000000001", "room"));
         assert_eq!(
             client.heard(),
@@ -202,10 +202,10 @@ fn a_login_among_a_requests_extensions_stands_in_place_of_what_the_url_says() {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
         request.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    let hello = |request: &Request<()>| gate.open(request).expect("it is let in").1.hello;
-    assert_eq!(hello(&request), Hello::Now(Connect::named(Some("eve".parse().expect("a name")))));
-    request.extensions_mut().insert(Hello::Now(ann()));
-    assert_eq!(hello(&request), Hello::Known(ann()));
+    let credentials = |request: &Request<()>| gate.open(request).expect("it is let in").1.credentials;
+    assert_eq!(credentials(&request), Credentials::Now(Connect::named(Some("eve".parse().expect("a name")))));
+    request.extensions_mut().insert(Credentials::Now(ann()));
+    assert_eq!(credentials(&request), Credentials::Known(ann()));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn one_that_never_says_connect_is_stale_and_others_open_without() {
     each_way(|way| {
         let scene = Scene::new(way, OpenChat::default(), Limits::default());
         let silent = enter(&scene, way, ann());
-        let plain = scene.world.connect(&scene.hub, Arc::new(Json), Hello::Now(ann()), way);
+        let plain = scene.world.connect(&scene.hub, Arc::new(Json), Credentials::Now(ann()), way);
         scene.world.advance(Limits::default().open_timeout + Duration::from_millis(1));
         assert_eq!(silent.close().map(|close| close.code), Some(3502));
         assert_eq!(plain.close(), None, "where no connect is needed");
@@ -224,7 +224,7 @@ fn one_that_never_says_connect_is_stale_and_others_open_without() {
 fn a_client_of_the_plain_protocol_that_a_server_has_let_in_is_told_so_once_when_it_says_connect() {
     each_way(|way| {
         let scene = Scene::new(way, OpenChat::default(), Limits::default());
-        let ann = scene.world.connect(&scene.hub, Arc::new(Json), Hello::Known(ann()), way);
+        let ann = scene.world.connect(&scene.hub, Arc::new(Json), Credentials::Known(ann()), way);
         ann.say(r#"{"type":"connect","id":1}"#);
         let heard = ann.heard();
         assert!(heard[0].contains(r#""type":"connected","id":1"#), "{heard:?}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::testkit::World;
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Connect, Endpoint, Hello, HistoryOptions, Hub, Identity, OpenChat,
-    Refusal, Runtime, SenderName, SessionId, SessionInfo, Storage, Subscribe, UserId,
+    ChannelId, ChannelOptions, Close, Connect, Credentials, Endpoint, HistoryOptions, Hub, Identity,
+    OpenChat, Refusal, Runtime, SenderName, SessionId, SessionInfo, Storage, Subscribe, UserId,
 };
 use chat_protocol::serverpod::Legacy;
 use chat_tests::scene::{Scene, each_way};
@@ -102,7 +102,7 @@ fn who_is_put_in_and_taken_out_while_its_name_is_thought_about_is_shown_under_on
         let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
         let scene = Scene::of(world.clone(), way, Hub::builder(Slow(world)).channel(options));
         let room = |name: &str| name.parse::<ChannelId>().expect("a name");
-        let guest = scene.enter_by(Arc::new(Legacy), Hello::Now(Connect::default()));
+        let guest = scene.enter_by(Arc::new(Legacy), Credentials::Now(Connect::default()));
         let ann = scene.enter("ann");
         ["room", "late", "gone"].iter().for_each(|name| ann.say(&format!("subscribe {name} present")));
         let join = |name: &str| {
@@ -129,7 +129,7 @@ fn who_is_put_in_and_taken_out_while_its_name_is_thought_about_is_shown_under_on
         );
         assert!(ann.heard().iter().any(|line| line == "message room 1 Zo \"1\""));
         // Disconnected while it is thought about: nothing of it stays.
-        let other = scene.enter_by(Arc::new(Legacy), Hello::Now(Connect::default()));
+        let other = scene.enter_by(Arc::new(Legacy), Credentials::Now(Connect::default()));
         other.say(r#"{"endpoint":"chat","object":{"className":"ChannelSubscription","data":{"channelId":"room","subscribe":true}}}"#);
         other.say(r#"{"endpoint":"chat","object":{"className":"ChatMessage","data":{"senderName":"Yo","content":"1","channelId":"room"}}}"#);
         scene.hub.disconnect_user(&"guest-3".parse().expect("a name"), &Close::NORMAL);

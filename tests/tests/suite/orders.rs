@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity,
-    Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Storage, Subscribe,
+    Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo, Storage, Subscribe,
     SubscribeOptions, Token, UserId,
 };
 use chat_tests::scene::{Scene, each_way};
@@ -86,7 +86,12 @@ impl Endpoint for Thinker {
         Ok(None)
     }
 
-    async fn publish(&self, _: &SessionInfo, wish: Publish, standing: Standing) -> Result<Publish, Refusal> {
+    async fn publish(
+        &self,
+        _: &SessionInfo,
+        wish: Publish,
+        standing: PublishContext,
+    ) -> Result<Publish, Refusal> {
         self.think().await;
         members_only(standing.member).map(|()| wish)
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Marked, Script, Void, Way, Wire, World};
 use chat_core::{
-    ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Endpoint, Frames, Hello, Hub, Incoming,
-    Instant, Limits, Lost, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication, Publish,
-    Reply, Requests, Runtime, SessionId, Sleep, Talk,
+    ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Credentials, Endpoint, Frames, Gap, Hub,
+    Incoming, Instant, Limits, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication,
+    Publish, Reply, Requests, Runtime, SessionCodec, SessionId, Sleep,
 };
 use chat_tests::scene::{Scene, each_way};
 use futures::future::BoxFuture;
@@ -36,8 +36,8 @@ impl Protocol for Buggy {
         "buggy"
     }
 
-    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
-        Box::new(BuggyTalk(Script.talk(session, limits), self.own))
+    fn session_codec(&self, session: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
+        Box::new(BuggyTalk(Script.session_codec(session, limits), self.own))
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
@@ -51,19 +51,19 @@ impl Protocol for Buggy {
         Script.encode_presence(channel, change, out);
     }
 
-    fn encode_lost(&self, lost: &Lost, out: &mut Frames<'_>) {
+    fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         check(lost.channel().as_str().as_bytes());
-        Script.encode_lost(lost, out);
+        Script.encode_gap(lost, out);
     }
 
-    fn tells_losses(&self) -> bool {
+    fn reports_gaps(&self) -> bool {
         true
     }
 }
 
-struct BuggyTalk(Box<dyn Talk>, bool);
+struct BuggyTalk(Box<dyn SessionCodec>, bool);
 
-impl Talk for BuggyTalk {
+impl SessionCodec for BuggyTalk {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         if let Message::Text("decode boom") = message {
             check(b"boom");
@@ -76,7 +76,7 @@ impl Talk for BuggyTalk {
         self.0.encode_reply(reply, out);
     }
 
-    fn voice(&self) -> Option<Arc<dyn Protocol>> {
+    fn session_encoder(&self) -> Option<Arc<dyn Protocol>> {
         self.1.then(|| Arc::new(Buggy::default()) as Arc<dyn Protocol>)
     }
 }
@@ -202,10 +202,11 @@ impl ByteWriter for Bomb {
 }
 
 fn connect(world: &World, hub: &Hub, name: &str, writer: Arc<dyn ByteWriter>) -> Wire {
-    let (wire, hello) = (Wire::default(), Hello::Now(Connect::named(Some(name.parse().expect("a name")))));
-    let seat = hub.seat().expect("the hub has room");
+    let (wire, credentials) =
+        (Wire::default(), Credentials::Now(Connect::named(Some(name.parse().expect("a name")))));
+    let seat = hub.permit().expect("the hub has room");
     let (script, marked) = (Arc::new(Script), Arc::new(Marked));
-    let connection = Connection::over_bytes(seat, script, marked, hello, wire.input(), writer);
+    let connection = Connection::over_bytes(seat, script, marked, credentials, wire.input(), writer);
     world.spawn(Box::pin(async move { drop(connection.await) }));
     world.settle();
     wire
@@ -338,10 +339,16 @@ fn a_flush_that_its_runtime_drops_gives_its_events_back() {
 }
 
 fn connect_to(world: &World, hub: &Hub, name: &str, wire: &Wire) {
-    let hello = Hello::Now(Connect::named(Some(name.parse().expect("a name"))));
-    let (seat, script) = (hub.seat().expect("the hub has room"), Arc::new(Script));
-    let connection =
-        Connection::over_bytes(seat, script, Arc::new(Marked), hello, wire.input(), Arc::new(wire.writer()));
+    let credentials = Credentials::Now(Connect::named(Some(name.parse().expect("a name"))));
+    let (seat, script) = (hub.permit().expect("the hub has room"), Arc::new(Script));
+    let connection = Connection::over_bytes(
+        seat,
+        script,
+        Arc::new(Marked),
+        credentials,
+        wire.input(),
+        Arc::new(wire.writer()),
+    );
     world.spawn(Box::pin(async move { drop(connection.await) }));
     wire.put(Ok(Incoming::Text("subscribe room".into())));
     world.settle();

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_channel::{Receiver, Sender};
 use chat_core::{
-    Endpoint, Hub, Payload, Publish, Pushed, Refusal, SessionInfo, Standing, Subscribe, SubscribeOptions,
+    Endpoint, Hub, Payload, Publish, PublishContext, Pushed, Refusal, SessionInfo, Subscribe,
+    SubscribeOptions,
 };
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::clients::script_says;
@@ -73,7 +74,7 @@ impl Endpoint for Crashing {
         Ok(SubscribeOptions::of(&wish))
     }
 
-    async fn event(&self, who: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(&self, who: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         let hub = self.hub.get().expect("it is there before anybody comes");
         if said.event.as_ref().is_some_and(|event| event.as_str() == "decide") {
             self.decided.0.close();

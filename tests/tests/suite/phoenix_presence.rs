@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::testkit::{Client, World};
-use chat_core::{ChannelOptions, Connect, Endpoint, Hello, Hub, Identity, Payload, Refusal, SessionId};
+use chat_core::{ChannelOptions, Connect, Credentials, Endpoint, Hub, Identity, Payload, Refusal, SessionId};
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};
 
@@ -82,9 +82,9 @@ fn what_the_endpoint_lets_others_see_stands_at_the_top_of_a_meta() {
         ] {
             let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
             let scene = Scene::of(World::new(), way, Hub::builder(Showing).channel(options));
-            let hello =
+            let credentials =
                 |name: &str| Connect { token: Some(data.into()), ..Connect::named(name.parse().ok()) };
-            let enter = |name| scene.enter_by(Arc::new(Phoenix::default()), Hello::Now(hello(name)));
+            let enter = |name| scene.enter_by(Arc::new(Phoenix::default()), Credentials::Now(credentials(name)));
             let (bob, ann) = (enter("bob"), enter("ann"));
             bob.say(r#"["1","1","room","phx_join",{}]"#);
             scene.world.advance(MOMENT);

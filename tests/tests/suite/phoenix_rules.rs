@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Endpoint, HistoryOptions, Hub, Limits, OpenChat, Overflow, Payload, Publish,
-    Pushed, Rate, Refusal, Runtime, SessionInfo, Standing, Subscribe, SubscribeOptions, UserId,
+    PublishContext, Pushed, Rate, Refusal, Runtime, SessionInfo, Subscribe, SubscribeOptions, UserId,
 };
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};
@@ -361,7 +361,7 @@ impl Endpoint for Forgiving {
         Ok(SubscribeOptions { overflow: Overflow::DropNewest, ..SubscribeOptions::of(&wish) })
     }
 
-    async fn event(&self, _: &SessionInfo, said: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         match said.event.as_ref().map(|event| event.as_str()) {
             Some("sum") => Ok(Pushed::Answer(Payload::json(r#"{"sum":3}"#))),
             _ => Err(Refusal::new(400, "mine", "no way")),

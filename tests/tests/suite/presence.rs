@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Endpoint, Hello, HistoryOptions, HistoryRequest, Hub, Limits, OpenChat,
-    Protocol, Rate, Refusal, SessionInfo,
+    ChannelId, ChannelOptions, Close, Credentials, Endpoint, HistoryOptions, HistoryRequest, Hub, Limits,
+    OpenChat, Protocol, Rate, Refusal, SessionInfo,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -423,7 +423,7 @@ fn nobody_is_in_a_channel_that_is_not_there_to_whom_may_ask() {
         ];
         for (protocol, asked, answer) in asks {
             let ask = |scene: &Scene| {
-                let eve = scene.world.connect(&scene.hub, protocol.clone(), Hello::Later, way);
+                let eve = scene.world.connect(&scene.hub, protocol.clone(), Credentials::Later, way);
                 eve.say(r#"{"id":1,"type":"connect","connect":{}}"#);
                 eve.heard();
                 eve.say(asked);

@@ -3,7 +3,7 @@
 use chat_core::testkit::{Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity, Incoming,
-    Limits, Publish, Rate, Refusal, SessionId, SessionInfo, Standing, Storage, Subscribe,
+    Limits, Publish, PublishContext, Rate, Refusal, SessionId, SessionInfo, Storage, Subscribe,
 };
 use chat_tests::keeping::{
     MILLI, SECOND, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of,
@@ -143,7 +143,7 @@ fn many_channels_are_restored_while_all_histories_are_full() {
 struct Elsewhere;
 
 impl Endpoint for Elsewhere {
-    async fn publish(&self, _: &SessionInfo, what: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(&self, _: &SessionInfo, what: Publish, _: PublishContext) -> Result<Publish, Refusal> {
         Ok(Publish { channel: id("out"), ..what })
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Script, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Connect, Endpoint, Hello, HistoryOptions, HistoryRequest, Hub,
-    Identity, Offset, Payload, Protocol, Publish, Pushed, Refers, Refusal, SessionId, SessionInfo, Since,
-    Standing, Subscribe, Token,
+    ChannelId, ChannelOptions, Close, Connect, Credentials, Endpoint, HistoryOptions, HistoryRequest, Hub,
+    Identity, Offset, Payload, Protocol, Publish, PublishContext, Pushed, Reference, Refusal, SessionId,
+    SessionInfo, Since, Subscribe, Token,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
@@ -215,15 +215,25 @@ impl Endpoint for Permissive {
         read(&connect.token.ok_or_else(|| Refusal::unauthorized("who?"))?)
     }
 
-    async fn publish(&self, session: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(
+        &self,
+        session: &SessionInfo,
+        wish: Publish,
+        _: PublishContext,
+    ) -> Result<Publish, Refusal> {
         Self::allow(session, wish)
     }
 
     /// An event named by a number edits that message.
-    async fn event(&self, session: &SessionInfo, mut wish: Publish, _: Standing) -> Result<Pushed, Refusal> {
+    async fn event(
+        &self,
+        session: &SessionInfo,
+        mut wish: Publish,
+        _: PublishContext,
+    ) -> Result<Pushed, Refusal> {
         let about = wish.event.as_ref().and_then(|event| event.as_str().parse().ok());
         if let Some(about) = about {
-            (wish.event, wish.refers) = (None, Some(Refers::Edit(Offset(about))));
+            (wish.event, wish.refers) = (None, Some(Reference::Edit(Offset(about))));
         }
         Ok(Pushed::Publish(Self::allow(session, wish)?))
     }
@@ -342,8 +352,9 @@ fn who_may_not_look_back_or_around_joins_without_in_every_protocol() {
             let room = "room".parse().expect("a name");
             let epoch = scene.hub.history(&HistoryRequest::of(room, 1)).expect("it is there").epoch;
             let connect = Connect { token: Some("u-2/Eve".into()), ..Connect::default() };
-            let hello = if *name == "centrifuge" { Hello::Later } else { Hello::Now(connect) };
-            let eve = scene.world.connect(&scene.hub, protocol.clone(), hello, way);
+            let credentials =
+                if *name == "centrifuge" { Credentials::Later } else { Credentials::Now(connect) };
+            let eve = scene.world.connect(&scene.hub, protocol.clone(), credentials, way);
             eve.say(&request.replace("EPOCH", &epoch.to_string()));
             ann.cut();
             scene.hub.publish("room", Payload::json("\"news\"")).expect("a name");
@@ -402,15 +413,15 @@ fn who_comes_back_to_channels_that_it_is_put_into_reads_there_what_it_may() {
                 let (scene, _ann) = discreet(way, most);
                 let since = vec![("room".parse().expect("a name"), Since { epoch: None, offset: Offset(0) })];
                 let connect = Connect { token: Some("u-2/Sub".into()), since, ..Connect::default() };
-                let sub = scene.world.connect(&scene.hub, protocol, Hello::Now(connect), way);
+                let sub = scene.world.connect(&scene.hub, protocol, Credentials::Now(connect), way);
                 scene.hub.publish("room", Payload::json("\"news\"")).expect("a name");
                 let heard = sub.heard();
                 assert_eq!((told(&heard, "secret"), told(&heard, "news")), (secrets, 1), "{heard:?}");
             }
         }
         let (scene, _ann) = discreet(way, 0);
-        let hello = Hello::Later;
-        let sub = scene.world.connect(&scene.hub, Arc::new(Centrifuge::default()), hello, way);
+        let credentials = Credentials::Later;
+        let sub = scene.world.connect(&scene.hub, Arc::new(Centrifuge::default()), credentials, way);
         let subs = json!({"room":{"recover":true,"epoch":"","offset":0}});
         sub.say(&json!({"id":1,"connect":{"token":"u-2/Sub","subs":subs}}).to_string());
         let heard = sub.heard();

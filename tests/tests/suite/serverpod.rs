@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    ChannelId, Close, Connect, Endpoint, Identity, Incoming, Limits, Opener, Payload, Protocol, Refusal,
+    ChannelId, Close, Connect, Endpoint, Handshake, Identity, Incoming, Limits, Payload, Protocol, Refusal,
     SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chat_protocol::serverpod::Legacy;
@@ -49,8 +49,8 @@ fn scene(way: Way) -> Scene {
 }
 
 fn dart(scene: &Scene, way: Way, query: Option<&str>) -> Client {
-    let welcome = Legacy.welcome(&Opener { query, subprotocols: &[] }).expect("anybody is welcome");
-    scene.world.connect(&scene.hub, Arc::new(Legacy), welcome.hello, way)
+    let welcome = Legacy.accept(&Handshake { query, subprotocols: &[] }).expect("anybody is welcome");
+    scene.world.connect(&scene.hub, Arc::new(Legacy), welcome.credentials, way)
 }
 
 fn object(class: &str, data: &str) -> String {

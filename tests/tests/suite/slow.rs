@@ -79,7 +79,7 @@ fn rest(client: &mut Light) -> Vec<Said> {
         let said = client.hear();
         let last = match said {
             Said::Message(offset) => offset == MESSAGES,
-            Said::Lost(_, to) => to == MESSAGES,
+            Said::Gap(_, to) => to == MESSAGES,
             Said::Close(_) | Said::End => true,
             Said::Other(_) => continue,
         };
@@ -99,7 +99,7 @@ fn tiles(told: &[Said]) {
                 assert_eq!(offset, next);
                 next = offset + 1;
             }
-            Said::Lost(from, to) => {
+            Said::Gap(from, to) => {
                 assert!(from == next && from <= to, "{said:?} where {next} is next");
                 next = to + 1;
             }
@@ -110,7 +110,7 @@ fn tiles(told: &[Said]) {
 }
 
 fn losses(told: &[Said]) -> usize {
-    told.iter().filter(|said| matches!(said, Said::Lost(..))).count()
+    told.iter().filter(|said| matches!(said, Said::Gap(..))).count()
 }
 
 /// Returns the messages told to those that never read and to those that read a little, until it was over.
@@ -156,7 +156,7 @@ fn drop_oldest_keeps_the_newest_and_tells_what_went() {
     for told in &deaf {
         // An eighth of the room is made at once. What was told before the last loss had gone into the
         // kernel's buffers.
-        let lost = told.iter().rposition(|said| matches!(said, Said::Lost(..))).expect("it lost something");
+        let lost = told.iter().rposition(|said| matches!(said, Said::Gap(..))).expect("it lost something");
         let waited = (told.len() - lost - 1) * (BYTES + 200);
         assert!(waited > OUTBOX / 4 * 3 && waited < OUTBOX / 20 * 21, "{waited} bytes waited");
     }
@@ -166,7 +166,7 @@ fn drop_oldest_keeps_the_newest_and_tells_what_went() {
 fn drop_newest_keeps_the_oldest_and_tells_what_never_came() {
     let (deaf, _) = play("drop newest");
     for told in &deaf {
-        assert!(matches!(told.last(), Some(Said::Lost(_, MESSAGES))));
+        assert!(matches!(told.last(), Some(Said::Gap(_, MESSAGES))));
     }
 }
 
@@ -177,7 +177,7 @@ fn only_the_newest_ever_waits_for_who_wants_the_latest() {
         assert_eq!(told.last(), Some(&Said::Message(MESSAGES)));
     }
     for told in &deaf {
-        assert!(matches!(told[told.len() - 2], Said::Lost(..)), "one message stands behind the loss");
+        assert!(matches!(told[told.len() - 2], Said::Gap(..)), "one message stands behind the loss");
     }
 }
 

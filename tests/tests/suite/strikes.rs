@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Connect, Endpoint, Hello, Identity, Limits, Refusal, SessionId, UserId};
+use chat_core::{Connect, Credentials, Endpoint, Identity, Limits, Refusal, SessionId, UserId};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};
@@ -57,7 +57,7 @@ fn names_over_the_bound_are_refused_and_the_connection_stays() {
 fn what_is_not_offered_is_no_strike() {
     each_way(|way| {
         let scene = Scene::open_chat(way);
-        let ann = scene.enter_by(Arc::new(Centrifuge::default()), Hello::Later);
+        let ann = scene.enter_by(Arc::new(Centrifuge::default()), Credentials::Later);
         ann.say(r#"{"id":1,"connect":{}}"#);
         for n in 2..32 {
             ann.say(&format!(r#"{{"id":{n},"subscribe":{{"channel":"room-{n}","tf":{{"op":"eq"}}}}}}"#));

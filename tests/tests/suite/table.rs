@@ -8,8 +8,8 @@ use std::time::Duration;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
     Call, ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryRequest, Identity, Incoming,
-    InputError, Limits, Payload, Publish, Refusal, Runtime, SessionId, SessionInfo, Standing, Subscribe,
-    SubscribeOptions, Token,
+    InputError, Limits, Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo,
+    Subscribe, SubscribeOptions, Token,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::DateTime;
@@ -47,7 +47,7 @@ impl Endpoint for Noting {
         Ok(SubscribeOptions::of(&wish))
     }
 
-    async fn publish(&self, who: &SessionInfo, wish: Publish, _: Standing) -> Result<Publish, Refusal> {
+    async fn publish(&self, who: &SessionInfo, wish: Publish, _: PublishContext) -> Result<Publish, Refusal> {
         trip(who, "publish");
         Ok(wish)
     }

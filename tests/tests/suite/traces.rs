@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use chat_core::testkit::Way;
-use chat_core::{Connect, Hello, Incoming};
+use chat_core::{Connect, Credentials, Incoming};
 use chat_protocol::json::Json;
 use chat_protocol::serverpod::Legacy;
 use chat_tests::scene::Scene;
@@ -61,8 +61,8 @@ fn a_token_is_not_traced_and_a_name_forges_no_line() {
     let log = traced(|| {
         let scene = Scene::open_chat(Way::Bytes);
         let name = Some("ann\u{2028}x\"y".parse().expect("a name"));
-        let hello = Hello::Now(Connect { token: Some("a-token".into()), ..Connect::named(name) });
-        let ann = scene.world.connect(&scene.hub, Arc::new(Json), hello, Way::Bytes);
+        let credentials = Credentials::Now(Connect { token: Some("a-token".into()), ..Connect::named(name) });
+        let ann = scene.world.connect(&scene.hub, Arc::new(Json), credentials, Way::Bytes);
         ann.say(&json!({"type":"subscribe","channelId":"room\u{1b}[31m\r\nforged"}).to_string());
         ann.say(&json!({"type":"subscribe","channelId":"room\u{202e}\""}).to_string());
         ann.say("\u{1b}[31m no JSON \r\n forged");
@@ -76,8 +76,8 @@ fn a_token_is_not_traced_and_a_name_forges_no_line() {
 fn a_refusal_that_its_protocol_cannot_say_is_traced_but_not_what_was_said() {
     let log = traced(|| {
         let scene = Scene::open_chat(Way::Bytes);
-        let hello = Hello::Now(Connect::default());
-        let ann = scene.world.connect(&scene.hub, Arc::new(Legacy), hello, Way::Bytes);
+        let credentials = Credentials::Now(Connect::default());
+        let ann = scene.world.connect(&scene.hub, Arc::new(Legacy), credentials, Way::Bytes);
         let data = r#"{"content":"a-secret","channelId":"a-channel"}"#;
         ann.say(&format!(r#"{{"endpoint":"chat","object":{{"className":"ChatMessage","data":{data}}}}}"#));
         assert!(ann.heard().is_empty());

@@ -97,7 +97,7 @@ fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
         flood(&zoe);
         zoe.cut();
         scene.world.advance(SECOND * 26);
-        assert_eq!(zoe.close(), Some(Close::LOST));
+        assert_eq!(zoe.close(), Some(Close::DISCONNECTED));
     });
 }
 

@@ -62,13 +62,13 @@ impl Scene {
     fn new(full: bool) -> Self {
         let hub = Hub::builder(OpenChat::default()).build(World::new());
         let (wire, writer) = (Wire::default(), Arc::new(Meanwhile { full, ..Meanwhile::default() }));
-        let seat = hub.seat().expect("the hub has room");
-        let hello = chat_core::Hello::Now(chat_core::Connect::default());
+        let seat = hub.permit().expect("the hub has room");
+        let credentials = chat_core::Credentials::Now(chat_core::Connect::default());
         let connection = Connection::over_bytes(
             seat,
             Arc::new(Script),
             Arc::new(Marked),
-            hello,
+            credentials,
             wire.input(),
             writer.clone(),
         );

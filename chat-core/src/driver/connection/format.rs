@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::driver::caught::{Panicked, caught};
-use crate::driver::hub::permit::Seat;
+use crate::driver::hub::permit::Permit;
 use crate::driver::outbox::encoding::Encoding;
 use crate::model::{Limits, Message, Publication, Reply, SessionId};
-use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Requests, Talk, Unframed};
+use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Requests, SessionCodec, Unframed};
 
 pub(super) struct Manners {
-    pub(super) talk: Box<dyn Talk>,
+    pub(super) codec: Box<dyn SessionCodec>,
     pub(super) encoding: Arc<Encoding>,
     /// What is made of a connect of its client's own.
     pub(super) greeting: Greeting,
@@ -19,25 +19,25 @@ pub(super) struct Manners {
 }
 
 impl Manners {
-    pub(super) fn of(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
-        caught(|| Self::ask(seat, protocol, framing)).unwrap_or_else(|Panicked| Self::of_nobody())
+    pub(super) fn of(permit: &Permit, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
+        caught(|| Self::ask(permit, protocol, framing)).unwrap_or_else(|Panicked| Self::of_nobody())
     }
 
-    fn ask(seat: &Seat, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
-        let shared = seat.shared();
+    fn ask(permit: &Permit, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Self {
+        let shared = permit.shared();
         let answers = Answers { pings: framing.answers_pings(), closes: framing.answers_closes() };
-        let (talk, greeting) = (protocol.talk(seat.id(), &shared.limits), protocol.greeting());
-        let encoding = match talk.voice() {
+        let (codec, greeting) = (protocol.session_codec(permit.id(), &shared.limits), protocol.greeting());
+        let encoding = match codec.session_encoder() {
             Some(voice) => Encoding::of(voice, framing),
             None => shared.encodings.intern(protocol, framing),
         };
-        Self { talk, encoding, greeting, answers, broken: false }
+        Self { codec, encoding, greeting, answers, broken: false }
     }
 
     fn of_nobody() -> Self {
         let encoding = Encoding::of(Arc::new(Mute), Arc::new(Unframed));
         Self {
-            talk: Box::new(Mute),
+            codec: Box::new(Mute),
             encoding,
             greeting: Greeting::None,
             answers: Answers::default(),
@@ -54,14 +54,14 @@ impl Protocol for Mute {
         "mute"
     }
 
-    fn talk(&self, _: SessionId, _: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Self)
     }
 
     fn encode_publication(&self, _: &Publication, _: &mut Frames<'_>) {}
 }
 
-impl Talk for Mute {
+impl SessionCodec for Mute {
     fn decode(&mut self, _: Message<'_>, _: &mut Requests) {}
 
     fn encode_reply(&mut self, _: &Reply, _: &mut Frames<'_>) {}

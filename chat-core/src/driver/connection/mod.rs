@@ -18,14 +18,14 @@ use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
 use crate::driver::hub::memory::shed_load;
 use crate::driver::hub::opening::Asked;
-use crate::driver::hub::permit::Seat;
+use crate::driver::hub::permit::Permit;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Control, Manner};
 use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
 use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
-use crate::port::{Answers, ByteWriter, Framing, Greeting, Hello, Protocol, Unframed};
+use crate::port::{Answers, ByteWriter, Credentials, Framing, Greeting, Protocol, Unframed};
 
 /// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
 ///
@@ -68,8 +68,14 @@ where
     /// says so with [`answered`](Self::answered).
     ///
     /// Neither has to be `Send`: where one is not, this is not either, and a runtime of one thread runs it. If the sink fails, the session is lost.
-    pub fn over_sink(seat: Seat, protocol: Arc<dyn Protocol>, hello: Hello, input: I, sink: S) -> Self {
-        Self::new(seat, protocol, Arc::new(Unframed), hello, input, SinkOutlet::new(sink), None)
+    pub fn over_sink(
+        permit: Permit,
+        protocol: Arc<dyn Protocol>,
+        credentials: Credentials,
+        input: I,
+        sink: S,
+    ) -> Self {
+        Self::new(permit, protocol, Arc::new(Unframed), credentials, input, SinkOutlet::new(sink), None)
     }
 }
 
@@ -79,15 +85,15 @@ where
 {
     /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
     pub fn over_bytes(
-        seat: Seat,
+        permit: Permit,
         protocol: Arc<dyn Protocol>,
         framing: Arc<dyn Framing>,
-        hello: Hello,
+        credentials: Credentials,
         input: I,
         writer: Arc<dyn ByteWriter>,
     ) -> Self {
         let outlet = ByteOutlet::new(writer.clone());
-        Self::new(seat, protocol, framing, hello, input, outlet, Some(writer))
+        Self::new(permit, protocol, framing, credentials, input, outlet, Some(writer))
     }
 }
 
@@ -105,25 +111,25 @@ where
     }
 
     fn new(
-        mut seat: Seat,
+        mut permit: Permit,
         protocol: Arc<dyn Protocol>,
         framing: Arc<dyn Framing>,
-        hello: Hello,
+        credentials: Credentials,
         input: I,
         output: O,
         writer: Option<Arc<dyn ByteWriter>>,
     ) -> Self {
-        let (shared, asked) = (seat.shared().clone(), seat.take_asked());
-        let Manners { talk, encoding, greeting, answers, broken } = Manners::of(&seat, protocol, framing);
-        let outbox = Arc::new(Outbox::new(seat.id(), encoding, writer, shared.memory.clone()));
-        if seat.sit(outbox.clone()) {
+        let (shared, asked) = (permit.shared().clone(), permit.take_asked());
+        let Manners { codec, encoding, greeting, answers, broken } = Manners::of(&permit, protocol, framing);
+        let outbox = Arc::new(Outbox::new(permit.id(), encoding, writer, shared.memory.clone()));
+        if permit.sit(outbox.clone()) {
             outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
         }
         if broken {
             outbox.request_close(Close::SERVER_ERROR, Manner::Graceful);
         }
         let mut connection = Self {
-            session: Session::new(Arc::new(seat), outbox, talk),
+            session: Session::new(Arc::new(permit), outbox, codec),
             input,
             output,
             alarm: Alarm::new(shared),
@@ -133,29 +139,29 @@ where
             held: false,
             farewell: UNDER_WAY,
         };
-        connection.greet(hello, greeting, asked);
+        connection.greet(credentials, greeting, asked);
         connection
     }
 
-    fn greet(&mut self, hello: Hello, greeting: Greeting, asked: Option<Asked>) {
+    fn greet(&mut self, credentials: Credentials, greeting: Greeting, asked: Option<Asked>) {
         let limits = &self.session.shared().limits;
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
-        let is_known = matches!(hello, Hello::Known(_));
+        let is_known = matches!(credentials, Credentials::Known(_));
         self.session.untold = is_known || greeting != Greeting::None;
         if let Some(asked) = asked {
             return self.session.open_as_asked(asked);
         }
-        match hello {
-            Hello::Later => {}
-            Hello::Now(connect) | Hello::Known(connect)
+        match credentials {
+            Credentials::Later => {}
+            Credentials::Now(connect) | Credentials::Known(connect)
                 if greeting == Greeting::First && connect.since.is_empty() =>
             {
                 self.session.open_when_greeted(connect);
             }
-            Hello::Now(connect) | Hello::Known(connect) => self.session.open(connect),
-            Hello::Wrong(refusal) => {
+            Credentials::Now(connect) | Credentials::Known(connect) => self.session.open(connect),
+            Credentials::Wrong(refusal) => {
                 let _ = self.session.refuse_bad(BadRequest::new(None, refusal));
                 self.session.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);
             }
@@ -240,7 +246,7 @@ where
     /// A transport that panics is lost.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
         let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
-        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Lost))))
+        polled.unwrap_or(Poll::Ready(Some(Err(InputError::Disconnected))))
     }
 
     fn take_in(&mut self, item: Option<Result<Incoming, InputError>>, turn: &mut Turn) {
@@ -267,7 +273,7 @@ where
                 self.closing.heard(Peer::Ignored);
                 Err(close)
             }
-            Some(Err(InputError::Lost)) | None => {
+            Some(Err(InputError::Disconnected)) | None => {
                 self.closing.heard(Peer::Gone);
                 return self.lose();
             }
@@ -295,7 +301,7 @@ where
 
     /// Ends without a word: nobody would hear it.
     fn lose(&mut self) {
-        self.session.drain(Close::LOST, Manner::AtOnce);
+        self.session.drain(Close::DISCONNECTED, Manner::AtOnce);
         self.alarm.clear_all();
         self.closing.lose();
     }
@@ -322,7 +328,7 @@ where
                 Poll::Ready(Some(Ok(Incoming::Close(_)))) => self.closing.heard(Peer::Closed),
                 Poll::Ready(Some(Ok(incoming))) => turn.spend(incoming.len()),
                 Poll::Ready(Some(Err(InputError::Refused(_)))) => self.closing.heard(Peer::Ignored),
-                Poll::Ready(Some(Err(InputError::Lost)) | None) => self.closing.heard(Peer::Gone),
+                Poll::Ready(Some(Err(InputError::Disconnected)) | None) => self.closing.heard(Peer::Gone),
             }
         }
     }
@@ -390,7 +396,7 @@ where
                 this.poll_farewell(cx);
             }
             if this.poll_output(cx).is_ready() {
-                return Poll::Ready(this.session.close().cloned().unwrap_or(Close::LOST));
+                return Poll::Ready(this.session.close().cloned().unwrap_or(Close::DISCONNECTED));
             }
             // Only now the task can be woken: a control that came before would wait for the next event.
             if this.session.outbox.has_control() {

@@ -15,7 +15,7 @@ use crate::machine::{ByteQuota, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
-/// Settings of a [`Hub`], all with defaults.
+/// Settings of a [`Hub`](crate::Hub), all with defaults.
 pub struct HubBuilder {
     endpoint: Arc<dyn AnyEndpoint>,
     limits: Limits,

@@ -11,7 +11,7 @@ use crate::model::{
     Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publish, Refusal,
     SenderName, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
 };
-use crate::port::{Endpoint, Pushed, Standing};
+use crate::port::{Endpoint, PublishContext, Pushed};
 
 /// Who the session is from now on, and for each stay in a channel whether it goes on.
 pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Stay, Result<(), Refusal>)>);
@@ -50,14 +50,14 @@ pub(crate) trait AnyEndpoint: Send + Sync {
         self: Arc<Self>,
         session: SharedInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
         defaults: ChannelOptions,
     ) -> Hook<(Publish, ChannelOptions)>;
     fn event(
         self: Arc<Self>,
         session: SharedInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
         defaults: ChannelOptions,
     ) -> Hook<(Pushed, ChannelOptions)>;
     fn history(
@@ -133,7 +133,7 @@ impl<E: Endpoint> AnyEndpoint for E {
         self: Arc<Self>,
         session: SharedInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
         defaults: ChannelOptions,
     ) -> Hook<(Publish, ChannelOptions)> {
         Box::pin(async move {
@@ -156,7 +156,7 @@ impl<E: Endpoint> AnyEndpoint for E {
         self: Arc<Self>,
         session: SharedInfo,
         request: Publish,
-        standing: Standing,
+        standing: PublishContext,
         defaults: ChannelOptions,
     ) -> Hook<(Pushed, ChannelOptions)> {
         Box::pin(async move {

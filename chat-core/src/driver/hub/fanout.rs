@@ -45,11 +45,11 @@ async fn go_on_in_pieces(first: Walk) {
     while let Some(walk) = next {
         let mut round = Round::of(&walk);
         while round.deliver(PIECE) {
-            runtime.give_way().await;
+            runtime.yield_now().await;
         }
         next = walk.end();
         if next.is_some() {
-            runtime.give_way().await;
+            runtime.yield_now().await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::intakes::Holding;
-use super::permit::Seat;
+use super::permit::Permit;
 use super::shared::Shared;
 use crate::driver::outbox::control::Manner;
 use crate::model::{Close, SessionId};
@@ -18,7 +18,7 @@ pub struct Intake {
     holding: Option<Box<Holding>>,
 }
 
-impl Seat {
+impl Permit {
     /// Returns a count of what this session's transport holds of messages that are not whole yet.
     pub fn intake(&self) -> Intake {
         Intake::new(self.shared().clone(), Some(self.id()))

@@ -70,7 +70,7 @@ pub struct Stats {
     pub deliveries: u64,
     /// Messages that were no request.
     pub bad_requests: u64,
-    /// Sessions that got no seat, because the hub was full or drained.
+    /// Sessions that got no permit, because the hub was full or drained.
     pub turned_away: u64,
     /// How often the store failed, or took too long.
     pub store_errors: u64,

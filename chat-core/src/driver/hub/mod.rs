@@ -30,7 +30,7 @@ use std::time::Duration;
 use self::builder::HubBuilder;
 use self::intake::Intake;
 use self::metrics::Stats;
-use self::permit::Seat;
+use self::permit::Permit;
 use self::permits::Full;
 use self::shared::Shared;
 use self::users::Act;
@@ -68,7 +68,7 @@ impl HubBuilder {
     }
 }
 
-impl Seat {
+impl Permit {
     /// The hub it is in.
     pub fn hub(&self) -> Hub {
         Hub(self.shared().clone())
@@ -160,8 +160,8 @@ impl Hub {
     ///
     /// # Errors
     /// If there are [`Limits::sessions`] already, or the hub drains.
-    pub fn seat(&self) -> Result<Seat, Full> {
-        Seat::take(&self.0)
+    pub fn permit(&self) -> Result<Permit, Full> {
+        Permit::take(&self.0)
     }
 
     /// Returns a count of what is held for a request that is no session's own, such as one with a body.

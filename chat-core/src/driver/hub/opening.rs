@@ -26,17 +26,17 @@ pub(crate) struct Asked {
     pub(crate) opening: Opening,
 }
 
-/// As [`Seat::ask`](crate::Seat::ask).
+/// As [`Permit::ask`](crate::Permit::ask).
 pub(crate) async fn ask(
     shared: &Arc<Shared>,
     session: SessionId,
     connect: &Connect,
 ) -> Result<Asked, Refusal> {
     let opening = Opening::begin(&shared.users);
-    let (mut hello, connect) = (connect.clone(), connect.clone());
-    let since = std::mem::take(&mut hello.since);
+    let (mut credentials, connect) = (connect.clone(), connect.clone());
+    let since = std::mem::take(&mut credentials.since);
     let asked = async {
-        let hook = shared.endpoint.clone().stream_opened(session, hello);
+        let hook = shared.endpoint.clone().stream_opened(session, credentials);
         take_up(shared.clone(), session, since, hook).await
     };
     let opened = AssertUnwindSafe(asked).catch_unwind().await;

@@ -11,19 +11,19 @@ use crate::driver::outbox::Outbox;
 use crate::model::{Connect, Peer, Refusal, SessionId};
 
 /// A place for one session. Dropping it gives it back.
-pub struct Seat {
+pub struct Permit {
     shared: Place,
     id: SessionId,
     peer: Option<Peer>,
     /// Gives the place back, if somebody else may hold it too.
-    held: Option<HeldSeat>,
+    held: Option<HeldPermit>,
     /// What the endpoint was asked and answered before the session's transport was open.
     asked: Option<Box<Asked>>,
 }
 
-/// Keeps a seat taken although its session may be over: for what a transport holds longer than that, such as a socket. Cheap to clone.
+/// Keeps a permit taken although its session may be over: for what a transport holds longer than that, such as a socket. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct HeldSeat {
+pub struct HeldPermit {
     _place: Arc<Held>,
 }
 
@@ -34,7 +34,7 @@ struct Place(Arc<Shared>);
 #[derive(Debug)]
 struct Held(Place);
 
-impl Seat {
+impl Permit {
     /// Takes a place, under the next number.
     pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Full> {
         let id = SessionId(shared.next_session.fetch_add(1, Ordering::Relaxed));
@@ -51,9 +51,9 @@ impl Seat {
     }
 
     /// Returns what keeps it taken, beside the session that it is for.
-    pub fn hold(&mut self) -> HeldSeat {
+    pub fn hold(&mut self) -> HeldPermit {
         let place = &self.shared.0;
-        self.held.get_or_insert_with(|| HeldSeat { _place: Arc::new(Held(Place(place.clone()))) }).clone()
+        self.held.get_or_insert_with(|| HeldPermit { _place: Arc::new(Held(Place(place.clone()))) }).clone()
     }
 
     /// Where its client comes from, if that is known.
@@ -67,7 +67,7 @@ impl Seat {
     }
 
     /// Asks the endpoint whether the client that says this may come in, before its transport is open. The session that then begins with
-    /// [`Hello::Now`](crate::Hello::Now) is let in by this answer, and the endpoint is not asked again.
+    /// [`Credentials::Now`](crate::Credentials::Now) is let in by this answer, and the endpoint is not asked again.
     ///
     /// For transports that can refuse a client with a status of their own, and protocols that
     /// [want it so](crate::Protocol::refuses_early). If this is dropped early, nothing was asked.
@@ -93,24 +93,24 @@ impl Seat {
         &self.shared.0
     }
 
-    /// Makes the session's outbox known. True if the hub has begun to drain since the seat was taken.
+    /// Makes the session's outbox known. True if the hub has begun to drain since the permit was taken.
     pub(crate) fn sit(&self, outbox: Arc<Outbox>) -> bool {
         self.shared().permits.enlist(outbox)
     }
 
-    /// The session is over: nobody finds its outbox any more, which keeps its transport. The seat is taken until the endpoint has heard of it.
+    /// The session is over: nobody finds its outbox any more, which keeps its transport. The permit is taken until the endpoint has heard of it.
     pub(crate) fn stand_up(&self) {
         self.shared().permits.forget(self.id);
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Permit").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.stand_up();
         if self.held.is_none() {

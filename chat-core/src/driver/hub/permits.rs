@@ -10,7 +10,7 @@ use crate::driver::outbox::Outbox;
 use crate::lock::lock;
 use crate::model::SessionId;
 
-/// Why there is no seat.
+/// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
     /// As many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.

@@ -13,7 +13,7 @@ use super::sweep::sweep_later;
 use crate::lock::lock;
 use crate::machine::{Draft, Placed, StoreState};
 use crate::model::{Author, ChannelId, Instant, Offset, Publish, Refusal, SessionInfo, Storage};
-use crate::port::Standing;
+use crate::port::PublishContext;
 
 /// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its
 /// publisher may wait until it is stored.
@@ -67,7 +67,7 @@ pub(crate) fn author(shared: &Shared, channel: &ChannelId, offset: Offset) -> Op
 pub(crate) fn may_refer(shared: &Shared, publish: &Publish, by: &SessionInfo) -> Result<(), Refusal> {
     let Some(refers) = publish.refers.filter(|_| !publish.moderates) else { return Ok(()) };
     let author = author(shared, &publish.channel, refers.offset());
-    Standing { author, ..Standing::default() }.may_change(by)
+    PublishContext { author, ..PublishContext::default() }.may_change(by)
 }
 
 /// What this user published before under the same key, if that is remembered.

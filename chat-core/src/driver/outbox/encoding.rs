@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use crate::driver::caught::{Panicked, caught};
 use crate::lock::lock;
 use crate::machine::{Event, EventKind};
-use crate::model::{Batch, ChannelId, Kind, Limits, Lost, Offset, Place, Reply};
-use crate::port::{Frames, Framing, Protocol, Talk};
+use crate::model::{Batch, ChannelId, Gap, Kind, Limits, Offset, Place, Reply};
+use crate::port::{Frames, Framing, Protocol, SessionCodec};
 
 pub(crate) struct Encoding {
     protocol: Arc<dyn Protocol>,
     framing: Arc<dyn Framing>,
     names: (&'static str, &'static str),
     /// Nothing is lost in silence.
-    pub(crate) tells_losses: bool,
+    pub(crate) reports_gaps: bool,
     /// What others see of a user is written once for each of its sessions.
     pub(crate) by_session: bool,
     /// It is one session's alone.
@@ -46,9 +46,9 @@ impl Encoding {
     }
 
     fn new(protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>, own: bool) -> Self {
-        let (names, tells_losses) = ((protocol.name(), framing.name()), protocol.tells_losses());
+        let (names, reports_gaps) = ((protocol.name(), framing.name()), protocol.reports_gaps());
         let by_session = protocol.presence_by_session();
-        Self { protocol, framing, names, tells_losses, by_session, own }
+        Self { protocol, framing, names, reports_gaps, by_session, own }
     }
 
     /// Bytes that a message of a client may have.
@@ -86,20 +86,24 @@ impl Encoding {
     }
 
     /// What is told in place of what is lost; none if the protocol has no words for it.
-    pub(crate) fn lost(&self, lost: Lost) -> Result<Option<Batch>, Panicked> {
+    pub(crate) fn lost(&self, lost: Gap) -> Result<Option<Batch>, Panicked> {
         let mut frames = Frames::new(&*self.framing, 1);
-        caught(|| self.protocol.encode_lost(&lost, &mut frames))?;
+        caught(|| self.protocol.encode_gap(&lost, &mut frames))?;
         Ok((!frames.is_empty()).then(|| frames.finish_notice(lost.channel().clone())))
     }
 
     /// An answer; none if the protocol has no words for it.
-    pub(crate) fn reply(&self, talk: &mut dyn Talk, reply: &Reply) -> Result<Option<Batch>, Panicked> {
-        self.said(|frames| talk.encode_reply(reply, frames))
+    pub(crate) fn reply(
+        &self,
+        codec: &mut dyn SessionCodec,
+        reply: &Reply,
+    ) -> Result<Option<Batch>, Panicked> {
+        self.said(|frames| codec.encode_reply(reply, frames))
     }
 
     /// The protocol's own ping; none if it has none.
-    pub(crate) fn ping(&self, talk: &mut dyn Talk) -> Result<Option<Batch>, Panicked> {
-        self.said(|frames| talk.encode_ping(frames))
+    pub(crate) fn ping(&self, codec: &mut dyn SessionCodec) -> Result<Option<Batch>, Panicked> {
+        self.said(|frames| codec.encode_ping(frames))
     }
 
     /// A single frame that belongs to no channel.

@@ -22,7 +22,7 @@ use crate::driver::outbox::state::{State, rouse, wake};
 use crate::driver::outbox::write::{write_batch, write_nothing, write_runs};
 use crate::lock::lock;
 use crate::machine::{Load, Next};
-use crate::model::{Batch, ChannelId, Close, Frame, Lost, Run, SessionId};
+use crate::model::{Batch, ChannelId, Close, Frame, Gap, Run, SessionId};
 use crate::port::ByteWriter;
 
 /// The only place where a session's two halves and its publishers meet. Bounded in frames and in bytes, never waits.
@@ -308,7 +308,7 @@ impl Outbox {
             drop(state);
             match next? {
                 Next::Frame(run) => return Some(Frame::new(run)),
-                Next::Lost(lost) => {
+                Next::Gap(lost) => {
                     if let Some(notice) = self.notice(lost) {
                         return Some(Frame::new(notice));
                     }
@@ -335,7 +335,7 @@ impl Outbox {
     }
 
     /// Puts what is told of losses between what is written. The writer's role is held, the lock is not.
-    fn tell(&self, told: Vec<(usize, Lost)>, runs: &mut VecDeque<Run>) {
+    fn tell(&self, told: Vec<(usize, Gap)>, runs: &mut VecDeque<Run>) {
         for (at, lost) in told.into_iter().rev() {
             if let Some(notice) = self.notice(lost) {
                 runs.insert(at, notice);
@@ -344,7 +344,7 @@ impl Outbox {
     }
 
     /// What is told of a loss. A protocol that fails at it ends the session: nothing is lost in silence.
-    fn notice(&self, lost: Lost) -> Option<Run> {
+    fn notice(&self, lost: Gap) -> Option<Run> {
         let told = self.encoding.lost(lost).unwrap_or_else(|Panicked| {
             self.request_close(Close::SERVER_ERROR, Manner::Graceful);
             None

@@ -13,7 +13,7 @@ use crate::model::Frame;
 use crate::port::ByteWriter;
 
 /// The transport can take nothing more, ever.
-pub(crate) struct Lost;
+pub(crate) struct Disconnected;
 
 /// So many frames go into a sink before others have their turn, however many are queued meanwhile.
 const AT_ONCE: usize = 4096;
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 4096;
 /// Where a connection's frames go.
 pub(crate) trait Outlet: Unpin {
     /// Writes what waits. Ready when nothing does; the task is woken for more either way.
-    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>>;
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Disconnected>>;
 
     /// Ends the transport's writing half.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
@@ -49,8 +49,8 @@ impl<S> SinkOutlet<S> {
 }
 
 impl Outlet for ByteOutlet {
-    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
-        outbox.poll_write(cx, &*self.0).map_err(|_| Lost)
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Disconnected>> {
+        outbox.poll_write(cx, &*self.0).map_err(|_| Disconnected)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -59,11 +59,12 @@ impl Outlet for ByteOutlet {
 }
 
 impl<S: Sink<Frame> + Unpin> Outlet for SinkOutlet<S> {
-    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Lost>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Disconnected>> {
         // Before the last look at what waits, not after: what is queued in between would be nobody's.
         outbox.set_blocked(false);
         let mut left = AT_ONCE;
-        let polled = caught(|| self.poll_frames(cx, outbox, &mut left)).unwrap_or(Poll::Ready(Err(Lost)));
+        let polled =
+            caught(|| self.poll_frames(cx, outbox, &mut left)).unwrap_or(Poll::Ready(Err(Disconnected)));
         if polled.is_pending() && left > 0 {
             outbox.set_blocked(true);
         }
@@ -81,10 +82,10 @@ impl<S: Sink<Frame> + Unpin> SinkOutlet<S> {
         cx: &mut Context<'_>,
         outbox: &Outbox,
         left: &mut usize,
-    ) -> Poll<Result<(), Lost>> {
+    ) -> Poll<Result<(), Disconnected>> {
         loop {
             if outbox.is_abandoned() {
-                return Poll::Ready(Err(Lost));
+                return Poll::Ready(Err(Disconnected));
             }
             // Asked for first: a sink that is ready but gets nothing must not be asked for room again and again.
             if !outbox.waits(cx) {
@@ -94,15 +95,15 @@ impl<S: Sink<Frame> + Unpin> SinkOutlet<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Lost)?;
+            ready!(Pin::new(&mut self.sink).poll_ready(cx)).map_err(|_| Disconnected)?;
             if let Some(frame) = outbox.next_frame() {
-                Pin::new(&mut self.sink).start_send(frame).map_err(|_| Lost)?;
+                Pin::new(&mut self.sink).start_send(frame).map_err(|_| Disconnected)?;
                 self.unflushed = true;
                 *left -= 1;
             }
         }
         if self.unflushed {
-            ready!(Pin::new(&mut self.sink).poll_flush(cx)).map_err(|_| Lost)?;
+            ready!(Pin::new(&mut self.sink).poll_flush(cx)).map_err(|_| Disconnected)?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))

@@ -47,9 +47,13 @@ impl Session {
         self.opening = Some(Box::new(Opening::begin(&self.shared().users)));
         let asked = Some(hooks::Asked { command: Command::Connect(connect.clone()), stay: None });
         let since = std::mem::take(&mut connect.since);
-        let hook = self.shared().endpoint.clone().stream_opened(self.seat.id(), connect);
-        let asking =
-            Asking::Open(Guarded::new(opening::take_up(self.shared().clone(), self.seat.id(), since, hook)));
+        let hook = self.shared().endpoint.clone().stream_opened(self.permit.id(), connect);
+        let asking = Asking::Open(Guarded::new(opening::take_up(
+            self.shared().clone(),
+            self.permit.id(),
+            since,
+            hook,
+        )));
         self.pending = Some(Box::new(Pending { id, announced, asking, asked, times }));
     }
 
@@ -103,7 +107,7 @@ impl Session {
         if let Err(refusal) = may_be_called(self.shared(), &identity.name) {
             return self.turn_away(id, refusal);
         }
-        let (shared, opening) = (self.seat.shared().clone(), self.opening.take().expect("it opens"));
+        let (shared, opening) = (self.permit.shared().clone(), self.opening.take().expect("it opens"));
         let most = shared.limits.user_sessions;
         let orders = match shared.users.add(&identity.user, &self.outbox, &opening, most) {
             Ok(orders) => orders,
@@ -118,11 +122,11 @@ impl Session {
         let orders = settle(&mut requests, orders);
         let (expires, until) = self.until(identity.expires).unzip();
         let data = identity.welcome.clone();
-        let info = Arc::new(SessionInfo::of(self.seat.id(), identity));
+        let info = Arc::new(SessionInfo::of(self.permit.id(), identity));
         shared.metrics.opened.add(1);
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
-        let whose = Whose::of(&info, self.seat.peer());
+        let whose = Whose::of(&info, self.permit.peer());
         self.state.open(info, until);
         let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
         self.state.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
@@ -189,7 +193,7 @@ impl Session {
         }
         let (identity, verdicts) = refreshed;
         let (expires, until) = self.until(identity.expires).unzip();
-        self.state.refresh(Arc::new(SessionInfo::of(self.seat.id(), identity)), until);
+        self.state.refresh(Arc::new(SessionInfo::of(self.permit.id(), identity)), until);
         let info = self.state.info().expect("it was just set").clone();
         self.state.channels().for_each(|channel| renew(self.shared(), channel, &info));
         for (channel, stay, verdict) in verdicts {
@@ -234,7 +238,7 @@ impl Session {
             let refusal = Refusal::not_available("the session came and went too often meanwhile");
             return self.answer(id, Answer::Error(refusal));
         }
-        let hook = self.shared().endpoint.clone().stay(self.seat.id(), refreshed, stays);
+        let hook = self.shared().endpoint.clone().stay(self.permit.id(), refreshed, stays);
         let (asking, times) = (Asking::Refresh(Guarded::new(hook)), times + 1);
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times }));
     }

@@ -32,12 +32,12 @@ impl Session {
         room: usize,
     ) -> Subscribed {
         let (channel, kept) = (entry.channel.clone(), entry.options);
-        if !self.outbox.encoding.tells_losses {
+        if !self.outbox.encoding.reports_gaps {
             options.overflow = Overflow::Disconnect;
         }
         let SubscribeOptions { since, latest, presence: observes, .. } = options;
         let who = self.state.info().expect("only an open session joins").clone();
-        let shared = self.seat.shared();
+        let shared = self.permit.shared();
         let now = shared.runtime.now().instant;
         let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
@@ -71,7 +71,7 @@ impl Session {
             return self.answer_already(Request { id, command });
         }
         let Admission { options, reading } = admission;
-        if let Err(refusal) = self.state.may_join_another(&self.seat.shared().limits) {
+        if let Err(refusal) = self.state.may_join_another(&self.permit.shared().limits) {
             return self.answer(id, Answer::Error(refusal));
         }
         let whole = options.whole;
@@ -130,7 +130,7 @@ impl Session {
             }
         }
         while !self.catch_ups.is_empty() && self.outbox.has_room() {
-            let delivery = self.catch_ups.go_on(self.seat.shared());
+            let delivery = self.catch_ups.go_on(self.permit.shared());
             self.shared().metrics.delivered(delivery);
         }
         self.catch_ups.book(&self.outbox);
@@ -148,7 +148,7 @@ impl Session {
     }
 
     pub(crate) fn mark_read(&mut self, id: Option<RequestId>, channel: ChannelId, offset: Offset) {
-        let answer = match read_mark::mark_read(self.shared(), &channel, self.seat.id(), offset) {
+        let answer = match read_mark::mark_read(self.shared(), &channel, self.permit.id(), offset) {
             Some(offset) => Answer::Read { channel, offset },
             None => Answer::Error(Refusal::not_available(format!("nobody knows who is in {channel:?}"))),
         };
@@ -204,7 +204,7 @@ impl Session {
         reading: Reading,
     ) -> Option<Subscribed> {
         let options = SubscribeOptions::of(&request);
-        let verdict = self.state.weigh(&Command::Subscribe(request), &self.seat.shared().limits);
+        let verdict = self.state.weigh(&Command::Subscribe(request), &self.permit.shared().limits);
         matches!(verdict, Verdict::Ask { .. }).then(|| {
             // Joins that the client did not ask for share the room of one answer.
             let room = self.outbox.answer_room().saturating_sub(self.told as usize);
@@ -235,7 +235,7 @@ impl Session {
     /// Gets what was published before, and nothing after.
     pub(crate) fn leave(&mut self, channel: &ChannelId) {
         self.flush();
-        joining::leave(self.shared(), channel, self.seat.id());
+        joining::leave(self.shared(), channel, self.permit.id());
         self.state.leave(channel);
         self.catch_ups.forget(channel);
     }

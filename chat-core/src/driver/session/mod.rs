@@ -21,7 +21,7 @@ use self::hooks::Pending;
 use crate::driver::caught::caught;
 use crate::driver::hub::fanout::flush;
 use crate::driver::hub::joining;
-use crate::driver::hub::permit::Seat;
+use crate::driver::hub::permit::Permit;
 use crate::driver::hub::shared::Shared;
 use crate::driver::hub::users::Opening;
 use crate::driver::outbox::Outbox;
@@ -30,7 +30,7 @@ use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
 use crate::machine::{Phase, SessionState, Whose};
 use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId};
-use crate::port::Talk;
+use crate::port::SessionCodec;
 
 /// What came of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub(crate) enum Step {
 /// One session: what it is, what it waits for, and how it speaks.
 pub(crate) struct Session {
     /// Given back when the endpoint has heard that the session is over.
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) permit: Arc<Permit>,
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) talk: Box<dyn Talk>,
+    pub(crate) codec: Box<dyn SessionCodec>,
     pub(crate) state: SessionState<Arc<Subscription>>,
     pub(crate) inbox: VecDeque<Request>,
     pub(crate) pending: Option<Box<Pending>>,
@@ -72,17 +72,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(seat: Arc<Seat>, outbox: Arc<Outbox>, talk: Box<dyn Talk>) -> Self {
+    pub(crate) fn new(permit: Arc<Permit>, outbox: Arc<Outbox>, codec: Box<dyn SessionCodec>) -> Self {
         let mut state = SessionState::new();
-        if let Some(peer) = seat.peer() {
-            let shared = seat.shared();
+        if let Some(peer) = permit.peer() {
+            let shared = permit.shared();
             let record = shared.remembered(&Whose::Peer(peer));
             state.go_on_from_peer(record, &shared.limits, shared.runtime.now().instant);
         }
         Self {
-            seat,
+            permit,
             outbox,
-            talk,
+            codec,
             state,
             inbox: VecDeque::new(),
             pending: None,
@@ -98,7 +98,7 @@ impl Session {
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        self.seat.shared()
+        self.permit.shared()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -131,8 +131,8 @@ impl Session {
     /// By whom what it does is remembered.
     fn whose(&self) -> Option<Whose> {
         match self.state.info() {
-            Some(info) => Whose::of(info, self.seat.peer()),
-            None => self.seat.peer().map(Whose::Peer),
+            Some(info) => Whose::of(info, self.permit.peer()),
+            None => self.permit.peer().map(Whose::Peer),
         }
     }
 
@@ -152,7 +152,7 @@ impl Session {
             self.shared().metrics.dropped("closed", dropped);
         }
         for channel in channels {
-            joining::leave(self.shared(), &channel, self.seat.id());
+            joining::leave(self.shared(), &channel, self.permit.id());
         }
         self.outbox.shut(manner);
         // The future that is dropped here is the endpoint's.
@@ -169,19 +169,19 @@ impl Session {
 /// However the connection ends, its session leaves its channels, and the endpoint hears of it exactly once.
 impl Drop for Session {
     fn drop(&mut self) {
-        self.drain(Close::LOST, Manner::AtOnce);
+        self.drain(Close::DISCONNECTED, Manner::AtOnce);
         self.state.close();
-        self.seat.stand_up();
-        let close = self.close.take().map_or(Close::LOST, |close| *close);
+        self.permit.stand_up();
+        let close = self.close.take().map_or(Close::DISCONNECTED, |close| *close);
         self.shared().metrics.closed(&close);
-        trace::closed(self.seat.id(), &close);
+        trace::closed(self.permit.id(), &close);
         if let Some(info) = self.state.info() {
             let hook = self.shared().endpoint.clone().stream_closed(info.clone(), close);
-            let seat = self.seat.clone();
+            let permit = self.permit.clone();
             self.shared().runtime.spawn(Box::pin(async move {
                 // A panic there has no session left to end; the runtime's thread is not its either.
                 let _ = AssertUnwindSafe(hook).catch_unwind().await;
-                drop(seat);
+                drop(permit);
             }));
         }
     }

@@ -75,7 +75,7 @@ impl Session {
 
     fn publish(&mut self, id: Option<RequestId>, publish: Publish, entry: Entry) {
         let info = self.state.info().expect("only an open session publishes").clone();
-        let (channel, shared) = (publish.channel.clone(), self.seat.shared());
+        let (channel, shared) = (publish.channel.clone(), self.permit.shared());
         let appended = match may_refer(shared, &publish, &info) {
             Ok(()) => append(shared, publish, Some(&info), entry, id.is_some()),
             // What may not be said any more may have been said before: under its key it is answered as then.

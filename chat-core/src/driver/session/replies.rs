@@ -20,10 +20,10 @@ impl Session {
         if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
             return Err(Close::TOO_BIG);
         }
-        let (now, limits) = (self.shared().runtime.now().instant, &self.seat.shared().limits);
+        let (now, limits) = (self.shared().runtime.now().instant, &self.permit.shared().limits);
         let mut burst = Burst::of(limits);
         let mut requests = Requests::at_most(burst.most());
-        caught(|| self.talk.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
+        caught(|| self.codec.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
         (0..requests.counted().max(1)).for_each(|_| self.state.count_request(limits, now));
         let is_full = requests.is_full();
         for request in requests {
@@ -44,13 +44,13 @@ impl Session {
 
     /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&mut self) -> Option<Instant> {
-        let shared = self.seat.shared();
+        let shared = self.permit.shared();
         self.state.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// Until when nothing that the session asks for is begun, if it came back owing more than its rate has room for.
     pub(crate) fn idle_until(&mut self) -> Option<Instant> {
-        let shared = self.seat.shared();
+        let shared = self.permit.shared();
         self.state.idle_until(&shared.limits, shared.runtime.now().instant)
     }
 
@@ -69,7 +69,7 @@ impl Session {
     /// Counts a control frame of the peer.
     pub(crate) fn count_control_frame(&mut self) -> Result<(), Close> {
         let now = self.shared().runtime.now().instant;
-        self.state.count_control(&self.seat.shared().limits, now)
+        self.state.count_control(&self.permit.shared().limits, now)
     }
 
     /// Answers a bad request, and counts it.
@@ -102,23 +102,24 @@ impl Session {
         let code = refusal.code;
         let reply = Reply { id, answer: Answer::Error(refusal) };
         self.say(&reply);
-        let cost = caught(|| self.talk.cost(&reply, usual.clone())).unwrap_or(Cost::End(Close::SERVER_ERROR));
+        let cost =
+            caught(|| self.codec.cost(&reply, usual.clone())).unwrap_or(Cost::End(Close::SERVER_ERROR));
         if cost != usual {
-            trace::refused(self.seat.id(), code, &cost);
+            trace::refused(self.permit.id(), code, &cost);
         }
         match cost {
             Cost::Nothing => None,
-            Cost::Strike => self.state.strike(&self.seat.shared().limits),
+            Cost::Strike => self.state.strike(&self.permit.shared().limits),
             Cost::End(close) => Some(close),
         }
     }
 
     fn say(&mut self, reply: &Reply) {
         self.told = 0;
-        let said = self.outbox.encoding.reply(&mut *self.talk, reply);
+        let said = self.outbox.encoding.reply(&mut *self.codec, reply);
         self.put(said);
         let mut requests = Vec::new();
-        match caught(|| self.talk.follow_up(&mut requests)) {
+        match caught(|| self.codec.follow_up(&mut requests)) {
             Ok(()) => requests.into_iter().for_each(|request| self.queue(request)),
             Err(Panicked) => self.fail(),
         }
@@ -150,7 +151,7 @@ impl Session {
 
     /// Queues the protocol's own ping. False if it has none.
     pub(crate) fn ping(&mut self) -> bool {
-        let ping = self.outbox.encoding.ping(&mut *self.talk);
+        let ping = self.outbox.encoding.ping(&mut *self.codec);
         self.put(ping)
     }
 

@@ -8,7 +8,7 @@ use crate::driver::caught::Panicked;
 use crate::driver::hub::place::author;
 use crate::machine::{Stay, Verdict};
 use crate::model::{Answer, BadRequest, Close, Command, Publish, Refusal, Request, Subscribe};
-use crate::port::{Pushed, Standing};
+use crate::port::{PublishContext, Pushed};
 
 impl Session {
     /// Goes on with the hook that is under way, or with the next request.
@@ -34,7 +34,7 @@ impl Session {
     }
 
     fn begin(&mut self, request: Request, times: u8) -> Step {
-        match self.state.weigh(&request.command, &self.seat.shared().limits) {
+        match self.state.weigh(&request.command, &self.permit.shared().limits) {
             Verdict::Ignore => {}
             Verdict::OpenFirst(connect) => {
                 self.inbox.push_front(request);
@@ -123,10 +123,10 @@ impl Session {
         self.begin(Request { id, command }, times + 1)
     }
 
-    fn standing(&self, request: &Publish, member: bool) -> Standing {
+    fn standing(&self, request: &Publish, member: bool) -> PublishContext {
         let refers = request.refers.map(|refers| refers.offset());
         let author = refers.and_then(|offset| author(self.shared(), &request.channel, offset));
-        Standing { member, author }
+        PublishContext { member, author }
     }
 
     fn conclude(&mut self, pending: Pending, outcome: Outcome) -> Step {

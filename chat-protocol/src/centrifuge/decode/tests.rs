@@ -188,7 +188,7 @@ proptest! {
         let mut requests = Requests::at_most(usize::MAX);
         talk.decode(Message::Binary(&bytes), &mut requests);
         prop_assert_eq!(requests.all().len(), 1);
-        let mut talk = Protobuf::default().talk(SessionId(1), &Limits::default());
+        let mut talk = Protobuf::default().session_codec(SessionId(1), &Limits::default());
         let begun = [&[8, 8, 1, 34, 4, 10, 2, 116, 116], &bytes[..]].concat();
         for bytes in [&bytes, &begun] {
             talk.decode(Message::Binary(bytes), &mut requests);

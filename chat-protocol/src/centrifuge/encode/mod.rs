@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use chat_core::{Expiry, Offset, Payload, Publication, Recovery, Refers, Subscribed, UserId};
+use chat_core::{Expiry, Offset, Payload, Publication, Recovery, Reference, Subscribed, UserId};
 
 use crate::write::{number, payload, string, timestamp};
 
@@ -56,8 +56,8 @@ fn tags(publication: &Publication, out: &mut Vec<u8>) {
     }
     if let Some(refers) = publication.refers {
         out.extend(match refers {
-            Refers::Edit(_) => &br#","edits":""#[..],
-            Refers::Delete(_) => br#","deletes":""#,
+            Reference::Edit(_) => &br#","edits":""#[..],
+            Reference::Delete(_) => br#","deletes":""#,
         });
         number(refers.offset().0, out);
         out.push(b'"');

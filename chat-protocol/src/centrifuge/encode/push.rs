@@ -1,6 +1,6 @@
 //! Writes pushes: publications, presence, and what else the server sends unasked.
 
-use chat_core::{Answer, Arrival, ChannelId, Close, Publication, Refusal};
+use chat_core::{Answer, ChannelId, Close, Publication, Refusal, SessionPresence};
 
 use super::{Object, client, data, published, subscribed};
 use crate::write::string;
@@ -15,7 +15,12 @@ pub(in crate::centrifuge) fn publication(publication: &Publication, out: &mut Ve
 }
 
 /// Writes that a session joined or left a channel, as `event` says.
-pub(in crate::centrifuge) fn moved(channel: &ChannelId, event: &str, who: &Arrival, out: &mut Vec<u8>) {
+pub(in crate::centrifuge) fn moved(
+    channel: &ChannelId,
+    event: &str,
+    who: &SessionPresence,
+    out: &mut Vec<u8>,
+) {
     begin(channel, out);
     out.extend([b",\"", event.as_bytes(), br#"":{"info":"#].concat());
     client(&who.session.to_string(), who.user.as_str(), who.name.as_str(), who.data.as_ref(), out);

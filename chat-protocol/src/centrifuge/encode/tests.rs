@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chat_core::{
-    Answer, Arrival, Epoch, Expiry, HistoryPage, Offset, Payload, PresencePage, Present, Publication,
-    Recovery, Refers, Refusal, RequestId, SessionId, Subscribed, UserId,
+    Answer, Epoch, Expiry, HistoryPage, Offset, Payload, PresencePage, Present, Publication, Recovery,
+    Reference, Refusal, RequestId, SessionId, SessionPresence, Subscribed, UserId,
 };
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn a_publication_stands_on_one_line_and_tags_hold_what_the_protocol_has_no_field
         r#"{"push":{"channel":"room","pub":{"data":{"a": [1,2]},"info":{"user":"ann","client":"17"},"offset":58,"tags":{"time":"2026-11-23T18:00:00.123Z"}}}}"#
     );
     let mut edit = publication("1");
-    (edit.from, edit.refers) = (None, Some(Refers::Edit(Offset(3))));
+    (edit.from, edit.refers) = (None, Some(Reference::Edit(Offset(3))));
     edit.event = Some("say".parse().expect("a name"));
     assert_eq!(
         written(|out| push::publication(&edit, out)),
@@ -174,7 +174,7 @@ fn pushes_about_subscriptions_and_presence_stand_as_the_protocol_has_them() {
         assert!(unasked(why).contains(&format!("\"code\":{code}")));
     }
     let name = "u-7".parse().expect("a name");
-    let who = Arrival { session: SessionId(3), user: ann(), name, data: None };
+    let who = SessionPresence { session: SessionId(3), user: ann(), name, data: None };
     assert_eq!(
         written(|out| push::moved(&channel(), "join", &who, out)),
         r#"{"push":{"channel":"room","join":{"info":{"user":"u-7","client":"3"}}}}"#

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use chat_core::{
-    Answer, Arrival, ChannelId, Close, Connected, Expiry, Frames, HistoryPage, Kind, Offset, Payload,
-    PresencePage, Recovery, Refers, Refusal, RequestId, SessionId, Subscribed, UserId,
+    Answer, ChannelId, Close, Connected, Expiry, Frames, HistoryPage, Kind, Offset, Payload, PresencePage,
+    Recovery, Reference, Refusal, RequestId, SessionId, SessionPresence, Subscribed, UserId,
 };
 use prost::Message as _;
 
@@ -25,7 +25,7 @@ pub(super) fn publication(publication: &chat_core::Publication) -> Reply {
 }
 
 /// Makes a push of a session that joins or leaves a channel.
-pub(super) fn moved(channel: &ChannelId, who: &Arrival, joins: bool) -> Reply {
+pub(super) fn moved(channel: &ChannelId, who: &SessionPresence, joins: bool) -> Reply {
     let (user, name) = (who.user.as_str(), who.name.as_str());
     let moved = Some(Moved { info: Some(client(who.session, user, name, who.data.as_ref())) });
     push(channel, |push| *(if joins { &mut push.join } else { &mut push.leave }) = moved)
@@ -158,8 +158,8 @@ fn tags(publication: &chat_core::Publication) -> HashMap<String, String> {
     publication.told_event().into_iter().for_each(|event| drop(tag("event", event.to_string())));
     match publication.refers {
         None => {}
-        Some(Refers::Edit(offset)) => drop(tag("edits", offset.to_string())),
-        Some(Refers::Delete(offset)) => drop(tag("deletes", offset.to_string())),
+        Some(Reference::Edit(offset)) => drop(tag("edits", offset.to_string())),
+        Some(Reference::Delete(offset)) => drop(tag("deletes", offset.to_string())),
     }
     if publication.is_signal() {
         tag("signal", "true".to_owned());

@@ -15,7 +15,7 @@ mod session;
 mod tests;
 
 use chat_core::{
-    ChannelId, Frames, Greeting, Limits, PresenceChange, Protocol, Publication, SessionId, Talk,
+    ChannelId, Frames, Greeting, Limits, PresenceChange, Protocol, Publication, SessionCodec, SessionId,
 };
 
 pub(super) use decode::beside;
@@ -49,7 +49,7 @@ impl Protocol for Protobuf {
         limits.batch_bytes()
     }
 
-    fn talk(&self, session: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, session: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Session::new(State::new(session, self.options.clone(), limits)))
     }
 

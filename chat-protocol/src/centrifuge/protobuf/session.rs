@@ -1,6 +1,6 @@
 //! Reads the commands of one session in Protobuf and writes its replies, with the state that JSON has.
 
-use chat_core::{Answer, Frames, Message, Reply, Requests, Talk};
+use chat_core::{Answer, Frames, Message, Reply, Requests, SessionCodec};
 
 use super::{decode, encode};
 use crate::centrifuge::decode::malformed;
@@ -17,7 +17,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let mut bytes = match message {
             Message::Binary(bytes) => bytes,

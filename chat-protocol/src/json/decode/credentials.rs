@@ -1,15 +1,15 @@
 //! Reads the credentials that a client gives on the URL.
 
-use chat_core::{Connect, Hello, Refusal};
+use chat_core::{Connect, Credentials, Refusal};
 
 /// Reads `name` and `token` of a URL's query; the last counts of one that stands there twice.
 ///
 /// Leaves other parameters alone. A name that is none makes the credentials wrong.
-pub(in crate::json) fn read(query: Option<&str>) -> Hello {
+pub(in crate::json) fn read(query: Option<&str>) -> Credentials {
     match connect(query) {
-        Ok(None) => Hello::Later,
-        Ok(Some(connect)) => Hello::Now(connect),
-        Err(refusal) => Hello::Wrong(refusal),
+        Ok(None) => Credentials::Later,
+        Ok(Some(connect)) => Credentials::Now(connect),
+        Err(refusal) => Credentials::Wrong(refusal),
     }
 }
 
@@ -38,8 +38,8 @@ mod tests {
         let connect = connect(Some("a=b&name=ann%20e&token=x%2By")).expect("fine").expect("someone");
         assert_eq!(connect.name.expect("a name").as_str(), "ann e");
         assert_eq!(connect.token, Some("x+y".into()));
-        assert_eq!(read(None), Hello::Later);
-        assert_eq!(read(Some("room=1")), Hello::Later);
-        assert!(matches!(read(Some("name=")), Hello::Wrong(refusal) if refusal.code == 107));
+        assert_eq!(read(None), Credentials::Later);
+        assert_eq!(read(Some("room=1")), Credentials::Later);
+        assert!(matches!(read(Some("name=")), Credentials::Wrong(refusal) if refusal.code == 107));
     }
 }

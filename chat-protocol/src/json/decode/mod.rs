@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chat_core::{
     BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, KEY_BYTES, Message, Overflow,
-    Payload, Publish, Refers, Refusal, Request, Since, Subscribe, Token,
+    Payload, Publish, Reference, Refusal, Request, Since, Subscribe, Token,
 };
 use serde_json::value::RawValue;
 
@@ -120,13 +120,13 @@ fn overflow(fields: &Fields<'_>) -> Result<Overflow, Refusal> {
 fn publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
     let refers = match (offset("edits", fields.edits)?, offset("deletes", fields.deletes)?) {
         (None, None) => None,
-        (Some(edited), None) => Some(Refers::Edit(edited)),
-        (None, Some(deleted)) => Some(Refers::Delete(deleted)),
+        (Some(edited), None) => Some(Reference::Edit(edited)),
+        (None, Some(deleted)) => Some(Reference::Delete(deleted)),
         (Some(_), Some(_)) => return Err(of_field("deletes", "not beside edits")),
     };
     let content = match fields.content {
         Some(raw) => payload(raw),
-        None if matches!(refers, Some(Refers::Delete(_))) => Payload::null(),
+        None if matches!(refers, Some(Reference::Delete(_))) => Payload::null(),
         None => return Err(of_field("content", "missing")),
     };
     let ephemeral = flag("ephemeral", fields.ephemeral, false)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use chat_core::{Connect, Hello, Opener, Payload, Refusal, Token, Welcome};
+use chat_core::{Accepted, Connect, Credentials, Handshake, Payload, Refusal, Token};
 
 /// Names the subprotocol that is chosen where the client offers it.
 const SUBPROTOCOL: &str = "phoenix";
@@ -18,16 +18,16 @@ const BEARER: &str = "base64url.bearer.phx.";
 /// (socket.ex, websocket.ex).
 ///
 /// A client has no later chance to name itself, so its session opens at once.
-pub(in crate::phoenix) fn read(opening: &Opener<'_>) -> Option<Welcome> {
+pub(in crate::phoenix) fn read(opening: &Handshake<'_>) -> Option<Accepted> {
     let mut params: BTreeMap<_, _> =
         form_urlencoded::parse(opening.query.unwrap_or_default().as_bytes()).collect();
     // Without one it is version 1 (socket.ex), which is another format.
     if !params.remove("vsn").is_some_and(|version| is_supported(&version)) {
         return None;
     }
-    let hello = connect(params, opening.subprotocols).map_or_else(Hello::Wrong, Hello::Now);
+    let credentials = connect(params, opening.subprotocols).map_or_else(Credentials::Wrong, Credentials::Now);
     let offered = opening.subprotocols.iter().any(|one| one == SUBPROTOCOL);
-    Some(Welcome { hello, subprotocol: offered.then_some(SUBPROTOCOL), ..Welcome::default() })
+    Some(Accepted { credentials, subprotocol: offered.then_some(SUBPROTOCOL), ..Accepted::default() })
 }
 
 /// Returns true for `~> 2.0.0`, whatever the last number is.
@@ -66,14 +66,14 @@ fn object(params: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Payload {
 mod tests {
     use super::*;
 
-    fn handshake(query: &str, subprotocols: &[&str]) -> Option<Welcome> {
+    fn handshake(query: &str, subprotocols: &[&str]) -> Option<Accepted> {
         let subprotocols: Vec<_> = subprotocols.iter().map(|&one| one.to_owned()).collect();
-        read(&Opener { query: Some(query), subprotocols: &subprotocols })
+        read(&Handshake { query: Some(query), subprotocols: &subprotocols })
     }
 
     fn connect(query: &str, subprotocols: &[&str]) -> Connect {
-        match handshake(query, subprotocols).expect("it is supported").hello {
-            Hello::Now(connect) => connect,
+        match handshake(query, subprotocols).expect("it is supported").credentials {
+            Credentials::Now(connect) => connect,
             other => panic!("{other:?}"),
         }
     }
@@ -95,8 +95,8 @@ mod tests {
         assert_eq!(credentials.token, Some("x+y".into()));
         assert_eq!(credentials.data, Some(Payload::json(r#"{"room":"1"}"#)));
         assert_eq!(connect("vsn=2.0.0", &[]), Connect::default());
-        let wrong = handshake("name=&vsn=2.0.0", &[]).expect("it is supported").hello;
-        assert!(matches!(wrong, Hello::Wrong(refusal) if refusal.code == 107));
+        let wrong = handshake("name=&vsn=2.0.0", &[]).expect("it is supported").credentials;
+        assert!(matches!(wrong, Credentials::Wrong(refusal) if refusal.code == 107));
     }
 
     #[test]
@@ -107,9 +107,9 @@ mod tests {
         assert_eq!(handshake("vsn=2.0.0", &offered).expect("supported").subprotocol, Some("phoenix"));
         assert_eq!(handshake("vsn=2.0.0", &["chat"]).expect("supported").subprotocol, None);
         for bad in ["!", "YT8+Yn4=", "/w"] {
-            let hello =
-                handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")]).expect("supported").hello;
-            assert!(matches!(hello, Hello::Wrong(refusal) if refusal.code == 107), "{bad}");
+            let credentials =
+                handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")]).expect("supported").credentials;
+            assert!(matches!(credentials, Credentials::Wrong(refusal) if refusal.code == 107), "{bad}");
         }
     }
 }

@@ -5,7 +5,7 @@ pub(super) mod presence;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{ChannelId, Frames, Kind, Lost, Offset, Payload, Publication, Refusal};
+use chat_core::{ChannelId, Frames, Gap, Kind, Offset, Payload, Publication, Refusal};
 
 use super::context::{NO_REF, ReplyContext, SOCKET, unquoted};
 use crate::write::{message_fields, number, number_field, payload, string};
@@ -69,15 +69,15 @@ fn enveloped(publication: &Publication, out: &mut Vec<u8>) {
 }
 
 /// Writes what a subscriber does not get.
-pub(super) fn gap(lost: &Lost, out: &mut Vec<u8>) {
+pub(super) fn gap(lost: &Gap, out: &mut Vec<u8>) {
     frame([NO_REF, NO_REF], lost.channel().as_str(), "lost", out, |out| match lost {
-        Lost::Publications { from, to, .. } => {
+        Gap::Publications { from, to, .. } => {
             out.extend(br#"{"from":"#);
             number(from.0, out);
             number_field("to", to.0, out);
             out.push(b'}');
         }
-        Lost::Presence { .. } => out.extend(br#"{"presence":true}"#),
+        Gap::Presence { .. } => out.extend(br#"{"presence":true}"#),
     });
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use chat_core::{
-    Arrival, ChannelId, Offset, Payload, PresenceChange, PresencePage, Present, SenderName, SessionId,
+    ChannelId, Offset, Payload, PresenceChange, PresencePage, Present, SenderName, SessionId, SessionPresence,
 };
 
 use serde_json::value::RawValue;
@@ -74,8 +74,8 @@ fn of_user(present: &Present) -> Vec<Meta<'_>> {
     sessions.iter().map(meta).collect()
 }
 
-fn of_session(arrival: &Arrival) -> Meta<'_> {
-    let Arrival { session, name, data, .. } = arrival;
+fn of_session(arrival: &SessionPresence) -> Meta<'_> {
+    let SessionPresence { session, name, data, .. } = arrival;
     Meta { session: *session, name, data: data.as_ref(), read: Offset(0) }
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use chat_core::{
-    BadRequest, Close, Command, Connect, Hello, Message, Publish, Refusal, Request, SenderName, Subscribe,
-    Token,
+    BadRequest, Close, Command, Connect, Credentials, Message, Publish, Refusal, Request, SenderName,
+    Subscribe, Token,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -56,10 +56,10 @@ pub(super) enum Fault {
 use Fault::{Fatal, Ignored};
 
 /// Reads the credentials on the URL: `auth` holds the key as it is; servers up to 2.9 took a wrapped one too.
-pub(super) fn credentials(query: Option<&str>) -> Hello {
+pub(super) fn credentials(query: Option<&str>) -> Credentials {
     let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(name, _)| name == "auth");
     let token = given.map(|(_, value)| token(auth::key(&value).as_deref().unwrap_or(&value)));
-    Hello::Now(Connect { token, ..Connect::default() })
+    Credentials::Now(Connect { token, ..Connect::default() })
 }
 
 /// Reads one frame: its request, and the sender if it names one.

@@ -18,7 +18,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{Frames, Limits, Opener, Protocol, Publication, SessionId, Talk, Welcome};
+use chat_core::{Accepted, Frames, Handshake, Limits, Protocol, Publication, SessionCodec, SessionId};
 
 use session::Session;
 
@@ -32,13 +32,13 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Hello, Hub, OpenChat};
+/// use chat_core::{Connect, Credentials, Hub, OpenChat};
 /// use chat_protocol::serverpod::Legacy;
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
-/// let hello = Hello::Now(Connect::named(Some("ann".parse()?)));
-/// let ann = world.connect(&hub, Arc::new(Legacy), hello, Way::Bytes);
+/// let credentials = Credentials::Now(Connect::named(Some("ann".parse()?)));
+/// let ann = world.connect(&hub, Arc::new(Legacy), credentials, Way::Bytes);
 /// ann.say(r#"{"command":"ping","args":{}}"#);
 /// assert_eq!(ann.heard(), [r#"{"command":"pong"}"#]);
 /// # Ok::<(), chat_core::NameError>(())
@@ -52,11 +52,11 @@ impl Protocol for Legacy {
         "serverpod-legacy"
     }
 
-    fn welcome(&self, opening: &Opener<'_>) -> Option<Welcome> {
-        Some(Welcome { hello: decode::credentials(opening.query), ..Welcome::default() })
+    fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
+        Some(Accepted { credentials: decode::credentials(opening.query), ..Accepted::default() })
     }
 
-    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         Box::new(Session::new(limits.json_depth))
     }
 

@@ -1,6 +1,6 @@
 //! Remembers of one session whether a message has named its sender, and decides what a refusal costs.
 
-use chat_core::{Answer, Close, Command, Cost, Frames, Message, Reply, Request, Requests, Talk};
+use chat_core::{Answer, Close, Command, Cost, Frames, Message, Reply, Request, Requests, SessionCodec};
 
 use super::context::ReplyContext;
 use super::{decode, encode};
@@ -20,7 +20,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let decoded = decode::read(message, self.depth);
         if let Ok((_, Some(name))) = &decoded

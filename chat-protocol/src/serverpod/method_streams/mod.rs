@@ -18,7 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use chat_core::{Frames, Greeting, Limits, Protocol, Publication, SessionId, Talk};
+use chat_core::{Frames, Greeting, Limits, Protocol, Publication, SessionCodec, SessionId};
 
 use super::classes::is_sent;
 use session::Session;
@@ -39,12 +39,12 @@ use session::subscriptions::OpenStreams;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Hello, Hub, OpenChat};
+/// use chat_core::{Credentials, Hub, OpenChat};
 /// use chat_protocol::serverpod::MethodStreams;
 ///
 /// let world = World::new();
 /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
-/// let ann = world.connect(&hub, Arc::new(MethodStreams::default()), Hello::Later, Way::Bytes);
+/// let ann = world.connect(&hub, Arc::new(MethodStreams::default()), Credentials::Later, Way::Bytes);
 /// ann.say(r#"{"type":"ping"}"#);
 /// assert_eq!(ann.heard(), [r#"{"type":"pong"}"#]);
 /// ```
@@ -70,7 +70,7 @@ impl Protocol for MethodStreams {
         Greeting::Answered
     }
 
-    fn talk(&self, _: SessionId, limits: &Limits) -> Box<dyn Talk> {
+    fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {
         let streams = Arc::<OpenStreams>::default();
         let encoder = Arc::new(Self::of(streams.clone()));
         Box::new(Session::new(streams, encoder, limits))

@@ -6,7 +6,7 @@ pub(super) mod subscriptions;
 
 use std::sync::Arc;
 
-use chat_core::{Answer, Cost, Frames, Limits, Message, Protocol, Reply, Request, Requests, Talk};
+use chat_core::{Answer, Cost, Frames, Limits, Message, Protocol, Reply, Request, Requests, SessionCodec};
 
 use super::context::ReplyContext;
 use super::encode;
@@ -56,7 +56,7 @@ impl Session {
     }
 }
 
-impl Talk for Session {
+impl SessionCodec for Session {
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
         let received = match text(message) {
             Some(text) => self.calls.receive(text),
@@ -84,7 +84,7 @@ impl Talk for Session {
         requests.extend(self.calls.take_requests());
     }
 
-    fn voice(&self) -> Option<Arc<dyn Protocol>> {
+    fn session_encoder(&self) -> Option<Arc<dyn Protocol>> {
         Some(self.encoder.clone())
     }
 }
