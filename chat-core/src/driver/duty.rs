@@ -1,19 +1,20 @@
-//! What one task at a time sees to.
+//! Grants a duty to one task at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Something that one at a time does for all.
+/// Holds a duty that one task at a time carries out for all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Duty(Arc<AtomicBool>);
 
-/// The duty is taken. It is given back when this is dropped, be it by a panic or by a runtime that drops its tasks: the next one who asks has it then.
+/// Holds a taken duty, and gives it back when dropped, also by a panic or by a runtime that drops its tasks.
+/// The next task that asks then gets it.
 #[must_use = "dropped, it is given back"]
 #[derive(Debug)]
 pub(crate) struct OnDuty(Duty);
 
 impl Duty {
-    /// Takes the duty; none if another has it.
+    /// Takes the duty. Returns none if another task has it.
     pub(crate) fn take(&self) -> Option<OnDuty> {
         let taken = self.0.swap(true, Ordering::AcqRel);
         (!taken).then(|| OnDuty(self.clone()))

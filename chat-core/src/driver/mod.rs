@@ -1,4 +1,4 @@
-//! The only layer with locks, wakers and await: it moves the machines, and nothing else does.
+//! Moves the machines. This is the only layer with locks, wakers and await.
 
 mod caught;
 mod connection;

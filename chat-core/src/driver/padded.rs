@@ -1,9 +1,9 @@
-//! Cache lines of one's own.
+//! Gives a value cache lines of its own.
 
 use std::ops::Deref;
 
-/// A value that shares no cache line with its neighbours: what one core writes does not slow down what others read beside it. 128 bytes, since
-/// processors fetch lines in pairs.
+/// Holds a value that shares no cache line with its neighbours: a core that writes it does not slow down
+/// others that read beside it. The alignment is 128 bytes, since processors fetch lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);

@@ -1,4 +1,6 @@
-//! Tells `tracing`, if that feature is on, who comes and goes; never what is said. Names are escaped, so none forges a line.
+//! Reports to `tracing`, if that feature is on, when sessions open, join, leave, are refused and close, and
+//! when the store fails. Contents of messages are never reported. Names are escaped, so that none can forge a
+//! line.
 
 #[cfg(feature = "tracing")]
 use tracing::{debug, warn};
@@ -28,7 +30,7 @@ pub(crate) fn left(session: SessionId, channel: &ChannelId) {
     debug!(session = session.0, channel = tracing_debug(channel), "left");
 }
 
-/// A refusal whose cost is the protocol's own.
+/// Reports a refusal; the protocol chose its cost.
 pub(crate) fn refused(session: SessionId, code: u16, cost: &Cost) {
     debug!(session = session.0, code = code, cost = tracing_debug(cost), "refused");
 }

@@ -1,29 +1,30 @@
-//! What others want of a session: that it ends, or that it joins or leaves a channel.
+//! Holds requests of others to a session: to close, or to join or leave a channel.
 
 use crate::model::{Answer, ChannelId, Close, Refusal, Subscribe};
 
-/// What the session's own task has to carry out. Others leave it in the outbox and wake the task.
+/// Holds requests that the session's own task has to carry out. Others leave them in the outbox and wake the
+/// task.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    /// How the session is to end. The first close stands.
+    /// Holds the requested close and its manner. The first close stands.
     pub(crate) close: Option<(Close, Manner)>,
     pub(crate) orders: Vec<Order>,
 }
 
-/// How a session ends.
+/// Names the manners in which a session closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// What is queued goes first.
+    /// Writes the queued frames first.
     Graceful,
-    /// What is queued is dropped.
+    /// Drops the queued frames.
     AtOnce,
 }
 
-/// Something that the server does in a session's place.
+/// Describes an action that the server takes in a session's place.
 #[derive(Debug)]
 pub(crate) enum Order {
     Subscribe(Subscribe),
     Unsubscribe(ChannelId, Refusal),
-    /// Says something to its client that was not asked for.
+    /// Sends the client an answer that it did not ask for.
     Tell(Answer),
 }

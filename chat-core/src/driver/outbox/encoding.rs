@@ -1,4 +1,4 @@
-//! A wire format over a kind of transport: what subscribers must have in common to share bytes.
+//! Joins a wire format to a kind of transport. Subscribers with the same encoding share encoded bytes.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,20 +12,20 @@ pub(crate) struct Encoding {
     protocol: Arc<dyn Protocol>,
     framing: Arc<dyn Framing>,
     names: (&'static str, &'static str),
-    /// Nothing is lost in silence.
+    /// Tells whether the protocol reports every gap to the client.
     pub(crate) reports_gaps: bool,
-    /// What others see of a user is written once for each of its sessions.
+    /// Tells whether the presence of a user is written once for each of the user's sessions.
     pub(crate) by_session: bool,
-    /// It is one session's alone.
+    /// Tells whether the encoding belongs to a single session.
     pub(crate) own: bool,
 }
 
-/// Every encoding that sessions share, once.
+/// Holds each encoding that sessions share, once.
 #[derive(Default)]
 pub(crate) struct Encodings(Mutex<Vec<Arc<Encoding>>>);
 
 impl Encodings {
-    /// The one encoding of these two names.
+    /// Returns the one encoding with the names of this protocol and this framing; the first call creates it.
     pub(crate) fn intern(&self, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Arc<Encoding> {
         let new = Encoding::new(protocol, framing, false);
         let mut known = lock(&self.0);
@@ -38,9 +38,10 @@ impl Encodings {
     }
 }
 
-/// What a protocol writes. One that panics over an event breaks the batch there, and over anything else has nothing to say.
+/// Encodes with the protocol. A protocol that panics over an event breaks off the batch at that event; a
+/// panic over a notice, an answer or a ping is returned as [`Panicked`].
 impl Encoding {
-    /// One that no other session shares.
+    /// Creates an encoding that no other session shares.
     pub(crate) fn of(voice: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Arc<Self> {
         Arc::new(Self::new(voice, framing, true))
     }
@@ -51,12 +52,12 @@ impl Encoding {
         Self { protocol, framing, names, reports_gaps, by_session, own }
     }
 
-    /// Bytes that a message of a client may have.
+    /// Returns the most bytes that a message of a client may have: the general limit if the protocol panics.
     pub(crate) fn message_bytes(&self, limits: &Limits) -> usize {
         caught(|| self.protocol.message_bytes(limits)).unwrap_or(limits.message_bytes)
     }
 
-    /// Events of one channel as one run of bytes.
+    /// Encodes events of one channel as one run of bytes.
     pub(crate) fn events<'a>(&self, mut all: impl ExactSizeIterator<Item = &'a Event>) -> Batch {
         let mut channel: Option<ChannelId> = None;
         let mut frames = Frames::new(&*self.framing, all.len());
@@ -72,7 +73,7 @@ impl Encoding {
         match kind {
             EventKind::Publication(publication) => {
                 channel.get_or_insert_with(|| publication.message.channel_id.clone());
-                // Nobody misses a signal: it has no place of its own.
+                // An ephemeral publication has no offset of its own, so it can leave no gap.
                 let offset = if publication.ephemeral { Offset(0) } else { place.offset };
                 frames.at(Place { offset, ..*place });
                 self.protocol.encode_publication(publication, frames);
@@ -85,14 +86,14 @@ impl Encoding {
         }
     }
 
-    /// What is told in place of what is lost; none if the protocol has no words for it.
+    /// Encodes the notice of a gap. Returns none if the protocol has no message for it.
     pub(crate) fn lost(&self, lost: Gap) -> Result<Option<Batch>, Panicked> {
         let mut frames = Frames::new(&*self.framing, 1);
         caught(|| self.protocol.encode_gap(&lost, &mut frames))?;
         Ok((!frames.is_empty()).then(|| frames.finish_notice(lost.channel().clone())))
     }
 
-    /// An answer; none if the protocol has no words for it.
+    /// Encodes an answer. Returns none if the protocol has no message for it.
     pub(crate) fn reply(
         &self,
         codec: &mut dyn SessionCodec,
@@ -101,12 +102,12 @@ impl Encoding {
         self.said(|frames| codec.encode_reply(reply, frames))
     }
 
-    /// The protocol's own ping; none if it has none.
+    /// Encodes the protocol's own ping. Returns none if the protocol has no ping.
     pub(crate) fn ping(&self, codec: &mut dyn SessionCodec) -> Result<Option<Batch>, Panicked> {
         self.said(|frames| codec.encode_ping(frames))
     }
 
-    /// A single frame that belongs to no channel.
+    /// Encodes a single frame that belongs to no channel.
     pub(crate) fn control(&self, kind: Kind, payload: &[u8]) -> Result<Option<Batch>, Panicked> {
         self.said(|frames| frames.write(kind, |out| out.extend_from_slice(payload)))
     }

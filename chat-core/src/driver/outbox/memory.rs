@@ -1,4 +1,4 @@
-//! What waits in all outboxes together.
+//! Counts the bytes that wait in all outboxes together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,12 +7,13 @@ use crate::driver::padded::Padded;
 use crate::machine::Load;
 use crate::model::Limits;
 
-/// Every outbox books here what it holds, so that all together have a bound.
+/// Holds the sum of the bytes that wait in all outboxes, and its bound. Every outbox books its bytes here.
 #[derive(Debug)]
 pub(crate) struct OutboxMemory {
-    /// The most that one outbox may hold.
+    /// Bounds the frames and bytes that one outbox may hold.
     pub(crate) each: Load,
-    /// Written where something waits, by any core; what is beside it is read for every delivery.
+    /// Counts the waiting bytes. Any core writes it, but only when an outbox holds back or releases bytes;
+    /// the fields beside it are read for every delivery, hence the padding.
     bytes: Padded<AtomicUsize>,
     pub(crate) bound: usize,
     pub(crate) shedding: Duty,

@@ -1,4 +1,4 @@
-//! What waits for one peer, and the one at a time who writes it.
+//! Holds the frames that wait for one peer, and lets one writer at a time write them.
 
 pub(crate) mod control;
 pub(crate) mod encoding;
@@ -25,10 +25,12 @@ use crate::machine::{Load, Next};
 use crate::model::{Batch, ChannelId, Close, Frame, Gap, Run, SessionId};
 use crate::port::ByteWriter;
 
-/// The only place where a session's two halves and its publishers meet. Bounded in frames and in bytes, never waits.
+/// Joins a session's two halves and the publishers to its channels, which meet nowhere else. The queue is
+/// bounded in frames and in bytes, and nobody waits to append to it.
 ///
-/// Whoever delivers writes at once if the transport can and nothing waits before it; what does not fit waits for the connection's own task.
-/// The lock guards the queue alone: no transport is called and nobody is woken under it.
+/// A publisher that delivers writes at once if the transport can and nothing waits before it; the rest waits
+/// for the connection's own task. The lock guards the queue alone: no transport is called and no task is
+/// woken under it.
 pub(crate) struct Outbox {
     pub(crate) session: SessionId,
     pub(crate) encoding: Arc<Encoding>,
@@ -37,7 +39,8 @@ pub(crate) struct Outbox {
     pub(crate) state: Mutex<State>,
 }
 
-/// So often whoever writes goes on with what others queue meanwhile: then it has its own to do again.
+/// Bounds the rounds in which a writer also writes the frames that others queue meanwhile, so that it gets
+/// back to its own work.
 const ROUNDS: usize = 16;
 
 impl Outbox {
@@ -50,18 +53,20 @@ impl Outbox {
         Self { session, encoding, writer, memory, state: Mutex::default() }
     }
 
-    /// Reads a little of it, and of its writer: how many own that stands before it in memory.
+    /// Reads a little of the outbox and of its writer (the count of its owners, which lies before it in
+    /// memory), so that both are in the cache when a delivery needs them. The result has no meaning.
     pub(crate) fn glance(&self) -> u64 {
         let owners = self.writer.as_ref().map_or(0, |writer| Arc::strong_count(writer) as u64);
         self.session.0 ^ u64::from(self.state.is_poisoned()) ^ owners
     }
 
-    /// The most that may wait here.
+    /// Returns the most frames and bytes that may wait here.
     pub(crate) fn bound(&self) -> Load {
         self.memory.each
     }
 
-    /// Whether so many answers wait, a quarter of what may, that no further request is begun until the transport has taken some.
+    /// Returns whether the waiting answers have reached a quarter of the bound in frames or in bytes. No
+    /// further request is begun until the transport has taken some of them.
     pub(crate) fn is_answered_enough(&self) -> bool {
         self.is_enough(lock(&self.state).queue.answers())
     }
@@ -72,19 +77,21 @@ impl Outbox {
         answers.frames > 0 && (answers.frames >= frames || answers.weight() >= bytes)
     }
 
-    /// About how many bytes of an answer nobody asked for may be queued now.
+    /// Returns about how many bytes an answer that the client did not ask for may queue now.
     pub(crate) fn answer_room(&self) -> usize {
         (self.bound().bytes / 4).saturating_sub(lock(&self.state).queue.answers().weight())
     }
 
-    /// Appends an answer or a control frame. Answers over the bound end the session, and after its end none is taken in.
+    /// Appends an answer or a control frame. An answer beyond the bound closes the session as slow; after the
+    /// session's end the frame is dropped.
     pub(crate) fn push(&self, batch: Batch) {
         let mut state = lock(&self.state);
         if state.shut {
             return;
         }
         let run = Run::all(Arc::new(batch));
-        // An answer that was begun with room always has it, or a bound below the size of a message could never be met.
+        // An answer that was begun with room always fits; otherwise a bound below the size of a message could
+        // never be met.
         let answers = state.queue.answers();
         if self.is_enough(answers) && answers.with(&run).exceeds(self.bound()) {
             self.request_close_locked(state, Close::SLOW, Manner::AtOnce);
@@ -94,26 +101,27 @@ impl Outbox {
         self.pushed(state);
     }
 
-    /// Appends the last frame of all: the close, which is taken in also after the end.
+    /// Appends the close frame, the last frame of all, which is accepted also after the session's end.
     pub(crate) fn push_last(&self, batch: Batch) {
         let mut state = lock(&self.state);
         state.queue.push_ahead(Run::all(Arc::new(batch)));
         self.pushed(state);
     }
 
-    /// Holds back what is said until [`uncork`](Self::uncork), to write it together.
+    /// Holds frames back until [`uncork`](Self::uncork) writes them together.
     pub(crate) fn cork(&self) {
         lock(&self.state).corked = true;
     }
 
-    /// Writes what was held back, as far as the transport takes it. The session's task sees to the rest, without being woken: it is the caller.
+    /// Writes the frames that were held back, as far as the transport takes them. The caller is the session's
+    /// task, which writes the rest and is not woken for it.
     pub(crate) fn uncork(&self) {
         let mut state = lock(&self.state);
         state.corked = false;
         self.write_now(state).called = false;
     }
 
-    /// Drops what waits of one channel.
+    /// Drops the waiting publications of one channel. Returns how many were dropped.
     pub(crate) fn purge(&self, channel: &ChannelId) -> usize {
         let mut state = lock(&self.state);
         let dropped = state.queue.purge(channel);
@@ -121,7 +129,8 @@ impl Outbox {
         dropped
     }
 
-    /// Ends the session, in this manner; the first close stands. Returns how many publications were dropped.
+    /// Closes the session in the given manner; the first close stands. Returns how many publications were
+    /// dropped.
     pub(crate) fn request_close(&self, close: Close, manner: Manner) -> usize {
         self.request_close_locked(lock(&self.state), close, manner)
     }
@@ -142,7 +151,8 @@ impl Outbox {
         dropped
     }
 
-    /// Leaves something to do for the session's task. If it has as much to do as may wait here, the session ends.
+    /// Leaves an action for the session's task, and wakes it. After the session's end the action is dropped.
+    /// If as many actions wait as frames may wait here, the session is closed as slow.
     pub(crate) fn order(&self, order: Order) {
         let mut state = lock(&self.state);
         if state.shut {
@@ -157,17 +167,18 @@ impl Outbox {
         wake(state);
     }
 
-    /// What the session's task has to carry out.
+    /// Takes out the requests that the session's task has to carry out.
     pub(crate) fn take_control(&self) -> Control {
         lock(&self.state).control.take().map_or_else(Control::default, |control| *control)
     }
 
-    /// Whether there is something to carry out.
+    /// Returns whether a request waits to be carried out.
     pub(crate) fn has_control(&self) -> bool {
         lock(&self.state).control.is_some()
     }
 
-    /// Takes in nothing more, and drops what waits if the manner says so. Returns how many publications were dropped.
+    /// Accepts no more frames but the close, and drops the waiting frames if the manner says so. Returns how
+    /// many publications were dropped.
     pub(crate) fn shut(&self, manner: Manner) -> usize {
         let mut state = lock(&self.state);
         state.shut = true;
@@ -176,27 +187,28 @@ impl Outbox {
         dropped
     }
 
-    /// Ends the connection without a word.
+    /// Ends the connection without a close frame.
     pub(crate) fn abandon(&self) {
         let mut state = lock(&self.state);
         state.failed = true;
         wake(state);
     }
 
-    /// Whether the transport has been taking nothing, for as long as this number stays the same.
+    /// Returns a number if the transport takes nothing more for now, and none if it does. The transport has
+    /// taken nothing for as long as the number stays the same.
     pub(crate) fn stalled(&self) -> Option<NonZeroU64> {
         let state = lock(&self.state);
         NonZeroU64::new(state.progress + 1).filter(|_| state.blocked)
     }
 
-    /// How much waits.
+    /// Returns how many frames and bytes wait.
     pub(crate) fn load(&self) -> Load {
         let state = lock(&self.state);
         let (answers, publications) = (state.queue.answers(), state.queue.publications());
         Load { frames: answers.frames + publications.frames, bytes: answers.bytes + publications.bytes }
     }
 
-    /// Whether a subscription fell behind since this was last taken.
+    /// Returns whether a subscription fell behind since the flag was last taken.
     pub(crate) fn is_lagging(&self) -> bool {
         lock(&self.state).lagging
     }
@@ -205,7 +217,8 @@ impl Outbox {
         std::mem::take(&mut lock(&self.state).lagging)
     }
 
-    /// Whether one that is behind may go on: its transport takes something, and not much waits.
+    /// Returns whether a subscription that is behind may continue: the transport takes bytes, and at most a
+    /// quarter of the bound waits.
     pub(crate) fn has_room(&self) -> bool {
         let state = lock(&self.state);
         let waiting = state.queue.publications();
@@ -216,25 +229,26 @@ impl Outbox {
             && waiting.frames <= self.bound().frames / 4
     }
 
-    /// About how many bytes of publications may be queued for one that is behind.
+    /// Returns about how many bytes of publications may be queued for a subscription that is behind.
     pub(crate) fn room(&self) -> usize {
         self.bound().bytes / 4
     }
 
-    /// So many bytes are promised to those that are behind.
+    /// Sets how many bytes are promised to the subscriptions that are behind.
     pub(crate) fn promise(&self, bytes: usize) {
         let mut state = lock(&self.state);
         state.promised = bytes;
         self.book(&mut state);
     }
 
-    /// Whether it is given up already, and what waits in it.
+    /// Returns whether the outbox is abandoned already, and the bytes that it holds.
     pub(crate) fn claim(&self) -> (bool, usize) {
         let state = lock(&self.state);
         (state.failed, state.booked)
     }
 
-    /// Closes its session as slow, and one that closes already without a word. Returns how many publications were dropped.
+    /// Closes the session as slow; one that is closing already is ended without a close frame. Returns how
+    /// many publications were dropped.
     pub(crate) fn make_room(&self) -> usize {
         if lock(&self.state).shut {
             self.abandon();
@@ -243,7 +257,10 @@ impl Outbox {
         self.request_close(Close::SLOW, Manner::AtOnce)
     }
 
-    /// Writes what waits, in the connection's own task. Ready when nothing waits, here or in the transport; then, too, the task is woken for more.
+    /// Writes the waiting frames, in the connection's own task.
+    ///
+    /// Ready when nothing waits here or in the transport, or with an error when the transport has failed. The
+    /// task is woken for further frames in either case.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, writer: &dyn ByteWriter) -> Poll<io::Result<()>> {
         let mut runs = VecDeque::new();
         let mut rounds = 0;
@@ -278,7 +295,7 @@ impl Outbox {
                 self.tell(told, &mut runs);
                 write_runs(&mut runs, |bytes| now(writer.poll_write(cx, bytes)))
             };
-            // A part was taken: the next round asks again, which is what sets the wake-up.
+            // The transport took a part: the next round asks again, and that sets the wake-up.
             let blocked = written.blocked && !written.some;
             let mut state = lock(&self.state);
             state.unflushed = !(flush && written.some);
@@ -291,14 +308,14 @@ impl Outbox {
         }
     }
 
-    /// Whether anything waits; the task is woken for more either way.
+    /// Returns whether any frame waits. The task is woken for further frames in either case.
     pub(crate) fn waits(&self, cx: &Context<'_>) -> bool {
         let mut state = lock(&self.state);
         state.wait(cx);
         !state.queue.is_empty()
     }
 
-    /// Takes the next frame, for a transport that takes them one by one.
+    /// Takes the next frame, for a transport that takes frames one by one.
     pub(crate) fn next_frame(&self) -> Option<Frame> {
         loop {
             let mut state = lock(&self.state);
@@ -317,24 +334,27 @@ impl Outbox {
         }
     }
 
-    /// Whether the connection is to end without a word.
+    /// Returns whether the connection is to end without a close frame.
     pub(crate) fn is_abandoned(&self) -> bool {
         lock(&self.state).failed
     }
 
-    /// Notes whether a transport that takes frames one by one takes any: while it does not, the task is not woken for more.
+    /// Notes whether a transport that takes frames one by one is blocked. While it is, the task is not woken
+    /// for further frames.
     pub(crate) fn set_blocked(&self, blocked: bool) {
         lock(&self.state).blocked = blocked;
     }
 
-    /// Sees to it that what was just queued goes out: at once, or in the session's task. One that waits for its transport is not woken for more.
+    /// Writes the frames that were just queued at once, or wakes the session's task for them. A task that
+    /// waits for its transport is not woken for further frames.
     pub(crate) fn pushed<'a>(&'a self, state: MutexGuard<'a, State>) {
         let mut state = self.write_now(state);
         state.called |= self.writer.is_none() && !state.blocked;
         rouse(state);
     }
 
-    /// Puts what is told of losses between what is written. The writer's role is held, the lock is not.
+    /// Inserts the notices of gaps between the runs to be written. The caller holds the writer's role, but
+    /// not the lock.
     fn tell(&self, told: Vec<(usize, Gap)>, runs: &mut VecDeque<Run>) {
         for (at, lost) in told.into_iter().rev() {
             if let Some(notice) = self.notice(lost) {
@@ -343,7 +363,8 @@ impl Outbox {
         }
     }
 
-    /// What is told of a loss. A protocol that fails at it ends the session: nothing is lost in silence.
+    /// Encodes the notice of a gap. A protocol that panics over it ends the session, so that no gap is left
+    /// unreported.
     fn notice(&self, lost: Gap) -> Option<Run> {
         let told = self.encoding.lost(lost).unwrap_or_else(|Panicked| {
             self.request_close(Close::SERVER_ERROR, Manner::Graceful);
@@ -352,7 +373,7 @@ impl Outbox {
         told.map(|batch| Run::all(Arc::new(batch)))
     }
 
-    /// Brings the memory up to date.
+    /// Books the present weight of the outbox in the common memory.
     pub(crate) fn book(&self, state: &mut State) {
         let weight = state.queue.weight() + state.promised;
         self.memory.change(state.booked, weight);
@@ -364,7 +385,7 @@ impl Outbox {
             let mut runs = VecDeque::new();
             let mut rounds = 0;
             while state.may_write() {
-                // What others go on queueing meanwhile is for the session's own task.
+                // The session's own task writes frames that others still queue after these rounds.
                 if rounds == ROUNDS {
                     state.called = true;
                     break;
@@ -382,7 +403,7 @@ impl Outbox {
         state
     }
 
-    /// Writes past the empty queue. The writer's role is held already.
+    /// Writes the batch past the empty queue. The caller already holds the writer's role.
     pub(crate) fn write_past(&self, writer: &dyn ByteWriter, batch: &Arc<Batch>, first: usize) {
         let (written, left) = write_batch(batch, first, |bytes| writer.try_write(bytes));
         let mut state = lock(&self.state);
@@ -396,7 +417,7 @@ impl Outbox {
     }
 }
 
-/// What a poll gives, as if it were not to be waited for.
+/// Turns a pending poll into `WouldBlock`.
 fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     match polled {
         Poll::Ready(result) => result,
@@ -404,7 +425,7 @@ fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-/// What waited is not booked any more when nobody can write it.
+/// Releases the booked bytes when nobody can write the waiting frames any more.
 impl Drop for Outbox {
     fn drop(&mut self) {
         let booked = lock(&self.state).booked;

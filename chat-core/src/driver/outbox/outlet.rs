@@ -1,4 +1,5 @@
-//! The two ways out of an outbox: bytes that can be written at once, and frames into a sink.
+//! Writes frames from an outbox to a transport: as bytes that can be written at once, or into a sink of
+//! frames.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,25 +13,28 @@ use crate::driver::outbox::Outbox;
 use crate::model::Frame;
 use crate::port::ByteWriter;
 
-/// The transport can take nothing more, ever.
+/// Reports that the transport can never take anything more.
 pub(crate) struct Disconnected;
 
-/// So many frames go into a sink before others have their turn, however many are queued meanwhile.
+/// Bounds the frames that go into a sink before other tasks have their turn, however many are queued
+/// meanwhile.
 const AT_ONCE: usize = 4096;
 
-/// Where a connection's frames go.
+/// Writes a connection's frames to its transport.
 pub(crate) trait Outlet: Unpin {
-    /// Writes what waits. Ready when nothing does; the task is woken for more either way.
+    /// Writes the waiting frames. Ready when nothing waits; the task is woken for further frames in either
+    /// case.
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Disconnected>>;
 
     /// Ends the transport's writing half.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// For transports that can `try_write`: most is written by whoever delivers, and only what did not fit comes by here.
+/// Writes to a transport that can `try_write`. Whoever delivers writes most bytes itself; only bytes that did
+/// not fit pass through here.
 pub struct ByteOutlet(Arc<dyn ByteWriter>);
 
-/// For any sink of frames.
+/// Writes to any sink of frames.
 pub struct SinkOutlet<S> {
     sink: S,
     unflushed: bool,
@@ -60,7 +64,8 @@ impl Outlet for ByteOutlet {
 
 impl<S: Sink<Frame> + Unpin> Outlet for SinkOutlet<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Result<(), Disconnected>> {
-        // Before the last look at what waits, not after: what is queued in between would be nobody's.
+        // The flag is cleared before the last look at the queue: no task would be woken for a frame that is
+        // queued between that look and a later clearing.
         outbox.set_blocked(false);
         let mut left = AT_ONCE;
         let polled =
@@ -87,7 +92,8 @@ impl<S: Sink<Frame> + Unpin> SinkOutlet<S> {
             if outbox.is_abandoned() {
                 return Poll::Ready(Err(Disconnected));
             }
-            // Asked for first: a sink that is ready but gets nothing must not be asked for room again and again.
+            // The queue is checked first: a sink that is ready but gets nothing must not be asked for room
+            // again and again.
             if !outbox.waits(cx) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! What an outbox's lock guards: what waits, who writes it, and who is to be woken.
+//! Holds the data behind an outbox's lock: the waiting frames, their writer, and the task to wake.
 
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
@@ -9,35 +9,37 @@ use crate::driver::outbox::write::Written;
 use crate::machine::Queue;
 use crate::model::Run;
 
-/// One peer's queue, and how its transport and its task are.
+/// Holds one peer's queue, and the state of its transport and its task.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) queue: Queue,
-    /// What was promised to those that are behind, in bytes: it waits too, though not here.
+    /// Counts the bytes promised to subscriptions that are behind. They count as waiting, though they are not
+    /// held here.
     pub(crate) promised: usize,
-    /// What of its weight the memory knows.
+    /// Holds the part of the weight that is booked in the common memory.
     pub(crate) booked: usize,
-    /// A turn of the session is under way: it writes all that it said at its end.
+    /// Tells whether the session is in a turn, at whose end it writes all of its frames together.
     pub(crate) corked: bool,
-    /// The transport took no more: only the connection's task writes, once it is woken.
+    /// Tells whether the transport takes no more for now. Only the connection's task then writes, once it is
+    /// woken.
     pub(crate) blocked: bool,
-    /// The session's task has written, and the transport may keep some of that until it is flushed.
+    /// Tells whether the session's task has written bytes that the transport may keep until it is flushed.
     pub(crate) unflushed: bool,
-    /// The transport is lost.
+    /// Tells whether the transport is lost.
     pub(crate) failed: bool,
-    /// Nothing more is taken in but the close.
+    /// Tells whether no frame but the close is accepted any more.
     pub(crate) shut: bool,
-    /// A subscription fell behind, for the session's task to see to.
+    /// Tells whether a subscription fell behind, which the session's task has to handle.
     pub(crate) lagging: bool,
-    /// What others want of the session, for its task to see to.
+    /// Holds the requests of others that the session's task has to carry out.
     pub(crate) control: Option<Box<Control>>,
-    /// The connection's task, if it waits.
+    /// Wakes the connection's task, if it waits.
     pub(crate) waker: Option<Waker>,
-    /// It waits for another who writes just now.
+    /// Tells whether the connection's task waits for another writer to finish.
     pub(crate) awaited: bool,
-    /// There is something that only it will do.
+    /// Tells whether there is work that only the connection's task does.
     pub(crate) called: bool,
-    /// Counts writes that got something across.
+    /// Counts the writes of which the transport took something.
     pub(crate) progress: u64,
 }
 
@@ -50,7 +52,8 @@ impl State {
         self.is_free() && self.queue.is_empty()
     }
 
-    /// Nothing has come while another wrote, and nobody waits for that: as nearly always.
+    /// Returns whether, during a write, no frame was queued and nothing was left for the connection's task.
+    /// This is nearly always so.
     pub(crate) fn is_untouched(&self) -> bool {
         self.queue.is_empty() && !self.awaited && !self.called
     }
@@ -66,13 +69,14 @@ impl State {
         self.failed |= written.failed;
     }
 
-    /// Ends the write of one who is not the connection's task, and calls the task for what comes of it.
+    /// Ends a write outside the connection's task, and calls that task if the transport is blocked or lost,
+    /// or if the task waits for the end of the write.
     pub(crate) fn end_anothers_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
         self.end_write(left, written);
         self.called |= written.blocked || written.failed || std::mem::take(&mut self.awaited);
     }
 
-    /// Notes that a subscription fell behind, and calls the task to see to it.
+    /// Notes that a subscription fell behind, and calls the connection's task to handle it.
     pub(crate) fn lag(&mut self) {
         self.lagging = true;
         self.called = true;
@@ -90,14 +94,15 @@ impl State {
     }
 }
 
-/// Wakes the connection's task if it was called. One in its turn needs no call: it looks at the end.
+/// Wakes the connection's task if it was called. A task in its turn needs no wake-up: it looks at the end of
+/// the turn.
 pub(crate) fn rouse(mut state: MutexGuard<'_, State>) {
     if std::mem::take(&mut state.called) && !state.corked {
         wake(state);
     }
 }
 
-/// Wakes the connection's task, if it waits, once the lock is free.
+/// Wakes the connection's task, if it waits, after releasing the lock.
 pub(crate) fn wake(mut state: MutexGuard<'_, State>) {
     let waker = state.waker.take();
     drop(state);

@@ -1,4 +1,5 @@
-//! One session in one channel, and what its outbox takes in of the channel.
+//! Holds one session's subscription to one channel, and decides which of the channel's events its outbox
+//! takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -11,37 +12,38 @@ use crate::machine::{Missed, Stay, Staying, Taken, take_in};
 use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
 use crate::port::SubscribeOptions;
 
-/// What became of a delivery, in frames.
+/// Counts the frames of a delivery by their outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) taken: usize,
-    /// Dropped, because too much waited.
+    /// Counts the frames dropped because too much waited.
     pub(crate) dropped: usize,
-    /// Dropped, because the session had ended.
+    /// Counts the frames dropped because the session had ended.
     pub(crate) late: usize,
 }
 
-/// One session in one channel.
+/// Holds one session's subscription to one channel.
 pub(crate) struct Subscription {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) channel: ChannelId,
     stay: Stay,
     pub(crate) echo: bool,
-    /// It is told who joins and leaves.
+    /// Tells whether the session is told of joins and leaves.
     pub(crate) observes: bool,
     overflow: Overflow,
-    /// The number of the last event that its outbox took; read and written under the outbox's lock.
+    /// Holds the sequence number of the last event that the outbox took. It is read and written under the
+    /// outbox's lock.
     cursor: AtomicU64,
-    /// After which offset it goes on, while it is behind.
+    /// Holds the offset after which the subscription resumes, while it is behind.
     resume: AtomicU64,
-    /// Up to which number it knows who is there, while it is behind.
+    /// Holds the sequence number up to which the session knows the channel's presence, while it is behind.
     seen: AtomicU64,
 }
 
-/// Stands in the cursor of one that is behind: it takes nothing that is fanned out until it has caught up.
+/// Marks, in the cursor, a subscription that is behind: it takes no fanned-out event until it has caught up.
 const BEHIND: u64 = u64::MAX - 1;
 
-/// Stands in the cursor of one that is out.
+/// Marks, in the cursor, a subscription that has ended.
 const ENDED: u64 = u64::MAX;
 
 impl Staying for Arc<Subscription> {
@@ -51,7 +53,7 @@ impl Staying for Arc<Subscription> {
 }
 
 impl Subscription {
-    /// One that hears what comes after `cursor`.
+    /// Creates a subscription that receives the events after `cursor`.
     pub(crate) fn new(
         outbox: Arc<Outbox>,
         channel: ChannelId,
@@ -65,21 +67,24 @@ impl Subscription {
         Self { outbox, channel, stay, echo, observes, overflow, cursor, resume, seen }
     }
 
-    /// One that has something to catch up with first.
+    /// Marks the subscription as behind: it has to catch up first.
     pub(crate) fn behind(self) -> Self {
         self.cursor.store(BEHIND, Ordering::Relaxed);
         self
     }
 
-    /// After which offset it is to catch up, if it is behind.
+    /// Returns the offset after which the subscription has to catch up, or none if it is not behind.
     pub(crate) fn lag(&self) -> Option<Offset> {
         let _state = lock(&self.outbox.state);
         let behind = self.cursor.load(Ordering::Relaxed) == BEHIND;
         behind.then(|| Offset(self.resume.load(Ordering::Relaxed)))
     }
 
-    /// It has caught up with all before `place` but for what comes after `after`, which is lost. Who is
-    /// there was last told at number `presence`. To be called under the shard's lock.
+    /// Ends catching up: the subscription is at `place`, and publications after `after` up to there are lost.
+    /// Presence was last told at the sequence number `presence`. The caller holds the shard's lock.
+    ///
+    /// If publications are lost and the policy is to disconnect, nothing changes here, and
+    /// [`settle`](Self::settle) closes the session.
     pub(crate) fn go_live(&self, place: Place, after: Offset, presence: u64) -> Delivery {
         let mut state = lock(&self.outbox.state);
         let mut loss = Missed::of(after.next(), place.offset, place.seq);
@@ -94,14 +99,15 @@ impl Subscription {
         Delivery { dropped, ..Delivery::default() }
     }
 
-    /// Ends the session if something was lost that it cannot be told of.
+    /// Closes the session as slow if frames were dropped and its policy is to disconnect.
     pub(crate) fn settle(&self, delivery: &mut Delivery) {
         if delivery.dropped > 0 && self.overflow == Overflow::Disconnect {
             delivery.dropped += self.outbox.request_close(Close::SLOW, Manner::AtOnce);
         }
     }
 
-    /// Takes in what it catches up with, after what is lost before it. For the session's own task.
+    /// Queues a batch that the subscription catches up with, after the notice of the gap before it. The
+    /// session's own task calls this.
     pub(crate) fn catch_up(&self, batch: Batch, lost: Missed) -> Delivery {
         let mut state = lock(&self.outbox.state);
         if state.shut {
@@ -123,12 +129,12 @@ impl Subscription {
         Delivery { taken, dropped: lost.frames, late: 0 }
     }
 
-    /// Reads a little of all that a delivery needs.
+    /// Reads a little of all that a delivery needs, so that it is in the cache. The result has no meaning.
     pub(crate) fn glance(&self) -> u64 {
         self.cursor.load(Ordering::Relaxed) ^ self.outbox.glance()
     }
 
-    /// Hands over what the subscriber does not have yet.
+    /// Delivers the events of a batch that the subscriber does not have yet.
     pub(crate) fn deliver(&self, batch: &Arc<Batch>) -> Delivery {
         let outbox = &*self.outbox;
         let mut state = lock(&outbox.state);
@@ -164,14 +170,15 @@ impl Subscription {
         delivery
     }
 
-    /// The protocol has no words for what the subscriber should hear: its session ends, and it hears no more of the channel, for that would be behind a gap.
+    /// Ends the subscription at an event that the protocol could not encode, and closes the session: any
+    /// later event of the channel would come after a gap.
     fn break_off(&self, state: MutexGuard<'_, State>, rest: usize) -> Delivery {
         self.cursor.store(ENDED, Ordering::Relaxed);
         self.outbox.request_close_locked(state, Close::SERVER_ERROR, Manner::Graceful);
         Delivery { late: rest + 1, ..Delivery::default() }
     }
 
-    /// Takes in nothing more until it has caught up, after this offset.
+    /// Marks the subscription as behind: it takes no more events until it has caught up after this offset.
     fn fall_behind(&self, state: &mut State, after: Offset, presence: bool) {
         self.resume.store(after.0, Ordering::Relaxed);
         let seen = if presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
@@ -180,7 +187,7 @@ impl Subscription {
         state.lag();
     }
 
-    /// Nothing is delivered any more, whoever is just about to.
+    /// Ends the subscription: nothing more is delivered, not even by a publisher that is about to deliver.
     pub(crate) fn end(&self) {
         let _state = lock(&self.outbox.state);
         self.cursor.store(ENDED, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! One write, and what came of it.
+//! Writes to a transport once, and classifies the result.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,15 +8,15 @@ use crate::driver::caught::{Panicked, caught};
 use crate::machine::WRITE_RUNS;
 use crate::model::{Batch, Run};
 
-/// What came of one write.
+/// Holds the result of one write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written {
     bytes: usize,
-    /// Something was taken.
+    /// Tells whether the transport took something.
     pub(crate) some: bool,
-    /// The transport takes no more for now.
+    /// Tells whether the transport takes no more for now.
     pub(crate) blocked: bool,
-    /// It never will.
+    /// Tells whether the transport is lost.
     pub(crate) failed: bool,
 }
 
@@ -33,13 +33,13 @@ impl Written {
     }
 }
 
-/// Writes once. A transport that panics has failed.
+/// Writes once. A transport that panics counts as lost.
 fn attempt(write: impl FnOnce() -> io::Result<usize>, wanted: usize) -> Written {
     let result = caught(write).unwrap_or_else(|Panicked| Err(io::ErrorKind::Other.into()));
     Written::of(result, wanted)
 }
 
-/// Writes runs together; what was not written stays.
+/// Writes runs together. The part that was not written stays in `runs`.
 pub(crate) fn write_runs(
     runs: &mut VecDeque<Run>,
     write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
@@ -66,12 +66,12 @@ pub(crate) fn write_runs(
     written
 }
 
-/// Flushes: a write that wants to get nothing across.
+/// Flushes the transport: a write without bytes.
 pub(crate) fn write_nothing(flush: impl FnOnce() -> io::Result<usize>) -> Written {
     attempt(flush, 0)
 }
 
-/// Writes this frame of a batch and all that follow, alone; gives back what was not written, if anything.
+/// Writes a batch alone, from the frame `first` on. Returns the part that was not written, if any.
 pub(crate) fn write_batch(
     batch: &Arc<Batch>,
     first: usize,
