@@ -1,23 +1,25 @@
-//! What was done to users while sessions open of which nobody knows yet whose they are.
+//! Remembers actions on users that are carried out while sessions open whose users are not known yet.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::UserId;
 
-/// So many acts are remembered; beyond them the oldest are forgotten, and who opens asks anew.
+/// Bounds the remembered actions. Beyond it the oldest are forgotten, and a session that is opening asks its
+/// endpoint anew.
 const ACTS: usize = 4096;
 
-/// The acts since the oldest opening that is under way began. Without one, none is remembered.
+/// Holds the actions since the oldest opening under way began. While no session opens, no action is
+/// remembered.
 #[derive(Debug)]
 pub(crate) struct Acts<A> {
     log: VecDeque<(UserId, A)>,
-    /// The number of the first in the log.
+    /// Numbers the first action in the log.
     first: u64,
-    /// How many openings began at which number.
+    /// Counts, for each number, the openings that began there.
     openings: BTreeMap<u64, usize>,
 }
 
-/// Acts were forgotten that came while a session opened.
+/// Reports that actions that came while a session opened were forgotten.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Forgotten;
 
@@ -28,14 +30,15 @@ impl<A> Default for Acts<A> {
 }
 
 impl<A: Clone> Acts<A> {
-    /// An opening begins: what is done from now on is remembered, until it [ends](Self::end).
+    /// Begins an opening and returns its number. Actions from now on are remembered until it
+    /// [ends](Self::end).
     pub(crate) fn begin(&mut self) -> u64 {
         let at = self.first + self.log.len() as u64;
         *self.openings.entry(at).or_default() += 1;
         at
     }
 
-    /// An opening that began at this number ends, however it does.
+    /// Ends the opening that began at this number, whatever came of it.
     pub(crate) fn end(&mut self, at: u64) {
         if let Some(count) = self.openings.get_mut(&at) {
             *count -= 1;
@@ -50,7 +53,7 @@ impl<A: Clone> Acts<A> {
         }
     }
 
-    /// Remembers an act, if any opening may want it.
+    /// Remembers an action if an opening is under way that may need it.
     pub(crate) fn note(&mut self, user: &UserId, act: impl FnOnce() -> A) {
         if self.openings.is_empty() {
             return;
@@ -61,10 +64,10 @@ impl<A: Clone> Acts<A> {
         self.log.push_back((user.clone(), act()));
     }
 
-    /// What was done to a user since an opening began at this number, in order.
+    /// Returns the actions on a user since the opening that began at this number, in order.
     ///
     /// # Errors
-    /// If not all of that is remembered.
+    /// [`Forgotten`] if not all of them are remembered.
     pub(crate) fn since(&self, at: u64, user: &UserId) -> Result<Vec<A>, Forgotten> {
         let skipped = at.checked_sub(self.first).ok_or(Forgotten)?;
         let acts = self.log.iter().skip(skipped as usize).filter(|(of, _)| of == user);

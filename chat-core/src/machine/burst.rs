@@ -1,8 +1,9 @@
-//! How many requests one message may have.
+//! Limits how many requests one message may have.
 
 use crate::model::{BadRequest, Command, Limits, Request};
 
-/// The room of one message: a burst of requests, and beside it what a client says that comes back to all channels that it may be in.
+/// Holds the room of one message: a burst of requests, and beside it one subscribe for each channel that a
+/// session may be in, for a client that reconnects to all of its channels at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Burst {
     requests: usize,
@@ -16,12 +17,12 @@ impl Burst {
         Self { requests, subscribes: limits.session_channels }
     }
 
-    /// The most requests that a message is counted for: all that it may have, and one that is too many.
+    /// Returns the most requests that are counted of one message: all that it may have, and one too many.
     pub(crate) fn most(self) -> usize {
         self.requests.saturating_add(self.subscribes).saturating_add(1)
     }
 
-    /// Takes the room for a request; false if there is none.
+    /// Takes the room for a request. Returns false if there is none.
     pub(crate) fn has_room_for(&mut self, request: &Result<Request, BadRequest>) -> bool {
         let subscribes = matches!(request, Ok(Request { command: Command::Subscribe(_), .. }));
         let room = if subscribes && self.subscribes > 0 { &mut self.subscribes } else { &mut self.requests };

@@ -1,4 +1,4 @@
-//! One channel: who is in it, what it keeps, what waits to be fanned out, and who is fanning out.
+//! Holds one channel: its subscribers, its history, its pending events, and the flush that is under way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,45 +15,46 @@ use crate::model::{
     RecalledKey, Recovery, SessionId, Since,
 };
 
-/// What became of a message that was to be appended.
+/// Holds the result of appending a publication.
 #[derive(Debug)]
 pub(super) struct Appended {
     pub(super) published: Published,
-    /// The caller should flush: nobody else is about to.
+    /// Tells the caller to flush, since nobody else is about to.
     pub(super) flush: bool,
-    /// What the store does not have yet.
+    /// Holds the publication that the store does not have yet; none if it is ephemeral or stored.
     pub(super) to_store: Option<Arc<Publication>>,
 }
 
-/// A channel at rest.
+/// Describes a channel that is idle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Idle {
-    /// Its place in the order in which channels came to rest.
+    /// Holds the channel's place in the order in which channels became idle.
     pub(super) number: u64,
-    /// When it goes.
+    /// Holds the time at which the channel is removed.
     pub(super) until: Instant,
 }
 
-/// One channel.
+/// Holds the state of one channel. `S` is the driver's type of a subscriber.
 #[derive(Debug)]
 pub(super) struct Channel<S> {
-    /// Tells this channel from one of the same name before it, which may have had the same epoch if it was stored.
+    /// Tells this channel from an earlier one of the same name, which may have had the same epoch if it was
+    /// stored.
     pub(super) life: u64,
     pub(super) epoch: Epoch,
     pub(super) last: Place,
     pub(super) history: History,
     pub(super) keys: Keys,
-    /// Who is in it, if that is to be known.
+    /// Holds who is in the channel, if the channel keeps presence.
     presence: Option<Box<Presence>>,
-    /// How far it is stored, if it is.
+    /// Tells whether the channel is stored, and how far.
     pub(super) storing: Storing,
-    /// How many are about to use it: it stays for them.
+    /// Counts the callers that are about to use the channel, which stays for them.
     pub(super) pins: usize,
-    /// Its place among those at rest.
+    /// Holds the channel's place among the idle channels, while it is idle.
     pub(super) idle: Option<Idle>,
     pending: Vec<Event>,
     in_flight: Option<Arc<[Event]>>,
-    /// A flush gave back what is pending: nobody is about to flush it.
+    /// Tells whether a flush gave back the pending events, so that nobody is about to flush them.
     stranded: bool,
     subscribers: Arc<Vec<S>>,
     sessions: Vec<SessionId>,
@@ -85,12 +86,12 @@ impl<S: Clone> Channel<S> {
         self.sessions.len()
     }
 
-    /// Whether somebody is in it, is about to use it, or waits for what it has to store.
+    /// Returns whether the channel has subscribers, is about to be used, or waits for the store.
     pub(super) fn is_in_use(&self) -> bool {
         !self.sessions.is_empty() || self.pins > 0 || self.storing.is_under_way()
     }
 
-    /// Copies the list only while a flush walks it.
+    /// Adds a session. The list of subscribers is copied only while a flush walks it.
     pub(super) fn join(&mut self, session: SessionId, subscriber: S) {
         let place = self.sessions.len();
         let before = self.places.insert(session, place);
@@ -99,7 +100,8 @@ impl<S: Clone> Channel<S> {
         Arc::make_mut(&mut self.subscribers).push(subscriber);
     }
 
-    /// Takes a session out; the last one moves into its place. Gives it what it was not handed yet.
+    /// Removes a session, into whose place in the list the last one moves. Returns its subscriber and the
+    /// events that it was not handed yet. Returns none if the session is not in the channel.
     pub(super) fn leave(&mut self, session: SessionId) -> Option<(S, Vec<Event>)> {
         let place = self.places.remove(&session)?;
         self.sessions.swap_remove(place);
@@ -111,7 +113,7 @@ impl<S: Clone> Channel<S> {
         Some((subscriber, in_flight.chain(&self.pending).cloned().collect()))
     }
 
-    /// Gives the message its place, unless it was published before.
+    /// Gives a message its place in the channel, unless its key tells that it was published before.
     pub(super) fn publish(&mut self, name: &ChannelId, draft: Draft) -> Appended {
         let (epoch, subscribers, now) = (self.epoch, self.subscribers(), draft.now.instant);
         if let Some(key) = &draft.key {
@@ -135,7 +137,8 @@ impl<S: Clone> Channel<S> {
         if ephemeral { self.last.offset } else { self.last.offset.next() }
     }
 
-    /// Gives the message its place. True if the caller should flush: nobody else is about to.
+    /// Gives a message its place in the channel, and appends it to the history unless it is ephemeral.
+    /// Returns the publication, and true if the caller should flush since nobody else is about to.
     fn append(&mut self, name: &ChannelId, draft: Draft) -> (Arc<Publication>, bool) {
         let previous = self.last.offset;
         self.last = Place { seq: self.last.seq + 1, offset: self.next(draft.ephemeral) };
@@ -165,7 +168,8 @@ impl<S: Clone> Channel<S> {
         (publication, flush)
     }
 
-    /// True if the caller should flush: nobody else is about to.
+    /// Adds an event to the pending ones if there are subscribers. Returns true if the caller should flush
+    /// since nobody else is about to.
     fn tell(&mut self, kind: EventKind) -> bool {
         if self.sessions.is_empty() {
             return false;
@@ -174,7 +178,8 @@ impl<S: Clone> Channel<S> {
         self.in_flight.is_none() && (std::mem::take(&mut self.stranded) || self.pending.len() == 1)
     }
 
-    /// Whether something is pending that nobody is about to flush. Who asks flushes it.
+    /// Returns whether events are pending that nobody is about to flush, and clears that mark. The caller has
+    /// to flush then.
     pub(super) fn take_stranded(&mut self) -> bool {
         std::mem::take(&mut self.stranded)
     }
@@ -183,17 +188,17 @@ impl<S: Clone> Channel<S> {
         self.presence.as_deref_mut()
     }
 
-    /// When it is to be told who came and went.
+    /// Returns when the next change of presence is to be published.
     pub(super) fn presence_due(&self) -> Option<Instant> {
         self.presence.as_ref()?.due
     }
 
-    /// The number of the last change of presence that was told.
+    /// Returns the sequence number of the last published change of presence.
     pub(super) fn presence_told(&self) -> u64 {
         self.presence.as_ref().map_or(0, |presence| presence.told)
     }
 
-    /// Tells who came and went. True if the caller should flush.
+    /// Publishes the changes of presence. Returns true if the caller should flush.
     pub(super) fn tell_presence(&mut self, name: &ChannelId, now: Instant) -> bool {
         let Some(presence) = self.presence.as_deref_mut() else { return false };
         let Some(change) = presence.take_change(now) else { return false };
@@ -202,7 +207,7 @@ impl<S: Clone> Channel<S> {
         self.tell(EventKind::Presence(name.clone(), Arc::new(change)))
     }
 
-    /// Where one who joins starts, and what it gets before that.
+    /// Returns the place at which a new subscriber starts, and the events that it gets before that.
     pub(super) fn find_start(&mut self, joining: &Joining) -> Joined {
         self.history.forget_old(joining.now);
         let recovered = joining.since.map(|since| self.recover(since, joining.recovers));
@@ -223,28 +228,32 @@ impl<S: Clone> Channel<S> {
         self.history.since(since.offset, self.last.offset, most)
     }
 
-    /// Drops what is too old to be kept. Until when the channel stays though nobody is in it, since it comes to rest now; none if it keeps nothing.
+    /// Drops all that is too old to be kept. Returns until when a channel that becomes idle now stays, or
+    /// none if it keeps nothing.
     ///
-    /// One with a history keeps its place for as long as that lasts, also while it is empty: who was cut off and comes back goes on.
+    /// A channel with a history keeps its place for as long as its publications would be kept, also while the
+    /// history is empty, so that clients that were cut off can resume.
     pub(super) fn kept_until(&mut self, now: Instant) -> Option<Instant> {
         self.history.forget_old(now);
         self.keys.forget_old(now);
         self.history.lasts(now).max(self.keys.expires())
     }
 
-    /// What it costs to keep what it keeps, in bytes.
+    /// Returns the cost of the channel's history and keys, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.history.weight() + self.keys.weight()
     }
 
-    /// Drops the oldest publications until it has lost `bytes` of its weight, and keys when there are none left.
+    /// Drops the oldest publications until the channel has lost `bytes` of its weight, and then the oldest
+    /// keys if no publication is left.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         self.history.shrink(bytes);
         self.keys.shrink(self.weight().saturating_sub(goal));
     }
 
-    /// Notes that this is stored: the channel needs not be opened, nor the publication be given to the store again.
+    /// Notes that a publication is stored: neither does the channel have to be opened in the store any more,
+    /// nor is this publication given to the store again.
     pub(super) fn is_stored(&mut self, publication: &Publication) {
         if let Storing::Stored { unopened, .. } = &mut self.storing {
             *unopened = None;
@@ -254,7 +263,7 @@ impl<S: Clone> Channel<S> {
         }
     }
 
-    /// Takes in what the store knows.
+    /// Takes over the state of the channel from the store.
     pub(super) fn restore(&mut self, restored: Restored, now: Now) {
         self.last = restored.place;
         let at = |timestamp: DateTime<Utc>| {
@@ -276,7 +285,8 @@ impl<S: Clone> Channel<S> {
         }
     }
 
-    /// Hands out what is pending, unless another flush is under way: that one comes back for it.
+    /// Takes the pending events for a flush. Returns none if there are none, or if another flush is under
+    /// way, which returns for them.
     pub(super) fn flush(&mut self) -> Option<Fanout<S>> {
         if self.in_flight.is_some() || self.pending.is_empty() {
             return None;
@@ -288,7 +298,8 @@ impl<S: Clone> Channel<S> {
         Some(Fanout { life: self.life, events, subscribers: self.subscribers.clone() })
     }
 
-    /// Takes back what a flush could not hand out to all: it goes before what came meanwhile.
+    /// Takes back events that a flush could not hand to all subscribers, and puts them before the ones that
+    /// came meanwhile.
     pub(super) fn give_back(&mut self, events: &[Event]) {
         self.in_flight = None;
         self.pending.splice(..0, events.iter().cloned());
@@ -301,5 +312,5 @@ impl<S: Clone> Channel<S> {
     }
 }
 
-/// Room for pending publications that a quiet channel keeps.
+/// Bounds the room for pending events that a quiet channel keeps.
 const PENDING_KEPT: usize = 16;

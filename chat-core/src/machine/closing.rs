@@ -1,58 +1,59 @@
-//! The end of a session: what is still written, who is waited for, and when it is over.
+//! Decides the steps of closing a session: which frames are still written, when the peer is waited for, and
+//! when the session is over.
 
-/// How far the end has come, and what the peer has said of it.
+/// Holds how far the close has come, and how the peer has answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closing {
     stage: Stage,
     peer: Peer,
-    /// The peer answers a close with one of its own.
+    /// Tells whether the peer answers a close with a close of its own.
     answers: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Not begun.
+    /// Means that the close has not begun.
     Open,
-    /// What is queued goes first.
+    /// Means that the frames queued before the close are being written.
     Flushing,
-    /// The close frame is queued.
+    /// Means that the close frame is queued.
     Said,
-    /// All is written: the transport is being ended.
+    /// Means that all is written, and the transport is being ended.
     Ending,
-    /// The transport's writing half is ended; the peer is waited for.
+    /// Means that the transport's writing half is ended, and the peer is waited for.
     Lingering,
     Over,
 }
 
-/// What the peer does.
+/// Names the states of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Talks,
-    /// It broke a rule, and what it says is dropped.
+    /// Means that the peer broke a rule: its messages are dropped.
     Ignored,
-    /// It said that it closes.
+    /// Means that the peer sent a close.
     Closed,
-    /// Nothing more can come.
+    /// Means that nothing more can come from the peer.
     Gone,
 }
 
-/// What the connection is to do now.
+/// Names the next step of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Write what waits, and ask again once it is written.
+    /// Writes the waiting frames; the connection asks again once they are written.
     Write,
-    /// Queue the close frame, and write it.
+    /// Queues the close frame and writes it.
     SayClose,
-    /// End the transport's writing half.
+    /// Ends the transport's writing half.
     EndTransport,
-    /// Wait: for something to say, or for the peer's answer.
+    /// Waits for a frame to write, or for the peer's answer.
     Wait,
-    /// Be over.
+    /// Ends the connection, which is over.
     Over,
 }
 
 impl Closing {
-    /// A session that is open, with a peer that answers a close or does not.
+    /// Creates the state of an open session, whose peer answers a close or does not.
     pub(crate) fn new(answers: bool) -> Self {
         Self { stage: Stage::Open, peer: Peer::Talks, answers }
     }
@@ -61,7 +62,7 @@ impl Closing {
         self.answers = answers;
     }
 
-    /// Whether the end has not begun.
+    /// Returns whether the close has not begun.
     pub(crate) fn is_open(&self) -> bool {
         self.stage == Stage::Open
     }
@@ -70,22 +71,22 @@ impl Closing {
         self.stage == Stage::Over
     }
 
-    /// Whether all is written, so that only the transport's end is waited for.
+    /// Returns whether all is written, so that only the end of the transport is waited for.
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.stage, Stage::Ending | Stage::Lingering)
     }
 
-    /// Whether the peer is still listened to, to hear that it closes.
+    /// Returns whether the peer is still read, to receive its close.
     pub(crate) fn listens(&self) -> bool {
         matches!(self.peer, Peer::Talks | Peer::Ignored)
     }
 
-    /// Begins the end, which is told to the peer.
+    /// Begins to close; the peer gets a close frame.
     pub(crate) fn begin(&mut self) {
         self.stage = Stage::Flushing;
     }
 
-    /// Notes what the peer does. What it broke once stays broken until it closes.
+    /// Notes the peer's state. A peer that broke a rule stays in that state until it closes.
     pub(crate) fn heard(&mut self, peer: Peer) {
         self.peer = peer;
     }
@@ -105,12 +106,12 @@ impl Closing {
         self.stage = Stage::Lingering;
     }
 
-    /// Ends without a word: nobody would hear it.
+    /// Ends the session without a close frame, which the peer could not receive.
     pub(crate) fn lose(&mut self) {
         self.stage = Stage::Over;
     }
 
-    /// Returns what to do now, when all that was queued is `written` or not.
+    /// Returns the next step, given whether all queued frames are `written`.
     pub(crate) fn next(&self, written: bool) -> Act {
         match self.stage {
             Stage::Open | Stage::Flushing | Stage::Said if !written => Act::Write,
@@ -118,7 +119,8 @@ impl Closing {
             Stage::Flushing => Act::SayClose,
             Stage::Said if self.peer == Peer::Talks && self.answers => Act::Wait,
             Stage::Said | Stage::Ending => Act::EndTransport,
-            // Ending the transport while the peer still writes would reset it, and the close frame be lost.
+            // Ending the transport while the peer still writes would reset it, and the close frame would be
+            // lost.
             Stage::Lingering if self.peer == Peer::Ignored => Act::Wait,
             Stage::Lingering | Stage::Over => Act::Over,
         }
@@ -129,7 +131,8 @@ impl Closing {
 mod tests {
     use super::*;
 
-    /// The acts of a session whose every write is taken at once, from its first close to where it waits or is over.
+    /// Lists the steps of a session whose every write is taken at once, from its first close until it waits
+    /// or is over.
     fn acts(peer: Peer, answers: bool) -> Vec<Act> {
         let (mut closing, mut written, mut acts) = (Closing::new(answers), false, Vec::new());
         closing.heard(peer);

@@ -1,24 +1,26 @@
-//! What the shards of one hub have in common: bounds over all of them, and one life in the store.
+//! Holds the data that the shards of one hub share: the bounds over all of them, and the hub's incarnation in
+//! the store.
 
 use super::incarnation::Incarnation;
 use super::order::IdleOrder;
 use super::quota::ByteQuota;
 
-/// Shared by all shards.
+/// Holds the data shared by all shards.
 #[derive(Debug)]
 pub(crate) struct Common {
-    /// The weight of all histories, of keys, and of channels that nobody is in.
+    /// Bounds the weight of all histories, keys and idle channels.
     pub(crate) histories: ByteQuota,
-    /// The weight of all publications on their way to the store.
+    /// Bounds the weight of all publications on their way to the store.
     pub(crate) outgoing: ByteQuota,
-    /// Which channel that nobody is in goes first.
+    /// Orders the idle channels for removal.
     pub(crate) order: IdleOrder,
-    /// The hub's life in its store; none without a store.
+    /// Names the hub's incarnation in its store; none without a store.
     pub(crate) incarnation: Option<Incarnation>,
 }
 
 impl Common {
-    /// Counts publications that were heard and will never be stored: none of this life's channels may go on in its epoch after a restart.
+    /// Counts publications that subscribers received and that will never be stored: after a restart no
+    /// channel of this incarnation may continue in its epoch.
     pub(super) fn count_unstored(&self, publications: usize) {
         if let Some(incarnation) = &self.incarnation {
             incarnation.count_unstored(publications);

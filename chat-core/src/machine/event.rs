@@ -1,4 +1,4 @@
-//! What goes into a channel, and what comes out of it.
+//! Defines the input of a channel (drafts and joins) and its output (events and fanouts).
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::model::{
     Publication, Recovery, Reference, SenderName, SessionId, SharedInfo, Since, UserId,
 };
 
-/// What is to be published.
+/// Holds a message that is to be published.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) from: Option<SessionId>,
-    /// The user who publishes it; none for the server.
+    /// Names the user who publishes the message; none for the server.
     pub(crate) author: Option<UserId>,
     pub(crate) sender: SenderName,
     pub(crate) content: Payload,
@@ -21,42 +21,42 @@ pub(crate) struct Draft {
     pub(crate) key: Option<Arc<str>>,
     pub(crate) refers: Option<Reference>,
     pub(crate) ephemeral: bool,
-    /// Who waits until it is stored.
+    /// Reports to the waiting publisher whether the publication was stored.
     pub(crate) receipt: Option<Receipt>,
     pub(crate) now: Now,
 }
 
-/// How a session wants to join a channel.
+/// Describes how a session wants to join a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Joining {
     pub(crate) who: SharedInfo,
-    /// It wants to be told who is there.
+    /// Tells whether the session wants to be told of presence.
     pub(crate) observes: bool,
     pub(crate) since: Option<Since>,
     pub(crate) latest: bool,
-    /// How much of who is there it is told.
+    /// Bounds the page of presence that the session gets.
     pub(crate) space: Space,
-    /// The most publications that it recovers.
+    /// Bounds the publications that the session recovers.
     pub(crate) recovers: usize,
-    /// How the channel is kept if it is made.
+    /// Holds the options of the channel, used if it is created.
     pub(crate) options: ChannelOptions,
     pub(crate) now: Instant,
 }
 
-/// Where a new subscriber starts.
+/// Describes where a new subscriber starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Joined {
     pub(crate) epoch: Epoch,
-    /// Its first live event is the next.
+    /// Holds the channel's last place: the first live event of the subscriber comes next.
     pub(crate) place: Place,
     pub(crate) recovery: Option<Recovery>,
-    /// What it gets before that.
+    /// Holds the events that the subscriber gets before the first live one.
     pub(crate) missed: Vec<Event>,
-    /// Who is there, if it wants to be told and the channel knows.
+    /// Holds the page of presence, if the session wants it and the channel keeps presence.
     pub(crate) presence: Option<PresencePage>,
 }
 
-/// A subscriber that is out, and what was published before that it was not handed yet.
+/// Holds a subscriber that has left, and the events from before that which it was not handed yet.
 #[derive(Debug)]
 #[must_use = "the leaver gets what was published before it left"]
 pub(crate) struct Left<S> {
@@ -64,24 +64,24 @@ pub(crate) struct Left<S> {
     pub(crate) undelivered: Vec<Event>,
 }
 
-/// Something that the channel told, and its place among all that.
+/// Holds an event of a channel and its place among all events of the channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) place: Place,
     pub(crate) kind: EventKind,
 }
 
-/// What a channel tells.
+/// Names the kinds of event.
 #[derive(Clone, Debug)]
 pub(crate) enum EventKind {
-    /// To all: what was published.
+    /// Carries a publication, for all subscribers.
     Publication(Arc<Publication>),
-    /// To those who want to know: who came and went.
+    /// Carries a change of presence, for subscribers that observe presence.
     Presence(ChannelId, Arc<PresenceChange>),
 }
 
 impl Event {
-    /// Bytes of content.
+    /// Returns the bytes of content.
     pub(crate) fn bytes(&self) -> usize {
         match &self.kind {
             EventKind::Publication(publication) => publication.message.content.as_bytes().len(),
@@ -94,11 +94,11 @@ impl Event {
     }
 }
 
-/// What one flush takes along: events, and who gets them.
+/// Holds the work of one flush: the events, and the subscribers that get them.
 #[derive(Clone, Debug)]
 #[must_use = "what is not delivered is lost"]
 pub(crate) struct Fanout<S> {
-    /// The life of the channel that these are of.
+    /// Names the life of the channel that the events belong to.
     pub(crate) life: u64,
     pub(crate) events: Arc<[Event]>,
     pub(crate) subscribers: Arc<Vec<S>>,

@@ -1,10 +1,10 @@
-//! How maps hash that there are many of.
+//! Hashes the keys of maps of which there are many.
 
 use std::hash::{BuildHasher, DefaultHasher, RandomState};
 use std::sync::LazyLock;
 
-/// Hashes with one secret of the process. A map keeps none of its own then, 16 bytes, and names that were chosen to collide do so no more than with
-/// [`RandomState`].
+/// Hashes with one secret for the whole process. A map then saves the 16 bytes of a secret of its own, and
+/// names that were chosen to collide do so no more than with [`RandomState`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OneSecret;
 

@@ -1,4 +1,4 @@
-//! What a channel keeps of what was published, bounded in count, bytes and age.
+//! Keeps a channel's publications, bounded in count, bytes and age.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::event::{Event, EventKind};
 use crate::model::{HistoryOptions, HistoryRequest, Instant, Offset, Place, Publication, Recovery, later};
 
-/// The newest publications of one life of a channel, without a gap up to its last.
+/// Holds the newest publications of one life of a channel, without a gap up to its last.
 #[derive(Debug, Default)]
 pub(super) struct History {
     options: HistoryOptions,
@@ -21,7 +21,7 @@ struct Entry {
     at: Instant,
 }
 
-/// What a publication costs beside its content, about.
+/// Estimates the cost of a kept publication beside its content, in bytes.
 const ENTRY_WEIGHT: usize = 256;
 
 impl Entry {
@@ -56,7 +56,7 @@ impl History {
         self.forget_old(now);
     }
 
-    /// Drops what is older than it may be.
+    /// Drops the publications that are too old.
     pub(super) fn forget_old(&mut self, now: Instant) {
         while self.entries.front().is_some_and(|first| later(first.at, self.options.age) <= now) {
             self.forget_first();
@@ -72,12 +72,12 @@ impl History {
         }
     }
 
-    /// What it costs to keep it, in bytes.
+    /// Returns the cost of the history, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.bytes + self.entries.len() * ENTRY_WEIGHT
     }
 
-    /// Drops the oldest until it has lost `bytes` of its weight, or all.
+    /// Drops the oldest publications until the history has lost `bytes` of its weight, or is empty.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         while self.weight() > goal {
@@ -85,12 +85,17 @@ impl History {
         }
     }
 
-    /// Until when a channel keeps its place in which nothing is published from now on; none if nothing is kept.
+    /// Returns until when a channel keeps its place if nothing more is published to it, or none if it has no
+    /// history.
     pub(super) fn lasts(&self, now: Instant) -> Option<Instant> {
         (!self.options.is_none()).then(|| later(now, self.options.age))
     }
 
-    /// What came after `offset`: all of it, or why not. `last` is the channel's last place.
+    /// Returns all events after `offset`; `last` is the channel's last offset.
+    ///
+    /// # Errors
+    /// The reason why not all of them can be returned: the offset is unknown, they are kept no more, or there
+    /// are more than `most`.
     pub(super) fn since(&self, offset: Offset, last: Offset, most: usize) -> Result<Vec<Event>, Recovery> {
         if offset > last {
             return Err(Recovery::UnknownOffset);
@@ -106,7 +111,7 @@ impl History {
         Ok(self.events(start).collect())
     }
 
-    /// The next `most` kept after `offset`, be there a gap before them or not.
+    /// Returns the next `most` kept events after `offset`, whether there is a gap before them or not.
     pub(super) fn after(&self, offset: Offset, most: usize) -> Vec<Event> {
         self.events(self.position(offset)).take(most).collect()
     }
@@ -115,18 +120,19 @@ impl History {
         self.entries.back().map(Entry::event)
     }
 
-    /// Who published this, if it is kept.
+    /// Returns the publication at this offset, if it is kept.
     pub(super) fn find(&self, offset: Offset) -> Option<&Arc<Publication>> {
         let entry = self.entries.get(self.position(Offset(offset.0.checked_sub(1)?)))?;
         (entry.offset() == offset).then_some(&entry.publication)
     }
 
-    /// The first that is kept.
+    /// Returns the first offset that is kept.
     pub(super) fn first(&self) -> Option<Offset> {
         self.entries.front().map(Entry::offset)
     }
 
-    /// What is asked for, and whether there is more of it; at most `limit` publications and, but for the first, `bytes` of content.
+    /// Returns the requested page, and whether there is more of it. A page has at most `limit` publications
+    /// and, except for the first publication, at most `bytes` of content.
     pub(super) fn page(
         &self,
         request: &HistoryRequest,
@@ -149,7 +155,7 @@ impl History {
         self.entries.range(start..).map(Entry::event)
     }
 
-    /// Where what comes after `offset` begins.
+    /// Returns the index of the first entry after `offset`.
     fn position(&self, offset: Offset) -> usize {
         self.entries.partition_point(|entry| entry.offset() <= offset)
     }

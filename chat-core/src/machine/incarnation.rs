@@ -1,41 +1,43 @@
-//! The life of a hub as its store knows it.
+//! Names the life of a hub in its store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names the present life of a hub in its store, and ends it the moment that something was heard which is not stored.
+/// Names the present incarnation of a hub in its store, and ends it as soon as subscribers received a
+/// publication that is not stored.
 ///
-/// A store lets a channel go on in its epoch only within one life, or after a life that was closed in order. So what is counted here can never be
-/// hidden by a later `recovered: true`.
+/// A store lets a channel continue in its epoch only within one incarnation, or after one that was closed in
+/// order. So no publication that is counted here can be hidden by a later `recovered: true`.
 #[derive(Debug)]
 pub(crate) struct Incarnation {
     seed: u64,
-    /// How many lives have ended.
+    /// Counts the incarnations that have ended.
     ended: AtomicU64,
     unstored: AtomicU64,
 }
 
 impl Incarnation {
-    /// The first life of a hub, whose names nobody can guess who does not know `seed`.
+    /// Creates the first incarnation of a hub. Nobody who does not know `seed` can guess the names.
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ended: AtomicU64::new(0), unstored: AtomicU64::new(0) }
     }
 
-    /// The name of the present life.
+    /// Returns the name of the present incarnation.
     pub(crate) fn name(&self) -> u64 {
         self.seed.wrapping_add(self.ended.load(Ordering::Acquire).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// Ends the present life; another one begins.
+    /// Ends the present incarnation and begins another.
     pub(crate) fn end(&self) {
         self.ended.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether none of its lives ended early.
+    /// Returns whether no incarnation has ended early.
     pub(crate) fn is_whole(&self) -> bool {
         self.ended.load(Ordering::Acquire) == 0
     }
 
-    /// Ends the present life, since so many publications were heard that will never be stored.
+    /// Ends the present incarnation if `publications` is not zero: so many were received and will never be
+    /// stored.
     pub(crate) fn count_unstored(&self, publications: usize) {
         if publications > 0 {
             self.unstored.fetch_add(publications as u64, Ordering::Relaxed);
@@ -43,7 +45,7 @@ impl Incarnation {
         }
     }
 
-    /// How many publications were heard that will never be stored.
+    /// Returns how many publications were received that will never be stored.
     pub(crate) fn unstored(&self) -> u64 {
         self.unstored.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Idempotency keys: what was published under each, for as long as a client may try again.
+//! Remembers idempotency keys and what was published under each, for as long as a client may try again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,27 +6,28 @@ use std::time::Duration;
 
 use crate::model::{Instant, Offset, Publication, UserId};
 
-/// How long a key is remembered.
+/// Bounds how long a key is remembered.
 pub(crate) const KEY_AGE: Duration = Duration::from_secs(5 * 60);
 
-/// So many keys of one channel are remembered; beyond them the oldest are forgotten early.
+/// Bounds the remembered keys of one channel. Beyond it the oldest are forgotten early.
 pub(crate) const KEYS: usize = 100_000;
 
-/// What a key costs beside itself, about.
+/// Estimates the cost of a key beside its own bytes, in bytes.
 const KEY_WEIGHT: usize = 256;
 
-/// Whose it is, the server's if there is no user, and the key itself.
+/// Pairs a key with its author: the user, or none for the server.
 type Key = (Option<UserId>, Arc<str>);
 
-/// What was published under a key.
+/// Holds what was published under a key.
 #[derive(Debug)]
 struct Kept {
     offset: Offset,
-    /// The publication itself, for as long as it is to be stored and is not.
+    /// Holds the publication while it is to be stored and is not stored yet.
     unstored: Option<Arc<Publication>>,
 }
 
-/// A channel's keys: each counts for its author alone, so nobody can take another's, whatever they are called.
+/// Holds a channel's keys. Each counts for its author alone, so no author can take another's, whatever their
+/// names are.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     places: HashMap<Key, Kept>,
@@ -35,7 +36,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// What this author published under this key: its place, and itself if it is to be stored and is not yet.
+    /// Returns the offset that this author published at under this key, and the publication if it is to be
+    /// stored and is not stored yet. Returns none if the key is not known.
     pub(super) fn find(
         &self,
         author: Option<&UserId>,
@@ -62,14 +64,14 @@ impl Keys {
         }
     }
 
-    /// Notes that what was published under this key is stored.
+    /// Notes that the publication with this key is stored.
     pub(super) fn stored(&mut self, author: Option<UserId>, key: &Arc<str>) {
         if let Some(kept) = self.places.get_mut(&(author, key.clone())) {
             self.bytes -= kept.unstored.take().as_deref().map_or(0, content);
         }
     }
 
-    /// Drops what is older than it may be.
+    /// Drops the keys that are too old.
     pub(super) fn forget_old(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(at, _)| *at + KEY_AGE <= now) {
             self.forget_first();
@@ -86,12 +88,12 @@ impl Keys {
         }
     }
 
-    /// What it costs to remember them, in bytes.
+    /// Returns the cost of the keys, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.bytes + self.order.len() * KEY_WEIGHT
     }
 
-    /// Forgets the oldest until they have lost `bytes` of their weight, or all.
+    /// Forgets the oldest keys until they have lost `bytes` of their weight, or none is left.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let goal = self.weight().saturating_sub(bytes);
         while self.weight() > goal {
@@ -99,7 +101,7 @@ impl Keys {
         }
     }
 
-    /// When the last of them will be too old; none if there is none.
+    /// Returns when the last key will be too old, or none if there is no key.
     pub(super) fn expires(&self) -> Option<Instant> {
         self.order.back().map(|(at, _)| *at + KEY_AGE)
     }

@@ -1,4 +1,4 @@
-//! Whether something comes more often than it may.
+//! Measures whether something comes more often than its rate allows.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::model::{Instant, Rate};
 /// Counts against a [`Rate`] with a single instant: the generic cell rate algorithm (ITU-T I.371).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Meter {
-    /// When all that was counted would have come, had it come evenly.
+    /// Holds the time at which all counted events would have come, had they come evenly.
     even: Option<Instant>,
 }
 
 impl Meter {
-    /// Counts one more, unless that is too many: then false.
+    /// Counts one more if there is room. Returns false, and counts nothing, if there is none.
     pub(crate) fn count(&mut self, rate: Rate, now: Instant) -> bool {
         let room = self.room_at(rate, now).is_none();
         if room {
@@ -30,7 +30,7 @@ impl Meter {
         }
     }
 
-    /// When there is room for one more, if there is none now.
+    /// Returns when there will be room for one more, or none if there is room now.
     pub(crate) fn room_at(&self, rate: Rate, now: Instant) -> Option<Instant> {
         let (even, per_second) = self.even.zip(NonZeroU32::new(rate.per_second))?;
         let burst = Duration::from_secs(1) / per_second.get() * (rate.burst.max(1) - 1);
@@ -38,12 +38,12 @@ impl Meter {
         (!excess.is_zero()).then(|| now + excess)
     }
 
-    /// Of two that counted the same one, the one that has less room.
+    /// Returns the meter with less room, of two that counted the same events.
     pub(crate) fn later(self, other: Self) -> Self {
         Self { even: self.even.max(other.even) }
     }
 
-    /// With room for so many at once, whatever was counted.
+    /// Returns the meter with room for at least `room` events at once, whatever it has counted.
     pub(crate) fn with_room(self, rate: Rate, room: u32, now: Instant) -> Self {
         if rate.per_second == 0 {
             return self;
@@ -52,19 +52,19 @@ impl Meter {
         Self { even: self.even.map(|even| even.min(most)) }
     }
 
-    /// With what was counted here and there, one after the other.
+    /// Returns a meter that has counted the events of both, one after the other.
     pub(crate) fn and(self, other: Self, now: Instant) -> Self {
         let other = other.even.map_or(Duration::ZERO, |even| even.saturating_duration_since(now));
         let even = self.even.map_or(now, |even| even.max(now)) + other;
         Self { even: (even > now).then_some(even) }
     }
 
-    /// With all its room at that time, at the latest.
+    /// Returns the meter with all of its room at `until` at the latest.
     pub(crate) fn at_most(self, until: Instant) -> Self {
         Self { even: self.even.map(|even| even.min(until)) }
     }
 
-    /// When it has all its room again.
+    /// Returns when the meter has all of its room again.
     pub(crate) fn busy_until(self) -> Option<Instant> {
         self.even
     }

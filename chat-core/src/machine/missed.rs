@@ -1,32 +1,32 @@
-//! What a subscriber does not get, until it is told.
+//! Records the events that a subscriber does not get, until it is told of the gap.
 
 use crate::model::{ChannelId, Gap, Offset, Place, Run};
 
-/// Publications of one channel, one after the other, that were dropped.
+/// Describes consecutive events of one channel that were dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Missed {
-    /// How many frames, signals among them.
+    /// Counts the dropped frames, ephemeral publications among them.
     pub(crate) frames: usize,
-    /// The offsets of the first and the last; none if there were only signals.
+    /// Holds the offsets of the first and the last publication; none if all were ephemeral.
     pub(crate) range: Option<(Offset, Offset)>,
-    /// The number of the last, among all that the channel told.
+    /// Holds the sequence number of the last event, among all events of the channel.
     pub(crate) seq: u64,
-    /// Joins and leaves were among them.
+    /// Tells whether joins and leaves were among the events.
     pub(crate) presence: bool,
 }
 
-/// What one session is to be told: ranges in the order in which they were lost.
+/// Holds the gaps that one session is to be told of, in the order in which they arose.
 #[derive(Debug, Default)]
 pub(super) struct Gaps(Vec<(Gap, u64)>);
 
 impl Missed {
-    /// Publications that were never queued.
+    /// Describes publications that were never queued: the offsets `from..=to`.
     pub(crate) fn of(from: Offset, to: Offset, seq: u64) -> Self {
         let range = (from <= to).then_some((from, to));
         Self { frames: range.map_or(0, |_| (to.0 - from.0 + 1) as usize), range, seq, presence: false }
     }
 
-    /// Counts these in: they come after what was counted before.
+    /// Adds the events of a run, which come after the ones counted before.
     pub(crate) fn add(&mut self, run: &Run) {
         for place in run.places() {
             self.frames += 1;
@@ -40,7 +40,7 @@ impl Missed {
         }
     }
 
-    /// This, and after it what a run holds.
+    /// Returns these events and, after them, the events of a run.
     pub(crate) fn and(mut self, run: &Run) -> Self {
         self.add(run);
         self
@@ -52,7 +52,7 @@ impl Gaps {
         self.0.is_empty()
     }
 
-    /// A range that goes on where another ended becomes one with it.
+    /// Adds a gap. One that continues where another ended is merged with it.
     pub(super) fn add(&mut self, channel: &ChannelId, loss: Missed) {
         if loss.presence {
             self.add_presence(channel, loss.seq);
@@ -73,7 +73,7 @@ impl Gaps {
         self.0.push((lost, loss.seq));
     }
 
-    /// To be told once, however much of it was lost.
+    /// Adds a gap in presence. The session is told once, however many changes it missed.
     fn add_presence(&mut self, channel: &ChannelId, seq: u64) {
         let lost = Gap::Presence { channel: channel.clone() };
         match self.0.iter_mut().find(|(known, _)| *known == lost) {
@@ -82,7 +82,7 @@ impl Gaps {
         }
     }
 
-    /// The first that is to be told before this run.
+    /// Takes the first gap that the session is to be told of before this run.
     pub(super) fn take_before(&mut self, run: &Run) -> Option<Gap> {
         if self.0.is_empty() {
             return None;

@@ -1,4 +1,5 @@
-//! Verbs: plain values that are told what happens and say what to do. No lock, no clock, no await.
+//! Decides what happens, in plain values: inputs are arguments, outputs are return values. There is no lock,
+//! no clock and no await.
 
 mod acts;
 mod burst;

@@ -1,23 +1,24 @@
-//! The order in which channels came to rest, over all shards.
+//! Keeps the order in which channels became idle, over all shards.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers channels as nobody is in them any more, and knows of each shard the one that has rested longest.
+/// Numbers channels as they become idle, and knows the one in each shard that has been idle longest.
 #[derive(Debug)]
 pub(crate) struct IdleOrder {
     next: AtomicU64,
-    /// The lowest number in each shard; [`NONE`] where no channel rests.
+    /// Holds the lowest number in each shard, and [`NONE`] where no channel is idle.
     longest: Box<[AtomicU64]>,
 }
 
 /// Stands for the number of a channel where there is none.
 const NONE: u64 = u64::MAX;
 
-/// The shard that holds the channel that has rested longest.
+/// Names the shard with the channel that has been idle longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Longest {
     pub(crate) shard: usize,
-    /// Channels of that shard with a lower number have rested longer than any in another shard.
+    /// Bounds the numbers: channels of that shard with a lower number have been idle longer than any in
+    /// another shard.
     pub(crate) until: u64,
 }
 
@@ -27,7 +28,7 @@ impl IdleOrder {
         Self { next: AtomicU64::new(0), longest }
     }
 
-    /// Where the channel is that has rested longest; none if none rests.
+    /// Finds the shard with the channel that has been idle longest. Returns none if no channel is idle.
     pub(crate) fn longest(&self) -> Option<Longest> {
         let (mut shard, mut first, mut until) = (0, NONE, NONE);
         for (place, number) in self.longest.iter().enumerate() {
@@ -41,7 +42,7 @@ impl IdleOrder {
         (first != NONE).then_some(Longest { shard, until })
     }
 
-    /// The number of a channel that comes to rest now.
+    /// Returns the number of a channel that becomes idle now.
     pub(super) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }

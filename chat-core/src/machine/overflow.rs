@@ -1,4 +1,4 @@
-//! Decides what becomes of publications that one subscriber is too slow for.
+//! Decides what happens to publications that one subscriber is too slow for.
 
 use std::collections::VecDeque;
 
@@ -7,19 +7,21 @@ use super::queue::Queue;
 use super::waiting::Load;
 use crate::model::{ChannelId, Offset, Overflow, Run};
 
-/// Says what a queue took in of a run.
+/// Tells what a queue took of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// So many frames wait, and so many were dropped, which the subscriber is told once it takes what waits.
+    /// Means that `taken` frames were queued and `dropped` frames were dropped. The subscriber is told of the
+    /// gap once it takes the waiting frames.
     In { taken: usize, dropped: usize },
-    /// Nothing was taken in and nothing is lost yet: the subscriber is to read the channel's log after this offset. With `presence`, it is to be told
-    /// again who is there.
+    /// Means that nothing was queued and nothing is lost yet: the subscriber is to read the channel's log
+    /// after this offset. With `presence`, it is to be told again who is there.
     Behind { after: Offset, presence: bool },
-    /// Nothing was taken in: the session is to close as too slow.
+    /// Means that nothing was queued: the session is to close as too slow.
     Close,
 }
 
-/// Takes in of a run what the subscription's policy allows, within `bound` on all publications that wait.
+/// Queues the part of a run that the subscription's policy allows, within `bound` on all waiting
+/// publications.
 pub(crate) fn take_in(
     queue: &mut Queue,
     channel: &ChannelId,
@@ -46,7 +48,7 @@ fn push(queue: &mut Queue, run: Run, dropped: usize) -> Taken {
     Taken::In { taken, dropped }
 }
 
-/// Drops what waits of the channel, and all of the run but its last frame.
+/// Drops the channel's waiting frames, and all of the run but its last frame.
 fn latest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load) -> Taken {
     let mut loss = queue.drop_oldest(channel, |_| false);
     while run.frames() > 1 || (run.frames() == 1 && queue.publications().with(&run).exceeds(bound)) {
@@ -56,7 +58,8 @@ fn latest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load) -> 
     push(queue, run, loss.frames)
 }
 
-/// Drops the oldest of what waits and then of the run, some more than it must, so that not every delivery looks for the oldest.
+/// Drops the oldest frames, first of the queue and then of the run. It drops some more than it must, so that
+/// not every delivery has to look for the oldest.
 fn drop_oldest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load) -> Taken {
     let mut loss = queue.drop_oldest(channel, |load| !load.with(&run).exceeds(bound.shrunk()));
     while run.frames() > 0 && queue.publications().with(&run).exceeds(bound) {
@@ -66,7 +69,7 @@ fn drop_oldest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load
     push(queue, run, loss.frames)
 }
 
-/// Drops the last of the run.
+/// Drops the last frames of the run.
 fn drop_newest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load) -> Taken {
     let mut newest = VecDeque::new();
     while run.frames() > 0 && queue.publications().with(&run).exceeds(bound) {
@@ -78,7 +81,8 @@ fn drop_newest(queue: &mut Queue, channel: &ChannelId, mut run: Run, bound: Load
     push(queue, run, loss.frames)
 }
 
-/// Drops what waits of the channel, to be read from its log. What no log keeps is lost.
+/// Drops the channel's waiting frames, which the subscriber is to read from the channel's log. Frames that no
+/// log keeps are lost.
 fn fall_behind(queue: &mut Queue, channel: &ChannelId, run: &Run) -> Taken {
     let missed = queue.drop_oldest(channel, |_| false).and(run);
     match missed.range {
@@ -98,7 +102,7 @@ mod tests {
     use crate::machine::Next;
     use crate::model::{BatchBuilder, Gap, Kind, Place};
 
-    /// Frames of the offsets `first..=last`; offset 0 stands for a signal.
+    /// Builds frames with the given offsets. Offset 0 stands for an ephemeral publication.
     fn run(offsets: impl IntoIterator<Item = u64>) -> Run {
         let mut builder = BatchBuilder::default();
         for offset in offsets {
@@ -112,7 +116,8 @@ mod tests {
         "a".parse().expect("a name")
     }
 
-    /// What is written of the queue, one by one: a frame by its digit, a gap by its range in brackets.
+    /// Takes all frames out of the queue, one by one. Each is written as its digit, and a gap as its range in
+    /// brackets.
     fn written(queue: &mut Queue) -> String {
         let next = std::iter::from_fn(|| queue.pop_frame());
         let words = next.map(|next| match next {
@@ -123,7 +128,7 @@ mod tests {
         words.collect()
     }
 
-    /// Takes in 1 and 2, and then this, where at most three frames may wait.
+    /// Takes in 1 and 2 and then these offsets, where at most three frames may wait.
     fn third(policy: Overflow, offsets: &[u64]) -> (Taken, String) {
         let (mut queue, bound) = (Queue::default(), Load { frames: 3, bytes: 1 << 20 });
         let _ = take_in(&mut queue, &a(), policy, run([1, 2]), bound);

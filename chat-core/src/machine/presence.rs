@@ -1,4 +1,4 @@
-//! Who is in a channel, and what of that is still to be told.
+//! Keeps who is in a channel, and which changes of that are still to be published.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -7,39 +7,40 @@ use crate::model::{
     Instant, Offset, PresenceChange, PresencePage, Present, SessionId, SessionPresence, SharedInfo, UserId,
 };
 
-/// Joins and leaves within so long are told together.
+/// Collects the joins and leaves of this period into one change.
 const TOGETHER: Duration = Duration::from_millis(250);
 
-/// So many changes are told at once; the others wait for the next time.
+/// Bounds the entries of one change. The others wait for the next change.
 const CHANGES: usize = 300;
 
-/// Bytes of names, ids and data that one change holds, and one page at most, but for the first user's.
+/// Bounds the bytes of names, ids and data in one change and in one page, except for the first user's.
 pub(crate) const PRESENCE_BYTES: usize = 256 * 1024;
 
-/// What a user or a session costs beside its own words, about.
+/// Estimates the cost of a user or a session beside its own words, in bytes.
 const ENTRY_BYTES: usize = 32;
 
-/// So many users' marks are kept; beyond them those go first who are not here.
+/// Bounds the users whose read offsets are kept. Beyond it those of absent users are forgotten first.
 pub(crate) const MARKS: usize = 10_000;
 
-/// A channel's users, each with its sessions.
+/// Holds a channel's users, each with its sessions.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     users: BTreeMap<UserId, Present>,
     sessions: HashMap<SessionId, Member>,
-    /// Up to where each user has read, be it here or not.
+    /// Holds the offset up to which each user has read, whether the user is present or not.
     read: BTreeMap<UserId, Offset>,
-    /// How many sessions want to be told.
+    /// Counts the sessions that observe presence.
     observers: usize,
-    /// Who came, went or changed since that was last told, and what was told of it then.
+    /// Holds the users that came, left or changed since the last published change, and their state in it.
     touched: BTreeMap<UserId, Option<Present>>,
-    /// Sessions that came or went since then, and whether they were there before.
+    /// Holds the sessions that came or left since then, and whether each was there before.
     moved: BTreeMap<SessionId, (SessionPresence, bool)>,
-    /// Somebody was told the present state in the meantime, and has to be told what is undone of it too.
+    /// Tells whether a page of the present state was returned since then. Whoever got it has to be told also
+    /// of changes that were undone since.
     shown: bool,
-    /// When the next change is to be told.
+    /// Holds the time at which the next change is to be published.
     pub(super) due: Option<Instant>,
-    /// The number of the last change that was told, among all that the channel told.
+    /// Holds the sequence number of the last published change, among all events of the channel.
     pub(super) told: u64,
 }
 
@@ -67,7 +68,7 @@ impl Presence {
             self.users.remove(&who.user);
         } else {
             present.sessions.retain(|other| *other != session);
-            // A user is shown as the newest of its sessions shows itself.
+            // A user is shown with the name and the data of the newest of its sessions.
             let newest = present.sessions.last().expect("another session");
             let newest = self.sessions[newest].who.clone();
             self.show(&newest, now);
@@ -79,7 +80,7 @@ impl Presence {
         }
     }
 
-    /// A session that is there has another name or other data.
+    /// Changes the name and the data of a session that is present.
     pub(super) fn renew(&mut self, who: &SharedInfo, now: Instant) {
         if let Some(member) = self.sessions.get_mut(&who.id) {
             member.who = who.clone();
@@ -87,8 +88,8 @@ impl Presence {
         }
     }
 
-    /// A session's user has read up to here. The mark as it stands then, and whose it is if it has moved: it never goes back. None if the session is not
-    /// here.
+    /// Notes that a session's user has read up to this offset. Returns the user's read offset, which never
+    /// goes back, and the user if it has moved. Returns none if the session is not in the channel.
     pub(super) fn mark_read(
         &mut self,
         session: SessionId,
@@ -109,7 +110,7 @@ impl Presence {
         Some((offset, Some(user)))
     }
 
-    /// Takes in up to where users had read who are not here.
+    /// Takes over the read offsets of users that are not present.
     pub(super) fn restore(&mut self, read: impl Iterator<Item = (UserId, Offset)>) {
         self.read.extend(read.take(MARKS));
     }
@@ -121,7 +122,7 @@ impl Presence {
         }
     }
 
-    /// Who is there, as far as that is to be told.
+    /// Returns a page of the users and sessions that are present, as far as the space reaches.
     pub(super) fn page(&mut self, space: Space) -> PresencePage {
         self.shown = true;
         let (mut room, mut present) = (Room::of(space.bytes), Vec::new());
@@ -137,14 +138,14 @@ impl Presence {
         PresencePage { present, users: self.users.len(), sessions: self.sessions.len() }
     }
 
-    /// What changed since this was last taken, or a part of it; none if that is nothing.
+    /// Takes the changes since the last call, or a part of them. Returns none if nothing has changed.
     pub(super) fn take_change(&mut self, now: Instant) -> Option<PresenceChange> {
         let (mut change, mut room) = (PresenceChange::default(), Room::of(PRESENCE_BYTES));
         while let Some((user, before)) = self.touched.pop_first() {
             let full = change.joined.len() + change.left.len() == CHANGES;
             let fits = match self.users.get(&user) {
                 Some(now) if self.shown || before.as_ref().is_none_or(|before| differs(before, now)) => {
-                    // Some protocols write it once for each session.
+                    // Some protocols write the user once for each session.
                     let fits = !full && room.take(ENTRY_BYTES + now.sessions.len() * bytes_of(now));
                     fits.then(|| change.joined.push(now.clone())).is_some()
                 }
@@ -166,7 +167,7 @@ impl Presence {
         (change != PresenceChange::default()).then_some(change)
     }
 
-    /// Which sessions came and went, or a part of it.
+    /// Takes the sessions that came and left, or a part of them, into the change.
     fn take_moved(&mut self, change: &mut PresenceChange) {
         let mut room = Room::of(PRESENCE_BYTES);
         while change.arrived.len() + change.departed.len() < CHANGES {
@@ -191,7 +192,7 @@ impl Presence {
         }
     }
 
-    /// Notes that a session comes or goes now.
+    /// Notes that a session comes or leaves now.
     fn moves(&mut self, session: SessionId, user: &UserId, before: bool, now: Instant) {
         if self.observers > 0 {
             let present = self.users.get(user).expect("a session's user is there");
@@ -219,7 +220,7 @@ impl Presence {
         self.users.insert(who.user.clone(), next);
     }
 
-    /// Notes that what is known of a user changes now.
+    /// Notes that the state of a user changes now.
     fn touch(&mut self, user: &UserId, now: Instant) {
         if self.observers > 0 {
             let before = self.users.get(user).cloned();
@@ -229,19 +230,19 @@ impl Presence {
     }
 }
 
-/// How much of who is there is to be told.
+/// Bounds a page of presence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
-    /// Users.
+    /// Bounds the number of users.
     pub(crate) entries: usize,
-    /// Bytes.
+    /// Bounds the page's size in bytes.
     pub(crate) bytes: usize,
-    /// What others see of a user is told once for each of its sessions.
+    /// Tells whether the presence of a user is written once for each of the user's sessions.
     pub(crate) by_session: bool,
 }
 
 impl Space {
-    /// What a page takes of it.
+    /// Returns the bytes that a page takes of the space.
     pub(crate) fn weight(&self, page: &PresencePage) -> usize {
         let mut room = Room::of(usize::MAX);
         page.present.iter().for_each(|user| {
@@ -251,10 +252,11 @@ impl Space {
     }
 }
 
-/// What is left of the bytes that one answer or one change holds.
+/// Counts down the bytes that one page or one change may still hold.
 struct Room {
     left: usize,
-    /// Nothing was taken yet: then anything is, or who comes first would never be told. Not so without any room.
+    /// Tells whether nothing was taken yet. The first entry then always fits, or it would never be told;
+    /// without any room, nothing fits.
     empty: bool,
 }
 
@@ -263,7 +265,7 @@ impl Room {
         Self { left: bytes, empty: bytes > 0 }
     }
 
-    /// Whether there is room for that, which is then taken.
+    /// Takes room for so many bytes. Returns false if there is none.
     fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left || self.empty;
         if fits {
@@ -273,7 +275,7 @@ impl Room {
         fits
     }
 
-    /// How many of a user's sessions there is room for, which is then taken.
+    /// Takes room for a user and its sessions. Returns for how many of the sessions there was room.
     fn take_user(&mut self, user: &Present, by_session: bool) -> usize {
         let (once, each) = match by_session {
             true => (ENTRY_BYTES + user.user.as_str().len(), ENTRY_BYTES + bytes_of(user)),
@@ -298,7 +300,7 @@ fn bytes_of_arrival(one: &SessionPresence) -> usize {
     one.user.as_str().len() + one.name.as_str().len() + data
 }
 
-/// Whether others see a difference. In how many sessions a user is they are not told.
+/// Returns whether others see a difference. The number of a user's sessions is not shown to them.
 fn differs(before: &Present, now: &Present) -> bool {
     (&before.name, &before.data, before.read) != (&now.name, &now.data, now.read)
 }

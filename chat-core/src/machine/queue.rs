@@ -1,4 +1,5 @@
-//! What waits to be written to one peer, and who writes it: answers go ahead of publications.
+//! Holds the frames that wait to be written to one peer, and the writer's role. Answers go ahead of
+//! publications.
 
 use std::collections::VecDeque;
 
@@ -6,16 +7,17 @@ use super::missed::Missed;
 use super::waiting::{Load, Next, Waiting};
 use crate::model::{ChannelId, Gap, Run};
 
-/// Frames for one peer. While none waits it keeps nothing, and looking at it costs one glance.
+/// Holds the frames for one peer. While none waits, the queue allocates nothing, and one check tells that it
+/// is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// Never empty.
+    /// Holds the waiting frames; it is none when there are none, and never an empty value.
     waiting: Option<Box<Waiting>>,
     writing: bool,
     purge: Option<Box<Purge>>,
 }
 
-/// What a writer that comes back has to leave out.
+/// Names the frames that a writer has to leave out when it puts back what it did not write.
 #[derive(Debug, Default)]
 struct Purge {
     all: bool,
@@ -31,7 +33,7 @@ impl Queue {
         self.waiting.as_ref().map_or(Load::default(), |waiting| waiting.answers)
     }
 
-    /// What all that waits costs, in bytes.
+    /// Returns the cost of all waiting frames, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.publications.weight() + waiting.answers.weight())
     }
@@ -49,30 +51,32 @@ impl Queue {
         self.change(|waiting| waiting.push_ahead(run));
     }
 
-    /// Appends publications.
+    /// Appends the publications of a run.
     pub(crate) fn push(&mut self, run: Run) {
         self.change(|waiting| waiting.push(run));
     }
 
-    /// Takes the writer's role without taking anything along.
+    /// Takes the writer's role, but no frames.
     pub(crate) fn begin_write(&mut self) {
         debug_assert!(!self.writing, "one writer at a time");
         self.writing = true;
     }
 
-    /// Takes the writer's role, and what to write: at most [`WRITE_RUNS`](super::WRITE_RUNS) runs. What is not written comes back through
-    /// [`end_write`](Self::end_write). Of what was lost between them, it says before which run it is to be told.
+    /// Takes the writer's role, and the runs to write: at most [`WRITE_RUNS`](super::WRITE_RUNS). Runs that
+    /// are not written come back through [`end_write`](Self::end_write).
+    ///
+    /// Returns the gaps between the runs, each with the index of the run before which it is to be told.
     pub(crate) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Gap)> {
         self.begin_write();
         self.change(|waiting| waiting.take(runs))
     }
 
-    /// Takes out the next frame alone, or what is to be told in its place.
+    /// Takes the next frame alone, or the gap that is to be told before it.
     pub(crate) fn pop_frame(&mut self) -> Option<Next> {
         self.change(Waiting::pop_frame)
     }
 
-    /// Gives the writer's role back, with what was not written.
+    /// Gives the writer's role back, together with the runs that were not written.
     pub(crate) fn end_write(&mut self, left: &mut VecDeque<Run>) {
         debug_assert!(self.writing, "only a writer ends a write");
         self.writing = false;
@@ -91,17 +95,19 @@ impl Queue {
         self.purge = None;
     }
 
-    /// Drops the oldest publications of a channel until `enough` waits still. What a writer has in its hands stays.
+    /// Drops the oldest publications of a channel until `enough` holds for the load that still waits.
+    /// Publications that a writer has taken stay.
     pub(crate) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Missed {
         self.change(|waiting| waiting.drop_oldest(channel, enough))
     }
 
-    /// Notes what the channel's subscriber is to be told that it does not get: once what is older has gone, and before what is newer.
+    /// Notes a gap that the channel's subscriber is to be told of, after the older events are written and
+    /// before the newer ones.
     pub(crate) fn tell(&mut self, channel: &ChannelId, loss: Missed) {
         self.change(|waiting| waiting.losses.add(channel, loss));
     }
 
-    /// Drops the publications of one channel that were not begun, and says how many.
+    /// Drops the publications of one channel that were not begun, and returns how many.
     pub(crate) fn purge(&mut self, channel: &ChannelId) -> usize {
         if self.writing {
             self.purge.get_or_insert_default().channels.push(channel.clone());
@@ -109,7 +115,7 @@ impl Queue {
         self.change(|waiting| waiting.purge(channel))
     }
 
-    /// Drops all publications and answers that were not begun, and says how many publications.
+    /// Drops all publications and answers that were not begun, and returns how many publications.
     pub(crate) fn purge_all(&mut self) -> usize {
         if self.writing {
             self.purge.get_or_insert_default().all = true;
@@ -117,7 +123,7 @@ impl Queue {
         self.change(Waiting::purge_all)
     }
 
-    /// An idle connection keeps no buffer.
+    /// Changes the waiting frames, and frees them once none is left: an idle connection keeps no buffer.
     fn change<T>(&mut self, act: impl FnOnce(&mut Waiting) -> T) -> T {
         let waiting = self.waiting.get_or_insert_default();
         let result = act(waiting);

@@ -1,8 +1,9 @@
-//! What all channels' histories weigh together.
+//! Bounds the bytes that all channels hold together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One sum for all shards, and its bound. Written only where a history grows or shrinks: one that is full of messages of one size does neither.
+/// Holds one sum for all shards, and its bound. The sum is written only where a weight grows or shrinks; a
+/// full history of messages of one size does neither.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct ByteQuota {
@@ -19,7 +20,7 @@ impl ByteQuota {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// How much it is over its bound.
+    /// Returns by how much the sum exceeds its bound.
     pub(crate) fn over(&self) -> usize {
         self.bytes().saturating_sub(self.bound)
     }

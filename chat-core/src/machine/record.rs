@@ -1,4 +1,5 @@
-//! What is remembered of those who were here: so that who comes back does not begin anew with its rates and strikes.
+//! Remembers the rates and strikes of sessions that have ended, so that a client that reconnects does not
+//! start anew with them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,11 +7,15 @@ use std::time::Duration;
 use super::meter::Meter;
 use crate::model::{Instant, Peer, SessionInfo, UserId};
 
-/// For so long after a session strikes count against the next one.
+/// Bounds how long after a session its strikes count against the next one.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// Whose it is. A user's holds where it comes from: nobody else can use up what is another's. An address alone stands only for sessions that were never
-/// let in, and only until the next one is: whoever shares it with others (NAT) is somebody by then, and pays for nobody else.
+/// Names the owner of a record. A user's record holds for one address, so that nobody else can use up the
+/// user's rates.
+///
+/// The record of an address alone counts only for sessions that were never let in, and only until the next
+/// one is let in: clients that share the address with others (NAT) are known by their user then, and do not
+/// pay for anybody else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Whose {
     User(UserId, Option<Peer>),
@@ -18,14 +23,15 @@ pub(crate) enum Whose {
 }
 
 impl Whose {
-    /// A session's that was let in. Nobody's, if all that is known of it is a name that anybody may choose.
+    /// Returns the owner of the record of a session that was let in. Returns none if all that is known of the
+    /// session is a name that anybody may choose.
     pub(crate) fn of(session: &SessionInfo, peer: Option<Peer>) -> Option<Self> {
         let is_known = peer.is_some() || session.user.as_str() != session.name.as_str();
         is_known.then(|| Self::User(session.user.clone(), peer))
     }
 }
 
-/// How a session stands with its bounds.
+/// Holds the strikes and the used rates of a session.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) strikes: u32,
@@ -33,11 +39,12 @@ pub(crate) struct Record {
     pub(crate) controls: Meter,
 }
 
-/// The records of those who are gone, bounded in number: over that the one goes that was touched longest ago.
+/// Holds the records of sessions that have ended, bounded in number. Beyond the bound the record is forgotten
+/// that was touched longest ago.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     all: HashMap<Whose, Entry>,
-    /// By when they were touched.
+    /// Orders the records by when they were touched.
     order: BTreeMap<u64, Whose>,
     next: u64,
 }
@@ -50,7 +57,7 @@ struct Entry {
 }
 
 impl Record {
-    /// Both together: the strikes of both, and the later of the meters.
+    /// Joins two records: the strikes of both, and the later of the meters.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {
             strikes: self.strikes.saturating_add(other.strikes),
@@ -59,13 +66,13 @@ impl Record {
         }
     }
 
-    /// With nothing that counts for longer than that.
+    /// Returns the record without anything that counts for longer than `until`.
     fn at_most(self, until: Instant) -> Self {
         let (requests, controls) = (self.requests.at_most(until), self.controls.at_most(until));
         Self { requests, controls, ..self }
     }
 
-    /// Until when there is anything to remember.
+    /// Returns until when there is anything to remember, or none if there is nothing.
     pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         let strikes = (self.strikes > 0).then(|| now + MEMORY);
         let until =
@@ -75,13 +82,14 @@ impl Record {
 }
 
 impl Records {
-    /// What is remembered, if it counts still.
+    /// Returns the record of an owner, or an empty one if none counts any more.
     pub(crate) fn of(&self, whose: &Whose, now: Instant) -> Record {
         let entry = self.all.get(whose).filter(|entry| entry.until > now);
         entry.map(|entry| entry.record).unwrap_or_default()
     }
 
-    /// Adds what a session did. True if another's was forgotten for it though it counted still.
+    /// Adds the record of a session. Returns true if another record, which still counted, was forgotten for
+    /// it.
     pub(crate) fn add(&mut self, whose: Whose, did: Record, most: usize, now: Instant) -> bool {
         let record = self.of(&whose, now).with(did).at_most(now + MEMORY);
         let Some(until) = record.until(now) else { return false };

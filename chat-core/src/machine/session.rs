@@ -1,4 +1,5 @@
-//! One session: opening → open → draining → closed, and what it may ask for in each.
+//! Holds one session (opening → open → draining → closed), and decides which requests it may make in each
+//! phase.
 
 use std::collections::HashMap;
 
@@ -7,70 +8,71 @@ use super::meter::Meter;
 use super::record::Record;
 use crate::model::{ChannelId, Close, Command, Connect, Instant, Limits, Refusal, SharedInfo};
 
-/// One stay of a session in a channel: who leaves and joins again is there for another.
+/// Names one stay of a session in a channel: a session that leaves and joins again gets another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stay(u32);
 
-/// What a session holds for one stay in a channel.
+/// Holds the driver's data for one stay of a session in a channel.
 pub(crate) trait Staying {
     fn stay(&self) -> Stay;
 }
 
-/// Where a session stands.
+/// Names the phases of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not let in yet.
+    /// Means that the session is not let in yet.
     Opening,
-    /// In.
+    /// Means that the session was let in.
     Open,
-    /// A close is on its way: nothing more is asked or answered.
+    /// Means that a close is on its way: no more requests are taken or answered.
     Draining,
-    /// Over.
+    /// Means that the session is over.
     Closed,
 }
 
-/// The state of one session. `S` is what a subscription is to the driver.
+/// Holds the state of one session. `S` is the driver's type of a subscription.
 #[derive(Debug)]
 pub(crate) struct SessionState<S> {
     phase: Phase,
-    /// What is read now may have come long before, while nothing was read of it.
+    /// Tells whether input may have come long before it is read, while nothing was read of the session.
     late: bool,
-    /// Nothing that it asks for is begun: it came back owing more than its rate has room for.
+    /// Tells whether no request is begun, since the client reconnected owing more than its rate has room for.
     indebted: bool,
     info: Option<SharedInfo>,
     subscriptions: HashMap<ChannelId, S, OneSecret>,
-    /// How many stays there were.
+    /// Counts the stays that there were.
     stays: u32,
     strikes: u32,
-    /// Those that its user had before it.
+    /// Counts the strikes that the user had before this session.
     inherited: u32,
-    /// What is remembered of its address, until it is let in.
+    /// Holds the record of the session's address, until the session is let in.
     peer: Option<Box<Record>>,
     requests: Meter,
     controls: Meter,
-    /// When it ends, unless it is refreshed before.
+    /// Holds when the session ends, unless it is refreshed before.
     expires: Option<Instant>,
-    /// When it leaves channels, unless that is refreshed before.
+    /// Holds when the session leaves channels, unless the subscriptions are refreshed before.
     leaves: Vec<(Instant, ChannelId)>,
 }
 
-/// What is to be done about a request.
+/// Tells the driver how to handle a request.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Verdict {
-    /// Let the endpoint decide on it. `stay` is the session's stay in the channel that it names, if it is in it.
+    /// Lets the endpoint decide. `stay` is the session's stay in the channel that the request names, if the
+    /// session is in it.
     Ask { stay: Option<Stay> },
-    /// Open the session first, then look at it again.
+    /// Opens the session first; the request is then weighed again.
     OpenFirst(Connect),
-    /// It is so already.
+    /// Answers that the requested state holds already.
     Already,
-    /// Do it.
+    /// Carries out the request.
     Do,
-    /// Say no.
+    /// Refuses the request.
     Refuse(Refusal),
-    /// Say no, and count it as a bad request.
+    /// Refuses the request, and counts it as a bad one.
     Bad(Refusal),
-    /// Nobody is there to hear an answer.
+    /// Drops the request, since nobody is there to receive an answer.
     Ignore,
 }
 
@@ -99,12 +101,12 @@ impl<S: Staying> SessionState<S> {
         self.phase
     }
 
-    /// Who it is, once it was let in.
+    /// Returns the session's identity, once it was let in.
     pub(crate) fn info(&self) -> Option<&SharedInfo> {
         self.info.as_ref()
     }
 
-    /// What a request gets, as things stand.
+    /// Decides on a request in the present phase.
     pub(crate) fn weigh(&self, command: &Command, limits: &Limits) -> Verdict {
         match self.phase {
             Phase::Draining | Phase::Closed => Verdict::Ignore,
@@ -152,7 +154,10 @@ impl<S: Staying> SessionState<S> {
         }
     }
 
-    /// Whether it has room for another channel.
+    /// Checks that the session has room for another channel.
+    ///
+    /// # Errors
+    /// A refusal if it is in as many channels as it may be.
     pub(crate) fn may_join_another(&self, limits: &Limits) -> Result<(), Refusal> {
         let most = limits.session_channels;
         let room = self.subscriptions.len() < most;
@@ -160,40 +165,40 @@ impl<S: Staying> SessionState<S> {
             .ok_or_else(|| Refusal::limit_exceeded(format!("a session has at most {most} channels")))
     }
 
-    /// Lets it in, until `expires`.
+    /// Lets the session in until `expires`.
     pub(crate) fn open(&mut self, info: SharedInfo, expires: Option<Instant>) {
         debug_assert_eq!(self.phase, Phase::Opening, "a session opens once");
         self.phase = Phase::Open;
         self.refresh(info, expires);
     }
 
-    /// It goes on as this.
+    /// Replaces the session's identity and the time at which it ends.
     pub(crate) fn refresh(&mut self, info: SharedInfo, expires: Option<Instant>) {
         (self.info, self.expires) = (Some(info), expires);
     }
 
-    /// When it ends or leaves a channel next, unless that is refreshed before.
+    /// Returns when the session next ends or leaves a channel, unless that is refreshed before.
     pub(crate) fn expires(&self) -> Option<Instant> {
         self.leaves.iter().map(|(at, _)| *at).chain(self.expires).min()
     }
 
-    /// When it ends, unless it is refreshed before.
+    /// Returns when the session ends, unless it is refreshed before.
     pub(crate) fn ends(&self) -> Option<Instant> {
         self.expires
     }
 
-    /// Whether it has ended by now.
+    /// Returns whether the session has ended by `now`.
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|at| at <= now)
     }
 
-    /// It leaves a channel then, or never.
+    /// Sets when the session leaves a channel; none means never.
     pub(crate) fn leave_at(&mut self, channel: &ChannelId, at: Option<Instant>) {
         self.leaves.retain(|(_, leaves)| leaves != channel);
         self.leaves.extend(at.map(|at| (at, channel.clone())));
     }
 
-    /// A channel that it is to leave by now.
+    /// Returns a channel that the session is to leave by `now`.
     pub(crate) fn next_to_leave(&self, now: Instant) -> Option<ChannelId> {
         self.leaves.iter().find(|(at, _)| *at <= now).map(|(_, channel)| channel.clone())
     }
@@ -204,12 +209,12 @@ impl<S: Staying> SessionState<S> {
         Stay(self.stays)
     }
 
-    /// Notes a subscription. It is the only one of its channel: [`weigh`](Self::weigh) saw to that.
+    /// Adds a subscription. It is the only one of its channel: [`weigh`](Self::weigh) ensures that.
     pub(crate) fn join(&mut self, channel: ChannelId, subscription: S) {
         self.subscriptions.insert(channel, subscription);
     }
 
-    /// Forgets a subscription.
+    /// Removes a subscription and returns it, if there is one.
     pub(crate) fn leave(&mut self, channel: &ChannelId) -> Option<S> {
         let left = self.subscriptions.remove(channel);
         self.leaves.retain(|(_, leaves)| leaves != channel);
@@ -223,12 +228,12 @@ impl<S: Staying> SessionState<S> {
         self.subscriptions.values()
     }
 
-    /// The channels that it is in, and for which stay.
+    /// Returns the channels that the session is in, each with the session's stay in it.
     pub(crate) fn stays(&self) -> impl Iterator<Item = (&ChannelId, Stay)> {
         self.subscriptions.iter().map(|(channel, subscription)| (channel, subscription.stay()))
     }
 
-    /// Its stay in a channel, if it is in it.
+    /// Returns the session's stay in a channel, if it is in it.
     pub(crate) fn stay(&self, channel: &ChannelId) -> Option<Stay> {
         self.subscriptions.get(channel).map(Staying::stay)
     }
@@ -249,7 +254,7 @@ impl<S: Staying> SessionState<S> {
         }
     }
 
-    /// Until when nothing more is to be read of it, if it has asked faster than it may.
+    /// Returns until when nothing more is to be read of the session, if it sent requests faster than it may.
     pub(crate) fn unread_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
         let of_peer = self.peer.as_ref().and_then(|peer| peer.requests.room_at(limits.requests, now));
         let until = self.requests.room_at(limits.requests, now).max(of_peer);
@@ -257,15 +262,16 @@ impl<S: Staying> SessionState<S> {
         until
     }
 
-    /// All that it has sent is read: from now on what is read has just come.
+    /// Notes that all input is read: input from now on has just come.
     pub(crate) fn caught_up(&mut self) {
         self.late = false;
     }
 
-    /// Counts a control frame. One over their rate that may have come earlier, while nothing was read of the session, counts as a request.
+    /// Counts a control frame. One beyond the rate that may have come earlier, while nothing was read of the
+    /// session, counts as a request.
     ///
     /// # Errors
-    /// If that is more than may be.
+    /// A close if the frame exceeds the rate.
     pub(crate) fn count_control(&mut self, limits: &Limits, now: Instant) -> Result<(), Close> {
         let held = self.peer.as_mut().is_none_or(|peer| peer.controls.count(limits.controls, now));
         let counted = self.controls.count(limits.controls, now) && held;
@@ -276,21 +282,24 @@ impl<S: Staying> SessionState<S> {
         counted.then_some(()).ok_or(Close::POLICY)
     }
 
-    /// Counts a bad request; the last one that is borne ends the session.
+    /// Counts a bad request. Returns the close that ends the session if this was the last one that the limits
+    /// allow.
     pub(crate) fn strike(&mut self, limits: &Limits) -> Option<Close> {
         self.strikes = self.strikes.saturating_add(1);
         let before = self.peer.as_ref().map_or(self.inherited, |peer| peer.strikes);
         (self.strikes.saturating_add(before) >= limits.strikes).then_some(Close::TOO_MANY_ERRORS)
     }
 
-    /// Is held to what is remembered of its address too, until it is let in. It has room to open: what others did who share the address is not its doing.
+    /// Applies the record of the session's address to it as well, until the session is let in. The session
+    /// keeps room to open, since it does not answer for others that share the address.
     pub(crate) fn go_on_from_peer(&mut self, mut record: Record, limits: &Limits, now: Instant) {
         record.requests = record.requests.with_room(limits.requests, limits.requests.burst / 4, now);
         record.controls = record.controls.with_room(limits.controls, limits.controls.burst / 4, now);
         self.peer = Some(Box::new(record));
     }
 
-    /// Goes on from what is remembered of its user, in place of its address: what it asked for before counts with what it has asked for by now.
+    /// Continues from the record of the session's user, in place of the one of its address. Requests before
+    /// this session count together with the requests made by now.
     pub(crate) fn go_on_from_user(&mut self, record: Record, limits: &Limits, now: Instant) {
         self.peer = None;
         self.inherited = record.strikes;
@@ -300,14 +309,15 @@ impl<S: Staying> SessionState<S> {
         self.indebted = owes && self.requests.room_at(limits.requests, now).is_some();
     }
 
-    /// Until when nothing that it asks for is begun, if it came back owing more than its rate has room for.
+    /// Returns until when no request is begun, if the client reconnected owing more than its rate has room
+    /// for.
     pub(crate) fn idle_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
         let until = self.requests.room_at(limits.requests, now).filter(|_| self.indebted);
         self.indebted = until.is_some();
         until
     }
 
-    /// What is to be remembered of it.
+    /// Returns the record to remember of the session.
     pub(crate) fn record(&self) -> Record {
         let (requests, controls) = match &self.peer {
             Some(peer) => (self.requests.later(peer.requests), self.controls.later(peer.controls)),
@@ -316,7 +326,7 @@ impl<S: Staying> SessionState<S> {
         Record { strikes: self.strikes, requests, controls }
     }
 
-    /// Begins to close; the subscriptions are given back, to be left. None if that has begun before.
+    /// Begins to close, and returns the channels to leave. Returns none if the close has begun before.
     pub(crate) fn drain(&mut self) -> Option<impl Iterator<Item = ChannelId> + use<S>> {
         if matches!(self.phase, Phase::Draining | Phase::Closed) {
             return None;
@@ -325,7 +335,7 @@ impl<S: Staying> SessionState<S> {
         Some(std::mem::take(&mut self.subscriptions).into_keys())
     }
 
-    /// Ends it.
+    /// Closes the session, which has left its channels.
     pub(crate) fn close(&mut self) {
         debug_assert!(self.subscriptions.is_empty(), "a session leaves its channels before it closes");
         self.phase = Phase::Closed;

@@ -1,4 +1,4 @@
-//! What is on its way to the store, and what comes back from it.
+//! Describes publications on their way to the store, and channels restored from it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,65 +7,69 @@ use futures::channel::oneshot;
 
 use crate::model::{ChannelId, Epoch, Offset, Place, Publication, RecalledKey, UserId};
 
-/// Hears whether a publication was stored; nothing if it never will be.
+/// Receives whether a publication was stored, and nothing if it never will be.
 pub(crate) type Receipt = oneshot::Sender<bool>;
 
-/// A publication to be stored, and who waits for that.
+/// Holds a publication to be stored, and the receipt that a publisher waits for.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) publication: Arc<Publication>,
     pub(crate) receipt: Option<Receipt>,
-    /// The channel is to be opened in the store first, in this life of the hub: nothing of it was known to be stored.
+    /// Names the hub's incarnation in which the channel is to be opened in the store first, while nothing of
+    /// the channel is known to be stored.
     pub(crate) opens: Option<u64>,
 }
 
-/// All that waits to be stored.
+/// Holds all that waits to be stored.
 #[derive(Debug, Default)]
 pub(crate) struct ToStore {
     pub(crate) publications: Vec<Outgoing>,
-    /// Up to where users have read.
+    /// Holds the offsets up to which users have read.
     pub(crate) marks: HashMap<(ChannelId, UserId), Offset>,
 }
 
-/// How a channel is stored.
+/// Tells how a channel is stored.
 #[derive(Debug, Default)]
 pub(super) enum Storing {
-    /// It is not to be.
+    /// Means that the channel is not to be stored.
     #[default]
     Not,
-    /// It is, from the store's own place on.
+    /// Means that the channel is stored, from the store's own place on.
     Stored {
-        /// In which life of the hub it is to be opened in the store, while nothing of it is there.
+        /// Names the hub's incarnation in which the channel is to be opened in the store, while nothing of it
+        /// is stored.
         unopened: Option<u64>,
-        /// How many of its publications and marks are on their way.
+        /// Counts the channel's publications and read offsets that are on their way.
         under_way: usize,
     },
-    /// It is to be, and the store failed when it was to be restored: it goes on without, and all that is published is counted as not stored.
+    /// Means that the channel is to be stored, but the store failed to restore it. The channel continues
+    /// without the store, and all of its publications are counted as not stored.
     Failed,
 }
 
-/// A channel as the store knows it: where it goes on, and its newest publications, the last one last.
+/// Holds a channel as the store knows it: its place, and its newest publications, the last one last.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) epoch: Epoch,
     pub(crate) place: Place,
     pub(crate) publications: Vec<Publication>,
-    /// What was published under which keys, the oldest first.
+    /// Holds what was published under which idempotency keys, the oldest first.
     pub(crate) keys: Vec<RecalledKey>,
-    /// Up to where users have read.
+    /// Holds the offsets up to which users have read.
     pub(crate) read: Vec<(UserId, Offset)>,
-    /// In which life of the hub it is to be opened in the store, if nothing of it is there.
+    /// Names the hub's incarnation in which the channel is to be opened in the store, if nothing of it is
+    /// stored.
     pub(crate) unopened: Option<u64>,
 }
 
-/// Whether what was published is stored.
+/// Tells whether a publication is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreState {
-    /// It is, or is not to be.
+    /// Means that it is stored, or is not to be.
     Settled,
-    /// It is on its way, and its receipt with it.
+    /// Means that it is on its way to the store, together with its receipt.
     UnderWay,
-    /// It never will be.
+    /// Means that it never will be stored.
     Never,
 }
 

@@ -1,30 +1,31 @@
-//! A session's deadlines, as data.
+//! Holds a session's deadlines, as data.
 
 use crate::model::Instant;
 
-/// What a session may wait for.
+/// Names the events that a session may have a deadline for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// The session is to be open.
+    /// Ends the time in which the session has to open.
     Open,
-    /// The next ping is due.
+    /// Makes the next ping due.
     Ping,
-    /// Something is to be heard after a ping.
+    /// Ends the time in which the peer has to send something after a ping.
     Pong,
-    /// The peer is to take something of what waits for it.
+    /// Ends the time in which the transport has to take some of the waiting frames.
     Write,
-    /// The peer is to answer a close.
+    /// Ends the time in which the peer has to answer a close.
     Close,
-    /// More is read: of a peer that asks faster than it may, or of one that does not answer a close.
+    /// Resumes reading: of a peer that sends requests faster than it may, or of one that does not answer a
+    /// close.
     Read,
-    /// The session is to be refreshed.
+    /// Ends the time before which the session has to be refreshed.
     Expiry,
 }
 
 const ALL: [Timer; 7] =
     [Timer::Open, Timer::Ping, Timer::Pong, Timer::Write, Timer::Close, Timer::Read, Timer::Expiry];
 
-/// At most one deadline of each kind.
+/// Holds at most one deadline of each kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timers([Option<Instant>; ALL.len()]);
 
@@ -33,7 +34,7 @@ impl Timers {
         self.0[timer as usize] = Some(deadline);
     }
 
-    /// Sets it, or clears it.
+    /// Sets the timer's deadline, or clears it.
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
         self.0[timer as usize] = deadline;
     }
@@ -54,7 +55,7 @@ impl Timers {
         *self = Self::default();
     }
 
-    /// The next deadline.
+    /// Returns the next deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.0.iter().flatten().min().copied()
     }

@@ -1,8 +1,8 @@
-//! How much input a session handles before it yields.
+//! Bounds the input that a session handles before it yields.
 
 use crate::model::Limits;
 
-/// The budget of one turn: input beyond it waits, so that a flood never starves output.
+/// Holds the budget of one turn. Input beyond it waits, so that a flood of input never starves output.
 #[derive(Debug)]
 pub(crate) struct Turn {
     bytes: usize,
@@ -15,7 +15,7 @@ impl Turn {
         Self { bytes: bound(limits.turn_bytes), messages: bound(limits.turn_messages) }
     }
 
-    /// Counts one message. The one that goes over the bound is handled still.
+    /// Counts one message. The message that exceeds the budget is still handled.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.messages = self.messages.saturating_sub(1);

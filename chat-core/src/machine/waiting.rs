@@ -1,40 +1,40 @@
-//! What waits to be written to one peer, in the order in which it will go.
+//! Holds the frames that wait to be written to one peer, in the order in which they will be written.
 
 use std::collections::VecDeque;
 
 use super::missed::{Gaps, Missed};
 use crate::model::{ChannelId, Gap, Run};
 
-/// The most runs that one write takes along.
+/// Bounds the runs that one write takes.
 pub(crate) const WRITE_RUNS: usize = 64;
 
-/// The rest of a begun frame, answers and control frames, publications.
+/// Holds the rest of a begun frame, then answers and control frames, then publications.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     begun: Option<Run>,
     ahead: VecDeque<Run>,
     line: VecDeque<Run>,
-    /// What was dropped and is to be told.
+    /// Holds the gaps that the peer is to be told of.
     pub(super) losses: Gaps,
     pub(super) answers: Load,
     pub(super) publications: Load,
 }
 
-/// How much waits.
+/// Measures waiting frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) frames: usize,
     pub(crate) bytes: usize,
 }
 
-/// What a frame costs beside its bytes, about.
+/// Estimates the cost of a frame beside its bytes, in bytes.
 const FRAME_WEIGHT: usize = 32;
 
-/// What goes next, one by one.
+/// Holds the next item to write, for a transport that takes them one by one.
 #[derive(Debug)]
 pub(crate) enum Next {
     Frame(Run),
-    /// This is to be told.
+    /// Stands for a gap that is to be told.
     Gap(Gap),
 }
 
@@ -53,7 +53,8 @@ impl Waiting {
         self.line.push_back(run);
     }
 
-    /// Takes out what one write takes along; of what was lost between, it says before which run it is to be told.
+    /// Takes the runs for one write. Returns the gaps between them, each with the index of the run before
+    /// which it is to be told.
     pub(super) fn take(&mut self, runs: &mut VecDeque<Run>) -> Vec<(usize, Gap)> {
         let mut told = Vec::new();
         runs.extend(self.begun.take());
@@ -74,7 +75,7 @@ impl Waiting {
         told
     }
 
-    /// Takes out the next frame alone, or what is to be told in its place.
+    /// Takes the next frame alone, or the gap that is to be told before it.
     pub(super) fn pop_frame(&mut self) -> Option<Next> {
         let queue = if self.ahead.is_empty() { &mut self.line } else { &mut self.ahead };
         let lost = match queue.front() {
@@ -92,7 +93,8 @@ impl Waiting {
         Some(Next::Frame(frame))
     }
 
-    /// Takes back what was not written, before all else. What `gone` says is dropped but for a frame that was begun.
+    /// Takes back the runs that were not written, and puts them before all others. Runs for which `gone`
+    /// holds are dropped, except for a frame that was begun.
     pub(super) fn put_back(&mut self, left: &mut VecDeque<Run>, gone: impl Fn(&Run) -> bool) {
         while let Some(mut run) = left.pop_back() {
             if let Some(begun) = run.split_begun() {
@@ -110,7 +112,7 @@ impl Waiting {
         }
     }
 
-    /// Drops the oldest publications of a channel until `enough` waits still.
+    /// Drops the oldest publications of a channel until `enough` holds for the load that still waits.
     pub(super) fn drop_oldest(&mut self, channel: &ChannelId, enough: impl Fn(Load) -> bool) -> Missed {
         let mut loss = Missed::default();
         let publications = &mut self.publications;
@@ -128,13 +130,13 @@ impl Waiting {
         loss
     }
 
-    /// Drops the publications of one channel that were not begun, and says how many.
+    /// Drops the publications of one channel that were not begun, and returns how many.
     pub(super) fn purge(&mut self, channel: &ChannelId) -> usize {
         self.losses.forget(channel);
         self.retain(|run| run.channel() != Some(channel))
     }
 
-    /// Drops all publications and answers that were not begun, and says how many publications.
+    /// Drops all publications and answers that were not begun, and returns how many publications.
     pub(super) fn purge_all(&mut self) -> usize {
         self.losses = Gaps::default();
         for run in std::mem::take(&mut self.ahead) {
@@ -168,23 +170,23 @@ impl Load {
         self.bytes += run.bytes().len();
     }
 
-    /// As much, and this.
+    /// Returns the load together with a run.
     pub(crate) fn with(mut self, run: &Run) -> Self {
         self.add(run);
         self
     }
 
-    /// Whether it is more than `bound` in frames, or weighs more than its bytes.
+    /// Returns whether the load has more frames than `bound`, or weighs more than the bytes of `bound`.
     pub(crate) fn exceeds(self, bound: Self) -> bool {
         self.frames > bound.frames || self.weight() > bound.bytes
     }
 
-    /// An eighth less.
+    /// Returns seven eighths of the load.
     pub(crate) fn shrunk(self) -> Self {
         Self { frames: self.frames - self.frames / 8, bytes: self.bytes - self.bytes / 8 }
     }
 
-    /// What it costs, in bytes.
+    /// Returns the cost of the frames, in bytes.
     pub(crate) fn weight(self) -> usize {
         self.bytes + self.frames * FRAME_WEIGHT
     }

@@ -1,19 +1,21 @@
-//! Channels that nobody is in: how long they stay for what they keep, and which go first when that is too much.
+//! Keeps channels without subscribers for as long as their history lasts, and removes the longest idle ones
+//! when they weigh too much.
 
 use super::Shard;
 use crate::machine::channel::Idle;
 use crate::model::{ChannelId, Instant};
 
-/// What a channel costs that nobody is in, beside its name and what it keeps, about: measured with a million of them.
+/// Estimates the cost of an idle channel beside its name, its history and its keys, in bytes: measured with a
+/// million of them.
 const CHANNEL_WEIGHT: usize = 800;
 
 impl<S: Clone> Shard<S> {
-    /// When [`sweep`](Self::sweep) has something to do next.
+    /// Returns when [`sweep`](Self::sweep) next has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.expiring.first().map(|(at, _)| *at)
     }
 
-    /// Lets those channels go that nobody is in and whose time is over.
+    /// Removes the idle channels whose time is over.
     pub(crate) fn sweep(&mut self, now: Instant) {
         while self.next_deadline().is_some_and(|at| at <= now) {
             let (_, name) = self.expiring.first().cloned().expect("it has a deadline");
@@ -21,7 +23,8 @@ impl<S: Clone> Shard<S> {
         }
     }
 
-    /// Looks at a channel that perhaps nobody is in or waits for: it goes now, or stays until what it keeps is too old.
+    /// Checks a channel that may not be in use any more. If it is not, it is removed now, or stays idle until
+    /// all that it keeps is too old.
     pub(in crate::machine) fn mark_idle(&mut self, name: &ChannelId, now: Instant) {
         self.mark_active(name);
         let Some(channel) = self.channels.get_mut(name).filter(|channel| !channel.is_in_use()) else {
@@ -39,7 +42,7 @@ impl<S: Clone> Shard<S> {
         self.note_longest();
     }
 
-    /// Takes a channel off the list of those at rest, if it is there.
+    /// Takes a channel off the list of idle channels, if it is there.
     pub(in crate::machine) fn mark_active(&mut self, name: &ChannelId) {
         let Some(channel) = self.channels.get_mut(name) else { return };
         let Some(Idle { number, until }) = channel.idle.take() else { return };
@@ -49,7 +52,8 @@ impl<S: Clone> Shard<S> {
         self.note_longest();
     }
 
-    /// Lets channels go that have rested longer than all in other shards, for as long as all together weigh too much.
+    /// Removes channels that have been idle longer than all in other shards (with numbers below `until`),
+    /// while all histories together weigh too much.
     pub(crate) fn make_room(&mut self, until: u64) {
         while self.common.histories.over() > 0 {
             let Some((number, name)) = self.idle.first_key_value() else { return };
@@ -61,7 +65,7 @@ impl<S: Clone> Shard<S> {
         }
     }
 
-    /// While all histories together weigh too much, this one is cut.
+    /// Cuts the channel's history and keys by the excess, while all histories together weigh too much.
     pub(crate) fn shrink(&mut self, name: &ChannelId) {
         let excess = self.common.histories.over();
         if let Some(channel) = self.channels.get_mut(name) {
@@ -84,7 +88,7 @@ impl<S: Clone> Shard<S> {
     }
 }
 
-/// What a channel at rest weighs by itself.
+/// Returns the weight of an idle channel by itself.
 fn weight(name: &ChannelId) -> usize {
     CHANNEL_WEIGHT + name.as_str().len()
 }

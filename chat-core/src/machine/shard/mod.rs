@@ -1,4 +1,5 @@
-//! Some of a hub's channels: join, leave, publish, flush. No lock, no clock, no await.
+//! Holds a part of a hub's channels, which sessions join, leave, publish to and flush. There is no lock, no
+//! clock and no await.
 
 mod idle;
 mod presence;
@@ -16,41 +17,43 @@ use crate::model::{
     SessionId, Storage, UserId,
 };
 
-/// Channels by name. `S` is what a subscriber is to the driver.
+/// Holds channels by name. `S` is the driver's type of a subscriber.
 #[derive(Debug)]
 pub(crate) struct Shard<S> {
-    /// Boxed, so that a table that grows moves little.
+    /// Holds the channels. They are boxed, so that a table that grows moves little.
     pub(in crate::machine) channels: HashMap<ChannelId, Box<Channel<S>>>,
-    /// Those that nobody is in and that are kept for what they keep, by the order in which they came to rest.
+    /// Holds the idle channels, which are kept for their history or keys, in the order in which they became
+    /// idle.
     pub(in crate::machine) idle: BTreeMap<u64, ChannelId>,
-    /// When each of them goes.
+    /// Holds the times at which the idle channels are removed.
     pub(in crate::machine) expiring: BTreeSet<(Instant, ChannelId)>,
-    /// Those that are to tell who came and went, and when.
+    /// Holds the times at which channels are to publish changes of presence.
     pub(in crate::machine) telling: BTreeSet<(Instant, ChannelId)>,
-    /// What waits to be stored.
+    /// Holds all that waits to be stored.
     pub(in crate::machine) outgoing: ToStore,
     pub(in crate::machine) common: Arc<Common>,
-    /// Which of the shards it is.
+    /// Holds the shard's index among the shards of the hub.
     pub(in crate::machine) index: usize,
     lives: u64,
     epochs: u64,
     visits: u64,
 }
 
-/// What became of a message.
+/// Holds the result of publishing a message.
 #[derive(Debug)]
 #[must_use = "the caller is to flush, and to answer who waits for the store"]
 pub(crate) struct Placed {
     pub(crate) published: Published,
-    /// The caller should flush: nobody else is about to.
+    /// Tells the caller to flush, since nobody else is about to.
     pub(crate) flush: bool,
     pub(crate) stored: StoreState,
-    /// Given back if it is not on its way.
+    /// Holds the receipt if it is not on its way to the store.
     pub(crate) receipt: Option<Receipt>,
 }
 
 impl<S: Clone> Shard<S> {
-    /// An empty shard, this one of all, whose epochs begin somewhere after `seed`.
+    /// Creates an empty shard with this index among the hub's shards. Its epochs begin somewhere after
+    /// `seed`.
     pub(crate) fn new(seed: u64, common: Arc<Common>, index: usize) -> Self {
         Self {
             channels: HashMap::new(),
@@ -70,15 +73,16 @@ impl<S: Clone> Shard<S> {
         self.channels.len()
     }
 
-    /// How often any channel was looked up: the work done here, counted.
+    /// Returns how often any channel was looked up, as a count of the work done here.
     pub(crate) fn visits(&self) -> u64 {
         self.visits
     }
 
-    /// Takes a session into a channel. `subscriber` makes the subscriber when its place in the channel is known.
+    /// Adds a session to a channel. `subscriber` creates the subscriber when its place in the channel is
+    /// known.
     ///
     /// # Panics
-    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
+    /// If the channel is to be stored and is not there: it has to be restored, and pinned, first.
     pub(crate) fn subscribe(
         &mut self,
         name: &ChannelId,
@@ -103,7 +107,8 @@ impl<S: Clone> Shard<S> {
         (joined, subscriber)
     }
 
-    /// None if the session is not in the channel. The last to leave takes the channel with it, if that keeps nothing.
+    /// Removes a session from a channel. Returns none if it is not in the channel. A channel that keeps
+    /// nothing is removed with its last subscriber.
     pub(crate) fn unsubscribe(
         &mut self,
         name: &ChannelId,
@@ -124,10 +129,11 @@ impl<S: Clone> Shard<S> {
         Some(Left { subscriber, undelivered })
     }
 
-    /// Gives the message its place.
+    /// Gives a message its place in a channel.
     ///
     /// # Errors
-    /// The draft, if the channel is not there: [`publish_anew`](Self::publish_anew) then, once it is known how to keep it.
+    /// The draft, if the channel is not there. The caller then uses [`publish_anew`](Self::publish_anew),
+    /// once the options of the channel are known.
     #[expect(clippy::result_large_err, reason = "the error is the argument, given back for the second try")]
     pub(crate) fn publish(&mut self, name: &ChannelId, mut draft: Draft) -> Result<Placed, Draft> {
         let Some(channel) = self.look_up(name) else { return Err(draft) };
@@ -143,10 +149,11 @@ impl<S: Clone> Shard<S> {
         Ok(Placed { published, flush, stored, receipt })
     }
 
-    /// Publishes to a channel that perhaps is not there. One that would keep nothing is not made: what is said there reaches nobody.
+    /// Publishes to a channel that may not be there. A channel that would keep nothing is not created, and
+    /// the message reaches nobody.
     ///
     /// # Panics
-    /// If the channel is to be stored and is not there: it is to be restored, and pinned, first.
+    /// If the channel is to be stored and is not there: it has to be restored, and pinned, first.
     pub(crate) fn publish_anew(&mut self, name: &ChannelId, draft: Draft, options: ChannelOptions) -> Placed {
         let keeps = !draft.ephemeral && (!options.history.is_none() || draft.key.is_some());
         if keeps {
@@ -159,18 +166,18 @@ impl<S: Clone> Shard<S> {
         })
     }
 
-    /// Where the channel stands.
+    /// Returns the epoch and the last offset of a channel.
     pub(crate) fn place(&mut self, name: &ChannelId) -> Option<(Epoch, Offset)> {
         self.look_up(name).map(|channel| (channel.epoch, channel.last.offset))
     }
 
-    /// Who published this, if it is kept.
+    /// Returns the author of the publication at this offset, if it is kept.
     pub(crate) fn author(&mut self, name: &ChannelId, offset: Offset) -> Option<Author> {
         self.look_up(name)?.history.find(offset).map(|publication| publication.author.clone().into())
     }
 
-    /// What this user published under this key, if that is remembered; nothing is published by that. What is not stored yet is sent to the store again, as
-    /// when it is published again.
+    /// Returns what this user published under this key, if that is remembered; it is not published again. A
+    /// publication that is not stored yet is sent to the store again, as if it were.
     pub(crate) fn published_before(
         &mut self,
         name: &ChannelId,
@@ -190,7 +197,8 @@ impl<S: Clone> Shard<S> {
         Some(Placed { published, flush: false, stored, receipt })
     }
 
-    /// What the channel kept of what is asked for: at most `limit` publications and about `bytes` of content.
+    /// Returns a page of the history that a channel keeps: at most `limit` publications and about `bytes` of
+    /// content.
     pub(crate) fn history(
         &mut self,
         request: &HistoryRequest,
@@ -208,8 +216,9 @@ impl<S: Clone> Shard<S> {
         Some(page)
     }
 
-    /// The next `most` events kept after `after`. If there are none, `live` is told from where on the subscriber hears what is new, and where
-    /// joins and leaves were last told.
+    /// Returns the next `most` kept events after `after`. If there are none, `live` is called with the place
+    /// after which the subscriber receives live events, and with the sequence number of the last published
+    /// change of presence.
     pub(crate) fn catch_up(
         &mut self,
         name: &ChannelId,
@@ -225,24 +234,28 @@ impl<S: Clone> Shard<S> {
         events
     }
 
-    /// What is pending in the channel and who gets it; none if that is nothing, or if another flush is under way and will take it.
+    /// Takes a channel's pending events and their subscribers. Returns none if there are none, or if another
+    /// flush is under way, which will take them.
     pub(crate) fn flush(&mut self, name: &ChannelId) -> Option<Fanout<S>> {
         self.look_up(name)?.flush()
     }
 
-    /// Ends a flush, and begins the next if more has come. A channel that came back in the meantime has another life and is left alone.
+    /// Ends a flush, and begins the next if more events have come. A channel that was created anew in the
+    /// meantime has another life and is left alone.
     pub(crate) fn flushed(&mut self, name: &ChannelId, life: u64) -> Option<Fanout<S>> {
         self.look_up(name).filter(|channel| channel.life == life)?.flushed()
     }
 
-    /// Takes back what a flush could not hand out to all. A channel that came back in the meantime is left alone.
+    /// Takes back events that a flush could not hand to all subscribers. A channel that was created anew in
+    /// the meantime is left alone.
     pub(crate) fn give_back(&mut self, name: &ChannelId, fanout: &Fanout<S>) {
         if let Some(channel) = self.look_up(name).filter(|channel| channel.life == fanout.life) {
             channel.give_back(&fanout.events);
         }
     }
 
-    /// Whether something is pending in the channel that nobody is about to flush. Who asks flushes it.
+    /// Returns whether the channel has pending events that nobody is about to flush, and clears that mark.
+    /// The caller has to flush then.
     pub(crate) fn take_stranded(&mut self, name: &ChannelId) -> bool {
         self.channels.get_mut(name).is_some_and(|channel| channel.take_stranded())
     }
@@ -262,13 +275,13 @@ impl<S: Clone> Shard<S> {
         self.channels.get_mut(name).expect("it was there or was made")
     }
 
-    /// The number of a channel that is made now: no other has had it.
+    /// Returns the number of a channel that is created now, which no other has had.
     pub(in crate::machine) fn next_life(&mut self) -> u64 {
         self.lives += 1;
         self.lives
     }
 
-    /// A step of splitmix64: never the same twice within 2^64 lives.
+    /// Returns the next epoch: a step of splitmix64, never the same twice within 2^64 lives.
     pub(crate) fn next_epoch(&mut self) -> Epoch {
         self.epochs = self.epochs.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.epochs ^ (self.epochs >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

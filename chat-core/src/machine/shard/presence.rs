@@ -1,4 +1,4 @@
-//! Who is in which channel of a shard, and when that is told.
+//! Keeps the presence of a shard's channels, and when its changes are to be published.
 
 use super::Shard;
 use crate::machine::channel::Channel;
@@ -6,17 +6,20 @@ use crate::machine::presence::Space;
 use crate::model::{ChannelId, Instant, Offset, PresencePage, SessionId, SharedInfo};
 
 impl<S: Clone> Shard<S> {
-    /// Who is in the channel; none if there is no such channel, or it does not know.
+    /// Returns a page of a channel's presence. Returns none if there is no such channel, or if it keeps no
+    /// presence.
     pub(crate) fn present(&mut self, name: &ChannelId, space: Space) -> Option<PresencePage> {
         Some(self.look_up(name)?.presence()?.page(space))
     }
 
-    /// A session that is in the channel shows itself otherwise.
+    /// Changes the name and the data of a session in the channel.
     pub(crate) fn renew(&mut self, name: &ChannelId, who: &SharedInfo, now: Instant) {
         self.change(name, |channel| channel.presence().map(|presence| presence.renew(who, now)));
     }
 
-    /// Marks what the user of a session in the channel has read: the mark as it stands, none if the channel does not know who is in it.
+    /// Notes up to where the user of a session in the channel has read, at most the channel's last offset.
+    /// Returns the user's read offset. Returns none if the channel keeps no presence, or the session is not
+    /// in it.
     pub(crate) fn mark_read(
         &mut self,
         name: &ChannelId,
@@ -35,12 +38,12 @@ impl<S: Clone> Shard<S> {
         Some(offset)
     }
 
-    /// When [`tell_presence`](Self::tell_presence) has something to do next.
+    /// Returns when [`tell_presence`](Self::tell_presence) next has something to do.
     pub(crate) fn next_telling(&self) -> Option<Instant> {
         self.telling.first().map(|(at, _)| *at)
     }
 
-    /// Tells who came and went, where that is due; returns the channels to flush.
+    /// Publishes the changes of presence that are due. Returns the channels to flush.
     pub(crate) fn tell_presence(&mut self, now: Instant) -> Vec<ChannelId> {
         let mut told = Vec::new();
         while self.next_telling().is_some_and(|at| at <= now) {
@@ -56,7 +59,7 @@ impl<S: Clone> Shard<S> {
         told
     }
 
-    /// Changes what a channel knows of who is in it, and sees to it that this is told in time.
+    /// Changes a channel's presence, and schedules the publication of the change.
     fn change<T>(&mut self, name: &ChannelId, change: impl FnOnce(&mut Channel<S>) -> T) -> Option<T> {
         let channel = self.look_up(name)?;
         let before = channel.presence_due();
@@ -66,7 +69,7 @@ impl<S: Clone> Shard<S> {
         Some(changed)
     }
 
-    /// The moment to tell who came and went has moved.
+    /// Moves the time at which the channel is to publish its changes of presence.
     pub(in crate::machine) fn tell_at(
         &mut self,
         name: &ChannelId,

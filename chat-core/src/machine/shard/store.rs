@@ -1,4 +1,4 @@
-//! What of a shard's channels waits to be stored, and what is restored from the store.
+//! Queues publications of a shard's channels for the store, and restores channels from it.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::machine::storing::{Outgoing, Receipt, Restored, StoreState, Storing, 
 use crate::model::{ChannelId, ChannelOptions, Instant, Now, Offset, Publication, UserId};
 
 impl<S: Clone> Shard<S> {
-    /// Keeps a channel from going until [`unpin`](Self::unpin); false if it is not there.
+    /// Keeps a channel from being removed until [`unpin`](Self::unpin). Returns false if it is not there.
     pub(crate) fn pin(&mut self, name: &ChannelId) -> bool {
         self.mark_active(name);
         self.look_up(name).map(|channel| channel.pins += 1).is_some()
     }
 
-    /// Takes one pin out.
+    /// Releases one pin.
     pub(crate) fn unpin(&mut self, name: &ChannelId, now: Instant) {
         let channel = self.channels.get_mut(name).expect("a pinned channel stays");
         channel.pins -= 1;
@@ -39,7 +39,8 @@ impl<S: Clone> Shard<S> {
         }
     }
 
-    /// Makes a channel that is to be stored and goes on without the store, unless it is there, and pins it. The hub's life in the store ends with that.
+    /// Creates a channel that is to be stored but continues without the store, unless it is there, and pins
+    /// it. Creating it ends the hub's incarnation in the store.
     pub(crate) fn continue_without_store(&mut self, name: &ChannelId, options: ChannelOptions) {
         if !self.pin(name) {
             let mut channel = Channel::new(self.next_life(), self.next_epoch(), options);
@@ -55,7 +56,8 @@ impl<S: Clone> Shard<S> {
         self.channels.insert(name.clone(), Box::new(channel));
     }
 
-    /// Puts a publication on its way to the store, with its receipt, if it is to be stored and can be.
+    /// Queues a publication for the store, with its receipt, if the channel is stored and the store's backlog
+    /// has room. A publication that is to be stored but cannot be is counted as not stored.
     pub(in crate::machine) fn send_off(
         &mut self,
         name: &ChannelId,
@@ -80,7 +82,8 @@ impl<S: Clone> Shard<S> {
         }
     }
 
-    /// Puts a mark of what was read on its way to the store, if the channel is stored. One of the same user that waits still is replaced.
+    /// Queues a read offset for the store, if the channel is stored. An offset of the same user that still
+    /// waits is replaced.
     pub(in crate::machine) fn send_mark(&mut self, name: &ChannelId, user: UserId, offset: Offset) {
         let Some(channel) = self.channels.get_mut(name) else { return };
         if let Storing::Stored { under_way, .. } = &mut channel.storing {
@@ -93,18 +96,18 @@ impl<S: Clone> Shard<S> {
         !self.outgoing.is_empty()
     }
 
-    /// What is to be stored.
+    /// Takes all that waits to be stored.
     pub(crate) fn take_outgoing(&mut self) -> ToStore {
         std::mem::take(&mut self.outgoing)
     }
 
-    /// The first offset that a stored channel's log holds; none if it is not stored.
+    /// Returns the first offset that a stored channel's log holds. Returns none if the channel is not stored.
     pub(crate) fn log_begins(&mut self, name: &ChannelId) -> Option<Offset> {
         let channel = self.look_up(name).filter(|channel| channel.storing.is_stored())?;
         Some(channel.history.first().unwrap_or(channel.last.offset.next()))
     }
 
-    /// A publication is on its way no more: it is stored, or never will be.
+    /// Notes that a publication is on its way no more: it is stored, or never will be.
     pub(crate) fn arrived(&mut self, outgoing: &Outgoing, stored: bool, now: Instant) {
         let publication = &outgoing.publication;
         self.common.outgoing.change(weight(publication), 0);
@@ -122,7 +125,7 @@ impl<S: Clone> Shard<S> {
         self.end_one(name, now);
     }
 
-    /// A mark of what was read in this channel is on its way no more.
+    /// Notes that a read offset of this channel is on its way no more.
     pub(crate) fn mark_arrived(&mut self, name: &ChannelId, now: Instant) {
         self.end_one(name, now);
     }
@@ -138,7 +141,7 @@ impl<S: Clone> Shard<S> {
     }
 }
 
-/// Why a channel is there.
+/// States why the channel must be there.
 const STAYS: &str = "what is under way keeps its channel";
 
 fn weight(publication: &Publication) -> usize {
