@@ -32,7 +32,12 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 /// struct Memory(Arc<Mutex<HashMap<ChannelId, Channel>>>);
 ///
 /// impl HistoryStore for Memory {
-///     fn open(&self, channel: &ChannelId, fresh: Epoch, _: u64) -> BoxFuture<'_, Result<Stored, StoreError>> {
+///     fn open(
+///         &self,
+///         channel: &ChannelId,
+///         fresh: Epoch,
+///         _: u64,
+///     ) -> BoxFuture<'_, Result<Stored, StoreError>> {
 ///         let mut all = self.0.lock().expect("no panic");
 ///         let (epoch, kept) = all.entry(channel.clone()).or_insert_with(|| (fresh, BTreeMap::new()));
 ///         let last = kept.last_key_value().map_or(Offset(0), |(last, _)| *last);
@@ -49,7 +54,11 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///         Box::pin(ready(Ok(())))
 ///     }
 ///
-///     fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
+///     fn read(
+///         &self,
+///         request: HistoryRequest,
+///         bytes: usize,
+///     ) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
 ///         let all = self.0.lock().expect("no panic");
 ///         let kept = all.get(&request.channel).into_iter().flat_map(|(_, kept)| kept.values());
 ///         let mut found: Vec<_> = kept
