@@ -78,7 +78,7 @@ impl Batch {
         &self.bytes[self.start(first)..]
     }
 
-    /// Returns the place of the last frame; the default place if the batch is empty.
+    /// Returns the place of the last frame; the default place for replies and for an empty batch.
     pub(crate) fn last(&self) -> Place {
         self.frames.last().map_or(Place::default(), |frame| frame.place)
     }
@@ -113,7 +113,7 @@ impl BatchBuilder {
         Mark { bytes: self.bytes.len(), frames: self.frames.len() }
     }
 
-    /// Removes all that came after the mark, and notes that the event at this place could not be encoded.
+    /// Removes all that came after `mark`, and notes that the event at this place could not be encoded.
     pub(crate) fn break_off(&mut self, mark: Mark, place: Place) {
         self.bytes.truncate(mark.bytes);
         self.frames.truncate(mark.frames);

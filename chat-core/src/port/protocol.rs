@@ -19,8 +19,8 @@ use crate::model::{
 ///
 /// use chat_core::testkit::{Way, World};
 /// use chat_core::{Answer, BadRequest, Command, Connect, Credentials, Frames, Hub, Limits, Message};
-/// use chat_core::{OpenChat, Payload, Protocol, Publication, Publish, Refusal, Reply, Request, Requests, SessionCodec};
-/// use chat_core::{SessionId, Subscribe};
+/// use chat_core::{OpenChat, Payload, Protocol, Publication, Publish, Refusal, Reply, Request, Requests};
+/// use chat_core::{SessionCodec, SessionId, Subscribe};
 ///
 /// /// Joins the one room with `join`, and publishes any other text in it.
 /// #[derive(Clone, Copy)]

@@ -82,13 +82,13 @@ use crate::model::{Instant, Now};
 /// }
 ///
 /// let hub = Hub::builder(OpenChat::default()).build(Threads(std::time::Instant::now()));
-/// let (told, heard) = mpsc::channel();
+/// let (sender, receiver) = mpsc::channel();
 /// let timer = hub.runtime().sleep_until(hub.runtime().now().after(Duration::from_millis(1)));
 /// hub.runtime().spawn(Box::pin(async move {
 ///     timer.await;
-///     told.send("a millisecond later").expect("the test waits");
+///     sender.send("a millisecond later").expect("the test waits");
 /// }));
-/// assert_eq!(heard.recv(), Ok("a millisecond later"));
+/// assert_eq!(receiver.recv(), Ok("a millisecond later"));
 /// ```
 pub trait Runtime: Send + Sync + 'static {
     /// Returns the present time.

@@ -27,7 +27,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///
 /// type Channel = (Epoch, BTreeMap<Offset, Publication>);
 ///
-/// /// Stores in memory: all channels are of one tenure, so each goes on in its own epoch.
+/// /// Stores in memory: all channels are of one tenure, so each continues in its own epoch.
 /// #[derive(Clone, Default)]
 /// struct Memory(Arc<Mutex<HashMap<ChannelId, Channel>>>);
 ///
@@ -38,14 +38,14 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///         fresh: Epoch,
 ///         _: u64,
 ///     ) -> BoxFuture<'_, Result<Stored, StoreError>> {
-///         let mut all = self.0.lock().expect("no panic");
+///         let mut all = self.0.lock().expect("no thread panicked");
 ///         let (epoch, kept) = all.entry(channel.clone()).or_insert_with(|| (fresh, BTreeMap::new()));
 ///         let last = kept.last_key_value().map_or(Offset(0), |(last, _)| *last);
 ///         Box::pin(ready(Ok(Stored { epoch: *epoch, last })))
 ///     }
 ///
 ///     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
-///         let mut all = self.0.lock().expect("no panic");
+///         let mut all = self.0.lock().expect("no thread panicked");
 ///         for one in publications {
 ///             let channel = one.message.channel_id.clone();
 ///             let (_, kept) = all.entry(channel).or_insert_with(|| (one.epoch, BTreeMap::new()));
@@ -59,7 +59,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///         request: HistoryRequest,
 ///         bytes: usize,
 ///     ) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
-///         let all = self.0.lock().expect("no panic");
+///         let all = self.0.lock().expect("no thread panicked");
 ///         let kept = all.get(&request.channel).into_iter().flat_map(|(_, kept)| kept.values());
 ///         let mut found: Vec<_> = kept
 ///             .filter(|one| request.after.is_none_or(|after| one.offset > after))
@@ -83,7 +83,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///     }
 ///
 ///     fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
-///         if let Some((_, kept)) = self.0.lock().expect("no panic").get_mut(channel) {
+///         if let Some((_, kept)) = self.0.lock().expect("no thread panicked").get_mut(channel) {
 ///             *kept = kept.split_off(&before);
 ///         }
 ///         Box::pin(ready(Ok(())))

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 ///
 /// impl ByteWriter for Memory {
 ///     fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-///         let mut all = self.0.lock().expect("no panic");
+///         let mut all = self.0.lock().expect("no thread panicked");
 ///         let before = all.len();
 ///         bytes.iter().for_each(|slice| all.extend_from_slice(slice));
 ///         Ok(all.len() - before)
@@ -37,7 +37,7 @@ use std::task::{Context, Poll};
 ///
 /// let memory = Memory::default();
 /// assert_eq!(memory.try_write(&[IoSlice::new(b"ab"), IoSlice::new(b"c")])?, 3);
-/// assert_eq!(*memory.0.lock().expect("no panic"), b"abc");
+/// assert_eq!(*memory.0.lock().expect("no thread panicked"), b"abc");
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait ByteWriter: Send + Sync + 'static {

@@ -66,7 +66,7 @@ impl Audience {
         Self { hub, world, channel, speaker }
     }
 
-    /// Publishes so many messages in one turn of the session that publishes, and flushes them together.
+    /// Publishes `messages` messages in one turn of the session that publishes, and flushes them together.
     pub fn hear(&self, messages: u8) {
         self.speaker.put(Ok(Incoming::Binary(vec![messages])));
         self.world.settle();

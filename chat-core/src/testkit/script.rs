@@ -12,25 +12,26 @@ use crate::port::{Frames, Protocol, Requests, SessionCodec};
 /// Encodes requests and answers as lines of text, for tests.
 ///
 /// The requests are `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`,
-/// `publish room CONTENT`, `signal room CONTENT`, `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete
-/// room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room
-/// NAME CONTENT`, `stay room TOKEN` and `ping`; with `#7 ` before it, a request has the id 7. The options of
-/// subscribe are `quietly` (its own messages are not delivered to it), `latest`, `present`, `since EPOCH
-/// OFFSET` (`any` accepts any epoch), `whole` (refused unless all of that is kept), and for slow readers
-/// `drop-oldest`, `drop-newest`, `only-latest` and `resync`. The options of history are a limit, `after 7`,
-/// `before 7` and `reverse`.
+/// `publish room CONTENT`, `signal room CONTENT`, `once room KEY CONTENT`, `edit room 7 CONTENT`,
+/// `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`,
+/// `event room NAME CONTENT`, `stay room TOKEN` and `ping`; with `#7 ` before it, a request has the id 7. The
+/// options of subscribe are `quietly` (its own messages are not delivered to it), `latest`, `present`,
+/// `since EPOCH OFFSET` (`any` accepts any epoch), `whole` (refused unless all of that is kept), and for slow
+/// readers `drop-oldest`, `drop-newest`, `only-latest` and `resync`. The options of history are a limit,
+/// `after 7`, `before 7` and `reverse`.
 ///
 /// The answers are `connected 1 ann`, `refreshed`, `stays room`, `subscribed room 0`, `unsubscribed room`
 /// (with `103 why` if the server ended it for a reason), `direct DATA` and `published room 1`, of which those
-/// about a channel may end with ` already`. After `subscribed room 0` may follow ` recovered EPOCH` or ` not
-/// recovered: too old EPOCH`. The others are `history room 7 more 3:CONTENT 4:CONTENT`, `present room ann,bob
-/// 2/3` (users, then sessions), `read room 7`, `result DATA`, `pong`, `goodbye` and `error 103 message`.
+/// about a channel may end with ` already`. After `subscribed room 0` may follow ` recovered EPOCH` or
+/// ` not recovered: too old EPOCH`. The others are `history room 7 more 3:CONTENT 4:CONTENT`,
+/// `present room ann,bob 2/3` (users, then sessions), `read room 7`, `result DATA`, `pong`, `goodbye` and
+/// `error 103 message`.
 ///
 /// A publication is `message room 1 ann CONTENT`, `event/NAME room 1 ann CONTENT`, `edit/7 room 8 …`,
 /// `delete/7 room 8 …` or `signal room 7 …`; a gap is `lost room 3 5` or `lost room presence`. A subscribe
-/// with `present` is answered with the users behind ` present `, as `ann,bob`; joins and leaves are `presence
-/// room +ann -bob`, with `+ann/7` if she has read to 7. Names in a script have no spaces, and content is
-/// carried as it stands.
+/// with `present` is answered with the users behind ` present `, as `ann,bob`; joins and leaves are
+/// `presence room +ann -bob`, with `+ann/7` if she has read to 7. Names in a script have no spaces, and
+/// content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 

@@ -96,7 +96,7 @@ impl Wire {
         self.give_room(0);
     }
 
-    /// Lets the transport take so many bytes, then no more. A frame in a sink is taken whole if there is room
+    /// Lets the transport take `bytes` bytes, then no more. A frame in a sink is taken whole if there is room
     /// for a byte of it.
     pub fn give_room(&self, bytes: usize) {
         self.change(|state| state.room = Some(bytes));
