@@ -1,4 +1,5 @@
-//! The real-time channel core that servers embed: sessions, channels and fan-out, without a transport, a runtime or a clock.
+//! Provides the real-time channel core that servers embed: sessions, channels and fan-out, without a
+//! transport, a runtime or a clock.
 //!
 //! ```text
 //!   driver  ──▶ port      Hub, Connection, Outbox       locks, wakers, await
@@ -9,15 +10,23 @@
 //!     └─▶ model ◀─┘       ids, messages, reasons        plain data
 //! ```
 //!
-//! Clients' frames come in through a [`Connection`], which a [`Protocol`] reads; the [`Endpoint`] decides; a publish appends to its channel, which is
-//! O(1) whatever the number of subscribers; at the end of its turn the connection flushes: what was appended is encoded once and handed to every
-//! subscriber by reference. No publish waits for a reader.
+//! A [`Connection`] takes in the frames of a client, a [`Protocol`] decodes them, and the [`Endpoint`]
+//! decides what is allowed. A publish appends to its channel, which is O(1) whatever the number of
+//! subscribers. At the end of its turn the connection flushes: it encodes once what was appended and hands it
+//! to every subscriber by reference. No publish waits for a subscriber to read.
 //!
-//! The public interface is: [`Hub`], the handle that a server holds, and its [`HubBuilder`]; [`Endpoint`], the hooks that a server writes, and
-//! [`OpenChat`], their defaults; [`Connection`], which an adapter runs for each [`Permit`] over a `Stream` of [`Incoming`] and either a `Sink` of
-//! [`Frame`]s or a [`ByteWriter`] with a [`Framing`]; [`Runtime`], [`Protocol`] and [`HistoryStore`], which the outside lends; [`Limits`], every bound;
-//! [`Stats`], every counter; and the plain data of [`model`](ChatMessage). With the feature `testkit` there is the module `testkit`: a server's
-//! own hooks tested without a socket. With `tracing`, who comes and goes is traced; never what is said.
+//! The public interface is:
+//!
+//! - [`Hub`], the handle that a server holds, and its [`HubBuilder`];
+//! - [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults;
+//! - [`Connection`], which an adapter runs for each [`Permit`] over a `Stream` of [`Incoming`] and either a
+//!   `Sink` of [`Frame`]s or a [`ByteWriter`] with a [`Framing`];
+//! - [`Runtime`], [`Protocol`] and [`HistoryStore`], which the embedder provides;
+//! - [`Limits`], every bound, and [`Stats`], every counter;
+//! - the plain data of the model, such as [`ChatMessage`].
+//!
+//! The feature `testkit` adds the module `testkit`, which tests a server's own hooks without a socket. The
+//! feature `tracing` traces sessions that open, join, leave and end; it never traces content.
 //!
 //! ```
 //! use chat_core::{Hub, OpenChat, Payload};

@@ -1,4 +1,4 @@
-//! What a client is answered.
+//! Defines the answers that a client gets.
 
 use std::time::Duration;
 
@@ -9,160 +9,160 @@ use super::{
     SessionId, UserId,
 };
 
-/// An answer to a request.
+/// Holds an answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// The request's mark.
+    /// Holds the id of the request, if it has one.
     pub id: Option<RequestId>,
-    /// What is answered.
+    /// Holds the answer itself.
     pub answer: Answer,
 }
 
-/// A session that is open.
+/// Describes a session that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connected {
-    /// Its number.
+    /// Identifies the session.
     pub session: SessionId,
-    /// The name under which it speaks.
+    /// Holds the name under which the session publishes.
     pub name: SenderName,
-    /// Whose session it is.
+    /// Identifies the user whose session it is.
     pub user: UserId,
-    /// When it ends, unless it is refreshed before.
+    /// Holds the time at which the session ends, unless it is refreshed before.
     pub expires: Option<Expiry>,
-    /// What the endpoint says to its client besides.
+    /// Holds what the endpoint tells the client besides.
     pub data: Option<Payload>,
-    /// The channels that the server has put it into.
+    /// Lists the channels that the server has subscribed the session to.
     pub subscriptions: Vec<Subscribed>,
 }
 
-/// A session that is in a channel.
+/// Describes the subscription of a session to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribed {
-    /// Which.
+    /// Names the channel.
     pub channel: ChannelId,
-    /// The channel's life.
+    /// Holds the epoch of the channel.
     pub epoch: Epoch,
-    /// The place of the last publication before those that follow.
+    /// Holds the offset of the last publication before those that follow.
     pub offset: Offset,
-    /// The channel keeps what is published, so that one can go on from a place in it.
+    /// Is true if the channel keeps a history, so that a client can resume from an offset in it.
     pub keeps: bool,
-    /// It was in the channel already.
+    /// Is true if the session was subscribed already.
     pub already: bool,
-    /// What became of the wish to go on, if there was one.
+    /// Holds the outcome of the recovery, if one was requested.
     pub recovery: Option<Recovery>,
-    /// Who is in the channel, if it is to be told.
+    /// Lists the users in the channel, if the subscriber is to be told.
     pub presence: Option<PresencePage>,
-    /// When it leaves, unless that is refreshed before.
+    /// Holds the time at which the subscription ends, unless it is refreshed before.
     pub expires: Option<Expiry>,
-    /// What the endpoint says to its client besides.
+    /// Holds what the endpoint tells the client besides.
     pub data: Option<Payload>,
 }
 
-/// When something ends: by the calendar, and in how long.
+/// Holds the time at which something expires, on the wall clock and as a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// When.
+    /// Holds the time on the wall clock.
     pub at: DateTime<Utc>,
-    /// In how long, counted from when that was said.
+    /// Holds the time that is left, counted from when the answer was made.
     pub left: Duration,
 }
 
-/// What a subscriber is told that it does not get, in place of that.
+/// Reports events that a subscriber does not get, in place of those events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// Publications.
+    /// Reports publications that were dropped.
     Publications {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
-        /// The first of them.
+        /// Holds the offset of the first publication that was dropped.
         from: Offset,
-        /// The last; all between are lost too.
+        /// Holds the offset of the last one; all between are dropped too.
         to: Offset,
     },
-    /// Joins and leaves: who is there has to be asked for again.
+    /// Reports that joins and leaves were dropped: the client has to ask for presence again.
     Presence {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
     },
 }
 
-/// What is answered.
+/// Lists the kinds of answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The session is open.
+    /// Tells that the session is open.
     Connected(Connected),
-    /// The session goes on.
+    /// Tells that the session was refreshed.
     Refreshed {
-        /// When it ends now, unless it is refreshed again.
+        /// Holds the time at which the session ends now, unless it is refreshed again.
         expires: Option<Expiry>,
     },
-    /// The session is in the channel.
+    /// Tells that the session is subscribed to the channel.
     Subscribed(Subscribed),
-    /// The session stays in the channel.
+    /// Tells that the subscription was refreshed.
     SubscriptionRefreshed {
-        /// Which.
+        /// Names the channel.
         channel: ChannelId,
-        /// When it leaves now, unless that is refreshed again.
+        /// Holds the time at which the subscription ends now, unless it is refreshed again.
         expires: Option<Expiry>,
     },
-    /// The session is not in the channel.
+    /// Tells that the session is not subscribed to the channel.
     Unsubscribed {
-        /// Which.
+        /// Names the channel.
         channel: ChannelId,
-        /// It was not in the channel before either.
+        /// Is true if the session was not subscribed before either.
         already: bool,
-        /// Why the server took it out, if that is what happened.
+        /// Holds the reason why the server ended the subscription, if the server did.
         why: Option<Refusal>,
     },
-    /// The publication has its place.
+    /// Tells that the publication has its offset.
     Published {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
-        /// The place.
+        /// Holds the offset of the publication.
         offset: Offset,
-        /// It was published before, under the same key, and this is the place from then.
+        /// Is true if the same key was published before; the offset is then that of the first publication.
         already: bool,
     },
-    /// What a channel kept.
+    /// Returns a page of a channel's history.
     History {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
-        /// What it kept.
+        /// Holds the page.
         page: HistoryPage,
-        /// The bound that stands in place of the limit that was asked for.
+        /// Holds the bound that replaced the requested limit, if the request asked for more.
         clamped: Option<usize>,
     },
-    /// Who is in a channel.
+    /// Returns the users in a channel.
     Presence {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
-        /// Who is there.
+        /// Holds the users and sessions in the channel.
         page: PresencePage,
     },
-    /// Up to where the user has read.
+    /// Tells up to where the user has read.
     Read {
-        /// The channel.
+        /// Names the channel.
         channel: ChannelId,
-        /// The mark as it stands: it never goes back, nor beyond the channel's last publication.
+        /// Holds the read offset as it stands: it never goes back, nor beyond the channel's last publication.
         offset: Offset,
     },
-    /// What a call gave.
+    /// Returns the result of a call.
     Result(Payload),
-    /// What the server says to this user alone, asked or not.
+    /// Carries data from the server to this user alone, requested or not.
     Direct(Payload),
-    /// The server stops, and closes next.
+    /// Announces that the server stops and closes the session next.
     Goodbye {
-        /// How long the client is to wait before it comes back.
+        /// Holds how long the client is to wait before it reconnects.
         come_back: Duration,
     },
-    /// The server is there.
+    /// Answers a ping of the client.
     Pong,
-    /// The request was refused.
+    /// Tells that the request was refused.
     Error(Refusal),
 }
 
 impl Answer {
-    /// Whether there was more than one answer gives.
+    /// Returns whether the answer leaves out entries because of a bound.
     pub(crate) fn is_clamped(&self) -> bool {
         match self {
             Self::History { clamped, .. } => clamped.is_some(),
@@ -182,7 +182,7 @@ impl Subscribed {
 }
 
 impl Gap {
-    /// The channel.
+    /// Returns the channel that the gap is in.
     pub fn channel(&self) -> &ChannelId {
         match self {
             Self::Publications { channel, .. } | Self::Presence { channel } => channel,

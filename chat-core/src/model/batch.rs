@@ -1,16 +1,16 @@
-//! Frames made once and shared by all who get them.
+//! Holds frames that are encoded once and shared by all who get them.
 
 use std::sync::Arc;
 
 use super::{ChannelId, Kind, Place};
 
-/// A run of frames, as one transport puts them on the wire. Made once, shared by reference.
+/// Holds a sequence of frames in the format of one transport. A batch is made once and shared by reference.
 #[derive(Debug)]
 pub(crate) struct Batch {
     channel: Option<ChannelId>,
-    /// Tells about the channel's publications, and is none of them.
+    /// Is true if the frames tell about the channel's publications and are none themselves.
     notice: bool,
-    /// The number of the last event that could not be encoded; 0 if all could.
+    /// Holds the sequence number of the last event that could not be encoded; 0 if all could.
     broken: u64,
     bytes: Box<[u8]>,
     frames: Box<[FrameEnd]>,
@@ -23,7 +23,7 @@ struct FrameEnd {
     place: Place,
 }
 
-/// Makes a [`Batch`] frame by frame.
+/// Builds a [`Batch`] frame by frame.
 #[derive(Debug, Default)]
 pub(crate) struct BatchBuilder {
     bytes: Vec<u8>,
@@ -31,14 +31,15 @@ pub(crate) struct BatchBuilder {
     broken: u64,
 }
 
-/// How much of a batch was made at one moment.
+/// Holds the length of a batch at one moment of its construction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
     bytes: usize,
     frames: usize,
 }
 
-/// A part of a [`Batch`] that still has to go to one peer: whole frames, the first of them perhaps begun.
+/// Holds the part of a [`Batch`] that still has to go to one peer: whole frames, of which the first may be
+/// partly written.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     batch: Arc<Batch>,
@@ -48,22 +49,22 @@ pub(crate) struct Run {
 }
 
 impl Batch {
-    /// The frames of a channel's publications if it has one, else answers and control frames.
+    /// Returns the channel if the frames are of one; none for replies and control frames.
     pub(crate) fn channel(&self) -> Option<&ChannelId> {
         self.channel.as_ref()
     }
 
-    /// How many frames it holds.
+    /// Returns the number of frames.
     pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether it lacks an event after the number `seq`, since that could not be encoded.
+    /// Returns whether an event after the sequence number `seq` is missing because it could not be encoded.
     pub(crate) fn lacks_after(&self, seq: u64) -> bool {
         self.broken > seq
     }
 
-    /// Its first frame after the number `seq`; none if there is none.
+    /// Returns the index of the first frame after the sequence number `seq`; none if there is none.
     pub(crate) fn first_after(&self, seq: u64) -> Option<usize> {
         let first = match self.frames.first() {
             Some(frame) if frame.place.seq > seq => 0,
@@ -72,12 +73,12 @@ impl Batch {
         (first < self.frames.len()).then_some(first)
     }
 
-    /// The bytes of this frame and all that follow.
+    /// Returns the bytes of the frame `first` and of all that follow.
     pub(crate) fn bytes_from(&self, first: usize) -> &[u8] {
         &self.bytes[self.start(first)..]
     }
 
-    /// The place of its last frame; the first of all for answers.
+    /// Returns the place of the last frame; the default place for replies and for an empty batch.
     pub(crate) fn last(&self) -> Place {
         self.frames.last().map_or(Place::default(), |frame| frame.place)
     }
@@ -88,7 +89,7 @@ impl Batch {
 }
 
 impl BatchBuilder {
-    /// Room for `bytes` in `frames`.
+    /// Returns an empty builder with room for `bytes` bytes in `frames` frames.
     pub(crate) fn with_capacity(frames: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), frames: Vec::with_capacity(frames), broken: 0 }
     }
@@ -97,79 +98,81 @@ impl BatchBuilder {
         self.frames.is_empty()
     }
 
-    /// Where to append the next frame's bytes, before [`end_frame`](Self::end_frame).
+    /// Returns the buffer to which the next frame's bytes are appended before [`end_frame`](Self::end_frame).
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Marks all that was appended since the last mark as one frame.
+    /// Ends a frame: its bytes are those that were appended since the last frame.
     pub(crate) fn end_frame(&mut self, kind: Kind, place: Place) {
         self.frames.push(FrameEnd { kind, end: self.bytes.len(), place });
     }
 
-    /// How much there is.
+    /// Returns the present length, for [`break_off`](Self::break_off).
     pub(crate) fn mark(&self) -> Mark {
         Mark { bytes: self.bytes.len(), frames: self.frames.len() }
     }
 
-    /// Takes back all that came after the mark, and notes that what stands at this place could not be encoded.
+    /// Removes all that came after `mark`, and notes that the event at this place could not be encoded.
     pub(crate) fn break_off(&mut self, mark: Mark, place: Place) {
         self.bytes.truncate(mark.bytes);
         self.frames.truncate(mark.frames);
         self.broken = place.seq;
     }
 
-    /// The batch, of this channel's publications or of answers.
+    /// Returns the batch: publications of this channel, or replies if there is none.
     pub(crate) fn finish(self, channel: Option<ChannelId>) -> Batch {
         let broken = self.broken;
         Batch { channel, notice: false, broken, bytes: self.bytes.into(), frames: self.frames.into() }
     }
 
-    /// The batch, of what a channel has to tell to one subscriber alone.
+    /// Returns the batch as a notice of the channel to one subscriber alone.
     pub(crate) fn finish_notice(self, channel: ChannelId) -> Batch {
         Batch { notice: true, ..self.finish(Some(channel)) }
     }
 }
 
 impl Run {
-    /// All of a batch.
+    /// Returns a run of the whole batch.
     pub(crate) fn all(batch: Arc<Batch>) -> Self {
         let until = batch.len();
         Self { batch, first: 0, until, written: 0 }
     }
 
-    /// This frame of a batch and all that follow.
+    /// Returns a run of the frame `first` of a batch and all that follow.
     pub(crate) fn from(batch: &Arc<Batch>, first: usize) -> Self {
         Self { batch: batch.clone(), first, until: batch.len(), written: 0 }
     }
 
-    /// The bytes still to go.
+    /// Returns the bytes that still have to go.
     pub(crate) fn bytes(&self) -> &[u8] {
         let start = self.batch.start(self.first) + self.written;
         &self.batch.bytes[start..self.batch.start(self.until)]
     }
 
-    /// The frames still to go, a begun one among them.
+    /// Returns the number of frames that still have to go, including a partly written one.
     pub(crate) fn frames(&self) -> usize {
         self.until - self.first
     }
 
-    /// The channel whose publications these are.
+    /// Returns the channel that the frames are of, if any.
     pub(crate) fn channel(&self) -> Option<&ChannelId> {
         self.batch.channel()
     }
 
-    /// Whether these are no publications, though they are a channel's.
+    /// Returns whether the frames are a notice: they are of a channel, but are no publications.
     pub(crate) fn is_notice(&self) -> bool {
         self.batch.notice
     }
 
-    /// The number of the first frame still to go, among all that its channel told.
+    /// Returns the sequence number, in its channel, of the first frame that still has to go; `u64::MAX` if
+    /// there is none.
     pub(crate) fn first_seq(&self) -> u64 {
         self.places().next().map_or(u64::MAX, |place| place.seq)
     }
 
-    /// The places of the frames still to go. Signals have the offset 0: nobody misses them.
+    /// Returns the places of the frames that still have to go. Signals have the offset 0, since their loss is
+    /// no gap.
     pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = Place> {
         self.batch.frames[self.first..self.until].iter().map(|frame| frame.place)
     }
@@ -180,17 +183,17 @@ impl Run {
         Self { batch: self.batch.clone(), first: self.until, until: self.until + 1, written: 0 }
     }
 
-    /// Whether a part of its first frame has gone.
+    /// Returns whether a part of the first frame has been written.
     pub(crate) fn is_begun(&self) -> bool {
         self.written > 0
     }
 
-    /// The kind of the first frame still to go.
+    /// Returns the kind of the first frame that still has to go.
     pub(crate) fn kind(&self) -> Option<Kind> {
         self.batch.frames[self.first..self.until].first().map(|frame| frame.kind)
     }
 
-    /// Splits off the first frame, or what is left of it.
+    /// Splits off the first frame, or its rest if it is partly written.
     pub(crate) fn take_frame(&mut self) -> Self {
         let frame = Self { batch: self.batch.clone(), until: self.until.min(self.first + 1), ..*self };
         self.first = frame.until;
@@ -198,7 +201,7 @@ impl Run {
         frame
     }
 
-    /// Counts `n` bytes as gone, and says how many frames that ends.
+    /// Counts `n` bytes as written, and returns the number of frames that this completes.
     pub(crate) fn advance(&mut self, n: usize) -> usize {
         let at = self.batch.start(self.first) + self.written + n;
         let gone = self.batch.frames[self.first..self.until].partition_point(|frame| frame.end <= at);
@@ -207,7 +210,7 @@ impl Run {
         gone
     }
 
-    /// Splits off the rest of the frame that was begun; what stays starts at a frame's boundary.
+    /// Splits off the rest of a partly written frame; the remainder starts at the boundary of a frame.
     pub(crate) fn split_begun(&mut self) -> Option<Self> {
         self.is_begun().then(|| self.take_frame())
     }

@@ -1,35 +1,35 @@
-//! What travels between a connection and its transport.
+//! Defines the messages and frames that pass between a connection and its transport.
 
 use super::{Close, Kind, Run};
 
-/// What a transport read from its peer, whole and checked.
+/// Holds one item that a transport read from its peer, whole and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// A message of UTF-8 text.
+    /// Carries a message of UTF-8 text.
     Text(String),
-    /// A message of bytes.
+    /// Carries a message of bytes.
     Binary(Vec<u8>),
-    /// The peer asks whether we are there. The connection answers.
+    /// Carries a ping of the peer, which the connection answers.
     Ping(Vec<u8>),
-    /// The peer answers our ping.
+    /// Reports the peer's answer to a ping.
     Pong,
-    /// The peer closes, with the code it gave.
+    /// Reports that the peer closes, with the code that it gave.
     Close(Option<u16>),
-    /// Some of a message has come, and not all of it: the peer is there.
+    /// Reports that a part of a message has arrived, which shows that the peer is alive.
     Part,
 }
 
-/// A message as a protocol reads it.
+/// Holds a message as a protocol decodes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// Text.
+    /// Borrows a message of UTF-8 text.
     Text(&'a str),
-    /// Bytes.
+    /// Borrows a message of bytes.
     Binary(&'a [u8]),
 }
 
 impl Message<'_> {
-    /// Returns how many bytes it has.
+    /// Returns the length in bytes.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -37,14 +37,14 @@ impl Message<'_> {
         }
     }
 
-    /// Returns whether it has none.
+    /// Returns whether the message has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Incoming {
-    /// How many bytes of the peer's it holds.
+    /// Returns the number of the peer's bytes that it holds.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -53,35 +53,37 @@ impl Incoming {
         }
     }
 
-    /// Whether it holds none.
+    /// Returns whether it holds no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A frame for a transport that takes them one by one. Shares its bytes with all who get the same.
+/// Holds a frame for a transport that takes frames one by one. Its bytes are shared with all who get the same
+/// frame.
 #[derive(Clone, Debug)]
 pub struct Frame(Run);
 
 impl Frame {
-    /// The first frame of a run.
+    /// Takes the first frame of a run.
     pub(crate) fn new(mut run: Run) -> Self {
         Self(run.take_frame())
     }
 
-    /// What it is.
+    /// Returns the kind of the frame.
     pub fn kind(&self) -> Kind {
         self.0.kind().expect("a frame is a run of one")
     }
 
-    /// The payload of a [`Kind::Close`], taken apart.
+    /// Parses the payload of a [`Kind::Close`]; none if it has no code.
     pub fn close(&self) -> Option<Close> {
         let (code, reason) = self.as_ref().split_first_chunk()?;
         let reason = String::from_utf8_lossy(reason).into_owned();
         Some(Close::new(u16::from_be_bytes(*code), reason))
     }
 
-    /// The payload as text, if it is UTF-8; it always is if the kind is [`Kind::Text`] and the protocol kept its word.
+    /// Returns the payload as text if it is UTF-8, which it always is if the kind is [`Kind::Text`] and the
+    /// protocol keeps its contract.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_ref()).ok()
     }
@@ -93,11 +95,12 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
-/// Why a transport has nothing more to read.
+/// Tells why a transport has nothing more to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputError {
-    /// The peer broke a rule: it is told so by this close. The transport goes on reading and drops what it reads, until its end.
+    /// Reports that the peer broke a rule. The peer is told by this close; the transport keeps reading, and
+    /// drops what it reads, until the input ends.
     Refused(Close),
-    /// The transport is lost.
+    /// Reports that the transport is lost.
     Disconnected,
 }

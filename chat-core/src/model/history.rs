@@ -1,121 +1,126 @@
-//! What a channel keeps of what was said, and what of that is asked for.
+//! Defines what a channel keeps of its publications, and how that is requested.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ChannelId, Epoch, Offset, Publication};
 
-/// How much of what was published a channel keeps: what is over one of the bounds goes, the oldest first.
+/// Bounds the history that a channel keeps: over one of the bounds the oldest publications are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryOptions {
-    /// Publications; 0 keeps none.
+    /// Bounds the number of publications; 0 keeps none.
     pub entries: usize,
-    /// Bytes of their contents.
+    /// Bounds the bytes of their contents.
     pub bytes: usize,
-    /// How long each is kept.
+    /// Bounds how long each publication is kept.
     pub age: Duration,
 }
 
-/// How a channel is kept. Asked of the endpoint when the channel comes to be, and the same for all its life.
+/// Decides how a channel is kept. The endpoint is asked when the channel comes to be; the answer holds for
+/// the channel's whole life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// What is kept of what was published.
+    /// Bounds the history that the channel keeps.
     pub history: HistoryOptions,
-    /// Whether it is known who is in it: those who may can ask, and hear of joins and leaves if they want to.
+    /// Is true if the channel tracks presence: sessions that may can request it, and get joins and leaves if
+    /// they want to.
     pub presence: bool,
-    /// Whether it is stored, if the hub has a store.
+    /// Decides whether the channel is stored, if the hub has a store.
     pub storage: Storage,
 }
 
-/// Whether a channel's publications outlive the process.
+/// Decides whether a channel's publications outlive the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// They do not.
+    /// Stores nothing; publications end with the process.
     #[default]
     None,
-    /// They are stored, soon after they were published.
+    /// Stores publications soon after they are published.
     Kept,
-    /// They are stored before their publisher is answered; subscribers hear them as soon as ever.
+    /// Stores publications before their publisher is answered; subscribers still get them at once.
     Durable,
 }
 
-/// The last that a client heard of a channel, from which it wants to go on.
+/// Holds the position in a channel from which a client wants to resume: the last that it received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// The channel's life; none for whatever it is in.
+    /// Holds the epoch of the channel; none accepts the present one, whichever it is.
     pub epoch: Option<Epoch>,
-    /// The place of the last publication that was heard.
+    /// Holds the offset of the last publication that was received.
     pub offset: Offset,
 }
 
-/// What became of the wish to go on where one left.
+/// Reports the outcome of a request to resume from a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// All that was missed follows, in order, and then what is new.
+    /// Confirms that all missed publications follow, in order, and then the new ones.
     Recovered,
-    /// The channel has begun another life: what was missed is not known any more.
+    /// Reports that the channel has begun another epoch: what was missed is no longer known.
     EpochChanged,
-    /// Some of what was missed is not kept any more.
+    /// Reports that some of the missed publications are no longer kept.
     TooOld,
-    /// More was missed than one recovery gives ([`Limits::answer_entries`](crate::Limits::answer_entries)).
+    /// Reports that more was missed than one recovery returns
+    /// ([`Limits::answer_entries`](crate::Limits::answer_entries)).
     TooMany,
-    /// The channel has not come as far as the client says it was.
+    /// Reports that the channel has not reached the offset that the client names.
     UnknownOffset,
-    /// The session may not read what was missed.
+    /// Reports that the session may not read what was missed.
     NotAllowed,
 }
 
-/// Asks for what a channel kept.
+/// Requests a page of a channel's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRequest {
-    /// Which channel.
+    /// Names the channel.
     pub channel: ChannelId,
-    /// Only what comes after this place.
+    /// Restricts the page to publications after this offset.
     pub after: Option<Offset>,
-    /// Only what comes before this place.
+    /// Restricts the page to publications before this offset.
     pub before: Option<Offset>,
-    /// Only if the channel is in this life.
+    /// Restricts the request to this epoch of the channel.
     pub epoch: Option<Epoch>,
-    /// At most so many; more than [`Limits::answer_entries`](crate::Limits::answer_entries) counts as that.
+    /// Bounds the number of publications. A limit over
+    /// [`Limits::answer_entries`](crate::Limits::answer_entries) counts as that bound.
     pub limit: usize,
-    /// The newest first, and backwards from there.
+    /// Reverses the order: the newest publication comes first.
     pub reverse: bool,
 }
 
-/// What a channel kept, or a part of it.
+/// Holds what a channel keeps of its publications, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// The channel's life.
+    /// Holds the epoch of the channel.
     pub epoch: Epoch,
-    /// The place of the channel's last publication.
+    /// Holds the offset of the channel's last publication.
     pub offset: Offset,
-    /// In the order that was asked for.
+    /// Holds the publications in the requested order.
     pub publications: Vec<Arc<Publication>>,
-    /// There are others beyond these, in the direction and between the places that were asked for.
+    /// Is true if there are others beyond these, in the requested direction and between the requested
+    /// offsets.
     pub more: bool,
 }
 
 impl HistoryRequest {
-    /// The oldest that this channel keeps, at most `limit`.
+    /// Returns a request for the oldest publications that this channel keeps, at most `limit`.
     pub fn of(channel: ChannelId, limit: usize) -> Self {
         Self { channel, after: None, before: None, epoch: None, limit, reverse: false }
     }
 
-    /// What it is cut to, if it asks for more than one answer may hold.
+    /// Returns the bound `most` if the request asks for more than that; none if it fits.
     pub fn clamped(&self, most: usize) -> Option<usize> {
         (self.limit > most).then_some(most)
     }
 }
 
 impl HistoryOptions {
-    /// Whether nothing is kept.
+    /// Returns whether no history is kept.
     pub fn is_none(&self) -> bool {
         self.entries == 0
     }
 }
 
 impl Recovery {
-    /// Why not, in words for programs; none if all is well.
+    /// Returns the reason of a failed recovery, in words for programs; none if the recovery succeeded.
     pub fn failure(self) -> Option<&'static str> {
         match self {
             Self::Recovered => None,

@@ -1,4 +1,4 @@
-//! Who a session is, as the endpoint says.
+//! Defines who a session is, as the endpoint decides.
 
 use std::any::Any;
 use std::fmt;
@@ -8,49 +8,52 @@ use chrono::{DateTime, Utc};
 
 use super::{Payload, SenderName, SessionId, Subscribe, UserId};
 
-/// What the endpoint says of a session that it lets in.
+/// Holds what the endpoint decides about a session that it admits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The name under which it speaks.
+    /// Holds the name under which the session publishes.
     pub name: SenderName,
-    /// Whose session it is: presence, and what is done to all sessions of one user, go by this.
+    /// Identifies the user whose session it is. Presence, and what is done to all sessions of one user,
+    /// depend on this.
     pub user: UserId,
-    /// What others see of the user beside the name, where they see who is there.
+    /// Holds what others see of the user besides the name, where they see presence.
     pub data: Option<Payload>,
-    /// When it ends, unless it is refreshed before: then the session is closed with 3005.
+    /// Holds the time at which the session ends, unless it is refreshed before: it is then closed with 3005.
     pub expires: Option<DateTime<Utc>>,
-    /// Channels that it is put into before it is answered: the endpoint is not asked again. Where the client says that it was there before, it goes on.
+    /// Lists subscriptions that the session gets before it is answered, without asking the endpoint again.
+    /// Where the client names a position in one of these channels, the subscription resumes from there.
     pub subscriptions: Vec<Subscribe>,
-    /// What its client is told with the answer.
+    /// Holds what the client is told with the answer.
     pub welcome: Option<Payload>,
-    /// Anything that the endpoint wants to find again in every hook.
+    /// Holds any value that the endpoint wants to have in every hook.
     pub attachment: Attachment,
 }
 
-/// What every hook is told of the session that asks.
+/// Holds what every hook is told about the session that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
-    /// Its number.
+    /// Identifies the session.
     pub id: SessionId,
-    /// The name under which it speaks.
+    /// Holds the name under which the session publishes.
     pub name: SenderName,
-    /// Whose session it is.
+    /// Identifies the user whose session it is.
     pub user: UserId,
-    /// What others see of the user beside the name.
+    /// Holds what others see of the user besides the name.
     pub data: Option<Payload>,
-    /// What the endpoint attached to it.
+    /// Holds the value that the endpoint attached to the session.
     pub attachment: Attachment,
 }
 
-/// Shared, because hooks run beside their session.
+/// Shares a session's information with the hooks, which run beside the session.
 pub type SharedInfo = Arc<SessionInfo>;
 
-/// A value of the endpoint's own, or none. Cheap to clone; never traced.
+/// Holds a value of the endpoint's own, or none. Cloning it is cheap, and it is never traced.
 #[derive(Clone, Default)]
 pub struct Attachment(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Identity {
-    /// A user of this name, and no more.
+    /// Returns the identity of a user of this name, without data, expiry, subscriptions, welcome or
+    /// attachment.
     pub fn named(name: SenderName) -> Self {
         let user = name.clone().into();
         Self {
@@ -66,7 +69,7 @@ impl Identity {
 }
 
 impl SessionInfo {
-    /// The session of this number, let in as this.
+    /// Returns the information of the session `id` with this identity.
     pub(crate) fn of(id: SessionId, identity: Identity) -> Self {
         let Identity { name, user, data, attachment, .. } = identity;
         Self { id, name, user, data, attachment }
@@ -74,18 +77,18 @@ impl SessionInfo {
 }
 
 impl Attachment {
-    /// Of a value.
+    /// Attaches this value.
     pub fn new(value: impl Any + Send + Sync) -> Self {
         Self(Some(Arc::new(value)))
     }
 
-    /// The value, if there is one of this type.
+    /// Returns the value if there is one of the type `T`.
     pub fn get<T: Any>(&self) -> Option<&T> {
         self.0.as_ref()?.downcast_ref()
     }
 }
 
-/// The same value, not one like it.
+/// Compares by identity: two attachments are equal if they share one value, or if both hold none.
 impl PartialEq for Attachment {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

@@ -1,30 +1,31 @@
-//! The numbers that name sessions, places in a channel, and lives of a channel.
+//! Defines the numbers that identify sessions, publications in a channel, and epochs of a channel.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Names one session for as long as its hub lives. Never used twice.
+/// Identifies one session for as long as its hub lives. No id is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
-/// The place of a publication in its channel. The first is 1; 0 is the place before it.
+/// Holds the position of a publication in its channel. The first is 1; 0 is the position before it.
 ///
 /// Two offsets can be compared only within one [`Epoch`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Offset(pub u64);
 
-/// Names one life of a channel. A channel that was gone comes back with another.
+/// Identifies one life of a channel. A channel that was removed returns with another epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(pub u64);
 
-/// Where something stands among all that a channel ever told: publications have an offset, and all that is told is numbered, kept or not.
+/// Holds the place of an event among all events of a channel. Publications have an offset; every event has a
+/// sequence number, kept or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Its number. Grows by one with all that is told.
+    /// Holds the sequence number of the event. It grows by one with every event.
     pub(crate) seq: u64,
-    /// The offset of the last publication up to here.
+    /// Holds the offset of the last publication up to here.
     pub(crate) offset: Offset,
 }
 
@@ -34,18 +35,19 @@ impl Place {
 }
 
 impl Epoch {
-    /// Stands for whatever is no epoch: no channel ever has this one.
+    /// Stands for any value that is no epoch: no channel ever has this one.
     pub const NONE: Self = Self(0);
 
-    /// Reads what a client has kept as an epoch. Never fails: an epoch is the client's to keep, not to understand, so any text that is none becomes
-    /// [`NONE`](Self::NONE), as if that life of the channel had ended.
+    /// Parses the epoch that a client has kept. It never fails: clients store an epoch without understanding
+    /// it, so any text that is none becomes [`NONE`](Self::NONE), as if that epoch of the channel had ended.
     pub fn kept_by_client(text: &str) -> Self {
         text.parse().unwrap_or(Self::NONE)
     }
 }
 
 impl Offset {
-    /// The offset after this one. Nothing is ever published after the last of all; a client may name it.
+    /// Returns the offset after this one. It saturates at the largest offset, which a client may name though
+    /// nothing is ever published after it.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -63,7 +65,7 @@ impl fmt::Display for Offset {
     }
 }
 
-/// Why a text is no epoch.
+/// Reports that a text is no epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an epoch has 16 hexadecimal digits")]
 pub struct EpochError;

@@ -1,14 +1,16 @@
-//! A point in time, as a runtime counts it.
+//! Defines a point in time as a runtime counts it.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-/// A point in time on a clock that never goes back: nanoseconds since the runtime's [start](Self::START).
+/// Holds a point in time on a clock that never goes back: nanoseconds since the runtime's
+/// [start](Self::START).
 ///
-/// Instants of one runtime alone are to be compared. 146 years lie before the start and 438 after it, so that what was published before a restart has its
-/// instant too. Eight bytes, also as an `Option`. Unlike `std::time::Instant` it can be made of a number, on every target.
+/// Instants can be compared only if they are of one runtime. 146 years lie before the start and 438 after it,
+/// so that what was published before a restart has an instant too. An instant takes eight bytes, also as an
+/// `Option`. Unlike `std::time::Instant` it can be made of a number, on every target.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,36 +26,36 @@ use std::time::Duration;
 pub struct Instant(NonZeroU64);
 
 impl Instant {
-    /// When the runtime began to count.
+    /// Marks the time at which the runtime began to count.
     pub const START: Self = match NonZeroU64::new(1 << 62) {
         Some(start) => Self(start),
         None => unreachable!(),
     };
 
-    /// Returns how long it is after the start; zero if it is before.
+    /// Returns the time since the start; zero if the instant is before it.
     pub fn since_start(self) -> Duration {
         self.saturating_duration_since(Self::START)
     }
 
-    /// Returns how long it is after `earlier`; zero if it is before.
+    /// Returns the time since `earlier`; zero if the instant is before it.
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
-    /// Returns the instant that is so much later; none if that is beyond the clock.
+    /// Returns the instant that is `by` later; none if that is beyond the clock.
     pub fn checked_add(self, by: Duration) -> Option<Self> {
         let by = u64::try_from(by.as_nanos()).ok()?;
         self.0.checked_add(by).map(Self)
     }
 
-    /// Returns the instant that is so much earlier; none if that is beyond the clock.
+    /// Returns the instant that is `by` earlier; none if that is beyond the clock.
     pub fn checked_sub(self, by: Duration) -> Option<Self> {
         let by = u64::try_from(by.as_nanos()).ok()?;
         self.0.get().checked_sub(by).and_then(NonZeroU64::new).map(Self)
     }
 }
 
-/// Adds a time; what is beyond the clock becomes its end.
+/// Adds a duration. A sum beyond the clock saturates at its end.
 impl Add<Duration> for Instant {
     type Output = Self;
 
@@ -68,7 +70,7 @@ impl AddAssign<Duration> for Instant {
     }
 }
 
-/// As [`saturating_duration_since`](Instant::saturating_duration_since).
+/// Subtracts as [`saturating_duration_since`](Instant::saturating_duration_since) does.
 impl Sub for Instant {
     type Output = Duration;
 

@@ -1,28 +1,28 @@
-//! Whether a text is one JSON value (RFC 8259), without making anything of it.
+//! Checks that a text is one JSON value (RFC 8259), without building the value.
 
 use thiserror::Error;
 
-/// How deep arrays and objects may stand in each other, as clients read it.
+/// Bounds the nesting of arrays and objects, which clients have to read.
 const DEPTH: usize = 128;
 
-/// Why a text is no content for others.
+/// Tells why a text cannot be published as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotJson {
-    /// It is not one JSON value.
+    /// Reports a text that is not one JSON value, with the byte at which it fails.
     #[error("no JSON at byte {0}")]
     Malformed(usize),
-    /// Its arrays and objects stand more than 128 deep in each other.
+    /// Reports arrays and objects that are nested more than 128 deep.
     #[error("JSON more than {DEPTH} deep")]
     TooDeep,
 }
 
-/// Whether that is one JSON value, with white space around it.
+/// Checks that a text is one JSON value, with white space around it.
 pub(crate) fn check(text: &str) -> Result<(), NotJson> {
     let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
     reader.whole()
 }
 
-/// What stands open: true for an object.
+/// Lists the arrays and objects that are open: true stands for an object.
 type Open = Vec<bool>;
 
 struct Reader<'a> {
@@ -41,7 +41,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads up to a value that stands no other in it. False if it has only begun one that does.
+    /// Reads up to and including a value that contains no other. Returns false if an array or object has only
+    /// been begun.
     fn begin(&mut self, open: &mut Open) -> Result<bool, NotJson> {
         self.space();
         match self.peek() {
@@ -70,7 +71,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads what stands behind a value. True if all is closed, false if another value is to come.
+    /// Reads the separators after a value. Returns true if all is closed, false if another value has to
+    /// follow.
     fn follow(&mut self, open: &mut Open) -> Result<bool, NotJson> {
         while let Some(object) = open.last().copied() {
             self.space();

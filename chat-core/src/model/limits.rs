@@ -1,4 +1,4 @@
-//! Every bound, its name and its default.
+//! Defines every bound, with its name and its default.
 
 use std::time::Duration;
 
@@ -6,97 +6,120 @@ use thiserror::Error;
 
 use super::{NAME_BYTES, Rate};
 
-/// The bounds of a hub and of each of its sessions. What happens at each is told where it stands.
+/// Bounds a hub and each of its sessions. Each field tells what happens at its bound.
 ///
-/// A time that is longer than the clock can say, such as [`Duration::MAX`], is never. Where 0 lifts a bound, its field says so; where with 0 nothing
-/// could work, [`check`](Self::check) refuses it.
+/// A time that is longer than the clock can count, such as [`Duration::MAX`], means never. Where 0 lifts a
+/// bound, its field says so; where nothing could work with 0, [`check`](Self::check) refuses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions at once: the next one is refused its [`Permit`](crate::Permit) (503 at the handshake).
+    /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::Permit) (503 at the
+    /// handshake).
     pub sessions: usize,
-    /// Seats that long polls may take, in a hundred of [`sessions`](Self::sessions): polls hold no connection, so they cost a client nothing. Over them the
-    /// oldest goes of those whose client has not shown yet that it polls on; if there is none, the next one gets 503.
+    /// Bounds the permits that long polls may hold, as a percentage of [`sessions`](Self::sessions), since
+    /// polls hold no connection and so cost a client nothing. Over the bound, the oldest poll is closed of
+    /// those whose client has not yet shown that it polls again; if there is none, the next poll gets 503.
     pub poll_share: u8,
-    /// How long a client may take for its opening handshake, in all: then it gets 408. As long for the head of any later request on its connection, then that
-    /// is closed; and for the body of a request, then it gets 408. Not 0.
+    /// Bounds the time that a client may take for its whole opening handshake: after it the client gets 408.
+    /// The same time bounds the head of any later request on its connection, which is then closed, and the
+    /// body of a request, which then gets 408. It must not be 0.
     pub handshake_timeout: Duration,
-    /// How long a connection is kept on which no request is under way: then it is closed. Longer than the minute after which those in front of a server let
-    /// theirs go. 0 lifts the bound.
+    /// Bounds the time that a connection is kept without a request under way: after it the connection is
+    /// closed. The time should be longer than the minute after which proxies in front of a server close
+    /// theirs. 0 lifts the bound.
     pub keep_alive_timeout: Duration,
-    /// Bytes of an opening handshake: more get 431. Not 0.
+    /// Bounds the bytes of an opening handshake: more get 431. It must not be 0.
     pub head_bytes: usize,
-    /// Bytes of one line of it: more get 431. Not 0.
+    /// Bounds the bytes of one line of the handshake: more get 431. It must not be 0.
     pub head_line_bytes: usize,
-    /// Headers of it: more get 431. Not 0.
+    /// Bounds the headers of the handshake: more get 431. It must not be 0.
     pub head_headers: usize,
-    /// Channels of one session: the next subscribe is refused with 106.
+    /// Bounds the channels of one session: the next subscribe is refused with 106.
     pub session_channels: usize,
-    /// Bytes of one request: a longer one closes with 1009, and before its payload is read if it is a message of its own. Not 0.
+    /// Bounds the bytes of one request: a longer one closes with 1009, before its payload is read if it is a
+    /// message of its own. It must not be 0.
     ///
-    /// A message that holds several may have [`batch_bytes`](Self::batch_bytes).
+    /// A message that holds several requests may have [`batch_bytes`](Self::batch_bytes).
     pub message_bytes: usize,
-    /// Fragments of one message: one more closes with 1009. 0 lifts the bound.
+    /// Bounds the fragments of one message: one more closes with 1009. 0 lifts the bound.
     pub message_fragments: u32,
-    /// How deep arrays and objects may stand in each other in a request of JSON, itself counted: a deeper one is none (refused with 107, or as its protocol has it). Not 0.
+    /// Bounds how deep arrays and objects may be nested in a JSON request, the request itself included: a
+    /// deeper one is a bad request (refused with 107, or as its protocol decides). It must not be 0.
     pub json_depth: usize,
-    /// Bytes of a channel's name that a client may ask for: a longer one is refused with 107. No [`ChannelId`](crate::ChannelId) has more than 255. Not 0.
+    /// Bounds the bytes of a channel name that a client may request: a longer one is refused with 107. No
+    /// [`ChannelId`](crate::ChannelId) has more than 255. It must not be 0.
     pub channel_name_bytes: usize,
-    /// Publications in one answer, be it a history or a recovery: more are clamped, or not recovered.
+    /// Bounds the publications in one answer, be it a history page or a recovery: a longer page is clamped,
+    /// and a longer recovery fails.
     pub answer_entries: usize,
-    /// Sessions of one user: the next one is closed with 3504.
+    /// Bounds the sessions of one user: the next one is closed with 3504.
     pub user_sessions: usize,
-    /// Requests of one session. One that asks faster is not read until there is room again; its answers, what it is told and the server's pings go on, and
-    /// its silence is not taken for an end. One message has at most a burst of requests, and beside it as many subscribes as
-    /// [`session_channels`](Self::session_channels): the next is refused with 111 and closes with 3013.
+    /// Bounds the rate of one session's requests. A session over its rate is not read until there is room
+    /// again; its answers, its deliveries and the server's pings continue, and its silence does not count as
+    /// a lost peer. One message may have at most a burst of requests, and besides as many subscribes as
+    /// [`session_channels`](Self::session_channels): the next request is refused with 111 and closes with
+    /// 3013.
     pub requests: Rate,
-    /// Control frames of one session, pings and pongs: one too many closes with 1008.
+    /// Bounds the rate of one session's control frames, pings and pongs: one too many closes with 1008.
     pub controls: Rate,
-    /// Bad requests of one session: the last of them closes with 3509.
+    /// Bounds the bad requests of one session: the last of them closes with 3509.
     pub strikes: u32,
-    /// Users and addresses whose rates and strikes are remembered when their sessions are gone, for at most ten minutes: over that the oldest is forgotten.
+    /// Bounds the users and addresses whose rates and strikes are remembered after their sessions ended, for
+    /// at most ten minutes: over the bound the oldest is forgotten.
     pub records: usize,
-    /// Bytes of publications that wait for one session: more close with 3008. Not 0.
+    /// Bounds the bytes of publications that wait in one session's outbox: more close with 3008. It must not
+    /// be 0.
     ///
-    /// Answers have the same room of their own. Once a quarter of it waits, no further request is read or begun until the transport has taken some.
+    /// Answers have the same room of their own. Once a quarter of it waits, no further request is read or
+    /// begun until the transport has taken some.
     pub outbox_bytes: usize,
-    /// Publications that wait for one session: more close with 3008. Answers have the same room of their own. Not 0.
+    /// Bounds the publications that wait in one session's outbox: more close with 3008. Answers have the same
+    /// room of their own. It must not be 0.
     pub outbox_frames: usize,
-    /// Bytes that wait in all sessions together: over them those close with 3008 for whom the most waits, until a tenth is free. Not 0.
+    /// Bounds the bytes that wait in all outboxes together: over the bound the sessions with the most waiting
+    /// bytes close with 3008, until a tenth is free. It must not be 0.
     pub total_outbox_bytes: usize,
-    /// Bytes of messages, and of bodies, that are not whole yet, in all transports together: over them those sessions close with 1013 whose message was
-    /// begun first, until a tenth is free; a body gets 503. Not 0.
+    /// Bounds the bytes of incomplete messages and request bodies in all transports together: over the bound
+    /// the sessions whose message was begun first close with 1013, until a tenth is free; a body gets 503. It
+    /// must not be 0.
     pub total_input_bytes: usize,
-    /// Bytes that all channels' histories and idempotency keys may weigh together: over them those go first that nobody is in.
+    /// Bounds the bytes of all channels' histories and idempotency keys together: over the bound those of
+    /// channels without a subscriber are dropped first.
     pub history_bytes: usize,
-    /// Bytes of content that wait to be stored: more is not stored, which is counted.
+    /// Bounds the bytes of content that wait to be stored: more is not stored, which is counted.
     pub store_bytes: usize,
-    /// How long a request waits for the store: then it goes on without.
+    /// Bounds the time that a request waits for the store: after it the request continues without.
     pub store_timeout: Duration,
-    /// How long a session may take to open: then it is closed with 3502. 0 lifts the bound.
+    /// Bounds the time that a session may take to open: after it the session is closed with 3502. 0 lifts the
+    /// bound.
     pub open_timeout: Duration,
-    /// How long a peer may take nothing of what waits for it: then it is closed with 3008, and an HTTP connection without a word. 0 lifts the bound.
+    /// Bounds the time in which a peer takes nothing of what waits for it: after it the session is closed
+    /// with 3008, and an HTTP connection is closed without a message. 0 lifts the bound.
     pub write_timeout: Duration,
-    /// The pause between two pings. 0 asks nobody whether it is there.
+    /// Sets the pause between two pings. 0 sends no pings.
     pub ping_interval: Duration,
-    /// How long nothing may be heard after a ping: then the session is closed with 3012. 0 lifts the bound.
+    /// Bounds the time in which nothing is received after a ping: after it the session is closed with 3012. 0
+    /// lifts the bound.
     pub pong_timeout: Duration,
-    /// How long the peer has to answer a close: then the transport is dropped. With 0 it is not waited for.
+    /// Bounds the time that the peer has to answer a close: after it the transport is dropped. 0 waits for no
+    /// answer.
     ///
-    /// What waits when a session ends in order has [`write_timeout`](Self::write_timeout) more at most, whatever the peer takes now and then.
+    /// Data that still waits when a session ends in order has at most [`write_timeout`](Self::write_timeout)
+    /// more, however often the peer takes a part of it.
     pub close_timeout: Duration,
-    /// Bytes of input handled in one turn of a session, before it yields to its output and to others. 0 lifts the bound.
+    /// Bounds the bytes of input that are handled in one turn of a session, before it yields to its output
+    /// and to other sessions. 0 lifts the bound.
     pub turn_bytes: usize,
-    /// Messages of input handled in one turn. 0 lifts the bound.
+    /// Bounds the messages of input that are handled in one turn. 0 lifts the bound.
     pub turn_messages: usize,
 }
 
-/// Why no hub can be built with these bounds.
+/// Tells why no hub can be built with these bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LimitsError {
-    /// A bound with which nothing could work if it is 0.
+    /// Reports a bound that is 0, with which nothing could work.
     #[error("`{field}` must not be 0")]
     Zero {
-        /// The field of [`Limits`].
+        /// Names the field of [`Limits`].
         field: &'static str,
     },
 }
@@ -110,8 +133,9 @@ impl LimitsError {
 }
 
 impl Limits {
-    /// Returns how many bytes a message may have that holds several requests, each of at most [`message_bytes`](Self::message_bytes): enough for a client
-    /// that comes back to all its channels at once, with 4 KiB to say for each, such as a token and data of its own.
+    /// Returns the bytes that a message with several requests may have, each request of at most
+    /// [`message_bytes`](Self::message_bytes). That is enough for a client that resubscribes to all its
+    /// channels at once, with 4 KiB for each, such as a token and data of its own.
     pub fn batch_bytes(&self) -> usize {
         const CHANNEL: usize = 4096 + NAME_BYTES;
         let needed = self.session_channels.saturating_mul(CHANNEL).saturating_add(self.message_bytes);
@@ -121,7 +145,7 @@ impl Limits {
     /// Checks that a hub can work with these bounds.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// Returns the first field that is wrong.
     pub fn check(&self) -> Result<(), LimitsError> {
         let needed = [
             ("handshake_timeout", self.handshake_timeout.is_zero()),

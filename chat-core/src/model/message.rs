@@ -1,4 +1,4 @@
-//! The messages of the original design, and what a channel makes of them.
+//! Defines the messages of the original design, and the publications that a channel makes of them.
 
 use std::sync::Arc;
 
@@ -8,46 +8,51 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, NotJson};
 use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId, UserId};
 
-/// A message as people see it. In serde's formats the fields have the names of the original: `senderName`, `content`, `timestamp`, `channelId`.
+/// Holds a message as people see it. In serde's formats the fields have the names of the original:
+/// `senderName`, `content`, `timestamp`, `channelId`.
 ///
-/// The core carries `content` as a [`Payload`] that it never looks into; other code may choose a type that serde knows.
+/// The core carries `content` as a [`Payload`] that it never inspects; other code may choose a type that
+/// serde knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatMessage<C = Payload> {
-    /// Who wrote it: the session's own name, never the client's word.
+    /// Names the sender: it is the session's own name, never one that the client claims in the message.
     pub sender_name: SenderName,
-    /// What was written.
+    /// Holds the content of the message.
     pub content: C,
-    /// When the server took it.
+    /// Holds the time at which the server accepted the message.
     pub timestamp: DateTime<Utc>,
-    /// Where it was written.
+    /// Names the channel to which the message was published.
     pub channel_id: ChannelId,
 }
 
-/// A wish to join a channel or to leave it.
+/// Requests to join a channel or to leave it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelSubscription {
-    /// Which channel.
+    /// Names the channel.
     pub channel_id: ChannelId,
-    /// True to join, false to leave.
+    /// Is true to join the channel, and false to leave it.
     pub subscribe: bool,
 }
 
-/// Content, carried to the byte as it came. Cheap to clone.
+/// Holds content, which is carried byte for byte as it came. Cloning it is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// One JSON value. Made by [`json`](Payload::json) and its like, which check or take the caller's word: it goes to every subscriber as it stands.
+    /// Holds one JSON value. [`parse`](Payload::parse) and [`json`](Payload::json) check the text, and
+    /// [`json_unchecked`](Payload::json_unchecked) trusts the caller: the text goes to every subscriber as it
+    /// stands.
     Json(Arc<str>),
-    /// Bytes, for protocols that have binary messages.
+    /// Holds bytes, for protocols that have binary messages.
     Binary(Arc<[u8]>),
 }
 
 impl Payload {
-    /// A payload of one JSON value, written by whoever wrote the program.
+    /// Returns a payload of one JSON value that is written in the program.
     ///
     /// # Panics
-    /// If the text is not one JSON value, or more than 128 deep. For a text that comes from elsewhere there is [`parse`](Self::parse).
+    /// Panics if the text is not one JSON value, or is nested more than 128 deep. A text that comes from
+    /// elsewhere is parsed with [`parse`](Self::parse).
     #[track_caller]
     pub fn json(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
@@ -60,26 +65,27 @@ impl Payload {
         }
     }
 
-    /// A payload of one JSON value, if the text is one: RFC 8259, with white space around it.
+    /// Returns a payload of one JSON value, if the text is one: RFC 8259, with white space around it.
     ///
     /// # Errors
-    /// If it is none, or its arrays and objects stand more than 128 deep in each other.
+    /// Fails if the text is not one JSON value, or if its arrays and objects are nested more than 128 deep.
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, NotJson> {
         let text = text.into();
         json::check(&text).map(|()| Self::Json(text))
     }
 
-    /// A payload of text that is known to be one JSON value, as a decoder knows it that has read it. What is none breaks every subscriber's frame.
+    /// Returns a payload of text that the caller knows to be one JSON value, such as a decoder that has read
+    /// it. A text that is no JSON breaks every subscriber's frame.
     pub fn json_unchecked(text: impl Into<Arc<str>>) -> Self {
         Self::Json(text.into())
     }
 
-    /// JSON's `null`.
+    /// Returns the payload `null` of JSON.
     pub fn null() -> Self {
         Self::json_unchecked("null")
     }
 
-    /// The bytes of the content.
+    /// Returns the bytes of the content.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Json(text) => text.as_bytes(),
@@ -88,40 +94,42 @@ impl Payload {
     }
 }
 
-/// A message in its place in a channel.
+/// Holds a message with its place in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// Its place.
+    /// Holds the position of the publication in its channel.
     pub offset: Offset,
-    /// The place of the publication before it, so that a gap is seen at once.
+    /// Holds the offset of the publication before it, so that a gap is seen at once.
     pub previous: Offset,
-    /// The life of the channel in which the two are counted.
+    /// Holds the epoch of the channel in which the two are counted.
     pub epoch: Epoch,
-    /// The session that published it; none for the server itself.
+    /// Identifies the session that published it; none for the server itself.
     pub from: Option<SessionId>,
-    /// The user who published it, whatever the name that is shown: what only an author may do goes by this. None for the server itself, and where a
-    /// store does not know.
+    /// Identifies the user who published it, whatever name is shown: the rights of an author depend on this.
+    /// It is none for the server itself, and where a store does not know the user.
     pub author: Option<UserId>,
-    /// What kind of event it is, if its publisher said so.
+    /// Names the kind of event, if its publisher gave one.
     pub event: Option<EventName>,
-    /// The idempotency key under which its author published it, if there was one. Stores keep it; protocols tell it to nobody.
+    /// Holds the idempotency key under which its author published it, if there was one. Stores keep the key;
+    /// protocols send it to nobody.
     pub key: Option<Arc<str>>,
-    /// The publication that it is about, if it is about one.
+    /// Refers to the earlier publication that it edits or deletes, if there is one.
     pub refers: Option<Reference>,
-    /// It is a signal, such as that somebody types: it has no place of its own and is kept nowhere, and `offset` is that of the publication before it.
+    /// Is true for a signal, such as that somebody types: it has no place of its own and is kept nowhere, and
+    /// its `offset` is that of the publication before it.
     pub ephemeral: bool,
-    /// What it says.
+    /// Holds the message itself.
     pub message: ChatMessage,
 }
 
 impl Publication {
-    /// Returns whether it is a signal to those who hear it. What the server has published as [`kept_nowhere`](super::Publish::kept_nowhere) has no place
-    /// either, and is a message like any other.
+    /// Returns whether it is a signal to those who receive it. A message that the server published as
+    /// [`kept_nowhere`](super::Publish::kept_nowhere) has no place either, but is a message like any other.
     pub fn is_signal(&self) -> bool {
         self.ephemeral && !self.is_unkept_message()
     }
 
-    /// What kind of event it is, for those who hear it.
+    /// Returns the kind of event that is sent to those who receive it, if it has one.
     pub fn told_event(&self) -> Option<&EventName> {
         self.event.as_ref().filter(|_| !self.is_unkept_message())
     }
@@ -132,61 +140,64 @@ impl Publication {
     }
 }
 
-/// The event of a message that the server wants kept nowhere.
+/// Names the event of a message that the server wants kept nowhere.
 pub(super) const MESSAGE: &str = "message";
 
-/// The author of a publication. A user's name has no part in it: two users may have one name, and one user several.
+/// Identifies the author of a publication. It does not depend on a user's name: two users may have one name,
+/// and one user several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Author {
-    /// This user, in whichever session and under whichever name.
+    /// Identifies this user, in whichever session and under whichever name.
     User(UserId),
-    /// The server itself, or somebody whom a store does not know.
+    /// Stands for the server itself, or for a user whom a store does not know.
     Server,
 }
 
-/// What a publication says of an earlier one. Both are publications like any other, and who hears them applies them.
+/// Refers to an earlier publication. Edits and deletes are publications like any other, and clients that
+/// receive them apply them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// Its content stands in the place of that one's.
+    /// Replaces the content of that publication.
     Edit(Offset),
-    /// That one is taken back.
+    /// Deletes that publication.
     Delete(Offset),
 }
 
-/// A publication that had an idempotency key.
+/// Describes a publication that had an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecalledKey {
-    /// Who published it; none for the server itself.
+    /// Identifies the user who published it; none for the server itself.
     pub author: Option<UserId>,
-    /// The key.
+    /// Holds the idempotency key.
     pub key: Arc<str>,
-    /// The publication's place.
+    /// Holds the publication's offset.
     pub offset: Offset,
-    /// When it was published.
+    /// Holds the time at which it was published.
     pub at: DateTime<Utc>,
 }
 
-/// What became of a publish.
+/// Reports the outcome of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The place that it was given; of a signal, that of the publication before it.
+    /// Holds the offset that the publication got; of a signal, that of the publication before it.
     pub offset: Offset,
-    /// The life of the channel in which that counts.
+    /// Holds the epoch of the channel in which the offset counts.
     pub epoch: Epoch,
-    /// To how many subscribers it goes.
+    /// Counts the subscribers that the publication goes to.
     pub subscribers: usize,
-    /// It was published before, with the same key: the place is that of the first time, and nobody hears it again.
+    /// Is true if the same key was published before: the offset is that of the first publication, and nothing
+    /// is delivered again.
     pub already: bool,
 }
 
 impl Author {
-    /// Whether it is this user.
+    /// Returns whether the author is this user.
     pub fn is(&self, user: &UserId) -> bool {
         matches!(self, Self::User(author) if author == user)
     }
 }
 
-/// As a [`Publication`] holds it.
+/// Converts the author as a [`Publication`] holds it.
 impl From<Option<UserId>> for Author {
     fn from(user: Option<UserId>) -> Self {
         user.map_or(Self::Server, Self::User)
@@ -194,7 +205,7 @@ impl From<Option<UserId>> for Author {
 }
 
 impl Reference {
-    /// Which publication it is about.
+    /// Returns the offset of the publication that is edited or deleted.
     pub fn offset(self) -> Offset {
         match self {
             Self::Edit(offset) | Self::Delete(offset) => offset,

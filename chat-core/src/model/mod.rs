@@ -1,4 +1,4 @@
-//! Nouns: plain data that every layer speaks of.
+//! Defines the plain data that every layer uses.
 
 mod answer;
 mod batch;

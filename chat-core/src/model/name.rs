@@ -1,4 +1,4 @@
-//! Names that people choose, parsed once and valid ever after.
+//! Defines the names that people choose, which are parsed once and valid ever after.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -9,19 +9,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The longest name, in bytes of UTF-8.
+/// Bounds a name, in bytes of UTF-8.
 pub const NAME_BYTES: usize = 255;
 
-/// Why a text is no name.
+/// Tells why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// It has no character.
+    /// Reports a text without a character.
     #[error("a name has at least one character")]
     Empty,
-    /// It has more than [`NAME_BYTES`] bytes.
+    /// Reports a text of more than [`NAME_BYTES`] bytes, with its length.
     #[error("a name has at most {NAME_BYTES} bytes, this one has {0}")]
     TooLong(usize),
-    /// It holds a control character (Unicode category Cc), such as NUL or a line break.
+    /// Reports a control character (Unicode category Cc), such as NUL or a line break.
     #[error("a name has no control characters")]
     Control,
 }
@@ -45,13 +45,14 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// 1–255 bytes of UTF-8 without control characters; compared byte by byte; cheap to clone.
+        /// A name has 1–255 bytes of UTF-8 without control characters. Names are compared byte by byte, and
+        /// cloning one is cheap.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name as it was given.
+            /// Returns the name as it was given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -102,7 +103,7 @@ macro_rules! name {
             }
         }
 
-        /// Quoted and escaped, so that a name cannot forge a line of a log.
+        /// Writes the name quoted and escaped, so that a name cannot forge a line of a log.
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Debug::fmt(&*self.0, f)
@@ -112,32 +113,34 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a channel. No character in it means anything: a subscriber of `a*` never hears `ab`.
+    /// Names a channel. No character has a meaning: a subscriber of `a*` never receives what is published to
+    /// `ab`.
     ChannelId
 }
 
 name! {
-    /// The name under which a session speaks.
+    /// Names the sender under which a session publishes.
     SenderName
 }
 
 name! {
-    /// Who somebody is, whatever sessions it has.
+    /// Identifies a user across all of its sessions.
     UserId
 }
 
 name! {
-    /// What kind of event a publication is, where clients name such.
+    /// Names the kind of event that a publication is, where clients name one.
     EventName
 }
 
 impl SenderName {
-    /// Whether people take the two for one: they differ at most in case, in the width of letters, and in what is not seen.
+    /// Returns whether people confuse the two names: they differ at most in case, in the width of letters,
+    /// and in invisible characters.
     pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
         self.seen().to_lowercase() == other.seen().to_lowercase()
     }
 
-    /// The name as people see it: narrow, without what is not seen, and without space around it.
+    /// Returns the name as people see it: narrow, without invisible characters, and without space around it.
     pub(crate) fn seen(&self) -> String {
         seen(&self.0)
     }
@@ -153,7 +156,7 @@ fn seen(name: &str) -> String {
     seen.collect::<String>().trim().to_owned()
 }
 
-/// Marks without width: joiners, directions, variations.
+/// Returns whether a character has no width, such as joiners, directions and variations.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
@@ -164,7 +167,7 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
-/// Where nobody proves who they are, the name is all that is known.
+/// Makes the name the user's id, for where nobody proves an identity and the name is all that is known.
 impl From<SenderName> for UserId {
     fn from(name: SenderName) -> Self {
         Self(name.0)

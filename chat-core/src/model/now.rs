@@ -1,35 +1,36 @@
-//! Time, as an argument.
+//! Defines the present, which functions take as an argument.
 
 use std::time::Duration;
 
 use super::Instant;
 use chrono::{DateTime, Utc};
 
-/// The present, on both of a server's clocks.
+/// Holds the present time on both of a server's clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// For deadlines: never goes back.
+    /// Holds the time for deadlines, which never goes back.
     pub instant: Instant,
-    /// For people: may jump.
+    /// Holds the time for people, which may jump.
     pub utc: DateTime<Utc>,
 }
 
 impl Now {
-    /// Returns the instant that is so much later. What is beyond the clock, such as [`Duration::MAX`], is in thirty years: never, for a server.
+    /// Returns the instant that is `by` later. A time beyond the clock, such as [`Duration::MAX`], becomes
+    /// thirty years, which for a server is never.
     pub fn after(&self, by: Duration) -> Instant {
         later(self.instant, by)
     }
 }
 
-/// Thirty years.
+/// Bounds a deadline at thirty years, which stand for never.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// The instant that is so much later, as [`Now::after`] has it.
+/// Returns the instant that is `by` later, bounded as in [`Now::after`].
 pub(crate) fn later(instant: Instant, by: Duration) -> Instant {
     instant + by.min(NEVER)
 }
 
-/// A time that a user gives; 0 is none.
+/// Returns the time that a user configured, with 0 as [`Duration::MAX`].
 pub(crate) fn or_never(time: Duration) -> Duration {
     if time.is_zero() { Duration::MAX } else { time }
 }

@@ -1,16 +1,17 @@
-//! Where a client comes from, as far as bounds go by it.
+//! Defines where a client comes from, as far as bounds depend on it.
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-/// The address of a client, before it is anybody: of IPv4 the whole, of IPv6 the first 64 bits, since a household has all behind them.
+/// Holds the address of a client before its user is known: of IPv4 the whole address, of IPv6 the first 64
+/// bits, since one household has all addresses behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer(NonZeroU64);
 
 impl From<IpAddr> for Peer {
     fn from(address: IpAddr) -> Self {
         let number = match address.to_canonical() {
-            // Beside all of IPv6: 0:1::/32 is reserved (RFC 4291, section 2.4 and 4).
+            // The prefix 0:1::/32 is reserved, so no IPv6 address has it (RFC 4291, sections 2.4 and 4).
             IpAddr::V4(address) => 1 << 32 | u64::from(u32::from(address)),
             IpAddr::V6(address) => (u128::from(address) >> 64) as u64,
         };

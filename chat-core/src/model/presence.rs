@@ -1,61 +1,65 @@
-//! Who is in a channel.
+//! Defines the presence of users and sessions in a channel.
 
 use super::{Offset, Payload, SenderName, SessionId, UserId};
 
-/// One user in a channel, in however many sessions.
+/// Describes one user in a channel, with all of its sessions there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
-    /// Who.
+    /// Identifies the user.
     pub user: UserId,
-    /// Under which name: that of the last session to join.
+    /// Holds the name of the user's session that joined last.
     pub name: SenderName,
-    /// What the endpoint lets others see.
+    /// Holds the data that the endpoint shows to others.
     pub data: Option<Payload>,
-    /// In which sessions, in the order in which they joined.
+    /// Lists the user's sessions in the channel, in the order in which they joined.
     pub sessions: Vec<SessionId>,
-    /// Up to which publication the user has read; 0 if that was never said.
+    /// Holds the offset of the last publication that the user has read; 0 if the user never reported one.
     pub read: Offset,
 }
 
-/// Who is in a channel at one moment.
+/// Holds the users in a channel at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresencePage {
-    /// By user, in the order of their ids; at most [`Limits::answer_entries`](crate::Limits::answer_entries).
+    /// Lists the users in the order of their ids, at most
+    /// [`Limits::answer_entries`](crate::Limits::answer_entries).
     pub present: Vec<Present>,
-    /// How many users there are.
+    /// Counts all users in the channel.
     pub users: usize,
-    /// How many sessions they are in.
+    /// Counts all of their sessions.
     pub sessions: usize,
 }
 
-/// What became of who is in a channel, since that was last told. Each user stands as it is now, so to hear a change twice changes nothing.
+/// Describes how the presence in a channel changed since it was last told. Each user is listed with its
+/// present state, so a client that gets a change twice is not misled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Who is there now and was not, or is there with another name, other data, or has read on.
+    /// Lists the users who are new in the channel, or who have another name, other data or a later read
+    /// offset.
     pub joined: Vec<Present>,
-    /// Who is not there any more.
+    /// Lists the users who are no longer in the channel.
     pub left: Vec<UserId>,
-    /// Sessions that came since then and are still there, also those of users who were there before.
+    /// Lists the sessions that joined since then and are still there, including those of users who were there
+    /// before.
     pub arrived: Vec<SessionPresence>,
-    /// Sessions that went, also those of users who are still there.
+    /// Lists the sessions that left, including those of users who are still there.
     pub departed: Vec<SessionPresence>,
 }
 
-/// One session of a user that came to a channel or went from it.
+/// Describes one session of a user that joined a channel or left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPresence {
-    /// Which.
+    /// Identifies the session.
     pub session: SessionId,
-    /// Whose.
+    /// Identifies its user.
     pub user: UserId,
-    /// Under which name.
+    /// Holds the name of the session.
     pub name: SenderName,
-    /// What the endpoint lets others see.
+    /// Holds the data that the endpoint shows to others.
     pub data: Option<Payload>,
 }
 
 impl PresencePage {
-    /// Returns whether there are users or sessions that it does not list.
+    /// Returns whether there are users or sessions that the page does not list.
     pub fn is_clamped(&self) -> bool {
         let listed: usize = self.present.iter().map(|present| present.sessions.len()).sum();
         self.present.len() < self.users || listed < self.sessions

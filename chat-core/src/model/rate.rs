@@ -1,15 +1,15 @@
-//! How often something may be.
+//! Defines how often something may happen.
 
-/// So many a second, and so many at once.
+/// Bounds how often something may happen in a second, and how often at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// In the long run; 0 lifts the bound.
+    /// Bounds the events per second in the long run; 0 lifts the bound.
     pub per_second: u32,
-    /// After a pause; at least 1.
+    /// Bounds the events at once after a pause; it is at least 1.
     pub burst: u32,
 }
 
 impl Rate {
-    /// No bound.
+    /// Lifts the bound altogether.
     pub const UNBOUNDED: Self = Self { per_second: 0, burst: 0 };
 }

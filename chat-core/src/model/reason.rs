@@ -1,35 +1,37 @@
-//! Why a request is refused, and why a session ends.
+//! Defines why a request is refused, and why a session ends.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::{NameError, Payload};
 
-/// Why a request is refused: a code and a reason for programs, a message for people, and what the endpoint says besides.
+/// Tells why a request is refused: a code and a reason for programs, a message for people, and optional data
+/// of the endpoint.
 ///
-/// Codes 100–113 mean what they mean in the Centrifuge protocol; 400–1999 are the endpoint's own. A hook that refuses with 100 says that it failed: what
-/// that ends is told at [`Endpoint`](crate::Endpoint).
+/// Codes 100–113 have the meaning that they have in the Centrifuge protocol; 400–1999 are the endpoint's own.
+/// A hook that refuses with 100 reports that it failed itself; [`Endpoint`](crate::Endpoint) tells what that
+/// ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code}): {message}")]
 pub struct Refusal {
-    /// The code.
+    /// Holds the numeric code.
     pub code: u16,
-    /// The code in words.
+    /// Holds the code in words.
     pub reason: Cow<'static, str>,
-    /// What was wrong, for a person.
+    /// Describes for a person what was wrong.
     pub message: String,
-    /// What the endpoint says to the client besides, as far as its protocol has room for that: Phoenix sends it in place of the code and the message, the
-    /// plain protocol as `data`, the others not at all.
+    /// Holds further data of the endpoint for the client, as far as the protocol can carry it: Phoenix sends
+    /// it in place of the code and the message, the plain protocol as `data`, the others not at all.
     pub data: Option<Box<Payload>>,
 }
 
 impl Refusal {
-    /// A refusal of the endpoint's own: codes 400–1999 are free for that.
+    /// Returns a refusal of the endpoint's own: codes 400–1999 are free for that.
     pub fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), message: message.into(), data: None }
     }
 
-    /// Says this to the client besides.
+    /// Adds data for the client.
     #[must_use]
     pub fn with_data(self, data: Payload) -> Self {
         Self { data: Some(Box::new(data)), ..self }
@@ -47,42 +49,44 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// 100: the server failed.
+    /// Refuses with 100: the server failed.
     internal = 100 "internal server error";
-    /// 101: the session may not come in.
+    /// Refuses with 101: the session is not admitted.
     unauthorized = 101 "unauthorized";
-    /// 102: there is no such channel.
+    /// Refuses with 102: there is no such channel.
     unknown_channel = 102 "unknown channel";
-    /// 103: the session may not do that.
+    /// Refuses with 103: the session may not do that.
     permission_denied = 103 "permission denied";
-    /// 104: there is no such method.
+    /// Refuses with 104: there is no such method.
     method_not_found = 104 "method not found";
-    /// 106: a bound is reached.
+    /// Refuses with 106: a bound is reached.
     limit_exceeded = 106 "limit exceeded";
-    /// 107: the request is none. Each counts as a strike against its session.
+    /// Refuses with 107: the request cannot be read or is invalid. Each counts as a strike against its
+    /// session.
     bad_request = 107 "bad request";
-    /// 108: that is not offered, or not now.
+    /// Refuses with 108: that is not offered, or not now.
     not_available = 108 "not available";
-    /// 109: the proof of who it is counts no more.
+    /// Refuses with 109: the token that proves the identity is no longer valid.
     token_expired = 109 "token expired";
-    /// 110: what allowed it has expired.
+    /// Refuses with 110: the permission for the request has expired.
     expired = 110 "expired";
-    /// 111: more was asked than may be.
+    /// Refuses with 111: the client sends more requests than it may.
     too_many_requests = 111 "too many requests";
-    /// 112: the place from which to go on is not known any more.
+    /// Refuses with 112: the position from which to resume is no longer known.
     unrecoverable_position = 112 "unrecoverable position";
 }
 
-/// How the refusal of an endpoint begins that offers nothing to call.
+/// Begins the message of a refusal from an endpoint that offers no methods.
 const NO_CALLS: &str = "there is no method ";
 
 impl Refusal {
-    /// 104, from an endpoint that offers nothing to call.
+    /// Refuses with 104, for an endpoint that offers no methods.
     pub fn no_calls(method: &str) -> Self {
         Self::method_not_found(format!("{NO_CALLS}{method:?}"))
     }
 
-    /// Returns whether it is [`no_calls`](Self::no_calls): some protocols have another word for that than for a method that is not there.
+    /// Returns whether it is [`no_calls`](Self::no_calls): some protocols distinguish that from a method that
+    /// does not exist.
     pub fn is_no_calls(&self) -> bool {
         self.code == 104 && self.message.starts_with(NO_CALLS)
     }
@@ -94,14 +98,15 @@ impl From<NameError> for Refusal {
     }
 }
 
-/// Why a session ends: a close code and its reason.
+/// Tells why a session ends: a close code and its reason.
 ///
-/// Codes 3000–3499 and 4000–4499 tell the client to come back, 3500–3999 and 4500–4999 not to; below 3000 they are RFC 6455's (§7.4).
+/// Codes 3000–3499 and 4000–4499 tell the client to reconnect, 3500–3999 and 4500–4999 not to; those below
+/// 3000 are RFC 6455's (§7.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// The code; 1005 and 1006 stand for closes that had none, and are never sent (RFC 6455 §7.4.1).
+    /// Holds the code. 1005 and 1006 stand for closes that had none, and are never sent (RFC 6455 §7.4.1).
     pub code: u16,
-    /// The reason, sent with it: at most 123 bytes, cut at a character's boundary.
+    /// Holds the reason, which is sent with the code: at most 123 bytes, cut at a character's boundary.
     pub reason: Cow<'static, str>,
 }
 
@@ -114,58 +119,59 @@ macro_rules! closes {
 }
 
 closes! {
-    /// All is done.
+    /// Closes in order, with nothing left to do.
     NORMAL = 1000 "";
-    /// The server stops.
+    /// Closes because the server stops.
     GOING_AWAY = 1001 "going away";
-    /// The peer broke the transport's rules.
+    /// Closes because the peer broke the transport's rules.
     PROTOCOL_ERROR = 1002 "protocol error";
-    /// The peer closed and gave no code.
+    /// Stands for a close of the peer without a code.
     NO_STATUS = 1005 "";
-    /// The transport was lost.
+    /// Stands for a transport that was lost.
     DISCONNECTED = 1006 "connection lost";
-    /// Text that is no UTF-8.
+    /// Closes because a text message is no UTF-8.
     INVALID_PAYLOAD = 1007 "invalid payload";
-    /// More control frames than may be.
+    /// Closes because the peer sent more control frames than it may.
     POLICY = 1008 "policy violation";
-    /// A message over the bound.
+    /// Closes because a message is over its bound.
     TOO_BIG = 1009 "message too big";
-    /// Too much is held of messages that are not whole yet, and its own was begun first.
+    /// Closes because incomplete messages take too much memory, and the session's own was begun first.
     TRY_AGAIN = 1013 "try again later";
-    /// A hook panicked that is about the whole session.
+    /// Closes because a hook that is about the whole session panicked.
     SERVER_ERROR = 3004 "internal server error";
-    /// What let the session in counts no more.
+    /// Closes because the session's identity has expired.
     EXPIRED = 3005 "expired";
-    /// The peer does not read as fast as its channels speak.
+    /// Closes because the peer does not read as fast as its channels publish.
     SLOW = 3008 "slow";
-    /// Nothing was heard after a ping.
+    /// Closes because nothing was received after a ping.
     NO_PONG = 3012 "no pong";
-    /// More requests than may be.
+    /// Closes because the peer sent more requests than it may.
     TOO_MANY_REQUESTS = 3013 "too many requests";
-    /// The endpoint refused the session.
+    /// Closes because the endpoint refused the session: its token is invalid.
     INVALID_TOKEN = 3500 "invalid token";
-    /// The peer does not keep to its protocol.
+    /// Closes because the peer does not follow its protocol.
     BAD_REQUEST = 3501 "bad request";
-    /// The session did not open in time.
+    /// Closes because the session did not open in time.
     STALE = 3502 "stale";
-    /// The user has as many sessions as one may have.
+    /// Closes because the user already has as many sessions as one may have.
     TOO_MANY_SESSIONS = 3504 "too many sessions";
-    /// The endpoint refused the session.
+    /// Closes because the endpoint refused the session.
     PERMISSION_DENIED = 3507 "permission denied";
-    /// Too many bad requests.
+    /// Closes because the peer sent too many bad requests.
     TOO_MANY_ERRORS = 3509 "too many errors";
 }
 
-/// RFC 6455 §5.5: a control frame has at most 125 bytes, two of them the code.
+/// Bounds the reason: a control frame has at most 125 bytes, two of which are the code (RFC 6455 §5.5).
 const REASON_BYTES: usize = 123;
 
 impl Close {
-    /// A close of the application's own: 4000–4499 “come back”, 4500–4999 “do not”.
+    /// Returns a close of the application's own: codes 4000–4499 tell the client to reconnect, 4500–4999 not
+    /// to.
     pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { code, reason: reason.into() }
     }
 
-    /// The payload of a close frame (RFC 6455 §5.5.1). Empty for codes that are never sent.
+    /// Returns the payload of a close frame (RFC 6455 §5.5.1). It is empty for codes that are never sent.
     pub fn payload(&self) -> Vec<u8> {
         if matches!(self.code, 1005 | 1006 | 1015) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! Defines the requests of a client.
 
 use super::message::MESSAGE;
 use super::{
@@ -6,153 +6,157 @@ use super::{
     SenderName, Since,
 };
 
-/// What a client marked its request with, in its protocol's own words. It goes back as it came.
+/// Holds the id that a client gave its request, in its protocol's own form. It is returned as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub Box<str>);
 
-/// One request of a client.
+/// Holds one request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its mark, if it has one.
+    /// Holds the id of the request, if it has one.
     pub id: Option<RequestId>,
-    /// What it asks for.
+    /// Holds what the client requests.
     pub command: Command,
 }
 
-/// What can be asked for.
+/// Lists what a client can request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To open the session.
+    /// Opens the session.
     Connect(Connect),
-    /// To go on as the same user, with this new proof. Never traced.
+    /// Refreshes the session of the same user with a new token, which is never traced.
     Refresh(Token),
-    /// To go by another name from now on, of which the session knew nothing when it came in.
+    /// Renames the session from now on; its name was not known when it opened.
     Rename(SenderName),
-    /// To stay in a channel, with this new proof. Never traced.
+    /// Refreshes a subscription with a new token, which is never traced.
     RefreshSubscription(ChannelId, Token),
-    /// To join a channel.
+    /// Joins a channel.
     Subscribe(Subscribe),
-    /// To leave a channel.
+    /// Leaves a channel.
     Unsubscribe(ChannelId),
-    /// To speak in a channel.
+    /// Publishes to a channel.
     Publish(Publish),
-    /// To have this event said in a channel, or answered: as the endpoint decides.
+    /// Pushes an event to a channel; the endpoint decides whether it is published or answered.
     Event(Publish),
-    /// To read what a channel kept.
+    /// Reads the history of a channel.
     History(HistoryRequest),
-    /// To know who is in a channel.
+    /// Requests the presence in a channel.
     Presence(ChannelId),
-    /// To mark what was read of a channel.
+    /// Sets the read offset of the user in a channel.
     Read(ChannelId, Offset),
-    /// Anything else that the endpoint offers.
+    /// Calls any other method that the endpoint offers.
     Call(Call),
-    /// Whether the server is there.
+    /// Asks whether the server is alive.
     Ping,
 }
 
-/// Who wants to come in.
+/// Requests to open a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
-    /// The name that is wished for.
+    /// Holds the name that the client requests.
     pub name: Option<SenderName>,
-    /// What proves it.
+    /// Holds the token that proves its identity.
     pub token: Option<Token>,
-    /// What the client says to the endpoint besides.
+    /// Holds what the client tells the endpoint besides.
     pub data: Option<Payload>,
-    /// Where it goes on in channels that the server puts it into.
+    /// Lists the positions from which it resumes in channels that the server subscribes it to.
     pub since: Vec<(ChannelId, Since)>,
 }
 
-/// What proves who somebody is. Hidden from every trace.
+/// Holds the token that proves an identity. It is hidden from every trace.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub Box<str>);
 
-/// A wish to join a channel.
+/// Requests to join a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
-    /// Which channel.
+    /// Names the channel.
     pub channel: ChannelId,
-    /// Whether the session hears its own messages there.
+    /// Is true if the session gets its own messages in the channel.
     pub echo: bool,
-    /// Where to go on, if it was there before.
+    /// Holds the position from which to resume, if the client was in the channel before.
     pub since: Option<Since>,
-    /// To join only if all that was missed since then follows: else it is refused with 112.
+    /// Is true to join only if all that was missed since then follows: else the request is refused with 112.
     pub whole: bool,
-    /// To hear the channel's newest publication first, if nothing is to be gone on from.
+    /// Is true to get the channel's newest publication first, if there is no position to resume from.
     pub latest: bool,
-    /// To be told who is in the channel, and who joins and leaves.
+    /// Is true to get the users in the channel, and joins and leaves.
     pub presence: bool,
-    /// What is to become of publications that it is too slow for.
+    /// Decides what is done with publications for which the session is too slow.
     pub overflow: Overflow,
-    /// What proves that it may.
+    /// Holds the token that proves its permission.
     pub token: Option<Token>,
-    /// What the client says to the endpoint besides.
+    /// Holds what the client tells the endpoint besides.
     pub data: Option<Payload>,
 }
 
-/// What becomes of publications that a subscriber is too slow for: whatever of them it does not get, it is told.
+/// Decides what is done with publications for which a subscriber is too slow. Whatever it does not get, it is
+/// told so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// The session is closed with 3008, and may come back and recover.
+    /// Closes the session with 3008; the client may reconnect and recover.
     #[default]
     Disconnect,
-    /// The oldest that wait make room.
+    /// Drops the oldest waiting publications to make room.
     DropOldest,
-    /// The new ones are not taken in.
+    /// Drops the new publications.
     DropNewest,
-    /// Only the newest ever waits.
+    /// Keeps only the newest publication waiting.
     Latest,
-    /// All that wait of the channel make room; once the reader is back, they come from the channel's history.
+    /// Drops all waiting publications of the channel; once the subscriber reads again, they come from the
+    /// channel's history.
     Resync,
 }
 
-/// The longest idempotency key, in bytes.
+/// Bounds an idempotency key, in bytes.
 pub const KEY_BYTES: usize = 128;
 
-/// A wish to speak in a channel.
+/// Requests to publish to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
-    /// Which channel.
+    /// Names the channel.
     pub channel: ChannelId,
-    /// What to say.
+    /// Holds the content to publish.
     pub content: Payload,
-    /// What kind of event it is, where clients name such.
+    /// Names the kind of event, where clients name one.
     pub event: Option<EventName>,
-    /// Under the same key the same sender publishes once in five minutes: 1 to [`KEY_BYTES`] bytes.
+    /// Holds an idempotency key of 1 to [`KEY_BYTES`] bytes: under the same key the same sender publishes
+    /// once in five minutes.
     pub key: Option<Box<str>>,
-    /// The publication that it is about, if it is about one.
+    /// Refers to the earlier publication that it edits or deletes, if there is one.
     pub refers: Option<Reference>,
-    /// It is a signal, such as that somebody types, that is kept nowhere.
+    /// Is true for a signal, such as that somebody types, that is kept nowhere.
     pub ephemeral: bool,
-    /// It may edit or delete what others wrote, and what is not kept any more. The endpoint's word alone: it is unset before the hook is asked, whatever
-    /// a protocol has read.
+    /// Is true if it may edit or delete what others wrote, and what is no longer kept. Only the endpoint can
+    /// set it: it is unset before the hook is asked, whatever a protocol has read.
     pub moderates: bool,
 }
 
-/// A request that is neither of the above.
+/// Calls a method of the endpoint, for requests that are none of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What is called.
+    /// Names the method.
     pub method: Box<str>,
-    /// With what.
+    /// Holds the argument of the call.
     pub data: Payload,
 }
 
-/// A message that is no request.
+/// Describes a message that is no valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRequest {
-    /// Its mark, if one could be read.
+    /// Holds its id, if one could be read.
     pub id: Option<RequestId>,
-    /// What is wrong with it.
+    /// Tells what is wrong with it.
     pub refusal: Refusal,
-    /// How the session ends by it, at once, if the protocol has it so; else it counts as one of [`Limits::strikes`](crate::Limits::strikes).
+    /// Closes the session at once, if the protocol demands it; else the message counts as one of
+    /// [`Limits::strikes`](crate::Limits::strikes).
     pub close: Option<Close>,
-    /// It can be read, and asks for what is not offered or may not be: it costs no strike.
+    /// Is true if it can be read, and requests what is not offered or not allowed: it then costs no strike.
     pub readable: bool,
 }
 
 impl Command {
-    /// The channel that it is about, if it is about one.
+    /// Returns the channel that the request is about, if there is one.
     pub(crate) fn channel(&self) -> Option<&ChannelId> {
         match self {
             Self::Connect(_) | Self::Refresh(_) | Self::Rename(_) | Self::Call(_) | Self::Ping => None,
@@ -166,7 +170,8 @@ impl Command {
         }
     }
 
-    /// Whether what the endpoint allows depends on the session's stay in a channel, so that it counts for that stay alone.
+    /// Returns whether the endpoint's decision depends on the session's present subscription, so that it
+    /// holds for that subscription alone.
     pub(crate) fn counts_for_a_stay(&self) -> bool {
         matches!(
             self,
@@ -180,35 +185,35 @@ impl Command {
 }
 
 impl Request {
-    /// A request without a mark.
+    /// Returns a request without an id.
     pub fn new(command: Command) -> Self {
         Self { id: None, command }
     }
 }
 
 impl BadRequest {
-    /// Makes one that counts as a strike, unless it is refused with another code than 107.
+    /// Returns a bad request that counts as a strike, unless it is refused with another code than 107.
     pub fn new(id: Option<RequestId>, refusal: Refusal) -> Self {
         let readable = refusal.code != 107;
         Self { id, refusal, close: None, readable }
     }
 
-    /// Makes one that can be read and asks for what no client gets, such as a channel whose name is too long: it costs no strike, so that a client whose
-    /// other requests are good is not cut off for it.
+    /// Returns a bad request that can be read and asks for what no client gets, such as a channel whose name
+    /// is too long. It costs no strike, so that a client whose other requests are good is not closed for it.
     pub fn readable(id: Option<RequestId>, refusal: Refusal) -> Self {
         Self { readable: true, ..Self::new(id, refusal) }
     }
 }
 
 impl Connect {
-    /// One who says no more than a name.
+    /// Returns a request that gives no more than a name.
     pub fn named(name: Option<SenderName>) -> Self {
         Self { name, ..Self::default() }
     }
 }
 
 impl Subscribe {
-    /// To join with the defaults.
+    /// Returns a request to join a channel with the defaults.
     pub fn to(channel: ChannelId) -> Self {
         Self {
             channel,
@@ -225,19 +230,19 @@ impl Subscribe {
 }
 
 impl Publish {
-    /// As the word of an endpoint that lets its session edit or delete what others wrote.
+    /// Allows the publish to edit or delete what others wrote, as an endpoint decides for its session.
     pub fn moderating(self) -> Self {
         Self { moderates: true, ..self }
     }
 
-    /// As a message of the server that has no place and is kept nowhere, as a signal is, and that clients are told as any other message. In a session's
-    /// own publish it is a signal.
+    /// Marks a message of the server that has no place and is kept nowhere, like a signal, but that clients
+    /// receive as any other message. In a session's own publish it is a signal.
     pub fn kept_nowhere(self) -> Self {
         let event = MESSAGE.parse().expect("it is a name");
         Self { ephemeral: true, event: Some(event), ..self }
     }
 
-    /// To say this there.
+    /// Returns a request to publish this content to the channel.
     pub fn to(channel: ChannelId, content: Payload) -> Self {
         Self { channel, content, event: None, key: None, refers: None, ephemeral: false, moderates: false }
     }
@@ -258,7 +263,7 @@ impl From<&str> for Token {
     }
 }
 
-/// Hides it.
+/// Hides the token.
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("…")

@@ -1,4 +1,4 @@
-//! The hooks that a user of the library writes.
+//! Defines the hooks that a user of the library writes.
 
 use std::future::{Future, ready};
 
@@ -12,19 +12,56 @@ use crate::model::{
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
 ///
-/// A hook may take its time: it holds up the requests of its own session, not that session's pings nor what others say to it.
-/// No lock is held while it runs, so it may call the hub. If the session ends first, the hook's future is dropped.
+/// A hook may take its time: it delays the requests of its own session, but neither that session's pings nor
+/// what it receives from others. No lock is held while a hook runs, so it may call the hub. If the session
+/// ends first, the hook's future is dropped.
 ///
-/// What goes wrong stays where it goes wrong. If [`publish`](Self::publish) or [`event`](Self::event) panics, or refuses with 100, the session is taken out
-/// of that one channel and told so with 100; its other channels go on. If [`subscribe`](Self::subscribe) does, it does not come in, and if
-/// [`history`](Self::history), [`presence`](Self::presence), [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one
-/// request is refused with 100. A panic in the hooks that are about the whole session, which are the others, closes it with 3004.
+/// A failure is confined to what failed. If [`publish`](Self::publish) or [`event`](Self::event) panics, or
+/// refuses with 100, the session is unsubscribed from that one channel and told so with 100; its other
+/// channels continue. If [`subscribe`](Self::subscribe) fails like that, the session does not join, and if
+/// [`history`](Self::history), [`presence`](Self::presence),
+/// [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one request is
+/// refused with 100. A panic in the other hooks, which are about the whole session, closes it with 3004.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Script, Way, World};
+/// use chat_core::{Connect, Credentials, Endpoint, Hub, Identity, Refusal};
+/// use chat_core::{SessionId, SessionInfo, Subscribe, SubscribeOptions};
+///
+/// struct Office;
+///
+/// impl Endpoint for Office {
+///     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+///         let named = connect.name.filter(|_| connect.token == Some("secret".into()));
+///         named.map(Identity::named).ok_or_else(|| Refusal::unauthorized("a wrong token"))
+///     }
+///
+///     async fn subscribe(&self, _: &SessionInfo, request: Subscribe) -> Result<SubscribeOptions, Refusal> {
+///         match request.channel.as_str() {
+///             "board" => Err(Refusal::permission_denied("not for you")),
+///             _ => Ok(SubscribeOptions::of(&request)),
+///         }
+///     }
+/// }
+///
+/// let world = World::new();
+/// let hub = Hub::builder(Office).build(world.clone());
+/// let ann = world.connect(&hub, Arc::new(Script), Credentials::Later, Way::Bytes);
+/// ann.say("connect ann secret");
+/// ann.say("subscribe board");
+/// ann.say("subscribe news");
+/// assert_eq!(ann.heard(), ["connected 1 ann", "error 103 not for you", "subscribed news 0"]);
+/// ```
 pub trait Endpoint: Send + Sync + 'static {
-    /// Who is this, and may it come in? An error refuses it: 101 closes with 3500, 109 with 3005, any other with 3507, as does the
-    /// [name](crate::HubBuilder::name) of the server itself.
+    /// Decides who the client is, and admits or refuses its session. An error refuses it: 101 closes with
+    /// 3500, 109 with 3005, any other with 3507. An identity under the [name](crate::HubBuilder::name) of the
+    /// server itself closes with 3507 too.
     ///
-    /// What is done to the user meanwhile counts: who is disconnected does not come in. If too much is done to all users meanwhile to be remembered, the
-    /// hook is asked again.
+    /// What is done to the user while the hook runs counts: a session of a user who is disconnected meanwhile
+    /// is not admitted. If more is done to all users meanwhile than the hub remembers, the hook is asked
+    /// again.
     fn stream_opened(
         &self,
         session: SessionId,
@@ -34,10 +71,12 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(wished.map(Identity::named))
     }
 
-    /// By what name does it go from now on, since it says this one though it came in under another? Protocols ask whose clients have no other way to say
-    /// theirs. The user stays the same, and the server's own name is not taken. An error leaves all as it was.
+    /// Decides the name of a session from now on, for a client that gives this name though it was admitted
+    /// under another. Protocols ask whose clients cannot give their name earlier. The user stays the same,
+    /// and the server's own name is refused. An error leaves all as it was.
     ///
-    /// Unless overridden, a guest may: one that came in without a name, and goes by the number of its session.
+    /// By default a guest may be renamed: a session that was admitted without a name, and is named by its
+    /// session id.
     fn rename(
         &self,
         session: &SessionInfo,
@@ -49,7 +88,8 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(nameless.and_then(as_nobody_elses))
     }
 
-    /// Who is it from now on? It must be the same user, and not under the server's own name. An error leaves all as it was, until the session expires.
+    /// Decides the identity of a session from now on. It must be of the same user, and not under the server's
+    /// own name. An error leaves all as it was, until the session expires.
     fn refresh(
         &self,
         session: &SessionInfo,
@@ -59,8 +99,9 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Err(Refusal::not_available("nothing expires here")))
     }
 
-    /// May it stay in this channel, now that it was refreshed? An error takes it out, and is told. Asked for every channel that it is in when the refresh
-    /// is answered.
+    /// Decides whether a refreshed session may stay in this channel. An error unsubscribes the session, and
+    /// is told to its client. The hook is asked for every channel that the session is in when the refresh is
+    /// answered.
     fn stay(
         &self,
         session: &SessionInfo,
@@ -70,10 +111,12 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Ok(()))
     }
 
-    /// May it join this channel, and how? Not asked again while it is in.
+    /// Decides whether and how the session may join this channel. The hook is not asked again while the
+    /// session is in the channel.
     ///
-    /// Where the client wants to look back or to know who is there, and this lets it, [`history`](Self::history) and [`presence`](Self::presence) are asked
-    /// too. They are not asked about what this hook adds by itself.
+    /// Where the client requests a recovery, the newest publication or presence, and this hook allows it,
+    /// [`history`](Self::history) and [`presence`](Self::presence) are asked too. They are not asked about
+    /// what this hook adds itself.
     fn subscribe(
         &self,
         session: &SessionInfo,
@@ -83,7 +126,8 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Ok(SubscribeOptions::of(&request)))
     }
 
-    /// Until when may it stay in this channel, now that it shows this? None for as long as the session lasts. An error leaves all as it was.
+    /// Decides until when the session may stay in this channel, given this token. None lasts as long as the
+    /// session. An error leaves all as it was.
     fn refresh_subscription(
         &self,
         session: &SessionInfo,
@@ -94,11 +138,13 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Err(Refusal::not_available("nothing expires here")))
     }
 
-    /// May it say this here? What is returned is what is published.
+    /// Decides whether the session may publish this. The hub publishes what is returned.
     ///
-    /// By default members may speak. An endpoint with a `publish` of its own has allowed what it returns, also to those who are not in the channel. The hub
-    /// goes on to check one rule beside it, in the channel that is returned: only its author edits or deletes a message, and only while that is kept;
-    /// [`Publish::moderates`] lifts it. If the session joined or left the channel of the request meanwhile, the hook is asked again.
+    /// By default members of the channel may publish. An endpoint with a `publish` of its own allows what it
+    /// returns, also for sessions that are not in the channel. The hub still checks one rule, in the channel
+    /// that is returned: only its author edits or deletes a message, and only while the message is kept;
+    /// [`Publish::moderates`] lifts the rule. If the session joined or left the requested channel meanwhile,
+    /// the hook is asked again.
     fn publish(
         &self,
         session: &SessionInfo,
@@ -109,8 +155,9 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(may_publish(request, &standing, false))
     }
 
-    /// What comes of an event that a client pushes to a channel? By default it is [published](Self::publish). An endpoint with an `event` of its own has
-    /// allowed what it returns: `publish` is not asked then. The rules that the hub checks are those of `publish`.
+    /// Decides what is done with an event that a client pushes to a channel. By default it is
+    /// [published](Self::publish). An endpoint with an `event` of its own allows what it returns: `publish`
+    /// is then not asked. The hub checks the same rules as for `publish`.
     fn event(
         &self,
         session: &SessionInfo,
@@ -120,11 +167,13 @@ pub trait Endpoint: Send + Sync + 'static {
         self.publish(session, request, standing).map(|said| said.map(Pushed::Publish))
     }
 
-    /// May it read what this channel kept? What is returned is what is read. By default members may.
+    /// Decides whether the session may read this channel's history. The hub reads what is returned. By
+    /// default members may.
     ///
-    /// One who joins and wants to hear what it missed, or the newest publication, is asked about as a member, once [`subscribe`](Self::subscribe) has let
-    /// it in. Unless all that it wants is allowed, it joins without, and is told so. If the session joined or left the channel meanwhile, the hook is
-    /// asked again.
+    /// For a session that joins and requests a recovery or the newest publication, the hook is asked as for a
+    /// member, once [`subscribe`](Self::subscribe) has allowed it. Unless all of the request is allowed, the
+    /// session joins without it, and is told so. If the session joined or left the channel meanwhile, the
+    /// hook is asked again.
     fn history(
         &self,
         session: &SessionInfo,
@@ -135,10 +184,11 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(if member { Ok(request) } else { Err(not_a_member(&request.channel, "read it")) })
     }
 
-    /// May it know who is in this channel? By default members may.
+    /// Decides whether the session may see the presence in this channel. By default members may.
     ///
-    /// One who joins and wants to be told who is there is asked about as a member, once [`subscribe`](Self::subscribe) has let it in; without, it joins and
-    /// is told nothing of that. If the session joined or left the channel meanwhile, the hook is asked again.
+    /// For a session that joins and requests presence, the hook is asked as for a member, once
+    /// [`subscribe`](Self::subscribe) has allowed it; if it refuses, the session joins and is told nothing of
+    /// presence. If the session joined or left the channel meanwhile, the hook is asked again.
     fn presence(
         &self,
         session: &SessionInfo,
@@ -149,14 +199,16 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(if member { Ok(()) } else { Err(not_a_member(channel, "know who is in it")) })
     }
 
-    /// How is this channel kept? Asked often, so it must be quick; the answer counts when the channel comes to be, for all its life.
+    /// Decides how this channel is kept. The hook is called often, so it must be quick; its answer counts
+    /// when the channel comes to be, for the channel's whole life.
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
         let _ = channel;
         defaults
     }
 
-    /// Answers any other request. By default nothing is offered: [`Refusal::no_calls`]. One that offers something refuses what it does not know with
-    /// [`Refusal::method_not_found`], in its own words.
+    /// Answers any other request. By default no method is offered: [`Refusal::no_calls`]. An endpoint that
+    /// offers methods refuses those that it does not know with [`Refusal::method_not_found`], in its own
+    /// words.
     fn call(
         &self,
         session: &SessionInfo,
@@ -166,58 +218,63 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(Err(Refusal::no_calls(&request.method)))
     }
 
-    /// The session is over, and has left all its channels. Called exactly once for every session that was let in.
+    /// Handles the end of a session, which has left all its channels. The hook is called exactly once for
+    /// every session that was admitted.
     fn stream_closed(&self, session: &SessionInfo, close: &Close) -> impl Future<Output = ()> + Send {
         let _ = (session, close);
         ready(())
     }
 }
 
-/// What comes of an event that a client pushed.
+/// Decides what is done with an event that a client pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It is published so.
+    /// Publishes this publication.
     Publish(Publish),
-    /// It is answered, and nobody else hears of it.
+    /// Answers the client with this payload, and delivers the event to nobody.
     Answer(Payload),
 }
 
-/// How a session is in a channel.
+/// Decides how a session is subscribed to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeOptions {
-    /// Whether it hears its own messages.
+    /// Is true if the session gets its own messages.
     pub echo: bool,
-    /// Where it goes on, if it was there before.
+    /// Holds the position from which it resumes, if it was in the channel before.
     pub since: Option<Since>,
-    /// Whether it is refused with 112 if it cannot go on from there.
+    /// Is true if the subscribe is refused with 112 when it cannot resume from there.
     pub whole: bool,
-    /// Whether it hears the channel's newest publication first, if it does not go on from somewhere.
+    /// Is true if it gets the channel's newest publication first, when it does not resume from a position.
     pub latest: bool,
-    /// Whether it is told who is in the channel, and who joins and leaves, if the channel knows.
+    /// Is true if it gets the users in the channel, and joins and leaves, where the channel tracks presence.
     pub presence: bool,
-    /// What becomes of publications that it is too slow for. Where the client's protocol has no words for a loss, [`Overflow::Disconnect`] stands in its place.
+    /// Decides what is done with publications for which the session is too slow. Where the client's protocol
+    /// cannot report a gap, [`Overflow::Disconnect`] is used instead.
     pub overflow: Overflow,
-    /// When it leaves, unless that is [refreshed](Endpoint::refresh_subscription) before; it is told so with 110.
+    /// Holds the time at which the subscription ends, unless it is
+    /// [refreshed](Endpoint::refresh_subscription) before; its client is then told so with 110.
     pub expires: Option<DateTime<Utc>>,
-    /// What its client is told with the answer.
+    /// Holds what the client is told with the answer.
     pub data: Option<Payload>,
 }
 
-/// How a session that wants to publish stands to the channel.
+/// Describes how a session that requests to publish stands to the channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishContext {
-    /// It is in the channel.
+    /// Is true if the session is in the channel.
     pub member: bool,
-    /// Who published what this publication is about, if it is about one, and that is still kept.
+    /// Identifies the author of the publication that this one refers to, if it refers to one that is still
+    /// kept.
     pub author: Option<Author>,
 }
 
 impl PublishContext {
-    /// Checks the author's rule: a message that is kept is edited and deleted by its author alone. The hub does so for what an endpoint allows; this is for
-    /// endpoints that want to know before.
+    /// Checks the author's rule: only its author edits or deletes a message that is kept. The hub checks the
+    /// rule for what an endpoint allows; this method is for endpoints that want to know before.
     ///
     /// # Errors
-    /// 103 if another user is the author, or the server; 108 if the message is not kept, or the publication is about none.
+    /// Fails with 103 if another user or the server is the author, and with 108 if the message is not kept or
+    /// the publication refers to none.
     pub fn may_change(&self, session: &SessionInfo) -> Result<(), Refusal> {
         match &self.author {
             Some(author) if author.is(&session.user) => Ok(()),
@@ -227,15 +284,16 @@ impl PublishContext {
     }
 }
 
-/// The chat of the original design: everyone may join any channel, and its members may speak in it.
+/// Implements the chat of the original design: everyone may join any channel, and its members may publish to
+/// it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenChat {
-    /// Lets those speak who are not in the channel too.
+    /// Allows sessions to publish that are not in the channel.
     pub open_publish: bool,
 }
 
 impl SubscribeOptions {
-    /// As the client asks for it.
+    /// Returns the options that the client requests.
     pub fn of(request: &Subscribe) -> Self {
         let &Subscribe { echo, since, whole, latest, presence, overflow, .. } = request;
         Self { echo, since, whole, latest, presence, overflow, expires: None, data: None }
@@ -275,7 +333,8 @@ fn guest(session: SessionId) -> SenderName {
 
 const GUEST: &str = "guest-";
 
-/// A name that somebody wishes for. Those of guests are given, not wished for: another could speak for one otherwise.
+/// Accepts a name that a client requests, unless it is a guest's. Guests' names are given and not requested,
+/// since a client could otherwise publish under the name of a guest.
 fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
     let seen = name.seen();
     if seen.is_empty() {

@@ -1,16 +1,16 @@
-//! Where protocols write what they have to say.
+//! Collects the frames that protocols write.
 
 use super::Framing;
 use crate::model::{Batch, BatchBuilder, ChannelId, Kind, Mark, Place};
 
-/// Takes frames one by one, as one transport puts them on the wire.
+/// Takes frames one by one, and puts them in the format of one transport.
 pub struct Frames<'a> {
     framing: &'a dyn Framing,
     batch: BatchBuilder,
     payload: Vec<u8>,
-    /// What the frames that are written now are about.
+    /// Holds the place of the event whose frames are written now.
     place: Place,
-    /// Where they begin.
+    /// Marks where the frames of that event begin.
     mark: Mark,
 }
 
@@ -20,7 +20,7 @@ impl<'a> Frames<'a> {
         Self { framing, batch, payload, place: Place::default(), mark: Mark::default() }
     }
 
-    /// Writes one frame: `fill` appends its payload.
+    /// Writes one frame, whose payload `fill` appends.
     pub fn write(&mut self, kind: Kind, fill: impl FnOnce(&mut Vec<u8>)) {
         self.payload.clear();
         fill(&mut self.payload);
@@ -28,7 +28,7 @@ impl<'a> Frames<'a> {
         self.batch.end_frame(kind, self.place);
     }
 
-    /// Writes one frame of text.
+    /// Writes one frame of text, whose payload `fill` appends.
     pub fn text(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         self.write(Kind::Text, fill);
     }
@@ -38,7 +38,7 @@ impl<'a> Frames<'a> {
         self.mark = self.batch.mark();
     }
 
-    /// Takes back what was written of the present place: no more of it comes.
+    /// Removes the frames of the present place, and notes that its event could not be encoded.
     pub(crate) fn break_off(&mut self) {
         self.batch.break_off(self.mark, self.place);
     }
@@ -47,12 +47,12 @@ impl<'a> Frames<'a> {
         self.batch.is_empty()
     }
 
-    /// What was written, of this channel's publications or of answers.
+    /// Returns what was written: publications of this channel, or replies if there is none.
     pub(crate) fn finish(self, channel: Option<ChannelId>) -> Batch {
         self.batch.finish(channel)
     }
 
-    /// What was written, told to one subscriber alone.
+    /// Returns what was written as a notice to one subscriber alone.
     pub(crate) fn finish_notice(self, channel: ChannelId) -> Batch {
         self.batch.finish_notice(channel)
     }

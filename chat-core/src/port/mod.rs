@@ -1,4 +1,5 @@
-//! What the outside lends: a runtime, a wire format, a transport's framing, the user's hooks.
+//! Defines what the embedder provides: a runtime, a wire format, the framing of a transport, the user's
+//! hooks.
 
 mod endpoint;
 mod frames;

@@ -1,4 +1,4 @@
-//! What clients and server say to each other, in bytes.
+//! Defines what clients and server send to each other, in bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,156 +9,231 @@ use crate::model::{
     SessionId,
 };
 
-/// A wire format: how a client comes in, and what all subscribers hear alike. Knows no transport.
+/// Defines a wire format: how a client is accepted, and how the messages to all subscribers are encoded. It
+/// knows no transport.
 ///
-/// What one session says and is answered is its [`SessionCodec`]'s.
+/// The requests and answers of one session are encoded by its [`SessionCodec`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::testkit::{Way, World};
+/// use chat_core::{Answer, BadRequest, Command, Connect, Credentials, Frames, Hub, Limits, Message};
+/// use chat_core::{OpenChat, Payload, Protocol, Publication, Publish, Refusal, Reply, Request, Requests};
+/// use chat_core::{SessionCodec, SessionId, Subscribe};
+///
+/// /// Joins the one room with `join`, and publishes any other text in it.
+/// #[derive(Clone, Copy)]
+/// struct OneRoom;
+///
+/// impl Protocol for OneRoom {
+///     fn name(&self) -> &'static str {
+///         "one-room"
+///     }
+///
+///     fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
+///         Box::new(*self)
+///     }
+///
+///     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>) {
+///         out.text(|out| out.extend_from_slice(publication.message.content.as_bytes()));
+///     }
+/// }
+///
+/// impl SessionCodec for OneRoom {
+///     fn decode(&mut self, message: Message<'_>, requests: &mut Requests) {
+///         let room = "room".parse().expect("a name");
+///         requests.push(match message {
+///             Message::Text("join") => Ok(Request::new(Command::Subscribe(Subscribe::to(room)))),
+///             Message::Text(text) => match Payload::parse(text) {
+///                 Ok(content) => Ok(Request::new(Command::Publish(Publish::to(room, content)))),
+///                 Err(error) => Err(BadRequest::new(None, Refusal::bad_request(error.to_string()))),
+///             },
+///             Message::Binary(_) => Err(BadRequest::new(None, Refusal::bad_request("not text"))),
+///         });
+///     }
+///
+///     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {
+///         if let Answer::Error(refusal) = &reply.answer {
+///             out.text(|out| out.extend_from_slice(refusal.message.as_bytes()));
+///         }
+///     }
+/// }
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let ann = Credentials::Now(Connect::named(Some("ann".parse()?)));
+/// let client = world.connect(&hub, Arc::new(OneRoom), ann, Way::Bytes);
+/// client.say("join");
+/// client.say("\"hello\"");
+/// client.say("hello");
+/// assert_eq!(client.heard(), ["\"hello\"", "no JSON at byte 0"]);
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 pub trait Protocol: Send + Sync + 'static {
-    /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of one name must write the same.
+    /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of
+    /// one name must write the same bytes.
     fn name(&self) -> &'static str;
 
-    /// What comes of the opening of a transport; none if this is no client of this format, and the transport refuses it (HTTP: 403).
+    /// Accepts the opening of a transport; returns none if the client is not one of this format, and the
+    /// transport refuses it (HTTP: 403).
     fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
         let _ = opening;
         Some(Accepted::default())
     }
 
-    /// Returns whether clients say a connect of their own where a transport has let them in already ([`Credentials::Now`]), and what is made of it. One that shows a
-    /// token of its own is refused with 107.
+    /// Returns whether clients send a connect of their own where a transport has admitted them already
+    /// ([`Credentials::Now`]), and how it is handled. A connect with a token of its own is refused with 107.
     fn greeting(&self) -> Greeting {
         Greeting::None
     }
 
-    /// Returns whether a client that may not come in is to be told so before its transport is open ([`Permit::ask`](crate::Permit::ask); HTTP: 403), since
-    /// one whose transport was open comes back at once.
+    /// Returns whether a client that is not admitted has to be told so before its transport is open
+    /// ([`Permit::ask`](crate::Permit::ask); HTTP: 403), since a client whose transport was open reconnects
+    /// at once.
     fn refuses_early(&self) -> bool {
         false
     }
 
-    /// Bytes that a message of a client may have: a request's, or more if one message holds several requests.
+    /// Returns the bytes that a client's message may have: those of a request, or more if one message holds
+    /// several requests.
     fn message_bytes(&self, limits: &Limits) -> usize {
         limits.message_bytes
     }
 
-    /// Begins to talk with one session.
+    /// Returns the codec of one session, which is about to begin.
     fn session_codec(&self, session: SessionId, limits: &Limits) -> Box<dyn SessionCodec>;
 
-    /// Writes a publication, the same for every subscriber: one frame, or several that stand and fall together.
+    /// Writes a publication, the same for every subscriber, as one frame or as several that are delivered
+    /// together or not at all.
     fn encode_publication(&self, publication: &Publication, out: &mut Frames<'_>);
 
-    /// Writes who came and went, for subscribers that want to know; nothing if the protocol has no words for it.
+    /// Writes joins and leaves, for subscribers of presence; writes nothing if the protocol cannot express
+    /// them.
     fn encode_presence(&self, channel: &ChannelId, change: &PresenceChange, out: &mut Frames<'_>) {
         let _ = (channel, change, out);
     }
 
-    /// Returns whether an answer about presence writes a user's data once for each of its sessions. Then it counts as often against the bytes of that answer.
+    /// Returns whether an answer about presence writes a user's data once for each of its sessions. The data
+    /// then counts as often against the bytes of that answer.
     fn presence_by_session(&self) -> bool {
         false
     }
 
-    /// Writes what a subscriber is told in place of publications that it does not get.
+    /// Writes the gap that a subscriber is told in place of publications that it does not get.
     fn encode_gap(&self, lost: &Gap, out: &mut Frames<'_>) {
         let _ = (lost, out);
     }
 
-    /// Whether [`encode_gap`](Self::encode_gap) has words for it. If not, a session that is too slow is closed whatever its subscription chose:
-    /// nothing is lost in silence.
+    /// Returns whether [`encode_gap`](Self::encode_gap) can express a gap. If not, a session that is too slow
+    /// is closed whatever its subscription chose, so that no gap goes unreported.
     fn reports_gaps(&self) -> bool {
         false
     }
 }
 
-/// What becomes of a client's own connect where its transport has let it in already.
+/// Decides how a client's own connect is handled where its transport has admitted the client already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Greeting {
-    /// None is needed: it is refused with 107.
+    /// Expects no connect: one is refused with 107.
     #[default]
     None,
-    /// Each client says one: it is answered with who the session is.
+    /// Expects a connect of each client, and answers it with the session's identity.
     Answered,
-    /// Each client says one, and is to hear nothing before that is answered: the session opens with it, unless the transport knows where its client was and
-    /// so all there is to know. The client adds where it was, and the data that it has to say if the transport has none.
+    /// Expects a connect of each client, which must receive nothing before the connect is answered. The
+    /// session opens with the connect, unless the transport already knows the client's positions and so all
+    /// there is to know. The client adds its positions, and its data if the transport has none.
     First,
 }
 
-/// One session's side of a protocol: reads requests, writes answers, and may remember what is between them.
+/// Encodes one session's side of a protocol: it decodes requests, encodes answers, and may keep state between
+/// them.
 pub trait SessionCodec: Send {
-    /// Reads the requests of one message, in their order, each as itself or as what is wrong with it. Once [`Requests::is_full`], no more are read: the
-    /// session closes with 3013.
+    /// Reads the requests of one message in their order, each as a request or as the reason why it is none.
+    /// Once [`Requests::is_full`], no more are read, and the session closes with 3013.
     ///
-    /// Gets any input whatever, at most [`message_bytes`](Protocol::message_bytes) of it, and must not panic. A message without a request counts as one.
+    /// The message may be any input of at most [`message_bytes`](Protocol::message_bytes); the method must
+    /// not panic. A message without a request counts as one request.
     fn decode(&mut self, message: Message<'_>, requests: &mut Requests);
 
-    /// Writes an answer; nothing if the protocol has no words for it.
+    /// Writes an answer; writes nothing if the protocol cannot express it.
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>);
 
-    /// What a refusal costs, beside its answer; `usual` is what it costs where the protocol has no rule of its own. Asked once it is written.
+    /// Returns the cost of a refusal besides its answer; `usual` is the cost where the protocol has no rule
+    /// of its own. The method is called once the refusal is written.
     ///
-    /// A protocol that cannot say a refusal makes it cost something, so that it does not go unnoticed; one in which a call fails alone lets the session live.
+    /// A protocol that cannot express a refusal gives it a cost, so that it does not go unnoticed; a protocol
+    /// in which a call fails alone lets the session live.
     fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
         let _ = refused;
         usual
     }
 
-    /// What the session is to ask next, now that something was answered: what the protocol held back until then. It comes after all that was asked before,
-    /// but for a ping, which is answered at once.
+    /// Appends requests that the protocol held back until a request was answered. The session handles them
+    /// after all that was requested before; only a ping is answered at once.
     fn follow_up(&mut self, requests: &mut Vec<Request>) {
         let _ = requests;
     }
 
-    /// Writes the protocol's own question whether the client is there. Nothing if it has none: then the transport's ping asks.
+    /// Writes the protocol's own ping. It writes nothing if the protocol has none, and the transport's ping
+    /// is used.
     fn encode_ping(&mut self, out: &mut Frames<'_>) {
         let _ = out;
     }
 
-    /// What writes this session's publications, if they differ from what others get. It is asked once, before anything else.
+    /// Returns the protocol that encodes this session's publications, if they differ from those of other
+    /// sessions. It is called once, before anything else.
     fn session_encoder(&self) -> Option<Arc<dyn Protocol>> {
         None
     }
 }
 
-/// What a refusal costs a session.
+/// Decides the cost of a refusal for its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// Nothing.
+    /// Costs the session nothing.
     Nothing,
-    /// One of [`Limits::strikes`].
+    /// Costs one of [`Limits::strikes`].
     Strike,
-    /// The session ends so, once what was said before is written.
+    /// Closes the session with this close, once all earlier output is written.
     End(Close),
 }
 
-/// What a client said in opening its transport.
+/// Holds what a client sent to open its transport.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handshake<'a> {
-    /// The query of its URL.
+    /// Holds the query of the URL.
     pub query: Option<&'a str>,
-    /// The subprotocols that it offers, in its order.
+    /// Lists the subprotocols that the client offers, in its order.
     pub subprotocols: &'a [String],
 }
 
-/// What comes of it.
+/// Holds the outcome of an accepted handshake.
 #[derive(Clone, Default)]
 pub struct Accepted {
-    /// Who it says it is.
+    /// Holds the identity that the client claims.
     pub credentials: Credentials,
-    /// The subprotocol that is chosen.
+    /// Holds the subprotocol that was chosen.
     pub subprotocol: Option<&'static str>,
-    /// What is spoken from now on, if that is another format than the one that welcomes.
+    /// Holds the protocol that is used from now on, if that is another than the one that accepted the
+    /// handshake.
     pub protocol: Option<Arc<dyn Protocol>>,
 }
 
-/// What was known of a client before its first message.
+/// Holds the identity that a client claims before its first message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing: it will say.
+    /// Claims nothing yet: the client sends a connect later.
     #[default]
     Later,
-    /// Who it is. Its session is opened by that, without an answer; but where clients are to [greet first](Greeting::First), once they do.
+    /// Claims this identity. The session opens with it and without an answer; where clients [connect
+    /// first](Greeting::First), it opens once they do.
     Now(Connect),
-    /// Who it is, by a login of the server's own that its request showed, such as a cookie. As [`Now`](Self::Now); and a client that says a connect of its
-    /// own, without a token, is answered with who it is, whatever the protocol's [`Greeting`].
+    /// Claims this identity by a login of the server's own that the request showed, such as a cookie. It is
+    /// handled as [`Now`](Self::Now); besides, a client that sends a connect of its own, without a token, is
+    /// answered with its identity, whatever the protocol's [`Greeting`].
     Known(Connect),
-    /// It says who it is, but that is none. It is told so, and closed.
+    /// Claims an invalid identity: the client is told so and closed.
     Wrong(Refusal),
 }
 

@@ -1,8 +1,9 @@
-//! The requests that a protocol reads of one message.
+//! Collects the requests that a protocol decodes from one message.
 
 use crate::model::{BadRequest, Request};
 
-/// The requests of one message, bounded in number: one that has more than a session may ask for at once is not worth reading on.
+/// Holds the requests of one message, bounded in number, since a message with more requests than a session
+/// may send at once is not read to its end.
 ///
 /// ```
 /// use chat_core::{Command, Request, Requests};
@@ -16,13 +17,13 @@ use crate::model::{BadRequest, Request};
 #[derive(Debug)]
 pub struct Requests {
     all: Vec<Result<Request, BadRequest>>,
-    /// Those that ask for nothing.
+    /// Counts the parts of the message that request nothing.
     silent: usize,
     most: usize,
 }
 
 impl Requests {
-    /// Makes an empty one that is full with so many.
+    /// Returns an empty collection that is full with `most` requests.
     pub fn at_most(most: usize) -> Self {
         Self { all: Vec::new(), silent: 0, most }
     }
@@ -32,28 +33,28 @@ impl Requests {
         self.all.push(request);
     }
 
-    /// Counts a part of the message that asks for nothing, such as the answer to a ping.
+    /// Counts a part of the message that requests nothing, such as the answer to a ping.
     pub fn count(&mut self) {
         self.silent += 1;
     }
 
-    /// Returns whether no more are to be read.
+    /// Returns whether no more requests are to be read.
     pub fn is_full(&self) -> bool {
         self.counted() >= self.most
     }
 
-    /// Returns what was read so far, in its order.
+    /// Returns the requests that were read so far, in their order.
     pub fn all(&self) -> &[Result<Request, BadRequest>] {
         &self.all
     }
 
-    /// How many there were, with those that asked for nothing.
+    /// Returns the number of requests, including the parts that request nothing.
     pub(crate) fn counted(&self) -> usize {
         self.all.len() + self.silent
     }
 }
 
-/// Appends as many as there is room for.
+/// Appends as many requests as there is room for.
 impl Extend<Result<Request, BadRequest>> for Requests {
     fn extend<I: IntoIterator<Item = Result<Request, BadRequest>>>(&mut self, requests: I) {
         let room = self.most.saturating_sub(self.counted());

@@ -1,4 +1,4 @@
-//! Where publications outlive the log of their channel, and the process.
+//! Defines the store, where publications outlive the log of their channel and the process.
 
 use std::sync::Arc;
 
@@ -9,15 +9,110 @@ use thiserror::Error;
 
 use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, RecalledKey, UserId};
 
-/// Keeps publications beyond a channel's log, and beyond the process.
+/// Stores publications beyond a channel's log, and beyond the process.
 ///
-/// The hub calls [`append`](Self::append) from one task, the others from any. No live message waits for any of them. A call may be dropped before it is
-/// ready; what it does is then done or not.
+/// The hub calls [`append`](Self::append) from one task, the others from any. No live message waits for any
+/// of them. A call may be dropped before it is ready; its effect is then done or not.
+///
+/// ```
+/// use std::collections::{BTreeMap, HashMap};
+/// use std::future::ready;
+/// use std::sync::{Arc, Mutex};
+/// use std::time::Duration;
+///
+/// use chat_core::testkit::World;
+/// use chat_core::{ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub};
+/// use chat_core::{Offset, OpenChat, Payload, Publication, Publish, Storage, StoreError, Stored, StoredPage};
+/// use futures::future::BoxFuture;
+///
+/// type Channel = (Epoch, BTreeMap<Offset, Publication>);
+///
+/// /// Stores in memory: all channels are of one tenure, so each continues in its own epoch.
+/// #[derive(Clone, Default)]
+/// struct Memory(Arc<Mutex<HashMap<ChannelId, Channel>>>);
+///
+/// impl HistoryStore for Memory {
+///     fn open(
+///         &self,
+///         channel: &ChannelId,
+///         fresh: Epoch,
+///         _: u64,
+///     ) -> BoxFuture<'_, Result<Stored, StoreError>> {
+///         let mut all = self.0.lock().expect("no thread panicked");
+///         let (epoch, kept) = all.entry(channel.clone()).or_insert_with(|| (fresh, BTreeMap::new()));
+///         let last = kept.last_key_value().map_or(Offset(0), |(last, _)| *last);
+///         Box::pin(ready(Ok(Stored { epoch: *epoch, last })))
+///     }
+///
+///     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
+///         let mut all = self.0.lock().expect("no thread panicked");
+///         for one in publications {
+///             let channel = one.message.channel_id.clone();
+///             let (_, kept) = all.entry(channel).or_insert_with(|| (one.epoch, BTreeMap::new()));
+///             kept.entry(one.offset).or_insert_with(|| Publication::clone(&one));
+///         }
+///         Box::pin(ready(Ok(())))
+///     }
+///
+///     fn read(
+///         &self,
+///         request: HistoryRequest,
+///         bytes: usize,
+///     ) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
+///         let all = self.0.lock().expect("no thread panicked");
+///         let kept = all.get(&request.channel).into_iter().flat_map(|(_, kept)| kept.values());
+///         let mut found: Vec<_> = kept
+///             .filter(|one| request.after.is_none_or(|after| one.offset > after))
+///             .filter(|one| request.before.is_none_or(|before| one.offset < before))
+///             .collect();
+///         if request.reverse {
+///             found.reverse();
+///         }
+///         let mut page = StoredPage::default();
+///         let mut size = 0;
+///         for one in found {
+///             size += one.message.content.as_bytes().len();
+///             let full = page.publications.len() == request.limit || size > bytes;
+///             if full && !page.publications.is_empty() {
+///                 page.more = true;
+///                 break;
+///             }
+///             page.publications.push(one.clone());
+///         }
+///         Box::pin(ready(Ok(page)))
+///     }
+///
+///     fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
+///         if let Some((_, kept)) = self.0.lock().expect("no thread panicked").get_mut(channel) {
+///             *kept = kept.split_off(&before);
+///         }
+///         Box::pin(ready(Ok(())))
+///     }
+///
+///     fn close(&self, _: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+///         Box::pin(ready(Ok(())))
+///     }
+/// }
+///
+/// let (world, store) = (World::new(), Memory::default());
+/// let history = HistoryOptions { entries: 10, bytes: 4096, age: Duration::from_secs(60) };
+/// let options = ChannelOptions { history, storage: Storage::Durable, ..ChannelOptions::default() };
+/// let builder = Hub::builder(OpenChat::default()).channel(options).store(store.clone());
+/// let hub = builder.build(world.clone());
+/// let news: ChannelId = "news".parse()?;
+/// let publish = Publish::to(news.clone(), Payload::json("\"open at nine\""));
+/// let published = world.run(async move { hub.publish_stored(publish).await }).expect("it is stored");
+/// let page = world.run(async move { store.read(HistoryRequest::of(news, 10), 4096).await });
+/// assert_eq!(page.expect("it can be read").publications[0].offset, published.offset);
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 pub trait HistoryStore: Send + Sync + 'static {
-    /// Takes up a channel for a tenure: one life of a hub. Committed before it is ready.
+    /// Opens a channel for a tenure, which is one life of a hub. The opening is committed before the future
+    /// is ready.
     ///
-    /// A channel that this tenure has opened before, or whose last tenure was [closed](Self::close), goes on in its own epoch. Any other
-    /// goes on in `fresh`: it is new, or something may have been heard of it that was never stored.
+    /// A channel that this tenure has opened before, or whose last tenure was [closed](Self::close),
+    /// continues in its own epoch. Any other continues in the epoch `fresh`: it is new, or clients may have
+    /// received publications of it that were never stored.
     fn open(
         &self,
         channel: &ChannelId,
@@ -25,8 +120,9 @@ pub trait HistoryStore: Send + Sync + 'static {
         tenure: u64,
     ) -> BoxFuture<'_, Result<Stored, StoreError>>;
 
-    /// Takes up a channel as [`open`](Self::open) does, if anything of it is stored; else returns none and writes nothing, so that a name which was only
-    /// joined leaves no trace. Such a channel is opened with its first publication, under its present epoch and the tenure of this call.
+    /// Opens a channel as [`open`](Self::open) does, if anything of it is stored; else returns none and
+    /// writes nothing, so that a channel that was only joined leaves no trace. Such a channel is opened with
+    /// its first publication, under its present epoch and the tenure of this call.
     ///
     /// By default it is opened at once.
     fn resume(
@@ -38,10 +134,11 @@ pub trait HistoryStore: Send + Sync + 'static {
         self.open(channel, fresh, tenure).map(|opened| opened.map(Some)).boxed()
     }
 
-    /// Returns what the hub promised of a channel beside its publications: the keys of those that were published after `since`, the oldest first, and up
-    /// to where users have read, the last that moved first.
+    /// Returns what the hub promised of a channel besides its publications: the keys of those that were
+    /// published after `since`, the oldest first, and the users' read offsets, the last that moved first.
     ///
-    /// At most so many of each. By default a store remembers neither: then a key counts, and a mark stays, for as long as the process lives.
+    /// At most `most` of each are returned. By default a store remembers neither: a key and a read offset
+    /// then count for as long as the process lives.
     fn recall(
         &self,
         channel: &ChannelId,
@@ -52,75 +149,77 @@ pub trait HistoryStore: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Recalled::default())))
     }
 
-    /// Notes up to where users have read: no further than the last publication that is stored, since what comes in place of one that is lost was not
-    /// read. A mark of a channel that was never opened may be dropped. By default all are.
+    /// Stores up to where users have read. A read offset goes no further than the last publication that is
+    /// stored, since a publication that takes the place of a lost one was not read. The read offset of a
+    /// channel that was never opened may be dropped. By default all are dropped.
     fn mark_read(&self, marks: Vec<ReadMark>) -> BoxFuture<'_, Result<(), StoreError>> {
         let _ = marks;
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Appends publications of any channels, in their order: all or none. Ready when they are safe from a crash. One that is there already (the same
-    /// channel and offset) stays as it is.
+    /// Appends publications of any channels in their order, all or none. The future is ready when they are
+    /// safe from a crash. A publication that is stored already (the same channel and offset) stays as it is.
     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Reads what is stored of a range: at most [`limit`](HistoryRequest::limit) publications and about `bytes` of content, but one in any case.
+    /// Reads what is stored of a range: at most [`limit`](HistoryRequest::limit) publications and about
+    /// `bytes` bytes of content, but one in any case.
     fn read(&self, request: HistoryRequest, bytes: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>>;
 
-    /// Drops what is stored of a channel before this place.
+    /// Drops what is stored of a channel before this offset.
     fn trim(&self, channel: &ChannelId, before: Offset) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Ends a tenure in order: all that was published in it has been appended.
+    /// Closes a tenure in order: all that was published in it has been appended.
     fn close(&self, tenure: u64) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-/// Where a stored channel goes on.
+/// Tells where a stored channel continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its life.
+    /// Holds the epoch of the channel.
     pub epoch: Epoch,
-    /// The offset of the last publication that is stored; 0 if there is none.
+    /// Holds the offset of the last publication that is stored; 0 if there is none.
     pub last: Offset,
 }
 
-/// How much of what it remembers a store returns at most.
+/// Bounds what a store returns of a channel besides its publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recall {
-    /// Keys, the newest.
+    /// Bounds the keys, of which the newest are returned.
     pub keys: usize,
-    /// Marks of what was read.
+    /// Bounds the read offsets.
     pub marks: usize,
 }
 
-/// What a store remembers of a channel beside its publications.
+/// Holds what a store remembers of a channel besides its publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recalled {
-    /// Under which key who published what, the oldest first.
+    /// Lists the keys with their authors and offsets, the oldest first.
     pub keys: Vec<RecalledKey>,
-    /// Up to where users have read.
+    /// Lists the users with their read offsets.
     pub read: Vec<(UserId, Offset)>,
 }
 
-/// Up to where a user has read in a channel.
+/// Holds up to where a user has read in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadMark {
-    /// The channel.
+    /// Names the channel.
     pub channel: ChannelId,
-    /// The user.
+    /// Identifies the user.
     pub user: UserId,
-    /// The last publication that was read.
+    /// Holds the offset of the last publication that was read.
     pub offset: Offset,
 }
 
-/// What is stored of a range.
+/// Holds what is stored of a range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredPage {
-    /// In the order that was asked for; the epoch is the channel's present one.
+    /// Lists the publications in the requested order; their epoch is the channel's present one.
     pub publications: Vec<Publication>,
-    /// There are others beyond these.
+    /// Is true if there are others beyond these.
     pub more: bool,
 }
 
-/// Why a store could not do it, in words for whoever runs the server.
+/// Tells why a store failed, in words for whoever runs the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);

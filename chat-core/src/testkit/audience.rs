@@ -1,4 +1,5 @@
-//! Many sessions in one channel, whose transports take everything: what is left is what the core itself does.
+//! Runs many sessions in one channel whose transports take everything, so that only the work of the core
+//! itself remains.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -13,13 +14,23 @@ use crate::model::{
 };
 use crate::port::{ByteWriter, Credentials, Frames, Protocol, Requests, Runtime, SessionCodec};
 
-/// A writing end that takes everything and keeps nothing.
+/// Takes everything that is written, and keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Void;
 
-/// A channel of so many sessions, each on a [`Void`]. One of them publishes.
+/// Holds a channel of many sessions, each on a [`Void`]. One of them publishes.
 ///
-/// What it publishes was made before: nothing is read or allocated for it but what the core does.
+/// The content that it publishes is made before: a publish reads and allocates nothing but what the core
+/// does.
+///
+/// ```
+/// use chat_core::testkit::Audience;
+/// use chat_core::{Hub, OpenChat, Payload};
+///
+/// let audience = Audience::new(Hub::builder(OpenChat::default()), 100, &Payload::json("\"hello\""));
+/// audience.hear(2);
+/// assert_eq!(audience.hub().stats().deliveries, 2 * 100);
+/// ```
 #[derive(Debug)]
 pub struct Audience {
     hub: Hub,
@@ -29,10 +40,10 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Lets so many sessions in, with the history and the bounds that the hub is built with.
+    /// Opens `subscribers` sessions, on a hub with the history and the bounds of this builder.
     ///
     /// # Panics
-    /// If the hub does not let them in.
+    /// Panics if the hub does not admit them.
     pub fn new(hub: HubBuilder, subscribers: usize, content: &Payload) -> Self {
         let world = World::seeded(1);
         let hub = hub.build(world.clone());
@@ -55,24 +66,24 @@ impl Audience {
         Self { hub, world, channel, speaker }
     }
 
-    /// Publishes so many messages in one turn of the session that speaks, and flushes them together.
+    /// Publishes `messages` messages in one turn of the session that publishes, and flushes them together.
     pub fn hear(&self, messages: u8) {
         self.speaker.put(Ok(Incoming::Binary(vec![messages])));
         self.world.settle();
     }
 
-    /// Where it listens.
+    /// Returns the channel that all sessions are in.
     pub fn channel(&self) -> &ChannelId {
         &self.channel
     }
 
-    /// Where all this is.
+    /// Returns the hub of the sessions.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 }
 
-/// A text subscribes; a byte says how often the content is published.
+/// Decodes a text as a subscribe, and a byte as the number of times that the content is published.
 #[derive(Clone)]
 struct Prepared {
     channel: ChannelId,

@@ -1,4 +1,4 @@
-//! The other end of a session: says lines, hears lines.
+//! Provides the client's end of a session, which sends and receives lines.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,21 @@ use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
 use crate::port::{Answers, Credentials, Protocol, Runtime};
 
-/// A scripted session, seen from its client's side.
+/// Controls a scripted session from its client's end. [`World::open`] and [`World::connect`] make one.
+///
+/// ```
+/// use chat_core::testkit::World;
+/// use chat_core::{Hub, OpenChat};
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let ann = world.open(&hub, "ann");
+/// ann.say("subscribe news");
+/// ann.say("publish news \"hello\"");
+/// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 ann \"hello\""]);
+/// ann.cut();
+/// assert_eq!(ann.close().map(|close| close.code), Some(1006));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client {
     world: World,
@@ -20,29 +34,29 @@ pub struct Client {
     close: Arc<Mutex<Option<Close>>>,
 }
 
-/// How a session's frames go out: each way is a path of its own through the core.
+/// Decides how a session's frames are written: each way is a path of its own through the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Frame by frame, as into any `Sink`.
+    /// Writes frame by frame, as into any `Sink`.
     Frames,
-    /// As bytes that whoever publishes writes at once.
+    /// Writes bytes, which a publisher writes at once.
     Bytes,
 }
 
 impl World {
-    /// A session of this name that speaks [`Script`], and whose frames are written at once.
+    /// Opens a session of this name that uses [`Script`], and whose frames are written at once.
     ///
     /// # Panics
-    /// If `name` is none, or the hub lets nobody in.
+    /// Panics if `name` is no name, or if the hub admits nobody.
     pub fn open(&self, hub: &Hub, name: &str) -> Client {
         let connect = Connect::named(Some(name.parse().expect("a name")));
         self.connect(hub, Arc::new(Script), Credentials::Now(connect), Way::Bytes)
     }
 
-    /// A session of any protocol, over either way out.
+    /// Opens a session of any protocol, with frames or bytes as its output.
     ///
     /// # Panics
-    /// If the hub lets nobody in.
+    /// Panics if the hub admits nobody.
     pub fn connect(
         &self,
         hub: &Hub,
@@ -75,40 +89,40 @@ impl World {
 }
 
 impl Client {
-    /// Says this, and lets the world settle.
+    /// Sends this text, and lets the world settle.
     pub fn say(&self, text: &str) {
         self.put(Ok(Incoming::Text(text.to_owned())));
     }
 
-    /// Does anything a client or its transport can do, and lets the world settle.
+    /// Puts in anything that a client or its transport can do, and lets the world settle.
     pub fn put(&self, item: Result<Incoming, InputError>) {
         self.wire.put(item);
         self.world.settle();
     }
 
-    /// Goes away without a word, and lets the world settle.
+    /// Cuts the connection without a close, and lets the world settle.
     pub fn cut(&self) {
         self.wire.cut();
         self.world.settle();
     }
 
-    /// All it heard that was not asked for yet, as text.
+    /// Returns all frames that were received and not yet returned, as text.
     pub fn heard(&self) -> Vec<String> {
         std::iter::from_fn(|| self.next()).map(|heard| heard.to_string()).collect()
     }
 
-    /// The next frame it heard.
+    /// Returns the next frame that was received; none if there is none.
     pub fn next(&self) -> Option<Heard> {
         self.world.settle();
         self.wire.next()
     }
 
-    /// Its connection, and what can go wrong on it.
+    /// Returns the connection, on which failures can be caused.
     pub fn wire(&self) -> &Wire {
         &self.wire
     }
 
-    /// How the session ended, if it did.
+    /// Returns the close with which the session ended; none while it is open.
     pub fn close(&self) -> Option<Close> {
         self.world.settle();
         lock(&self.close).clone()

@@ -1,20 +1,26 @@
-//! Tests without a socket and without a pause: a clock that is moved by hand, sockets in memory that fail on demand, sessions that speak in lines.
+//! Tests hooks, protocols and hubs without a socket and without waiting: the clock is moved by hand,
+//! connections are in memory and fail on demand, and scripted sessions use a protocol of text lines.
 //!
 //! ```text
-//!   World     clock, timers, tasks: a Runtime that stands still until it is told to go on
+//!   World     clock, timers, tasks: a Runtime whose time moves only when told to
 //!   Wire      one connection in memory, with all that can go wrong on it
-//!   Client    the other end of a session: says lines, hears lines
+//!   Client    the client's end of a session: sends and receives lines
 //!   Script    the protocol of those lines
-//!   Audience  many sessions in one channel, whose transports take everything: for what is counted or timed
+//!   Audience  many sessions in one channel, whose transports take everything: for counts and timings
 //! ```
 //!
-//! A user's own endpoint, in ten lines:
+//! A test of a user's own endpoint takes ten lines:
 //!
 //! ```
 //! # use chat_core::{Endpoint, Hub, Publish, Refusal, SessionInfo, PublishContext, testkit::World};
 //! struct Announcements;
 //! impl Endpoint for Announcements {
-//!     async fn publish(&self, who: &SessionInfo, what: Publish, _: PublishContext) -> Result<Publish, Refusal> {
+//!     async fn publish(
+//!         &self,
+//!         who: &SessionInfo,
+//!         what: Publish,
+//!         _: PublishContext,
+//!     ) -> Result<Publish, Refusal> {
 //!         if who.name.as_str() == "ann" { Ok(what) } else { Err(Refusal::permission_denied("ask ann")) }
 //!     }
 //! }
@@ -24,10 +30,11 @@
 //! bob.say("subscribe news");
 //! ann.say("publish news \"open at nine\"");
 //! bob.say("publish news \"no\"");
-//! assert_eq!(bob.heard(), ["subscribed news 0", "message news 1 ann \"open at nine\"", "error 103 ask ann"]);
+//! let news = "message news 1 ann \"open at nine\"";
+//! assert_eq!(bob.heard(), ["subscribed news 0", news, "error 103 ask ann"]);
 //! ```
 //!
-//! And time: a client that falls silent is asked once, then let go.
+//! Tests move time themselves. A client that falls silent is pinged once and then closed:
 //!
 //! ```
 //! # use std::time::Duration;

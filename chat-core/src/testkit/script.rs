@@ -1,4 +1,4 @@
-//! The protocol of scripted sessions: a line for a message.
+//! Defines the protocol of scripted sessions, with a line for each message.
 
 use std::fmt::Write;
 
@@ -9,16 +9,29 @@ use crate::model::{
 };
 use crate::port::{Frames, Protocol, Requests, SessionCodec};
 
-/// Lines for tests: `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`, `publish room CONTENT`, `signal room CONTENT`,
-/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`, `event room NAME CONTENT`, `stay room TOKEN`, `ping`; with `#7 ` before it,
-/// a request has the id 7. Options of subscribe are `quietly` (not to hear oneself), `latest`, `present`, `since EPOCH OFFSET` (`any` for
-/// whatever epoch), `whole` (to be refused if not all of that is kept), and for slow readers `drop-oldest`,
-/// `drop-newest`, `only-latest`, `resync`; of history a limit, `after 7`, `before 7`, `reverse`.
+/// Encodes requests and answers as lines of text, for tests.
 ///
-/// The answers are `connected 1 ann`, `refreshed`, `subscribed room 0`, `unsubscribed room` (with `103 why` if the server says so), `direct DATA`, `published room 1`, each perhaps with ` already`; after
-/// `subscribed room 0` perhaps ` recovered EPOCH` or ` not recovered: too old EPOCH`; `history room 7 more 3:CONTENT 4:CONTENT`, `result DATA`, `pong`, `goodbye` and
-/// `error 103 message`. A publication is `message room 1 ann CONTENT`, or `event/NAME room 1 ann CONTENT`, `edit/7 room 8 …`, `delete/7 room 8 …`, `signal room 7 …`; what is lost is
-/// `lost room 3 5` or `lost room presence`. Who is there stands behind ` present ` as `ann,bob`; who came and went is `presence room +ann -bob`, `+ann/7` if she has read to 7. Names in a script have no spaces; content is carried as it stands.
+/// The requests are `connect ann TOKEN`, `refresh TOKEN`, `subscribe room OPTIONS`, `unsubscribe room`,
+/// `publish room CONTENT`, `signal room CONTENT`, `once room KEY CONTENT`, `edit room 7 CONTENT`,
+/// `delete room 7 CONTENT`, `history room OPTIONS`, `presence room`, `read room 7`, `call METHOD DATA`,
+/// `event room NAME CONTENT`, `stay room TOKEN` and `ping`; with `#7 ` before it, a request has the id 7. The
+/// options of subscribe are `quietly` (its own messages are not delivered to it), `latest`, `present`,
+/// `since EPOCH OFFSET` (`any` accepts any epoch), `whole` (refused unless all of that is kept), and for slow
+/// readers `drop-oldest`, `drop-newest`, `only-latest` and `resync`. The options of history are a limit,
+/// `after 7`, `before 7` and `reverse`.
+///
+/// The answers are `connected 1 ann`, `refreshed`, `stays room`, `subscribed room 0`, `unsubscribed room`
+/// (with `103 why` if the server ended it for a reason), `direct DATA` and `published room 1`, of which those
+/// about a channel may end with ` already`. After `subscribed room 0` may follow ` recovered EPOCH` or
+/// ` not recovered: too old EPOCH`. The others are `history room 7 more 3:CONTENT 4:CONTENT`,
+/// `present room ann,bob 2/3` (users, then sessions), `read room 7`, `result DATA`, `pong`, `goodbye` and
+/// `error 103 message`.
+///
+/// A publication is `message room 1 ann CONTENT`, `event/NAME room 1 ann CONTENT`, `edit/7 room 8 …`,
+/// `delete/7 room 8 …` or `signal room 7 …`; a gap is `lost room 3 5` or `lost room presence`. A subscribe
+/// with `present` is answered with the users behind ` present `, as `ann,bob`; joins and leaves are
+/// `presence room +ann -bob`, with `+ann/7` if she has read to 7. Names in a script have no spaces, and
+/// content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Script;
 
@@ -99,7 +112,8 @@ impl Protocol for Script {
     }
 }
 
-/// `quietly`, `whole`, `latest`, `drop-oldest`, `drop-newest`, `only-latest`, `resync`, `since EPOCH OFFSET`, in any order.
+/// Parses the options of subscribe in any order: `quietly`, `whole`, `latest`, `present`, `drop-oldest`,
+/// `drop-newest`, `only-latest`, `resync`, `since EPOCH OFFSET`.
 fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
     let mut wish = Subscribe::to(channel);
     let mut words = options.split_whitespace();
@@ -124,7 +138,7 @@ fn subscribe(channel: ChannelId, options: &str) -> Result<Subscribe, Refusal> {
     Ok(wish)
 }
 
-/// `once room KEY CONTENT`, `edit room 7 CONTENT`, `delete room 7 CONTENT`.
+/// Parses the rest of `once room KEY CONTENT`, `edit room 7 CONTENT` and `delete room 7 CONTENT`.
 fn publish_about(word: &str, channel: ChannelId, rest: &str) -> Result<Publish, Refusal> {
     let (about, content) = rest.split_once(' ').unwrap_or((rest, "null"));
     let mut publish = Publish::to(channel, Payload::json_unchecked(content));
@@ -139,7 +153,7 @@ fn publish_about(word: &str, channel: ChannelId, rest: &str) -> Result<Publish, 
     Ok(publish)
 }
 
-/// `LIMIT`, `after N`, `before N`, `reverse`, in any order.
+/// Parses the options of history in any order: `LIMIT`, `after N`, `before N`, `reverse`.
 fn history(channel: ChannelId, options: &str) -> Result<HistoryRequest, Refusal> {
     let mut wish = HistoryRequest::of(channel, 100);
     let mut words = options.split_whitespace();
@@ -154,7 +168,7 @@ fn history(channel: ChannelId, options: &str) -> Result<HistoryRequest, Refusal>
     Ok(wish)
 }
 
-/// `ann,bob`, or `-`.
+/// Lists the users as `ann,bob`, or as `-` if there is none.
 fn users(page: &PresencePage) -> String {
     let users: Vec<_> = page.present.iter().map(|present| present.user.as_str()).collect();
     if users.is_empty() { "-".to_owned() } else { users.join(",") }

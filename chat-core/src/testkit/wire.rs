@@ -1,4 +1,4 @@
-//! One connection in memory, with all that can go wrong on it.
+//! Provides one connection in memory, with all that can go wrong on it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,34 +13,36 @@ use crate::lock::lock;
 use crate::model::{Close, Frame, Incoming, InputError, Kind};
 use crate::port::{ByteWriter, Framing};
 
-/// A connection in memory: the server's ends of it are [`input`](Self::input), and [`sink`](Self::sink) or [`writer`](Self::writer).
+/// Holds a connection in memory. The server's ends of it are [`input`](Self::input), and [`sink`](Self::sink)
+/// or [`writer`](Self::writer).
 ///
-/// As a decent client does, it answers pings and a close, unless told not to. Cheap to clone; the clones are one connection.
+/// The client's end answers pings and a close as a decent client does, unless told not to. Cloning a wire is
+/// cheap; the clones are one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Wire(Arc<Mutex<State>>);
 
-/// A frame that the server sent. As text, a control frame is `ping`, `pong` or `close 1000 reason`.
+/// Holds a frame that the server sent. As text, a control frame is `ping`, `pong` or `close 1000 reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// What it is.
+    /// Holds the kind of the frame.
     pub kind: Kind,
-    /// What it says.
+    /// Holds the payload of the frame.
     pub payload: Vec<u8>,
 }
 
-/// The framing of [`Wire::writer`]: a byte for the kind, four for the length, the payload.
+/// Frames the bytes of [`Wire::writer`]: a byte for the kind, four for the length, then the payload.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marked;
 
-/// What a [`Wire`]'s server reads.
+/// Reads what the client of a [`Wire`] sends, on the server's side.
 #[derive(Debug)]
 pub struct WireInput(Wire);
 
-/// Where a [`Wire`]'s server puts frames, one by one.
+/// Takes the server's frames for a [`Wire`], one by one.
 #[derive(Debug)]
 pub struct WireSink(Wire);
 
-/// Where a [`Wire`]'s server writes bytes in the framing [`Marked`].
+/// Takes the server's bytes for a [`Wire`], in the framing [`Marked`].
 #[derive(Debug)]
 pub struct WireWriter(Wire);
 
@@ -50,13 +52,13 @@ struct State {
     ended: bool,
     reader: Option<Waker>,
     heard: VecDeque<Heard>,
-    /// Bytes of a frame that is not whole yet.
+    /// Holds the bytes of a frame that is not complete yet.
     begun: Vec<u8>,
-    /// How many bytes the transport takes before it is full; none if it never is.
+    /// Holds how many bytes the transport takes before it is full; none if it never is.
     room: Option<usize>,
     broken: bool,
     shut: bool,
-    /// How often the server did something with its writing end.
+    /// Counts how often the server used its writing end.
     touches: u64,
     writer: Option<Waker>,
     ignores_pings: bool,
@@ -64,47 +66,48 @@ struct State {
 }
 
 impl Wire {
-    /// The server's reading end.
+    /// Returns the server's reading end.
     pub fn input(&self) -> WireInput {
         WireInput(self.clone())
     }
 
-    /// The server's writing end, for frames.
+    /// Returns the server's writing end, for frames.
     pub fn sink(&self) -> WireSink {
         WireSink(self.clone())
     }
 
-    /// The server's writing end, for bytes.
+    /// Returns the server's writing end, for bytes.
     pub fn writer(&self) -> WireWriter {
         WireWriter(self.clone())
     }
 
-    /// Puts something where the server reads it: what the client says, or how its transport fails.
+    /// Puts an item where the server reads it: a message of the client, or a failure of its transport.
     pub fn put(&self, item: Result<Incoming, InputError>) {
         self.change(|state| state.said.push_back(item));
     }
 
-    /// The client is gone without a word: the server reads the end, and its writes fail.
+    /// Cuts the connection without a close: the server reads the end, and its writes fail.
     pub fn cut(&self) {
         self.change(|state| (state.ended, state.broken) = (true, true));
     }
 
-    /// The transport takes no more.
+    /// Stalls the transport, which takes no more.
     pub fn stall(&self) {
         self.give_room(0);
     }
 
-    /// The transport takes so many bytes, then no more. A frame in a sink is taken whole if there is room for a byte of it.
+    /// Lets the transport take `bytes` bytes, then no more. A frame in a sink is taken whole if there is room
+    /// for a byte of it.
     pub fn give_room(&self, bytes: usize) {
         self.change(|state| state.room = Some(bytes));
     }
 
-    /// The transport takes all there is, as it does at first.
+    /// Lets the transport take all there is, as it does at first.
     pub fn flow(&self) {
         self.change(|state| state.room = None);
     }
 
-    /// Every write fails from now on, though nothing is to be read of an end.
+    /// Breaks the writing end: every write fails from now on, though the input does not end.
     pub fn break_writes(&self) {
         self.change(|state| state.broken = true);
     }
@@ -119,17 +122,17 @@ impl Wire {
         self.change(|state| state.ignores_close = true);
     }
 
-    /// The next frame that the server sent.
+    /// Returns the next frame that the server sent; none if there is none.
     pub fn next(&self) -> Option<Heard> {
         lock(&self.0).heard.pop_front()
     }
 
-    /// Whether the server has ended its half.
+    /// Returns whether the server has closed its writing end.
     pub fn is_shut(&self) -> bool {
         lock(&self.0).shut
     }
 
-    /// How often the server has done anything with its writing end.
+    /// Returns how often the server has used its writing end.
     pub fn touches(&self) -> u64 {
         lock(&self.0).touches
     }
@@ -174,7 +177,7 @@ impl State {
         taken
     }
 
-    /// Hears a frame, and answers it as a decent client does.
+    /// Receives a frame, and answers it as a decent client does.
     fn hear(&mut self, heard: Heard) {
         match heard.kind {
             Kind::Ping if !self.ignores_pings => self.said.push_back(Ok(Incoming::Pong)),

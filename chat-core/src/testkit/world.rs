@@ -1,4 +1,4 @@
-//! A runtime that stands still until it is told to go on.
+//! Provides a runtime whose time moves only when told to.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -14,9 +14,25 @@ use crate::lock::lock;
 use crate::model::{Instant, Now};
 use crate::port::{Runtime, Sleep};
 
-/// Time, timers and tasks that move only when told to. Cheap to clone; the clones are one world.
+/// Provides time, timers and tasks that move only when told to. Cloning a world is cheap; the clones are one
+/// world.
 ///
-/// Tasks run in the order in which they were woken, or in one that a seed decides; a run can be repeated exactly.
+/// Tasks run in the order in which they were woken, or in one that a seed decides, so a run can be repeated
+/// exactly.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use chat_core::Runtime;
+/// use chat_core::testkit::World;
+///
+/// let world = World::new();
+/// let begin = world.now().instant;
+/// let timer = world.sleep_until(world.now().after(Duration::from_secs(3600)));
+/// world.run(timer);
+/// assert_eq!(world.now().instant, begin + Duration::from_secs(3600));
+/// assert_eq!(world.tasks(), 0);
+/// ```
 #[derive(Clone, Debug)]
 pub struct World(Arc<Inner>);
 
@@ -35,10 +51,10 @@ struct State {
     random: u64,
 }
 
-/// So many steps without time moving are no work: a task wakes itself for ever.
+/// Bounds the steps without time moving: more are no work, since a task wakes itself for ever.
 const STEPS: usize = 1_000_000;
 
-/// 2026-01-01, midnight UTC: where every world begins.
+/// Marks where the wall clock of every world begins: 2026-01-01, midnight UTC.
 const BEGINNING: DateTime<Utc> = DateTime::from_timestamp_secs(1_767_225_600).expect("a day of 2026");
 
 impl Default for World {
@@ -48,12 +64,12 @@ impl Default for World {
 }
 
 impl World {
-    /// A world in which tasks run in the order in which they were woken.
+    /// Returns a world in which tasks run in the order in which they were woken.
     pub fn new() -> Self {
         Self::begin(None)
     }
 
-    /// A world in which `seed` decides which of the tasks that can run is next.
+    /// Returns a world in which `seed` decides which of the tasks that can run is next.
     pub fn seeded(seed: u64) -> Self {
         Self::begin(Some(seed))
     }
@@ -71,10 +87,10 @@ impl World {
         Self(Arc::new(Inner { state: Mutex::new(state) }))
     }
 
-    /// Lets every task go on until none can without time passing.
+    /// Lets every task run until none can without time passing.
     ///
     /// # Panics
-    /// If that never ends.
+    /// Panics if a task wakes itself for ever.
     pub fn settle(&self) {
         for _ in 0..STEPS {
             if !self.step() {
@@ -84,12 +100,12 @@ impl World {
         panic!("a task wakes itself for ever");
     }
 
-    /// Lets one task go on, once; false if none can without time passing.
+    /// Polls one task once; returns false if none can run without time passing.
     pub fn turn(&self) -> bool {
         self.step()
     }
 
-    /// Moves both clocks on, and stops at every deadline between to let the tasks go on.
+    /// Moves both clocks forward, and stops at every deadline between to let the tasks run.
     pub fn advance(&self, by: Duration) {
         let end = self.now().after(by);
         self.settle();
@@ -99,15 +115,15 @@ impl World {
         self.state(|state| state.move_to(end));
     }
 
-    /// Moves the wall clock alone, as an administrator does. No timer stands on it.
+    /// Moves the wall clock alone, as an administrator does. No timer depends on it.
     pub fn jump(&self, by: TimeDelta) {
         self.state(|state| state.now.utc += by);
     }
 
-    /// Runs a future to its end, with time moving on whenever nothing can be done without.
+    /// Runs a future to its end. Time moves whenever nothing can run without.
     ///
     /// # Panics
-    /// If the future waits and there is nothing left to wait for.
+    /// Panics if the future waits and no timer is left.
     pub fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
         let slot = Arc::new(Mutex::new(None));
         let filled = slot.clone();
@@ -124,7 +140,7 @@ impl World {
         }
     }
 
-    /// How many tasks there are that have not ended.
+    /// Returns the number of tasks that have not ended.
     pub fn tasks(&self) -> usize {
         self.state(|state| state.tasks.len())
     }
@@ -133,7 +149,7 @@ impl World {
         change(&mut lock(&self.0.state))
     }
 
-    /// Lets one task go on; false if none can.
+    /// Polls one task once; returns false if none can run.
     fn step(&self) -> bool {
         let Some((id, task)) = self.state(State::next_ready) else { return false };
         let Some(mut task) = task else { return true };
@@ -144,7 +160,7 @@ impl World {
         true
     }
 
-    /// Moves time to the next deadline, unless that is after `end`; false if there is none.
+    /// Moves time to the next deadline; returns false if there is none, or if it is after `end`.
     fn ring(&self, end: Option<Instant>) -> bool {
         let wakers = self.state(|state| state.ring(end));
         let any = wakers.is_some();
@@ -154,7 +170,7 @@ impl World {
 }
 
 impl State {
-    /// The next task to run; no task if it has ended or is just running.
+    /// Returns the next task to run; without the task itself if it has ended or is just running.
     fn next_ready(&mut self) -> Option<(u64, Option<BoxFuture<'static, ()>>)> {
         let place = match self.seed {
             Some(_) if self.ready.len() > 1 => self.random() as usize % self.ready.len(),
@@ -192,7 +208,7 @@ impl State {
         self.next
     }
 
-    /// A step of splitmix64.
+    /// Returns the next number of the generator splitmix64.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
