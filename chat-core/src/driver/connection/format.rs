@@ -1,4 +1,4 @@
-//! Holds how a session's protocol and transport communicate, which they are asked once.
+//! Asks a session's protocol and transport, once, how they communicate, and holds their answers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) struct Manners {
     /// Tells how a connect of the client's own is handled.
     pub(super) greeting: Greeting,
     pub(super) answers: Answers,
-    /// True if the protocol or the framing panicked: then the session can send nothing.
+    /// Is true if the protocol or the framing panicked: then the session can send nothing.
     pub(super) broken: bool,
 }
 

@@ -41,7 +41,7 @@ pub struct Connection<I, O = ByteOutlet> {
     /// Identifies what the transport had not taken when it was last seen to stall.
     stalled: Option<NonZeroU64>,
     answers: Answers,
-    /// True while nothing is read or begun until the transport has taken what was answered.
+    /// Is true while nothing is read or begun until the transport has taken what was answered.
     held: bool,
     /// Counts the bytes that may still be read to learn that the peer closes.
     farewell: usize,
@@ -52,7 +52,8 @@ pub struct Connection<I, O = ByteOutlet> {
 const UNDER_WAY: usize = 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Bounds what a transport may have read when it gives nothing. A message costs at least [`LEAST`].
+/// Sets how many bytes a transport counts as having read when it gives nothing; a message counts as at least
+/// [`LEAST`].
 const POLL: usize = 16 * 1024;
 const LEAST: usize = 64;
 
@@ -127,7 +128,7 @@ where
     O: Outlet,
 {
     /// Sets what the transport's peers answer, in place of what the framing says; [`Answers`] tells what is
-    /// then to come in. Call it before the connection is run.
+    /// then to come in. This is to be called before the connection is run.
     pub fn answered(self, answers: Answers) -> Self {
         let mut closing = self.closing;
         closing.set_answers(answers.closes);
@@ -220,8 +221,8 @@ where
         }
     }
 
-    /// Handles one request, or one message from the transport. Pending when there is neither, or the turn is
-    /// over.
+    /// Handles one request, or one message from the transport. It is pending when there is neither, or the
+    /// turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
         self.held = self.session.outbox.is_answered_enough();
         if self.held {
@@ -359,7 +360,7 @@ where
         }
     }
 
-    /// Writes what waits, and continues the end as far as possible. Ready when the connection is over.
+    /// Writes what waits, and continues the end as far as possible. It is ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut written = false;
         loop {

@@ -15,7 +15,7 @@ pub(crate) struct Admission {
 pub(crate) struct Reading {
     /// Bounds the number of publications.
     pub(crate) most: usize,
-    /// True if the session wanted some of it, and may not read that.
+    /// Is true if the session wanted some of it, and may not read that.
     pub(crate) denied: bool,
 }
 

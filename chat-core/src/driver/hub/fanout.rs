@@ -152,7 +152,7 @@ impl<'a> Round<'a> {
 /// subscriber that observes presence gets a batch of its own kind only if somebody joined or left.
 struct Batches<'a> {
     events: &'a [Event],
-    /// True if somebody joined or left.
+    /// Is true if somebody joined or left.
     presence: bool,
     batches: Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>,
 }

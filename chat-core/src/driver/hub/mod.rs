@@ -116,7 +116,7 @@ impl Hub {
     /// Publishes as [`publish`](Self::publish) does, with all that a publication can have: a key, what it
     /// refers to, or that it is a signal.
     ///
-    /// A channel that is stored and has no session in it may have to be taken up from the store first. Then
+    /// A channel that is stored and has no session in it may have to be restored from the store first. Then
     /// this returns the offset 0, and the publication follows; at most 1,024 may wait for that, and more are
     /// dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
@@ -309,7 +309,7 @@ impl Hub {
     /// Subscribes those sessions of a user to a channel that are not in it, and tells them so. The endpoint
     /// is not asked; the bound on a session's channels holds. Returns how many are open.
     ///
-    /// Each session's own task carries it out, in its next turn, or once the channel is taken up from the
+    /// Each session's own task carries it out, in its next turn, or once the channel is restored from the
     /// store; so does each session that is still opening and turns out to be the user's. A session that
     /// leaves the channel, or is unsubscribed from it, before that, is not subscribed.
     ///
@@ -365,8 +365,8 @@ impl Hub {
     }
 
     /// Waits until all that was published is stored, and closes the store in order, so that channels continue
-    /// in their epochs after the next start. Call it when nobody publishes any more; [`drain`](Self::drain)
-    /// does.
+    /// in their epochs after the next start. This is to be called when nobody publishes any more;
+    /// [`drain`](Self::drain) does so.
     ///
     /// If that does not end within `patience`, what is not stored by then is counted in
     /// [`Stats::unstored`](crate::Stats::unstored), and its publishers are told. Dropping the future loses
@@ -378,8 +378,8 @@ impl Hub {
         store::close::close_store(&self.0, patience).await
     }
 
-    /// Returns how much the hub holds now and what it has counted. This looks at every session: call it for a
-    /// scrape, not for every message.
+    /// Returns how much the hub holds now and what it has counted. This looks at every session: it is meant
+    /// for a scrape, not for every message.
     pub fn stats(&self) -> Stats {
         stats::stats(&self.0)
     }

@@ -1,4 +1,4 @@
-//! Asks the endpoint whether a session is accepted, and takes up the channels that it is subscribed to.
+//! Asks the endpoint whether a session is accepted, and enters the channels that it is subscribed to.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(crate) fn may_be_called(shared: &Shared, name: &SenderName) -> Result<(), Re
     free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
 }
 
-/// Returns a hook that waits for the identity and then takes up the channels that the session is to be
+/// Returns a hook that waits for the identity and then enters the channels that the session is to be
 /// subscribed to. In each, the session resumes where its client was, if it may read that.
 pub(crate) fn take_up(
     shared: Arc<Shared>,

@@ -31,8 +31,8 @@ struct State {
     taken: usize,
     draining: bool,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
-    /// Dropped when the last session of a draining hub is gone, which wakes the task that waits at the other
-    /// end.
+    /// Holds senders that are dropped when the last session of a draining hub is gone, which wakes the task
+    /// that waits at the other end.
     last: Vec<Sender<()>>,
 }
 

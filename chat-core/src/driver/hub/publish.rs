@@ -65,8 +65,8 @@ fn publish_into(shared: &Arc<Shared>, publish: Publish, dirty: &mut Dirty<'_>) -
     appended.published
 }
 
-/// Holds the channels that were published to. Dropping it flushes them, whatever happens: no other task
-/// would.
+/// Holds the channels that were published to. Dropping it flushes them, whatever happens: no other task would
+/// flush them.
 struct Dirty<'a> {
     shared: &'a Arc<Shared>,
     channels: Vec<ChannelId>,

@@ -33,7 +33,7 @@ fn any_rests(shared: &Shared) -> bool {
     shared.shards.iter().any(|shard| lock(shard).next_deadline().is_some())
 }
 
-/// Removes the channels that are due. Returns true if there are others to come back for.
+/// Removes the channels that are due. Returns true if there are others that are due later.
 fn sweep(shared: &Weak<Shared>) -> bool {
     let Some(shared) = shared.upgrade() else { return false };
     let now = shared.runtime.now().instant;

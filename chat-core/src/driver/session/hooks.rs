@@ -29,7 +29,7 @@ pub(crate) enum Asking {
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     Event(Guarded<(Pushed, ChannelOptions)>),
-    /// The store is asked for a channel, whose name is here if the session is to join it.
+    /// Asks the store for a channel, whose name is here if the session is to join it.
     Enter(Option<ChannelId>, Guarded<Ready>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),

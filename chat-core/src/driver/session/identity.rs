@@ -65,7 +65,8 @@ impl Session {
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
     }
 
-    /// Opens the session by its client's connect. Where the transport knew the identity, that holds.
+    /// Opens the session by its client's connect. Where the transport knew the identity, that identity holds,
+    /// and a connect with a token is a bad request.
     pub(crate) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
         let connect = match self.known.take() {
             None => connect,

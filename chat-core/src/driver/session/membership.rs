@@ -172,7 +172,7 @@ impl Session {
         }
     }
 
-    /// Subscribes the session to a channel, which is first taken up if it is stored, beside this session:
+    /// Subscribes the session to a channel, which is first restored if it is stored, beside this session:
     /// until then the subscription can be cancelled.
     fn put_in_once_there(&mut self, request: Subscribe) {
         let shared = self.shared().clone();
@@ -184,7 +184,7 @@ impl Session {
         self.coming.add(request, most, || Box::pin(enter(shared, channel, kept)));
     }
 
-    /// Subscribes the session to those channels that were taken up meanwhile.
+    /// Subscribes the session to those channels that were restored meanwhile.
     pub(crate) fn come_in(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready((request, entry)) = self.coming.poll(cx) {
             self.put_in_unasked(request, entry);

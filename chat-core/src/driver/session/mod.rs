@@ -47,7 +47,7 @@ pub(crate) enum Step {
 
 /// Holds one session: its state, what it waits for, and its codec.
 pub(crate) struct Session {
-    /// The permit is given back when the endpoint was told that the session is over.
+    /// Holds the permit, which is given back when the endpoint was told that the session is over.
     pub(crate) permit: Arc<Permit>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) codec: Box<dyn SessionCodec>,
@@ -56,11 +56,11 @@ pub(crate) struct Session {
     pub(crate) pending: Option<Box<Pending>>,
     /// Holds what the transport knew of a client that is still to send its own connect.
     pub(crate) known: Option<Box<Connect>>,
-    /// True if the session is open, and its client is still to send its own connect.
+    /// Is true if the session is open, and its client is still to send its own connect.
     pub(crate) untold: bool,
     /// Remembers what is done to the session's user while the endpoint decides whether to accept the session.
     pub(crate) opening: Option<Box<Opening>>,
-    /// Holds channels that the server subscribes the session to once they are taken up from the store.
+    /// Holds channels that the server subscribes the session to once they are restored from the store.
     pub(crate) coming: Coming,
     /// Holds channels that this turn published to, and is to flush.
     pub(crate) dirty: Vec<ChannelId>,

@@ -48,7 +48,7 @@ impl Session {
         self.state.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
-    /// Returns until when no request of the session is begun, if it came back owing more than its rate has
+    /// Returns until when no request of the session is begun, if it reconnected owing more than its rate has
     /// room for.
     pub(crate) fn idle_until(&mut self) -> Option<Instant> {
         let shared = self.permit.shared();

@@ -7,7 +7,7 @@ use crate::model::{Published, Refusal};
 /// Holds the outcome of publishing a message.
 pub(crate) struct Appended {
     pub(crate) published: Published,
-    /// True if the caller is to flush the channel.
+    /// Is true if the caller is to flush the channel.
     pub(crate) flush: bool,
     pub(crate) stored: Waits,
 }

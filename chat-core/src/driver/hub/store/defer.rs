@@ -68,7 +68,7 @@ struct Lane {
     shared: Arc<Shared>,
     channel: ChannelId,
     options: ChannelOptions,
-    /// True once the lane is off the list.
+    /// Is true once the lane is off the list.
     ended: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::model::{ChannelId, ChannelOptions};
 pub(crate) struct Entry {
     pub(crate) channel: ChannelId,
     pub(crate) options: ChannelOptions,
-    /// Held if the channel must be kept in memory.
+    /// Pins the channel if it must be kept in memory.
     pub(crate) pin: Option<Arc<dyn Pins>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) type Loads = Mutex<HashMap<ChannelId, Vec<Waiter>>>;
 
 /// Waits for a channel to be restored.
 pub(crate) struct Waiter {
-    /// True if the channel is to be created where nothing of it is stored.
+    /// Is true if the channel is to be created where nothing of it is stored.
     pub(crate) makes: bool,
     pub(crate) tell: oneshot::Sender<Loaded>,
 }

@@ -14,7 +14,7 @@ pub(crate) struct Writer {
     pub(crate) duty: Duty,
     pub(crate) wake: (Sender<()>, Receiver<()>),
     pub(crate) in_flight: Mutex<InFlight>,
-    /// Waiters that are woken when nothing waits to be stored any more.
+    /// Holds the waiters that are woken when nothing waits to be stored any more.
     pub(crate) watchers: Mutex<Vec<oneshot::Sender<()>>>,
 }
 

@@ -100,8 +100,8 @@ async fn write(role: Role, woken: Receiver<()>) {
 
 /// Holds what the store is given at once.
 struct Batch {
-    /// The first publication of each channel of which nothing is stored, and in which incarnation of the hub
-    /// it is opened.
+    /// Lists the first publication of each channel of which nothing is stored, and the incarnation of the hub
+    /// in which the channel is opened.
     opening: Vec<(Arc<Publication>, u64)>,
     publications: Vec<Arc<Publication>>,
     marks: Vec<ReadMark>,
@@ -138,7 +138,7 @@ fn take_batch(shared: &Shared, hub_store: &Store) -> Option<Batch> {
     batch
 }
 
-/// Gives a batch to the store, and returns the channels of which it was not stored.
+/// Gives a batch to the store, and returns the channels whose publications were not stored.
 async fn store(shared: &Shared, hub_store: &Store, batch: Batch) -> HashSet<ChannelId> {
     let Batch { opening, mut publications, marks } = batch;
     let mut failed = HashSet::new();
