@@ -1,4 +1,4 @@
-//! What a session is given time for, and what becomes of it when that is over.
+//! Sets the deadlines of a session, and acts when they pass.
 
 use futures::Stream;
 
@@ -19,7 +19,7 @@ where
         self.alarm.clear(Timer::Write);
     }
 
-    /// Something waits and the transport takes nothing: from now on it has a deadline.
+    /// Sets a deadline if something waits and the transport takes nothing.
     pub(super) fn watch_write(&mut self) {
         let stalled = self.session.outbox.stalled();
         if stalled != self.stalled {
@@ -36,7 +36,7 @@ where
         }
     }
 
-    /// With the protocol's own ping, or the transport's. False if there is neither.
+    /// Pings the peer, with the protocol's own ping or the transport's. Returns false if there is neither.
     fn ask_whether_it_is_there(&mut self) -> bool {
         let asked = self.session.ping();
         if !asked && self.answers.pings {
@@ -45,7 +45,8 @@ where
         asked || self.answers.pings
     }
 
-    /// Whether it is not read since requests wait for a hook, or answers for the transport, or since it asks faster than it may.
+    /// Returns true if the peer is not read, since requests wait for a hook, or answers for the transport, or
+    /// since it asks faster than it may.
     fn is_unread(&self) -> bool {
         self.held || self.session.waiting() >= INBOX || self.alarm.is_set(Timer::Read)
     }
@@ -64,7 +65,7 @@ where
                     self.alarm.set(Timer::Pong, pong);
                 }
             }
-            // Its pong may stand behind what is not read yet: then it is not the peer who is silent.
+            // The peer's pong may stand behind what is not read yet: then it is not the peer that is silent.
             Timer::Pong if self.is_unread() => self.alarm.set(Timer::Pong, pong),
             Timer::Pong => self.end(Close::NO_PONG, Manner::AtOnce),
             Timer::Write if self.session.outbox.stalled() == self.stalled && self.stalled.is_some() => {

@@ -1,4 +1,4 @@
-//! How a session's protocol and transport speak, asked once.
+//! Asks a session's protocol and transport, once, how they communicate, and holds their answers.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::port::{Answers, Frames, Framing, Greeting, Protocol, Requests, Sessio
 pub(super) struct Manners {
     pub(super) codec: Box<dyn SessionCodec>,
     pub(super) encoding: Arc<Encoding>,
-    /// What is made of a connect of its client's own.
+    /// Tells how a connect of the client's own is handled.
     pub(super) greeting: Greeting,
     pub(super) answers: Answers,
-    /// The protocol or the framing panicked: there is nothing that the session could say.
+    /// Is true if the protocol or the framing panicked: then the session can send nothing.
     pub(super) broken: bool,
 }
 
@@ -46,7 +46,7 @@ impl Manners {
     }
 }
 
-/// Stands in the place of a protocol that has panicked.
+/// Stands in for a protocol that has panicked.
 struct Mute;
 
 impl Protocol for Mute {

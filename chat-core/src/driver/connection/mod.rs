@@ -1,4 +1,4 @@
-//! One session on its transport: a future that ends when the session does.
+//! Runs one session on its transport, as a future that ends when the session does.
 
 mod deadlines;
 mod format;
@@ -27,33 +27,37 @@ use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{Answers, ByteWriter, Credentials, Framing, Greeting, Protocol, Unframed};
 
-/// One session on its transport, from its first frame to its last: a future that ends with the reason, and that a runtime is to run.
+/// Runs one session on its transport, from its first frame to its last: a future that a runtime is to poll,
+/// and that ends with the reason.
 ///
-/// Dropping it is safe at any time: the session leaves its channels and the endpoint hears of it; the peer sees a lost connection.
+/// Dropping it is safe at any time: the session leaves its channels and the endpoint is told; the peer sees a
+/// lost connection.
 pub struct Connection<I, O = ByteOutlet> {
     session: Session,
     input: I,
     output: O,
     alarm: Alarm,
     closing: Closing,
-    /// What the transport had not taken when it was last seen to stand still.
+    /// Identifies what the transport had not taken when it was last seen to stall.
     stalled: Option<NonZeroU64>,
     answers: Answers,
-    /// Nothing is read or begun until the transport has taken what was answered.
+    /// Is true while nothing is read or begun until the transport has taken what was answered.
     held: bool,
-    /// Bytes that may still be read to hear that the peer closes.
+    /// Counts the bytes that may still be read to learn that the peer closes.
     farewell: usize,
 }
 
-/// Bytes that a peer may have sent before it heard of the end: they are read as they come, and what comes behind them once in a [`PAUSE`].
+/// Bounds the bytes that a peer may have sent before it learned of the end: they are read as they come, and
+/// what comes behind them once in a [`PAUSE`].
 const UNDER_WAY: usize = 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a transport may have read when it gives nothing, and what a message costs at least.
+/// Sets how many bytes a transport counts as having read when it gives nothing; a message counts as at least
+/// [`LEAST`].
 const POLL: usize = 16 * 1024;
 const LEAST: usize = 64;
 
-/// Requests that may wait for a hook before no more input is read.
+/// Bounds the requests that may wait for a hook before no more input is read.
 const INBOX: usize = 64;
 
 impl<I, S> Connection<I, SinkOutlet<S>>
@@ -61,13 +65,32 @@ where
     I: Stream<Item = Result<Incoming, InputError>> + Unpin,
     S: Sink<Frame> + Unpin,
 {
-    /// Over any stream of messages and any sink of frames, which marks where each begins and ends.
+    /// Runs a session over any stream of messages and any sink of frames, which marks where each begins and
+    /// ends.
     ///
-    /// The stream is to give every message of the peer, and to end with it; frames of [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed
-    /// after the last. Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it is written. One that has more
-    /// says so with [`answered`](Self::answered).
+    /// The stream is to give every message of the peer, and to end with it; frames of
+    /// [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed after the last. Nothing is
+    /// waited for that a transport may not have: no pings are sent, and the end is over once it is written. A
+    /// transport that has more is described with [`answered`](Self::answered).
     ///
-    /// Neither has to be `Send`: where one is not, this is not either, and a runtime of one thread runs it. If the sink fails, the session is lost.
+    /// Neither has to be `Send`: where one is not, the future is not either, and a runtime of one thread runs
+    /// it. If the sink fails, the session is lost.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use chat_core::testkit::{Script, World};
+    /// # use chat_core::{Connection, Credentials, Frame, Hub, Incoming, OpenChat};
+    /// # let world = World::new();
+    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
+    /// let input = [Incoming::Text("connect ann".into()), Incoming::Close(Some(1000))].map(Ok);
+    /// let (sink, frames) = futures::channel::mpsc::unbounded::<Frame>();
+    /// let (permit, input) = (hub.permit()?, futures::stream::iter(input));
+    /// let connection = Connection::over_sink(permit, Arc::new(Script), Credentials::Later, input, sink);
+    /// assert_eq!(world.run(connection).code, 1000);
+    /// let frames: Vec<_> = world.run(futures::StreamExt::collect(frames));
+    /// assert_eq!(frames[0].as_str(), Some("connected 1 ann"));
+    /// # Ok::<(), chat_core::Full>(())
+    /// ```
     pub fn over_sink(
         permit: Permit,
         protocol: Arc<dyn Protocol>,
@@ -83,7 +106,8 @@ impl<I> Connection<I, ByteOutlet>
 where
     I: Stream<Item = Result<Incoming, InputError>> + Unpin,
 {
-    /// Over a stream of messages and a transport that can write without waiting: what is published is then written by whoever publishes it.
+    /// Runs a session over a stream of messages and a transport that can write without waiting: what is
+    /// published is then written by whoever publishes it.
     pub fn over_bytes(
         permit: Permit,
         protocol: Arc<dyn Protocol>,
@@ -103,7 +127,8 @@ where
     I: Stream<Item = Result<Incoming, InputError>> + Unpin,
     O: Outlet,
 {
-    /// Says what its peers answer: what is then to come in is told at [`Answers`]. In place of what the framing says; to be said before it is run.
+    /// Sets what the transport's peers answer, in place of what the framing says; [`Answers`] tells what is
+    /// then to come in. This is to be called before the connection is run.
     pub fn answered(self, answers: Answers) -> Self {
         let mut closing = self.closing;
         closing.set_answers(answers.closes);
@@ -168,7 +193,7 @@ where
         }
     }
 
-    /// Carries out what others want of the session.
+    /// Carries out what others ordered of the session.
     fn apply_control(&mut self) {
         let Control { close, orders } = self.session.outbox.take_control();
         if self.closing.is_open() && !orders.is_empty() {
@@ -181,7 +206,7 @@ where
         }
     }
 
-    /// Handles what can be handled now, within the turn's budget, and says all of it at the end.
+    /// Handles what can be handled now, within the turn's budget, and writes all of it at the end.
     fn poll_input(&mut self, cx: &mut Context<'_>) {
         self.session.outbox.cork();
         let mut turn = Turn::new(&self.session.shared().limits);
@@ -196,7 +221,8 @@ where
         }
     }
 
-    /// One request, or one message from the transport. Pending when there is neither, or the turn is over.
+    /// Handles one request, or one message from the transport. It is pending when there is neither, or the
+    /// turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
         self.held = self.session.outbox.is_answered_enough();
         if self.held {
@@ -243,7 +269,7 @@ where
         read.map(|item| self.take_in(item, turn))
     }
 
-    /// A transport that panics is lost.
+    /// Reads from the transport, which is lost if it panics.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, InputError>>> {
         let polled = caught(|| Pin::new(&mut self.input).poll_next(cx));
         polled.unwrap_or(Poll::Ready(Some(Err(InputError::Disconnected))))
@@ -288,7 +314,7 @@ where
         if self.session.drain(close, manner) {
             self.alarm.clear_all();
             self.stalled = None;
-            // One deadline for all of it, whatever the peer takes now and then.
+            // One deadline holds for all of it, whatever the peer takes now and then.
             let limits = &self.session.shared().limits;
             let patience = match manner {
                 Manner::AtOnce => limits.close_timeout,
@@ -299,14 +325,15 @@ where
         }
     }
 
-    /// Ends without a word: nobody would hear it.
+    /// Ends without a close frame, which nobody would receive.
     fn lose(&mut self) {
         self.session.drain(Close::DISCONNECTED, Manner::AtOnce);
         self.alarm.clear_all();
         self.closing.lose();
     }
 
-    /// Drops what the peer still says, to hear that it closes: what may have been under way when that was said to it at once, and the rest at leisure.
+    /// Drops what the peer still sends, to learn that it closes: what may have been under way when it was
+    /// told is read at once, and the rest slowly.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) {
         let mut turn = Turn::new(&self.session.shared().limits);
         while self.closing.listens() {
@@ -333,7 +360,7 @@ where
         }
     }
 
-    /// Writes what waits, and goes on with the end as far as it comes. Ready when the connection is over.
+    /// Writes what waits, and continues the end as far as possible. It is ready when the connection is over.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut written = false;
         loop {
@@ -391,7 +418,8 @@ where
             if this.closing.is_open() {
                 this.poll_input(cx);
             }
-            // Not in place of the input: the end may just have begun, and nobody would wake this task for the peer's answer.
+            // This does not replace the input: the end may just have begun, and nothing would wake this task
+            // for the peer's answer.
             if !this.closing.is_open() && !this.closing.is_over() {
                 this.poll_farewell(cx);
             }

@@ -1,4 +1,4 @@
-//! A session's one timer, set for the next of its deadlines.
+//! Holds a session's one timer, set for the next of its deadlines.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use crate::port::Sleep;
 
 use crate::model::Instant;
 
-/// Deadlines, and the runtime's timer behind them: made when first needed, moved only when it would ring too late.
+/// Holds deadlines, and the runtime's timer behind them, which is created when first needed and moved only
+/// when it would ring too late.
 pub(crate) struct Alarm {
     shared: Arc<Shared>,
     timers: Timers,
@@ -28,13 +29,13 @@ impl Alarm {
         self.timers.set(timer, self.shared.runtime.now().after(after));
     }
 
-    /// Sets it, unless it is set to ring earlier.
+    /// Sets a timer, unless it is set to ring earlier.
     pub(crate) fn set_at_most(&mut self, timer: Timer, after: Duration) {
         let deadline = self.shared.runtime.now().after(after);
         self.timers.put(timer, self.timers.get(timer).into_iter().chain([deadline]).min());
     }
 
-    /// Sets it to an instant, or clears it.
+    /// Sets a timer to an instant, or clears it.
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
         self.timers.put(timer, deadline);
     }
@@ -51,7 +52,7 @@ impl Alarm {
         self.timers.clear_all();
     }
 
-    /// The next timer that is due.
+    /// Returns the next timer that is due.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Timer> {
         while let Some(next) = self.timers.next() {
             self.arm(next);

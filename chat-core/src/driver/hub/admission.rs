@@ -1,9 +1,10 @@
-//! Asks the hooks what a session that joins is granted: `subscribe`, and those that decide on the same things when they are asked for alone.
+//! Asks the hooks what a session that joins is granted: `subscribe`, and those that decide on the same things
+//! when they are asked for alone.
 
 use crate::model::{ChannelId, HistoryRequest, Refusal, SessionInfo, Since, Subscribe};
 use crate::port::{Endpoint, SubscribeOptions};
 
-/// How a session joins a channel.
+/// Tells how a session joins a channel.
 pub(crate) struct Admission {
     pub(crate) options: SubscribeOptions,
     pub(crate) reading: Reading,
@@ -12,19 +13,20 @@ pub(crate) struct Admission {
 /// Bounds what a session that joins is told of the channel's past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// At most so many publications.
+    /// Bounds the number of publications.
     pub(crate) most: usize,
-    /// It wanted some of it, and may not read that.
+    /// Is true if the session wanted some of it, and may not read that.
     pub(crate) denied: bool,
 }
 
 impl Reading {
-    /// All that one answer may hold.
+    /// Allows all that one answer may hold.
     pub(crate) fn all(most: usize) -> Self {
         Self { most, denied: false }
     }
 
-    /// Reads the hook's answer: a part of what was asked for counts as a refusal, unless it only has fewer entries.
+    /// Reads the hook's answer: a part of what was asked for counts as a refusal, unless it only has fewer
+    /// entries.
     pub(crate) fn of(asked: &HistoryRequest, answer: Result<HistoryRequest, Refusal>) -> Self {
         let covers = |allowed: &HistoryRequest| {
             allowed.channel == asked.channel
@@ -39,16 +41,17 @@ impl Reading {
     }
 }
 
-/// Returns the history that a session reads which goes on from there.
+/// Returns the request for the history that a session missed which resumes from there.
 pub(crate) fn missed(channel: &ChannelId, since: Since, most: usize) -> HistoryRequest {
     let Since { epoch, offset } = since;
     HistoryRequest { after: Some(offset), epoch, ..HistoryRequest::of(channel.clone(), most) }
 }
 
-/// Asks whether a session may join, and then whether it may look back and know who is there as it wants to. What the endpoint adds by itself is not asked about.
+/// Asks whether a session may join, and then whether it may read history and see presence as it wants to. The
+/// endpoint is not asked about what it adds by itself.
 ///
 /// # Errors
-/// If it may not join.
+/// If the session may not join.
 pub(crate) async fn admit(
     endpoint: &impl Endpoint,
     session: &SessionInfo,

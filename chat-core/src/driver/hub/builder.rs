@@ -1,4 +1,4 @@
-//! What a hub is made of.
+//! Collects the settings of a hub, and builds it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,22 @@ use crate::machine::{ByteQuota, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
-/// Settings of a [`Hub`](crate::Hub), all with defaults.
+/// Collects the settings of a [`Hub`](crate::Hub), all of which have defaults.
+///
+/// ```
+/// # use chat_core::testkit::World;
+/// use std::time::Duration;
+/// use chat_core::{Hub, HistoryRequest, Limits, OpenChat, Payload};
+/// let hub = Hub::builder(OpenChat::default())
+///     .limits(Limits { sessions: 100, ..Limits::default() })
+///     .history(10, Duration::from_secs(60))
+///     .name("desk".parse()?)
+///     .build(World::new());
+/// hub.publish("news", Payload::json("\"open at nine\""))?;
+/// let page = hub.history(&HistoryRequest::of("news".parse()?, 10)).expect("the channel keeps history");
+/// assert_eq!(page.publications[0].message.sender_name.as_str(), "desk");
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 pub struct HubBuilder {
     endpoint: Arc<dyn AnyEndpoint>,
     limits: Limits,
@@ -32,45 +47,46 @@ impl HubBuilder {
         Self { endpoint: Arc::new(endpoint), limits, channel, shards: 64, name, store: None }
     }
 
-    /// The bounds.
+    /// Sets the bounds on what sessions and channels may use.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What every channel keeps, unless the endpoint says otherwise: so many publications, none older than `age`, and
-    /// of these 1 MiB of content at most. Without this, nothing is kept.
+    /// Sets the history that every channel keeps, unless the endpoint decides otherwise: at most `entries`
+    /// publications, none older than `age`, and of these 1 MiB of content at most. Without this, nothing is
+    /// kept.
     pub fn history(mut self, entries: usize, age: Duration) -> Self {
         self.channel.history = HistoryOptions { entries, bytes: 1024 * 1024, age };
         self
     }
 
-    /// How every channel is kept, unless the endpoint says otherwise.
+    /// Sets the options of every channel, unless the endpoint decides otherwise.
     pub fn channel(mut self, options: ChannelOptions) -> Self {
         self.channel = options;
         self
     }
 
-    /// Where channels are stored whose [`ChannelOptions::storage`] says so.
+    /// Sets the store of the channels whose [`ChannelOptions::storage`] asks for one.
     pub fn store(mut self, store: impl HistoryStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Over how many locks the channels are spread: 64 unless told, at least 1.
+    /// Sets over how many locks the channels are spread: 64 by default, at least 1.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards.max(1);
         self
     }
 
-    /// The name under which the server itself publishes: `server` unless told. No session speaks under it: one that would is refused with 103 and closed
-    /// with 3507. Names are compared byte by byte.
+    /// Sets the name under which the server itself publishes: `server` by default. No session may take it:
+    /// one that would is refused with 103 and closed with 3507. Names are compared byte by byte.
     pub fn name(mut self, name: SenderName) -> Self {
         self.name = name;
         self
     }
 
-    /// What a hub on this runtime has.
+    /// Builds the fields of a hub on this runtime.
     ///
     /// # Errors
     /// If no hub can work with the [`Limits`].
@@ -111,12 +127,13 @@ impl HubBuilder {
     }
 }
 
-/// Where a hub has a store, its sessions are numbered from one of 2^40 places: a guest, who is known by the number of its session, is then not taken for a
-/// guest of an earlier life, whose messages, keys and marks are stored.
+/// Sets how many bits of a seed do not go into the first session's number. Where a hub has a store, its
+/// sessions are numbered from one of 2^40 places: a guest, who is known by the number of its session, is then
+/// not taken for a guest of an earlier incarnation, whose messages, keys and read marks are stored.
 const LIFE_BITS: u32 = 24;
 
-/// Tells the hubs of one process from each other, also where the randomness of their runtimes is the same: neither a store nor a client must take the
-/// life of one for that of another.
+/// Returns a number that differs between the hubs of one process, also where the randomness of their runtimes
+/// is the same: neither a store nor a client must take the incarnation of one for that of another.
 fn number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0xd6e8_feb8_6659_fd93)

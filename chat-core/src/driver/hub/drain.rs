@@ -1,4 +1,4 @@
-//! How a hub ends: everybody gets what waits, and not all come back at once.
+//! Drains a hub: every session gets what waits for it, and not all clients reconnect at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Order};
 use crate::model::{Answer, Close, SessionId};
 
-/// So many sessions are closed in a second, unless half the patience is too short for that.
+/// Sets how many sessions are closed in a second, unless half the patience is too short for that.
 const PACE: f64 = 500.0;
 
-/// How long the store may take for what is left to be stored.
+/// Bounds how long the store may take for what is left to be stored.
 const CLOSE_STORE: Duration = Duration::from_secs(5);
 
-/// Sessions that are to be closed within so long are closed together.
+/// Groups sessions: those that are due within this time are closed together.
 const TICK: Duration = Duration::from_millis(10);
 
-/// When clients are told to come back: at the earliest, and how much later at most.
+/// Sets when clients are told to reconnect: the earliest, and how much later at most.
 const COME_BACK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// As [`Hub::drain`](crate::Hub::drain).
+/// Drains the hub, as [`Hub::drain`](crate::Hub::drain) documents.
 pub(crate) async fn drain(shared: &Arc<Shared>, patience: Duration) -> usize {
     let gone = shared.permits.drain();
     let end = shared.runtime.sleep_until(shared.runtime.now().after(patience));
     let leaving = async {
         let telling = std::pin::pin!(see_off(shared, patience / 2));
-        // When all are gone there is nobody left to tell.
+        // When all sessions are gone there is none left to tell.
         if let Either::Right((_, gone)) = select(std::pin::pin!(gone.recv()), telling).await {
             let _ = gone.await;
         }
@@ -56,7 +56,8 @@ async fn see_off(shared: &Arc<Shared>, longest: Duration) {
     }
 }
 
-/// Sessions that have not been told yet, the first one last. Whoever is left when this is dropped is told then. It keeps none of them, nor its transport.
+/// Holds the sessions that have not been told yet, the first one last. Those that are left when this is
+/// dropped are closed then. This keeps neither a session nor its transport alive.
 struct Leaving {
     shared: Arc<Shared>,
     sessions: Vec<SessionId>,
@@ -69,12 +70,12 @@ impl Leaving {
         Self { shared: shared.clone(), sessions: all.iter().map(|outbox| outbox.session).collect() }
     }
 
-    /// The next one that is still there.
+    /// Takes out the next session that is still there.
     fn pop(&mut self) -> Option<Arc<Outbox>> {
         std::iter::from_fn(|| self.sessions.pop()).find_map(|session| self.shared.permits.outbox(session))
     }
 
-    /// False if there is none left.
+    /// Tells the next session when to reconnect, and closes it. Returns false if none is left.
     fn see_off_next(&mut self, random: u64) -> bool {
         let Some(outbox) = self.pop() else { return false };
         let jitter = random % COME_BACK.1.as_millis() as u64;

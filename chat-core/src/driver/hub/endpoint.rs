@@ -1,4 +1,4 @@
-//! The endpoint without its type, as a hub holds it.
+//! Erases the type of the endpoint, as a hub holds it.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::model::{
 };
 use crate::port::{Endpoint, PublishContext, Pushed};
 
-/// Who the session is from now on, and for each stay in a channel whether it goes on.
+/// Holds the session's identity from now on, and for each stay in a channel whether it continues.
 pub(crate) type Refreshed = (Identity, Vec<(ChannelId, Stay, Result<(), Refusal>)>);
 
-/// An [`Endpoint`] without its type, so that a hub has none.
+/// Erases the type of an [`Endpoint`], so that a hub has no type parameter.
 pub(crate) trait AnyEndpoint: Send + Sync {
     fn stream_opened(self: Arc<Self>, session: SessionId, connect: Connect) -> Hook<Identity>;
     fn refresh(
@@ -71,7 +71,7 @@ pub(crate) trait AnyEndpoint: Send + Sync {
     fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
 }
 
-/// A hook that runs.
+/// Runs one hook of the endpoint to its answer.
 pub(crate) type Hook<T> = BoxFuture<'static, Result<T, Refusal>>;
 
 impl<E: Endpoint> AnyEndpoint for E {

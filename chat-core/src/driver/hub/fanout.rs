@@ -1,4 +1,5 @@
-//! Publications on their way out: encoded once per encoding in use, handed to each subscriber by reference.
+//! Fans out publications: encodes them once per encoding in use, and hands them to each subscriber by
+//! reference.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,20 +12,24 @@ use crate::lock::lock;
 use crate::machine::{Event, EventKind, Fanout};
 use crate::model::{Batch, ChannelId};
 
-/// So many subscribers are handed something by whoever flushes. The rest goes on in a task of its own, so that a channel of thousands, and what
-/// others publish meanwhile, does not hold up a session, a thread, or `Hub::publish`.
+/// Bounds how many subscribers the caller of a flush serves itself. The rest is served by a task of its own,
+/// so that a channel of thousands, and what others publish meanwhile, does not hold up a session, a thread,
+/// or `Hub::publish`.
 const AT_ONCE: usize = 1024;
 
-/// What each walk counts for at least, so that there are at most 16 of them.
+/// Sets the least that each walk counts for, so that there are at most 16 of them.
 const LEAST: usize = AT_ONCE / 16;
 
-/// So many are handed something before such a task lets all others go first: about a tenth of a millisecond of socket writes, beside which giving way costs a hundredth.
+/// Sets how many subscribers such a task serves before it yields to all others: that is about a tenth of a
+/// millisecond of socket writes, beside which yielding costs a hundredth.
 const PIECE: usize = 16;
 
-/// So many subscribers are looked at together before they are handed anything: the processor then fetches their memory at once, not one after the other.
+/// Sets how many subscribers are looked at together before any of them is served: the processor then fetches
+/// their memory at once, and not one after the other.
 const AHEAD: usize = 16;
 
-/// Fans out what is pending in a channel, and what comes while it does. Returns at once if another flush is under way: that one takes it along.
+/// Fans out what is pending in a channel, and what is published while it does so. Returns at once if another
+/// flush is under way, which takes the pending events along.
 pub(crate) fn flush(shared: &Arc<Shared>, channel: &ChannelId) {
     let mut next = Walk::begin(shared, channel);
     let mut left = AT_ONCE;
@@ -59,8 +64,9 @@ pub(crate) fn deliver_to(subscription: &Subscription, events: &[Event]) -> Deliv
     subscription.deliver(&Arc::new(encode_for(subscription, events)))
 }
 
-/// What a flush took out of its channel, and the role of the one who flushes it. Dropped before its end, be it by a panic or by a runtime that drops
-/// its tasks, it puts both back: who was handed the events already does not hear them twice, and the next flush takes them along.
+/// Holds what a flush took out of its channel, and the duty to flush it. If it is dropped before its end, by
+/// a panic or by a runtime that drops its tasks, it puts both back: the next flush takes the events along,
+/// and a subscriber that has received them already does not receive them twice.
 struct Walk {
     shared: Arc<Shared>,
     channel: ChannelId,
@@ -74,7 +80,7 @@ impl Walk {
         Some(Self { shared: shared.clone(), channel: channel.clone(), fanout, ended: false })
     }
 
-    /// Ends it, and begins the next if more has come.
+    /// Ends the walk, and begins the next if more has been published.
     fn end(mut self) -> Option<Self> {
         self.ended = true;
         let next = lock(self.shared.shard(&self.channel)).flushed(&self.channel, self.fanout.life);
@@ -95,12 +101,12 @@ impl Drop for Walk {
     }
 }
 
-/// How far a walk over the subscribers has come.
+/// Tracks how far a walk over the subscribers has come.
 struct Round<'a> {
     shared: &'a Shared,
     fanout: &'a Fanout<Arc<Subscription>>,
     batches: Batches<'a>,
-    /// How many subscribers are done.
+    /// Counts the subscribers that are served.
     done: usize,
 }
 
@@ -114,7 +120,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Hands the events to at most so many more; true if there are others still.
+    /// Hands the events to at most `most` more subscribers. Returns true if others are left.
     fn deliver(&mut self, most: usize) -> bool {
         let events = &self.fanout.events;
         let rest = &self.fanout.subscribers[self.done..];
@@ -142,10 +148,11 @@ impl<'a> Round<'a> {
     }
 }
 
-/// The batches of one walk, one per encoding, each made for the first who needs it. Who observes gets another only if somebody came or went.
+/// Holds the batches of one walk, one per encoding, each encoded for the first subscriber that needs it. A
+/// subscriber that observes presence gets a batch of its own kind only if somebody joined or left.
 struct Batches<'a> {
     events: &'a [Event],
-    /// Somebody came or went.
+    /// Is true if somebody joined or left.
     presence: bool,
     batches: Vec<(&'a Arc<Encoding>, bool, Arc<Batch>)>,
 }
@@ -177,7 +184,7 @@ fn is_own(subscription: &Subscription, event: &Event) -> bool {
     matches!(&event.kind, EventKind::Publication(publication) if publication.from == Some(subscription.outbox.session))
 }
 
-/// What a subscriber hears of these, as one run of bytes.
+/// Encodes what a subscriber receives of these events, as one run of bytes.
 pub(crate) fn encode_for(subscription: &Subscription, events: &[Event]) -> Batch {
     let hears = |event: &&Event| match event.is_presence() {
         true => subscription.observes,

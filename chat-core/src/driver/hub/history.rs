@@ -1,4 +1,4 @@
-//! What a channel kept: from its log, and what is older from the store.
+//! Reads what a channel kept: from its log, and what is older from the store.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use super::store::timely::in_time;
 use crate::lock::lock;
 use crate::model::{ChannelOptions, HistoryPage, HistoryRequest, Offset, Refusal};
 
-/// A page of the log, and where the log begins if the channel is stored; none if there is no such channel.
+/// Returns a page of the log, and where the log begins if the channel is stored; none if there is no such
+/// channel.
 pub(crate) fn look_at_log(
     shared: &Shared,
     request: &HistoryRequest,
@@ -20,7 +21,8 @@ pub(crate) fn look_at_log(
     Some((page, shard.log_begins(&request.channel)))
 }
 
-/// As [`Hub::try_read_history`](crate::Hub::try_read_history), of a channel that is kept so.
+/// Reads history as [`Hub::try_read_history`](crate::Hub::try_read_history) documents, from a channel with
+/// these options.
 pub(crate) async fn read_history(
     shared: &Arc<Shared>,
     request: &HistoryRequest,
@@ -36,7 +38,7 @@ pub(crate) async fn read_history(
     }))
 }
 
-/// Puts what the store has before the log's first to what the log has.
+/// Adds what the store has from before the log's first publication to the page of the log.
 async fn complete(
     shared: &Shared,
     request: &HistoryRequest,

@@ -1,4 +1,4 @@
-//! What clients have said of messages that are not whole yet, counted over all transports together.
+//! Counts what clients have sent of messages that are not complete yet, over all transports together.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use super::shared::Shared;
 use crate::driver::outbox::control::Manner;
 use crate::model::{Close, SessionId};
 
-/// Counts what one transport holds of a message that is not whole yet, or of a body, against
-/// [`Limits::total_input_bytes`](crate::Limits::total_input_bytes). Dropping it gives all back. For adapters.
+/// Counts what one transport holds of a message that is not complete yet, or of a body, against
+/// [`Limits::total_input_bytes`](crate::Limits::total_input_bytes). Dropping it gives all of it back.
+/// Adapters use it.
 pub struct Intake {
     shared: Arc<Shared>,
     session: Option<SessionId>,
@@ -19,7 +20,7 @@ pub struct Intake {
 }
 
 impl Permit {
-    /// Returns a count of what this session's transport holds of messages that are not whole yet.
+    /// Returns a count of what this session's transport holds of messages that are not complete yet.
     pub fn intake(&self) -> Intake {
         Intake::new(self.shared().clone(), Some(self.id()))
     }
@@ -30,10 +31,11 @@ impl Intake {
         Self { shared, session, holding: None }
     }
 
-    /// Sets what is held now, in bytes. Takes a lock of the hub's, unless nothing changes.
+    /// Sets how much is held now, in bytes. This takes a lock of the hub's, unless nothing changes. Returns
+    /// false if the bytes must not be held: then they are to be dropped, and their sender told.
     ///
-    /// If that is too much in all, those sessions close with 1013 whose message was begun first, until a tenth is free. Returns false if it must not be
-    /// held: then it is to be dropped, and its sender told.
+    /// If that is too much over all transports, the sessions whose messages were begun first close with 1013,
+    /// until a tenth of the bound is free.
     pub fn hold(&mut self, bytes: usize) -> bool {
         let before = self.holding.as_ref().map_or(0, |holding| holding.bytes);
         if bytes == before {
@@ -49,7 +51,7 @@ impl Intake {
         (fits || self.session.is_some()) && !self.is_given_up()
     }
 
-    /// Whether it had to go for others: what is held is to be dropped.
+    /// Returns true if it was given up for others: what is held is to be dropped.
     pub fn is_given_up(&self) -> bool {
         self.holding.as_ref().is_some_and(|holding| holding.given_up.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! All that transports hold of messages that are not whole yet, the oldest first.
+//! Counts all that transports hold of messages that are not complete yet, the oldest first.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 use crate::model::SessionId;
 
-/// What one transport holds.
+/// Describes what one transport holds.
 pub(crate) struct Holding {
-    /// Its place among all: the oldest has the least.
+    /// Orders it among all: the oldest has the least.
     turn: u64,
     pub(crate) bytes: usize,
     pub(crate) given_up: Arc<AtomicBool>,
 }
 
-/// All that is held, the oldest first.
+/// Counts all that is held, the oldest first.
 #[derive(Default)]
 pub(crate) struct Intakes {
     state: Mutex<State>,
@@ -35,7 +35,8 @@ struct Held {
 }
 
 impl Intakes {
-    /// Sets what one holds. Returns whether all together fit then, and whose sessions had to go for that.
+    /// Sets how much one transport holds. Returns whether all together fit then, and whose sessions were
+    /// given up for that.
     pub(crate) fn set(
         &self,
         session: Option<SessionId>,
@@ -67,14 +68,14 @@ impl State {
             Box::new(Holding { turn, bytes: 0, given_up })
         });
         holding.bytes = bytes;
-        // One that was given up is counted no more.
+        // A holding that was given up is counted no more.
         if let Some(held) = self.held.get_mut(&holding.turn) {
             self.bytes = self.bytes - held.bytes + bytes;
             held.bytes = bytes;
         }
     }
 
-    /// Takes out the oldest until so little is held, and returns whose they are.
+    /// Takes out the oldest until at most `most` bytes are held, and returns whose they are.
     fn give_up(&mut self, most: usize) -> Vec<SessionId> {
         let mut excess = self.bytes.saturating_sub(most);
         let sessions = self.held.iter().filter_map(|(turn, held)| Some((*turn, held.session?, held.bytes)));

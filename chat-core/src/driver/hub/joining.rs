@@ -1,4 +1,4 @@
-//! Sessions that come into a channel, and go.
+//! Takes sessions into channels, and out of them.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub(crate) fn join(
     joined
 }
 
-/// Takes the session out of the channel. It still gets what was published there before; after that nothing.
+/// Takes the session out of the channel. It still receives what was published there before, and nothing after
+/// that.
 pub(crate) fn leave(shared: &Arc<Shared>, channel: &ChannelId, session: SessionId) {
     let now = shared.runtime.now().instant;
     let (left, rests, tells) = {

@@ -1,4 +1,5 @@
-//! The bounds over all sessions and channels together: who goes when too much waits, and which channels when too much is kept.
+//! Keeps the bounds over all sessions and channels together: closes sessions when too much waits, and removes
+//! channels when too much is kept.
 
 use std::cmp::Reverse;
 
@@ -6,7 +7,8 @@ use super::shared::Shared;
 use crate::lock::lock;
 use crate::model::ChannelId;
 
-/// If more waits than may in all sessions together, those go for whom the most waits, until a tenth is free again.
+/// Makes room if more waits than may in all sessions together: those for which the most waits go first, until
+/// a tenth of the bound is free.
 pub(crate) fn shed_load(shared: &Shared) {
     let memory = &shared.memory;
     if memory.bytes() <= memory.bound {
@@ -21,13 +23,15 @@ pub(crate) fn shed_load(shared: &Shared) {
         if excess == 0 {
             break;
         }
-        // What a transport has begun stays for a moment: it counts as gone all the same, or everybody would go for it.
+        // What a transport has begun to write stays for a moment. It counts as gone all the same, or every
+        // session would have to make room.
         excess = excess.saturating_sub(weight);
         shared.metrics.dropped("slow", outbox.make_room());
     }
 }
 
-/// While all histories weigh too much, those channels go that nobody is in; if none is left, the one is cut that has grown.
+/// Removes channels without subscribers while all histories together weigh too much; if none is left, cuts
+/// the history of the channel that has grown.
 pub(crate) fn make_room(shared: &Shared, grown: &ChannelId) {
     let_idle_go(shared);
     if shared.common.histories.over() > 0 {
@@ -35,7 +39,8 @@ pub(crate) fn make_room(shared: &Shared, grown: &ChannelId) {
     }
 }
 
-/// While all histories weigh too much, those channels go that nobody is in, the one that has rested longest first, wherever it is.
+/// Removes channels without subscribers while all histories together weigh too much, the one that has been
+/// idle longest first, whichever shard it is in.
 pub(crate) fn let_idle_go(shared: &Shared) {
     let common = &shared.common;
     while common.histories.over() > 0

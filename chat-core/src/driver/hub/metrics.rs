@@ -1,4 +1,4 @@
-//! What a hub counts.
+//! Counts what happens in a hub.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,7 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) bad_requests: Counter,
     pub(crate) turned_away: Counter,
     pub(crate) store_errors: Counter,
-    /// Publications of the server that could not be given a place: too much waited, or the store was given up.
+    /// Counts publications of the server that could not be given a place: too much waited, or the store was
+    /// given up.
     pub(crate) undeferred: Counter,
     refusals: Mutex<BTreeMap<u16, u64>>,
     rejections: Mutex<BTreeMap<u16, u64>>,
@@ -31,65 +32,67 @@ pub(crate) struct Metrics {
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
-/// A counter that every core adds to all the time: each thread has one of its parts, and a read adds them up.
+/// Counts what every core adds to all the time: each thread has one of its parts, and a read adds them up.
 #[derive(Debug, Default)]
 pub(crate) struct Spread([Padded<Counter>; PARTS]);
 
-/// More threads than that share parts, which costs them a little and nothing else.
+/// Sets the number of parts. More threads than that share parts, which costs them a little and nothing else.
 const PARTS: usize = 16;
 
 thread_local! {
-    /// Which part is this thread's.
+    /// Chooses this thread's part.
     static PART: usize = {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed) % PARTS
     };
 }
 
-/// What a hub has counted since it was built, and what there is now.
+/// Holds what a hub has counted since it was built, and how much it holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Sessions there are, open or not yet.
+    /// Counts the sessions there are, open or not yet.
     pub sessions: usize,
-    /// Channels there are.
+    /// Counts the channels there are.
     pub channels: usize,
-    /// Subscriptions there are.
+    /// Counts the subscriptions there are.
     pub subscriptions: u64,
-    /// Bytes that wait in all outboxes.
+    /// Counts the bytes that wait in all outboxes.
     pub outbox_bytes: usize,
-    /// What all that channels keep weighs, in bytes.
+    /// Counts the bytes of all history that channels keep.
     pub history_bytes: usize,
-    /// Sessions that were let in.
+    /// Counts the sessions that were accepted.
     pub opened: u64,
-    /// Subscriptions that began.
+    /// Counts the subscriptions that began.
     pub joined: u64,
-    /// Publications that were given a place.
+    /// Counts the publications that were given a place.
     pub publications: u64,
-    /// Publications that were handed to subscribers, each counted.
+    /// Counts the publications that were handed to subscribers, once for each subscriber.
     pub deliveries: u64,
-    /// Messages that were no request.
+    /// Counts the messages that were no request.
     pub bad_requests: u64,
-    /// Sessions that got no permit, because the hub was full or drained.
+    /// Counts the sessions that got no permit, because the hub was full or drained.
     pub turned_away: u64,
-    /// How often the store failed, or took too long.
+    /// Counts how often the store failed, or took too long.
     pub store_errors: u64,
-    /// Publications that should have been stored and are not.
+    /// Counts the publications that should have been stored and are not.
     pub unstored: u64,
-    /// Clients that came no further than the handshake, by HTTP status.
+    /// Counts the clients that came no further than the handshake, by HTTP status.
     pub rejections: BTreeMap<u16, u64>,
-    /// Requests that were refused, by error code.
+    /// Counts the requests that were refused, by error code.
     pub refusals: BTreeMap<u16, u64>,
-    /// Publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe, `closed` with a session.
+    /// Counts the publications that were dropped, by reason: `slow` over a bound, `left` with an unsubscribe,
+    /// `closed` with a session.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Sessions that ended, by close code.
+    /// Counts the sessions that ended, by close code.
     pub closes: BTreeMap<u16, u64>,
-    /// What met a bound and was cut short there, without a refusal: an `answer` of more entries than may be, a `turn` of more input, a `close` that the
-    /// peer did not answer, an `accept` for which the system had nothing left, a `record`
-    /// of a user or an address that was forgotten early, an `input` that was not whole when too much of that was held, `requests` that were not read at once
-    /// since they came faster than they may.
+    /// Counts what met a bound and was cut short there, without a refusal: an `answer` of more entries than
+    /// may be, a `turn` of more input, a `close` that the peer did not answer, an `accept` for which the
+    /// system had nothing left, a `record` of a user or an address that was forgotten early, an `input` that
+    /// was not complete when too much of that was held, `requests` that were not read at once since they came
+    /// faster than they may.
     pub cut_short: BTreeMap<&'static str, u64>,
-    /// How often a channel was looked up by name: the work of the shards, counted.
+    /// Counts how often a channel was looked up by name, which measures the work of the shards.
     pub channel_visits: u64,
 }
 

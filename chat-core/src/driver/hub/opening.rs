@@ -1,4 +1,4 @@
-//! Asks the endpoint whether a session may come in, and takes up the channels that it is put into.
+//! Asks the endpoint whether a session is accepted, and enters the channels that it is subscribed to.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::model::{
     ChannelId, Connect, Identity, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe,
 };
 
-/// Who the session is, and the channels that it is put into.
+/// Holds the session's identity, and the channels that the endpoint subscribes it to.
 pub(crate) type Opened = (Identity, Vec<(Subscribe, Entry, Reading)>);
 
-/// What the endpoint answered before the session's transport was open.
+/// Holds what the endpoint answered before the session's transport was open.
 pub(crate) struct Asked {
     pub(crate) connect: Connect,
     pub(crate) opened: Opened,
-    /// Remembers what is done to the session's user until it is open.
+    /// Remembers what is done to the session's user until the session is open.
     pub(crate) opening: Opening,
 }
 
-/// As [`Permit::ask`](crate::Permit::ask).
+/// Asks the endpoint, as [`Permit::ask`](crate::Permit::ask) documents.
 pub(crate) async fn ask(
     shared: &Arc<Shared>,
     session: SessionId,
@@ -49,18 +49,19 @@ pub(crate) async fn ask(
     Ok(Asked { connect, opened, opening })
 }
 
-/// Why a user's next session is not let in.
+/// Returns why a user's next session is refused.
 pub(crate) fn too_many(most: usize) -> Refusal {
     Refusal::limit_exceeded(format!("a user has at most {most} sessions"))
 }
 
-/// Checks that a session does not go by the server's own name.
+/// Checks that a session does not take the server's own name.
 pub(crate) fn may_be_called(shared: &Shared, name: &SenderName) -> Result<(), Refusal> {
     let free = !name.is_taken_for(&shared.name);
     free.then_some(()).ok_or_else(|| Refusal::permission_denied("that is the server's own name"))
 }
 
-/// A hook after which the channels are taken up that the session is to be put into; there it goes on where its client was, if it may read that.
+/// Returns a hook that waits for the identity and then enters the channels that the session is to be
+/// subscribed to. In each, the session resumes where its client was, if it may read that.
 pub(crate) fn take_up(
     shared: Arc<Shared>,
     session: SessionId,

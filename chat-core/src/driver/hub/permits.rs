@@ -1,4 +1,4 @@
-//! How many sessions a hub may have, and the outboxes of those it has.
+//! Counts the sessions of a hub against their bound, and holds the outboxes of those that are open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ use crate::driver::outbox::Outbox;
 use crate::lock::lock;
 use crate::model::SessionId;
 
-/// Why there is no permit.
+/// Tells why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
-    /// As many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.
+    /// The hub has as many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.
     #[error("the server has as many sessions as it may have")]
     Sessions,
-    /// The hub lets nobody in any more.
+    /// The hub drains, and accepts no session any more.
     #[error("the server is going away")]
     Draining,
 }
@@ -31,12 +31,13 @@ struct State {
     taken: usize,
     draining: bool,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
-    /// Dropped when the last session of a draining hub is gone: whoever waits at the other end hears that.
+    /// Holds senders that are dropped when the last session of a draining hub is gone, which wakes the task
+    /// that waits at the other end.
     last: Vec<Sender<()>>,
 }
 
 impl Permits {
-    /// Takes one of at most `most`.
+    /// Takes one permit of at most `most`.
     pub(crate) fn take(&self, most: usize) -> Result<(), Full> {
         let mut state = lock(&self.state);
         if state.draining {
@@ -57,7 +58,7 @@ impl Permits {
         drop(last);
     }
 
-    /// Makes a session's outbox known. True if the hub has begun to drain since its permit was taken.
+    /// Registers a session's outbox. Returns true if the hub has begun to drain since its permit was taken.
     pub(crate) fn enlist(&self, outbox: Arc<Outbox>) -> bool {
         let mut state = lock(&self.state);
         state.outboxes.insert(outbox.session, outbox);
@@ -82,7 +83,7 @@ impl Permits {
         lock(&self.state).outboxes.values().cloned().collect()
     }
 
-    /// No more permits; the channel closes when the last one is given back.
+    /// Stops giving permits. The channel that it returns closes when the last permit is given back.
     pub(crate) fn drain(&self) -> Receiver<()> {
         let (sender, receiver) = async_channel::bounded(1);
         let mut state = lock(&self.state);

@@ -15,8 +15,9 @@ use crate::machine::{Draft, Placed, StoreState};
 use crate::model::{Author, ChannelId, Instant, Offset, Publish, Refusal, SessionInfo, Storage};
 use crate::port::PublishContext;
 
-/// Gives a message its place in the channel that is entered. Without a session the server itself speaks. With `waits`, and where the channel is durable, its
-/// publisher may wait until it is stored.
+/// Gives a message its place in the channel that is entered. Without a session, the server itself is the
+/// sender. With `waits`, and where the channel is durable, its publisher may wait until the message is
+/// stored.
 pub(crate) fn append(
     shared: &Arc<Shared>,
     publish: Publish,
@@ -43,7 +44,7 @@ pub(crate) fn append(
     appended
 }
 
-/// Gives a message its place, and lets the entered channel go under the same lock.
+/// Gives a message its place, and unpins the entered channel under the same lock.
 fn give_place(shared: &Shared, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
     let Entry { channel, options, pin } = entry;
     let pinned = pin.take();
@@ -58,19 +59,20 @@ fn give_place(shared: &Shared, entry: &mut Entry, draft: Draft, now: Instant) ->
     placed
 }
 
-/// Who published this, if it is kept.
+/// Returns the author of this publication, if it is kept.
 pub(crate) fn author(shared: &Shared, channel: &ChannelId, offset: Offset) -> Option<Author> {
     lock(shared.shard(channel)).author(channel, offset)
 }
 
-/// Checks that a publication edits or deletes only what its user has written and what is kept, unless the endpoint says otherwise.
+/// Checks that a publication edits or deletes only what its user has written and what is kept, unless the
+/// endpoint decides otherwise.
 pub(crate) fn may_refer(shared: &Shared, publish: &Publish, by: &SessionInfo) -> Result<(), Refusal> {
     let Some(refers) = publish.refers.filter(|_| !publish.moderates) else { return Ok(()) };
     let author = author(shared, &publish.channel, refers.offset());
     PublishContext { author, ..PublishContext::default() }.may_change(by)
 }
 
-/// What this user published before under the same key, if that is remembered.
+/// Returns what this user published before under the same key, if that is remembered.
 pub(crate) fn published_before(
     shared: &Arc<Shared>,
     publish: &Publish,
@@ -89,7 +91,7 @@ pub(crate) fn published_before(
 
 fn appended(shared: &Arc<Shared>, placed: Placed, stored: Option<oneshot::Receiver<bool>>) -> Appended {
     let Placed { published, flush, stored: state, receipt } = placed;
-    // Dropped here, under no lock: that wakes.
+    // The receipt is dropped here, under no lock, since that wakes its waiter.
     drop(receipt);
     if state == StoreState::UnderWay {
         store_later(shared);

@@ -1,4 +1,4 @@
-//! Who is in a channel: asked, and told in time.
+//! Answers who is in a channel, and tells joins and leaves in time.
 
 use std::sync::{Arc, Weak};
 
@@ -8,29 +8,30 @@ use crate::lock::lock;
 use crate::machine::{PRESENCE_BYTES, Space};
 use crate::model::{ChannelId, ChannelOptions, Instant, PresencePage, SharedInfo};
 
-/// That nobody is in a channel that is not there, if it would know.
+/// Returns an empty page for a channel that is not there, if it would keep presence.
 pub(crate) fn nobody(shared: &Shared, channel: &ChannelId, options: ChannelOptions) -> Option<PresencePage> {
     (options.presence && shared.place(channel).is_none()).then(PresencePage::default)
 }
 
-/// Who is in a channel that is there, of which what others see of a user is told once for each of its sessions, or once.
+/// Returns who is in a channel that is there. With `by_session`, the data that others see of a user is told
+/// once for each of its sessions, and else once.
 pub(crate) fn present(shared: &Shared, channel: &ChannelId, by_session: bool) -> Option<PresencePage> {
     lock(shared.shard(channel)).present(channel, space(shared, by_session))
 }
 
-/// How much of who is there one answer tells.
+/// Returns how much presence one answer tells.
 pub(crate) fn space(shared: &Shared, by_session: bool) -> Space {
     let bytes = PRESENCE_BYTES.min(shared.limits.outbox_bytes / 4).max(1);
     Space { entries: shared.limits.answer_entries, bytes, by_session }
 }
 
-/// A session that is in the channel has another name or other data.
+/// Renews a session's name and data in a channel that it is in.
 pub(crate) fn renew(shared: &Arc<Shared>, channel: &ChannelId, who: &SharedInfo) {
     lock(shared.shard(channel)).renew(channel, who, shared.runtime.now().instant);
     tell_later(shared);
 }
 
-/// Sees to it that joins and leaves are told in time, now that there are such.
+/// Starts the task that tells joins and leaves in time, unless it runs already.
 pub(crate) fn tell_later(shared: &Arc<Shared>) {
     let Some(duty) = shared.telling.take() else { return };
     let (weak, runtime) = (Arc::downgrade(shared), shared.runtime.clone());
@@ -39,7 +40,7 @@ pub(crate) fn tell_later(shared: &Arc<Shared>) {
             runtime.sleep_until(next).await;
         }
         drop(duty);
-        // Who came or went in between has called nobody.
+        // A join or leave in between has started no task.
         if let Some(shared) = weak.upgrade().filter(|shared| next_telling(shared).is_some()) {
             tell_later(&shared);
         }
@@ -50,7 +51,7 @@ fn next_telling(shared: &Shared) -> Option<Instant> {
     shared.shards.iter().filter_map(|shard| lock(shard).next_telling()).min()
 }
 
-/// When to come back; none if there is nothing to wait for.
+/// Tells the joins and leaves that are due. Returns when the next are due; none if there are none.
 fn tell(shared: &Weak<Shared>) -> Option<Instant> {
     let shared = shared.upgrade()?;
     let now = shared.runtime.now().instant;

@@ -1,4 +1,4 @@
-//! Publishes in the server's own name.
+//! Publishes under the server's own name.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use super::store::writing::arrival;
 use crate::lock::lock;
 use crate::model::{ChannelId, Offset, Publish, Published, Refusal};
 
-/// As [`Hub::publish_with`](crate::Hub::publish_with).
+/// Publishes one message, as [`Hub::publish_with`](crate::Hub::publish_with) documents.
 pub(super) fn publish(shared: &Arc<Shared>, publish: Publish) -> Published {
     publish_into(shared, publish, &mut Dirty::new(shared))
 }
 
-/// As [`Hub::publish_all`](crate::Hub::publish_all).
+/// Publishes many messages, as [`Hub::publish_all`](crate::Hub::publish_all) documents.
 pub(super) fn publish_all(shared: &Arc<Shared>, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
     let mut dirty = Dirty::new(shared);
     all.into_iter().map(|publish| publish_into(shared, publish, &mut dirty)).collect()
 }
 
-/// As [`Hub::publish_stored`](crate::Hub::publish_stored).
+/// Publishes and waits for the store, as [`Hub::publish_stored`](crate::Hub::publish_stored) documents.
 pub(super) async fn publish_stored(shared: &Arc<Shared>, publish: Publish) -> Result<Published, Refusal> {
     let channel = publish.channel.clone();
     let options = shared.options(&channel);
@@ -65,7 +65,8 @@ fn publish_into(shared: &Arc<Shared>, publish: Publish, dirty: &mut Dirty<'_>) -
     appended.published
 }
 
-/// Channels that were published to. They are flushed whatever happens: nobody else would do it.
+/// Holds the channels that were published to. Dropping it flushes them, whatever happens: no other task would
+/// flush them.
 struct Dirty<'a> {
     shared: &'a Arc<Shared>,
     channels: Vec<ChannelId>,

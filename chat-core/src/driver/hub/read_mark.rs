@@ -1,4 +1,4 @@
-//! Up to where a user has read.
+//! Marks up to which offset a user has read.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use super::store::writing::store_later;
 use crate::lock::lock;
 use crate::model::{ChannelId, Offset, SessionId};
 
-/// Marks what the user of a session has read; none if the channel does not know who is in it.
+/// Marks what the user of a session has read, and returns the offset; none if the channel does not keep
+/// presence.
 pub(crate) fn mark_read(
     shared: &Arc<Shared>,
     channel: &ChannelId,

@@ -1,4 +1,4 @@
-//! What all parts of a hub share: its fields, and where a channel is among them.
+//! Holds what all parts of a hub share: its fields, and in which shard a channel is.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::AtomicU64;
@@ -21,10 +21,10 @@ use crate::machine::{Common, Incarnation, Record, Records, Shard, Whose};
 use crate::model::{ChannelId, ChannelOptions, Epoch, Limits, Offset, SenderName};
 use crate::port::Runtime;
 
-/// Some of the channels, as the hub keeps them.
+/// Holds some of the channels, as the hub keeps them.
 pub(crate) type HubShard = Mutex<Shard<Arc<Subscription>>>;
 
-/// The fields of a hub.
+/// Holds the fields of a hub.
 pub(crate) struct Shared {
     pub(crate) shards: Box<[Padded<HubShard>]>,
     pub(crate) common: Arc<Common>,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The shard that a channel is in.
+    /// Returns the shard that a channel is in.
     pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {
         let mut hasher = DefaultHasher::new();
         self.shard_key.hash(&mut hasher);
@@ -56,32 +56,32 @@ impl Shared {
         &self.shards[hasher.finish() as usize % self.shards.len()]
     }
 
-    /// Where the channel stands, if it is there.
+    /// Returns the channel's epoch and last offset, if it is there.
     pub(crate) fn place(&self, channel: &ChannelId) -> Option<(Epoch, Offset)> {
         lock(self.shard(channel)).place(channel)
     }
 
-    /// How the endpoint wants a channel kept.
+    /// Returns the options that the endpoint wants for a channel.
     pub(crate) fn options(&self, channel: &ChannelId) -> ChannelOptions {
         self.endpoint.channel(channel, self.channel)
     }
 
-    /// How the endpoint wants a channel kept, asked in a session's own task.
+    /// Returns the options that the endpoint wants for a channel, asked in a session's own task.
     pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
         caught(|| self.options(channel))
     }
 
-    /// The store, for what is only done with one.
+    /// Returns the store, for what is only done with one.
     pub(crate) fn stored(&self) -> &Store {
         self.store.as_ref().expect("only a store makes a channel stored")
     }
 
-    /// The hub's life in its store, for what is only done with one.
+    /// Returns the hub's incarnation in its store, for what is only done with one.
     pub(crate) fn incarnation(&self) -> &Incarnation {
         self.common.incarnation.as_ref().expect("a hub with a store has a life in it")
     }
 
-    /// What is remembered of those who were here before.
+    /// Returns what is remembered of earlier sessions of the same user or peer.
     pub(crate) fn remembered(&self, whose: &Whose) -> Record {
         lock(&self.records).of(whose, self.runtime.now().instant)
     }

@@ -1,11 +1,11 @@
-//! Reads what a hub has and what it has counted.
+//! Reads how much a hub holds and what it has counted.
 
 use super::metrics::Stats;
 use super::shared::Shared;
 use crate::lock::lock;
 use crate::machine::Incarnation;
 
-/// What there is and what was counted.
+/// Returns how much the hub holds now, and what it has counted since it was built.
 pub(crate) fn stats(shared: &Shared) -> Stats {
     let outboxes = shared.permits.outboxes();
     let mut stats = Stats {

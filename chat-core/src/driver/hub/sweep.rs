@@ -1,4 +1,4 @@
-//! The task that lets channels go when what they keep is too old, for as long as there are such.
+//! Runs the task that removes channels whose history is too old, for as long as there are such channels.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,10 +7,12 @@ use super::memory::let_idle_go;
 use super::shared::Shared;
 use crate::lock::lock;
 
-/// Channels are looked at so often, while there are such: what came to rest later may have to go sooner than all that was known.
+/// Sets the time between two looks at the idle channels, while there are any. A channel that became idle
+/// later may be due sooner than all that were known.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Sees to it that channels without subscribers go in time, now that there are such, and at once while all weigh too much.
+/// Starts the task that removes idle channels in time, unless it runs already; and removes some at once while
+/// all histories together weigh too much.
 pub(crate) fn sweep_later(shared: &Arc<Shared>) {
     let_idle_go(shared);
     let Some(duty) = shared.sweeping.take() else { return };
@@ -20,7 +22,7 @@ pub(crate) fn sweep_later(shared: &Arc<Shared>) {
             runtime.sleep_until(runtime.now().after(PAUSE)).await;
         }
         drop(duty);
-        // What came to rest in between has called nobody.
+        // A channel that became idle in between has started no task.
         if let Some(shared) = weak.upgrade().filter(|shared| any_rests(shared)) {
             sweep_later(&shared);
         }
@@ -31,7 +33,7 @@ fn any_rests(shared: &Shared) -> bool {
     shared.shards.iter().any(|shard| lock(shard).next_deadline().is_some())
 }
 
-/// Whether there is something to come back for.
+/// Removes the channels that are due. Returns true if there are others that are due later.
 fn sweep(shared: &Weak<Shared>) -> bool {
     let Some(shared) = shared.upgrade() else { return false };
     let now = shared.runtime.now().instant;

@@ -1,4 +1,4 @@
-//! Who has which sessions, and what is done to all of one user's.
+//! Records which sessions each user has, and does things to all sessions of one user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use crate::lock::lock;
 use crate::machine::{Acts, Forgotten};
 use crate::model::{ChannelId, Close, Refusal, SessionId, Subscribe, UserId};
 
-/// The open sessions of every user, and what is done to users while other sessions open.
+/// Holds the open sessions of every user, and what is done to users while other sessions open.
 #[derive(Default)]
 pub(crate) struct Users(Mutex<State>);
 
@@ -20,7 +20,7 @@ struct State {
     acts: Acts<Act>,
 }
 
-/// What is done to all sessions of a user, and to those that turn out to be.
+/// Describes what is done to all sessions of a user, and to those that turn out to be that user's.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Disconnect(Close),
@@ -29,7 +29,10 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// What a session is to do for it; an error if that is to end.
+    /// Returns the order that a session is to carry out.
+    ///
+    /// # Errors
+    /// The close, if the session is to end.
     fn carried_out(self) -> Result<Order, Close> {
         match self {
             Act::Disconnect(close) => Err(close),
@@ -39,19 +42,20 @@ impl Act {
     }
 }
 
-/// A session whose user is not known yet: what is done to users meanwhile is remembered until this is dropped.
+/// Marks a session whose user is not known yet: what is done to users meanwhile is remembered until this is
+/// dropped.
 pub(crate) struct Opening {
     users: Arc<Padded<Users>>,
     since: u64,
 }
 
-/// Why a session is not noted as one of its user's.
+/// Tells why a session is not added to its user's.
 pub(crate) enum NotIn {
-    /// The user has as many as may be.
+    /// The user has as many sessions as are allowed.
     Full,
-    /// The user was disconnected while it opened.
+    /// The user was disconnected while the session opened.
     Disconnected(Close),
-    /// It is not known any more what was done while it opened.
+    /// The record of what was done while the session opened is forgotten.
     Forgotten,
 }
 
@@ -73,7 +77,8 @@ impl Users {
         lock(&self.0)
     }
 
-    /// Notes a session as one of its user's, and gives back what it is to carry out of what was done to that user while it opened.
+    /// Adds a session to its user's, and returns the orders that it is to carry out: what was done to that
+    /// user while it opened.
     pub(crate) fn add(
         &self,
         user: &UserId,
@@ -102,7 +107,7 @@ impl Users {
         }
     }
 
-    /// How many users have an open session.
+    /// Returns how many users have an open session.
     pub(crate) fn count(&self) -> usize {
         self.state().sessions.len()
     }
@@ -111,7 +116,8 @@ impl Users {
         self.state().sessions.get(user).cloned().unwrap_or_default()
     }
 
-    /// Does this to all sessions of a user, and to those that turn out to be. Returns how many are open.
+    /// Does this to all sessions of a user, and to those that turn out to be that user's. Returns how many
+    /// are open.
     pub(crate) fn act(&self, user: &UserId, act: impl Fn() -> Act) -> usize {
         let sessions = self.of_noting(user, &act);
         for outbox in &sessions {
@@ -123,7 +129,8 @@ impl Users {
         sessions.len()
     }
 
-    /// The open sessions of a user, after this act: a session is among them, or it opens and will know of the act.
+    /// Notes the act and returns the open sessions of a user: each session is either among them, or it still
+    /// opens and will know of the act.
     fn of_noting(&self, user: &UserId, act: impl FnOnce() -> Act) -> Vec<Arc<Outbox>> {
         let mut state = self.state();
         state.acts.note(user, act);

@@ -1,4 +1,4 @@
-//! What a session's subscriptions missed, handed to them piece by piece as its transport takes it.
+//! Hands a session's subscriptions what they missed, piece by piece as its transport takes it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use crate::lock::lock;
 use crate::machine::{Event, Missed};
 use crate::model::{ChannelId, Offset};
 
-/// The subscriptions of one session that are behind.
+/// Holds the subscriptions of one session that are behind.
 #[derive(Default)]
 pub(crate) struct CatchUps {
     waiting: VecDeque<CatchUp>,
-    /// What its outbox knows of what was promised.
+    /// Holds how many promised bytes its outbox was told of.
     booked: usize,
 }
 
 struct CatchUp {
     subscription: Arc<Subscription>,
-    /// How far it has come.
+    /// Holds the offset up to which it has caught up.
     after: Offset,
-    /// What was promised to it, whatever becomes of the channel's history meanwhile.
+    /// Holds what was promised to it, whatever becomes of the channel's history meanwhile.
     promised: VecDeque<Event>,
-    /// What that weighs.
+    /// Counts the bytes of what was promised.
     bytes: usize,
 }
 
-/// What a promised event costs beside its content, about.
+/// Sets what a promised event costs beside its content, about, in bytes.
 const EVENT_WEIGHT: usize = 256;
 
-/// The most events that are taken along at once.
+/// Bounds the events that are handed over at once.
 const PIECE: usize = 64;
 
 impl CatchUps {
@@ -40,7 +40,7 @@ impl CatchUps {
         self.waiting.is_empty()
     }
 
-    /// A subscription goes on after `after`; `promised` it gets in any case.
+    /// Adds a subscription that continues after `after`; it gets `promised` in any case.
     pub(crate) fn add(&mut self, subscription: Arc<Subscription>, after: Offset, promised: Vec<Event>) {
         if !self.waiting.iter().any(|known| Arc::ptr_eq(&known.subscription, &subscription)) {
             let bytes = weight(&promised);
@@ -56,7 +56,7 @@ impl CatchUps {
         self.waiting = VecDeque::new();
     }
 
-    /// Lets the outbox know how much is promised still, so that it counts with what waits there.
+    /// Tells the outbox how many bytes are still promised, so that they count with what waits there.
     pub(crate) fn book(&mut self, outbox: &Outbox) {
         let bytes = self.waiting.iter().map(|each| each.bytes).sum();
         if self.booked != bytes {
@@ -65,7 +65,8 @@ impl CatchUps {
         }
     }
 
-    /// Hands a piece to the first, which then waits for the others. One that has caught up hears what is new from now on.
+    /// Hands a piece to the first subscription, which then waits for the others. One that has caught up
+    /// receives what is new from now on.
     pub(crate) fn go_on(&mut self, shared: &Shared) -> Delivery {
         let Some(mut first) = self.waiting.pop_front() else { return Delivery::default() };
         match first.next_piece(shared) {
@@ -81,7 +82,7 @@ impl CatchUps {
 
 enum Piece {
     Events(Vec<Event>),
-    /// There is nothing more to catch up with.
+    /// The subscription has caught up.
     End(Delivery),
 }
 
@@ -121,7 +122,7 @@ fn weight(events: &[Event]) -> usize {
     events.iter().map(|event| event.bytes() + EVENT_WEIGHT).sum()
 }
 
-/// How many of these may be queued at once: at least one.
+/// Returns how many of these events may be queued at once: at least one.
 fn fitting<'a>(subscription: &Subscription, events: impl Iterator<Item = &'a Event>) -> usize {
     let (room, mut bytes) = (subscription.outbox.room(), 0);
     let fits = events.take_while(|event| {

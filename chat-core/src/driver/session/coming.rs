@@ -1,4 +1,4 @@
-//! Channels that the server puts a session into once they are taken up from the store.
+//! Holds channels that the server subscribes a session to once they are restored from the store.
 
 use std::task::{Context, Poll};
 
@@ -8,12 +8,12 @@ use futures::future::BoxFuture;
 use crate::driver::hub::store::entry::Entry;
 use crate::model::{ChannelId, Subscribe};
 
-/// What is on its way. Nearly always nothing.
+/// Holds the channels that are still being restored: nearly always none.
 #[derive(Default)]
 #[expect(clippy::box_collection, reason = "an idle session has one word for it")]
 pub(crate) struct Coming(Option<Box<Vec<Entering>>>);
 
-/// A channel that is taken up. Whoever is taken out of it meanwhile drops this.
+/// Holds a channel that is being restored. If the session is taken out of it meanwhile, this is dropped.
 struct Entering {
     request: Subscribe,
     entry: BoxFuture<'static, Entry>,
@@ -34,7 +34,7 @@ impl Coming {
         }
     }
 
-    /// Takes out a channel that is there.
+    /// Takes out a channel that is restored.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Subscribe, Entry)> {
         let Some(all) = &mut self.0 else { return Poll::Pending };
         for place in 0..all.len() {

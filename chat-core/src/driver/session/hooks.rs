@@ -1,4 +1,4 @@
-//! The endpoint's hooks, while they run.
+//! Holds the endpoint's hooks, while they run.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::port::Pushed;
 
-/// One hook that a session waits for, and what its outcome is for.
+/// Holds one hook that a session waits for, and tells what its outcome is for.
 pub(crate) enum Asking {
     Open(Guarded<Opened>),
     Refresh(Guarded<Refreshed>),
@@ -29,9 +29,7 @@ pub(crate) enum Asking {
     RefreshSubscription(ChannelId, Guarded<Option<DateTime<Utc>>>),
     Publish(Guarded<(Publish, ChannelOptions)>),
     Event(Guarded<(Pushed, ChannelOptions)>),
-    /// The store is asked for a channel.
-    ///
-    /// With its name, if the session is to join it.
+    /// Asks the store for a channel, whose name is here if the session is to join it.
     Enter(Option<ChannelId>, Guarded<Ready>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),
@@ -39,7 +37,7 @@ pub(crate) enum Asking {
     Call(Guarded<Payload>),
 }
 
-/// What a hook said.
+/// Holds what a hook answered.
 pub(crate) enum Outcome {
     Open(Result<Opened, Refusal>),
     Refresh(Result<Refreshed, Refusal>),
@@ -55,39 +53,39 @@ pub(crate) enum Outcome {
     Call(Result<Payload, Refusal>),
 }
 
-/// What the endpoint allowed, and the channel for it.
+/// Holds what the endpoint allowed, and the entry to the channel for it.
 pub(crate) type Ready = (Entry, Allowed);
 
-/// What the endpoint allowed.
+/// Tells what the endpoint allowed.
 pub(crate) enum Allowed {
     Subscribe(Admission),
     Publish(Publish),
 }
 
-/// What was asked for, and what the channel kept of it.
+/// Holds the history that was asked for, and what the channel kept of it.
 pub(crate) type LookBack = (HistoryRequest, Option<HistoryPage>);
 
-/// A hook whose panic stays its own.
+/// Catches the panic of a hook.
 pub(crate) struct Guarded<T>(CatchUnwind<AssertUnwindSafe<Hook<T>>>);
 
-/// A hook, the request that it is for, and whether that is answered if all goes well.
+/// Holds a hook, the request that it is for, and whether that is answered if all goes well.
 pub(crate) struct Pending {
     pub(crate) id: Option<RequestId>,
     pub(crate) announced: bool,
     pub(crate) asking: Asking,
-    /// What to ask again if what it was asked under is so no more.
+    /// Holds the request to ask again if the session's stay in the channel has changed.
     pub(crate) asked: Option<Asked>,
-    /// How often it was asked before.
+    /// Counts how often it was asked before.
     pub(crate) times: u8,
 }
 
-/// What was asked, and in which stay in the channel that it is about.
+/// Holds what was asked, and in which stay in the channel that it is about.
 pub(crate) struct Asked {
     pub(crate) command: Command,
     pub(crate) stay: Option<Stay>,
 }
 
-/// So often one request is asked about again; then it is refused.
+/// Bounds how often one request is asked about again; then it is refused.
 pub(crate) const AGAIN: u8 = 3;
 
 impl<T> Guarded<T> {
@@ -122,7 +120,8 @@ impl Asking {
 }
 
 impl Outcome {
-    /// Whether the session now does something that it may do only in the stay in which it asked. What a hook has refused or answered itself is done with.
+    /// Returns true if the session now does something that it may do only in the stay in which it asked. A
+    /// hook that has refused, or has answered by itself, leaves nothing to do.
     pub(crate) fn counts_for_a_stay(&self) -> bool {
         matches!(
             self,

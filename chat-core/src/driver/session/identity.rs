@@ -1,4 +1,4 @@
-//! Who a session is: let in, refreshed, and until when.
+//! Opens a session under an identity, refreshes that, and ends the session or a subscription that expires.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use crate::model::{
 use crate::port::Cost;
 
 impl Session {
-    /// Begins to open the session with what the transport knew of it. No answer: nothing was asked.
+    /// Begins to open the session with what the transport knew of it. This is not answered, since nothing was
+    /// asked.
     pub(crate) fn open(&mut self, connect: Connect) {
         self.ask_to_open(None, false, connect, 0);
     }
@@ -57,13 +58,15 @@ impl Session {
         self.pending = Some(Box::new(Pending { id, announced, asking, asked, times }));
     }
 
-    /// Opens the session with what the transport knew of it once the client says its own connect, which is answered.
+    /// Opens the session with what the transport knew of it once the client sends its own connect, which is
+    /// answered.
     pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
         self.untold = false;
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
     }
 
-    /// A connect that opens the session: who it is says the transport, where that knew.
+    /// Opens the session by its client's connect. Where the transport knew the identity, that identity holds,
+    /// and a connect with a token is a bad request.
     pub(crate) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
         let connect = match self.known.take() {
             None => connect,
@@ -81,12 +84,12 @@ impl Session {
         Step::Done
     }
 
-    /// Whether this is the connect of a client whose session its transport has opened.
+    /// Returns true if this is the connect of a client whose session its transport has opened.
     pub(crate) fn is_to_be_told(&self, command: &Command) -> bool {
         self.untold && matches!(command, Command::Connect(connect) if connect.token.is_none())
     }
 
-    /// Answers who it is, and where.
+    /// Answers with the session's identity and its subscriptions.
     pub(crate) fn tell_who_it_is(&mut self, id: Option<RequestId>) {
         self.untold = false;
         let info = self.state.info().expect("it is open").clone();
@@ -143,7 +146,7 @@ impl Session {
         Step::Done
     }
 
-    /// The session may not come in.
+    /// Refuses to open the session, and ends it.
     pub(crate) fn turn_away(&mut self, id: Option<RequestId>, refusal: Refusal) -> Step {
         let close = match refusal.code {
             101 => Close::INVALID_TOKEN,
@@ -154,7 +157,7 @@ impl Session {
         self.refuse(id, refusal, Cost::End(close)).map_or(Step::Done, Step::End)
     }
 
-    /// Too much was done to users meanwhile to know what was done to this one.
+    /// Asks the endpoint again, since too much was done to users meanwhile to know what was done to this one.
     fn ask_to_open_again(
         &mut self,
         id: Option<RequestId>,
@@ -172,7 +175,8 @@ impl Session {
         }
     }
 
-    /// Rights that are gone go before the answer. Where it has joined meanwhile, the endpoint is asked first whether it may stay.
+    /// Takes over the refreshed identity. Subscriptions that are no longer allowed end before the answer.
+    /// About channels that it has joined meanwhile, the endpoint is asked first if the session may stay.
     pub(crate) fn refreshed(&mut self, id: Option<RequestId>, times: u8, refreshed: Refreshed) {
         let before = self.state.info().expect("only an open session is refreshed");
         let (identity, verdicts) = &refreshed;
@@ -206,7 +210,7 @@ impl Session {
         self.answer(id, Answer::Refreshed { expires });
     }
 
-    /// It goes by this name from now on, in presence too; its user stays the same. Whoever asked without waiting for an answer gets none.
+    /// Renames the session, in presence too; its user stays the same. A request without an id gets no answer.
     pub(crate) fn renamed(&mut self, id: Option<RequestId>, name: Result<SenderName, Refusal>) {
         let named = name.and_then(|name| may_be_called(self.shared(), &name).map(|()| name));
         match (named, id) {
@@ -243,7 +247,7 @@ impl Session {
         self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times }));
     }
 
-    /// It stays in a channel for longer.
+    /// Extends a subscription, and answers.
     pub(crate) fn subscription_refreshed(
         &mut self,
         id: Option<RequestId>,
@@ -258,7 +262,7 @@ impl Session {
         self.answer(id, Answer::SubscriptionRefreshed { channel, expires });
     }
 
-    /// It leaves a channel then.
+    /// Sets when the session leaves a channel; never, if `expires` is none.
     pub(crate) fn stay_until(
         &mut self,
         channel: &ChannelId,
@@ -269,19 +273,20 @@ impl Session {
         expires
     }
 
-    /// When that is, also by the clock that timers go by; none if that is never.
+    /// Returns when that is, also by the clock that timers use; none if that is never.
     fn until(&self, expires: Option<DateTime<Utc>>) -> Option<(Expiry, Instant)> {
         let (at, now) = (expires?, self.shared().runtime.now());
         let left = (at - now.utc).to_std().unwrap_or_default();
         Some((Expiry { at, left }, now.instant.checked_add(left)?))
     }
 
-    /// When the session ends or leaves a channel, unless that is refreshed before.
+    /// Returns when the session ends or leaves a channel, unless that is refreshed before.
     pub(crate) fn expires(&self) -> Option<Instant> {
         self.state.expires()
     }
 
-    /// Leaves the channels in which it may be no longer. False if the session itself is over.
+    /// Leaves the channels in which the session may stay no longer. Returns false if the session itself has
+    /// expired.
     pub(crate) fn expire(&mut self) -> bool {
         let now = self.shared().runtime.now().instant;
         if self.state.is_expired(now) {
@@ -296,7 +301,8 @@ impl Session {
     }
 }
 
-/// What of the orders that came while the session opened is still to be carried out: where it was taken out, it is not put in first.
+/// Returns the orders that are still to be carried out of those that came while the session opened: from a
+/// channel that it was taken out of, the subscription is dropped before it begins.
 fn settle(requests: &mut Vec<(Subscribe, Entry, Reading)>, orders: Vec<Order>) -> Vec<Order> {
     let mut left: Vec<Order> = Vec::new();
     for order in orders {

@@ -1,4 +1,4 @@
-//! A session's channels: it joins, catches up, is put in and taken out, and leaves.
+//! Joins and leaves a session's channels, at its own request or the server's, and catches up in them.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,7 +22,8 @@ use crate::model::{
 use crate::port::SubscribeOptions;
 
 impl Session {
-    /// Its answer is queued while the outbox is corked, and answers go ahead of publications: so none of the channel comes before it.
+    /// Joins the channel. The answer is queued while the outbox is corked, and answers go ahead of
+    /// publications: so none of the channel comes before it.
     #[must_use = "the answer comes before any publication"]
     pub(crate) fn join(
         &mut self,
@@ -64,7 +65,8 @@ impl Session {
         Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
     }
 
-    /// Joins and answers; one that wants all or nothing and cannot have all is out again before anybody was told.
+    /// Joins and answers. A request that wants the whole history and cannot have it is refused, and the
+    /// session leaves the channel before anybody was told that it joined.
     pub(crate) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, admission: Admission) {
         if self.state.is_in(&entry.channel) {
             let command = Command::Subscribe(Subscribe::to(entry.channel.clone()));
@@ -98,7 +100,7 @@ impl Session {
         self.answer(request.id, answer);
     }
 
-    /// A subscription that is there; none if the endpoint panics.
+    /// Describes a subscription that is there; none if the endpoint panics.
     pub(crate) fn already_in(&self, channel: ChannelId) -> Option<Subscribed> {
         let (epoch, offset) = self.shared().place(&channel).expect("a channel with a subscriber is there");
         let keeps = !self.shared().kept(&channel).ok()?.history.is_none();
@@ -115,12 +117,12 @@ impl Session {
         })
     }
 
-    /// Whether a subscription is behind that can go on now.
+    /// Returns true if a subscription is behind that can go on now.
     pub(crate) fn can_catch_up(&self) -> bool {
         (!self.catch_ups.is_empty() || self.outbox.is_lagging()) && self.outbox.has_room()
     }
 
-    /// Goes on with what subscriptions missed, as far as there is room.
+    /// Hands over what subscriptions missed, as far as there is room.
     pub(crate) fn catch_up(&mut self) {
         if self.outbox.take_lagging() {
             for subscription in self.state.subscriptions() {
@@ -155,7 +157,7 @@ impl Session {
         self.answer(id, answer);
     }
 
-    /// Does what the server wants of the session.
+    /// Carries out an order of the server.
     pub(crate) fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Subscribe(request) => self.put_in_once_there(request),
@@ -170,7 +172,8 @@ impl Session {
         }
     }
 
-    /// A channel that is stored is taken up first, beside this session: until then it can be called off.
+    /// Subscribes the session to a channel, which is first restored if it is stored, beside this session:
+    /// until then the subscription can be cancelled.
     fn put_in_once_there(&mut self, request: Subscribe) {
         let shared = self.shared().clone();
         let Ok(kept) = shared.kept(&request.channel) else { return self.fail() };
@@ -181,7 +184,7 @@ impl Session {
         self.coming.add(request, most, || Box::pin(enter(shared, channel, kept)));
     }
 
-    /// Puts the session into those channels that were taken up meanwhile.
+    /// Subscribes the session to those channels that were restored meanwhile.
     pub(crate) fn come_in(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready((request, entry)) = self.coming.poll(cx) {
             self.put_in_unasked(request, entry);
@@ -196,7 +199,8 @@ impl Session {
         }
     }
 
-    /// None if it is there already, or in as many channels as may be.
+    /// Subscribes the session to a channel unasked; returns none if it is subscribed already, or to as many
+    /// channels as are allowed.
     pub(crate) fn put_in(
         &mut self,
         request: Subscribe,
@@ -212,7 +216,7 @@ impl Session {
         })
     }
 
-    /// If the endpoint is just asked whether the session may join, the answer is known now.
+    /// Answers now if the endpoint is just being asked whether the session may join.
     fn refuse_pending(&mut self, channel: &ChannelId, why: &Refusal) {
         let asked = |asking: &Asking| matches!(asking, Asking::Subscribe(asked, _) | Asking::Enter(Some(asked), _) if asked == channel);
         if let Some(pending) = self.pending.take_if(|pending| asked(&pending.asking)) {
@@ -223,7 +227,7 @@ impl Session {
         }
     }
 
-    /// Takes the session out of a channel because the server says so.
+    /// Takes the session out of a channel at the server's request.
     pub(crate) fn remove(&mut self, channel: ChannelId, why: Refusal) {
         self.coming.remove(&channel);
         self.leave(&channel);
@@ -232,7 +236,7 @@ impl Session {
         self.answer(None, Answer::Unsubscribed { channel, already: false, why: Some(why) });
     }
 
-    /// Gets what was published before, and nothing after.
+    /// Leaves a channel: the session gets what was published before, and nothing after.
     pub(crate) fn leave(&mut self, channel: &ChannelId) {
         self.flush();
         joining::leave(self.shared(), channel, self.permit.id());
@@ -240,7 +244,8 @@ impl Session {
         self.catch_ups.forget(channel);
     }
 
-    /// Drops what the transport did not take of the channel that was left, and answers: nothing of it can follow.
+    /// Drops what the transport did not take of the channel that was left, and answers: nothing of that
+    /// channel can follow.
     pub(crate) fn finish_leaving(&mut self, id: Option<RequestId>, channel: ChannelId) {
         let dropped = self.outbox.purge(&channel);
         self.shared().metrics.dropped("left", dropped);

@@ -1,4 +1,4 @@
-//! A session's requests and answers, without its transport.
+//! Handles a session's requests and answers, without its transport.
 
 pub(crate) mod catch_up;
 pub(crate) mod coming;
@@ -32,42 +32,42 @@ use crate::machine::{Phase, SessionState, Whose};
 use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId};
 use crate::port::SessionCodec;
 
-/// What came of looking at the requests.
+/// Tells the outcome of looking at the requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// One was dealt with.
+    /// One request was dealt with.
     Done,
-    /// There is none, or the first waits for a hook.
+    /// There is no request, or the first waits for a hook.
     Idle,
-    /// The session is out of this channel; its answer is due once the transport took what it takes now.
+    /// The session has left this channel; its answer is due once the transport took what it takes now.
     Left(Option<RequestId>, ChannelId),
-    /// The session is to end so.
+    /// The session is to end with this close.
     End(Close),
 }
 
-/// One session: what it is, what it waits for, and how it speaks.
+/// Holds one session: its state, what it waits for, and its codec.
 pub(crate) struct Session {
-    /// Given back when the endpoint has heard that the session is over.
+    /// Holds the permit, which is given back when the endpoint was told that the session is over.
     pub(crate) permit: Arc<Permit>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) codec: Box<dyn SessionCodec>,
     pub(crate) state: SessionState<Arc<Subscription>>,
     pub(crate) inbox: VecDeque<Request>,
     pub(crate) pending: Option<Box<Pending>>,
-    /// What the transport knew of a client that is still to say its own connect.
+    /// Holds what the transport knew of a client that is still to send its own connect.
     pub(crate) known: Option<Box<Connect>>,
-    /// It is open, and its client is still to say its own connect.
+    /// Is true if the session is open, and its client is still to send its own connect.
     pub(crate) untold: bool,
-    /// While the endpoint decides whether the session may come in: what is done to its user meanwhile is remembered.
+    /// Remembers what is done to the session's user while the endpoint decides whether to accept the session.
     pub(crate) opening: Option<Box<Opening>>,
-    /// Channels that the server puts it into once they are taken up from the store.
+    /// Holds channels that the server subscribes the session to once they are restored from the store.
     pub(crate) coming: Coming,
-    /// Channels that this turn published to, and is to flush.
+    /// Holds channels that this turn published to, and is to flush.
     pub(crate) dirty: Vec<ChannelId>,
-    /// Subscriptions that are behind.
+    /// Holds the subscriptions that are behind.
     pub(crate) catch_ups: CatchUps,
     pub(crate) close: Option<Box<Close>>,
-    /// Bytes of who is where that joins were told since the last answer.
+    /// Counts the bytes of presence that joins were told since the last answer.
     pub(crate) told: u32,
 }
 
@@ -105,12 +105,12 @@ impl Session {
         self.state.phase()
     }
 
-    /// How the session ends, if it does.
+    /// Returns how the session ends, if it does.
     pub(crate) fn close(&self) -> Option<&Close> {
         self.close.as_deref()
     }
 
-    /// Requests that wait for those before them.
+    /// Returns how many requests wait for those before them.
     pub(crate) fn waiting(&self) -> usize {
         self.inbox.len()
     }
@@ -128,7 +128,7 @@ impl Session {
         pending.asked.as_ref().is_some_and(|asked| stay_in(&asked.command) != asked.stay)
     }
 
-    /// By whom what it does is remembered.
+    /// Returns the user or peer under which the session's rates and strikes are remembered.
     fn whose(&self) -> Option<Whose> {
         match self.state.info() {
             Some(info) => Whose::of(info, self.permit.peer()),
@@ -136,7 +136,8 @@ impl Session {
         }
     }
 
-    /// Takes the session out of its channels and lets nothing more be said to it. True the first time.
+    /// Takes the session out of its channels and lets nothing more be sent to it. Returns true the first
+    /// time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(channels) = self.state.drain() else { return false };
         self.close = Some(Box::new(close));
@@ -166,7 +167,8 @@ impl Session {
     }
 }
 
-/// However the connection ends, its session leaves its channels, and the endpoint hears of it exactly once.
+/// Ends the session, however the connection ends: it leaves its channels, and the endpoint is told exactly
+/// once.
 impl Drop for Session {
     fn drop(&mut self) {
         self.drain(Close::DISCONNECTED, Manner::AtOnce);
@@ -179,7 +181,7 @@ impl Drop for Session {
             let hook = self.shared().endpoint.clone().stream_closed(info.clone(), close);
             let permit = self.permit.clone();
             self.shared().runtime.spawn(Box::pin(async move {
-                // A panic there has no session left to end; the runtime's thread is not its either.
+                // A panic there has no session left to end, and the thread belongs to the runtime.
                 let _ = AssertUnwindSafe(hook).catch_unwind().await;
                 drop(permit);
             }));

@@ -1,4 +1,4 @@
-//! What a session says in its channels, and what it reads of what was said: with the store behind both.
+//! Publishes and reads history for a session, with the store behind both.
 
 use futures::channel::oneshot;
 
@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 impl Session {
-    /// Goes on with what the endpoint allowed: at once, or when its channel is restored from the store.
+    /// Continues with what the endpoint allowed: at once, or when its channel is restored from the store.
     pub(crate) fn go_on(
         &mut self,
         pending: Pending,
@@ -45,7 +45,7 @@ impl Session {
         }
     }
 
-    /// A hook after which what it allows is read.
+    /// Returns a hook that waits for what is allowed to be read, and then reads it.
     pub(crate) fn look_back(&self, hook: Hook<HistoryRequest>) -> Hook<LookBack> {
         let shared = self.shared().clone();
         Box::pin(async move {
@@ -78,7 +78,8 @@ impl Session {
         let (channel, shared) = (publish.channel.clone(), self.permit.shared());
         let appended = match may_refer(shared, &publish, &info) {
             Ok(()) => append(shared, publish, Some(&info), entry, id.is_some()),
-            // What may not be said any more may have been said before: under its key it is answered as then.
+            // What may no longer be published may have been published before: then it is answered under its
+            // key as it was then.
             Err(refusal) => match published_before(shared, &publish, &info, &entry, id.is_some()) {
                 Some(appended) => appended,
                 None => return self.answer(id, Answer::Error(refusal)),
@@ -99,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Answers once that is stored; what comes after it waits too. Subscribers have not waited.
+    /// Answers once that is stored; what comes after it waits too. Subscribers do not wait for that.
     fn answer_when(&mut self, id: Option<RequestId>, stored: oneshot::Receiver<bool>, answer: Answer) {
         let arrival = arrival(self.shared(), stored);
         let hook: Hook<Answer> = Box::pin(async move { arrival.await.map(|()| answer) });

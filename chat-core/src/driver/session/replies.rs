@@ -1,4 +1,4 @@
-//! What a session hears and says, in the words of its protocol.
+//! Receives requests and sends replies through the session's codec.
 
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::outbox::control::Manner;
@@ -12,10 +12,10 @@ use crate::model::{
 use crate::port::{Cost, Requests};
 
 impl Session {
-    /// Takes in a message of the peer.
+    /// Receives a message of the peer.
     ///
     /// # Errors
-    /// How the session ends by it.
+    /// The close with which the session ends by it.
     pub(crate) fn receive(&mut self, message: Message<'_>) -> Result<(), Close> {
         if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
             return Err(Close::TOO_BIG);
@@ -42,24 +42,25 @@ impl Session {
         if is_full { Err(Close::TOO_MANY_REQUESTS) } else { Ok(()) }
     }
 
-    /// Until when nothing more is to be read of the peer, if it has asked faster than it may.
+    /// Returns until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&mut self) -> Option<Instant> {
         let shared = self.permit.shared();
         self.state.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
-    /// Until when nothing that the session asks for is begun, if it came back owing more than its rate has room for.
+    /// Returns until when no request of the session is begun, if it reconnected owing more than its rate has
+    /// room for.
     pub(crate) fn idle_until(&mut self) -> Option<Instant> {
         let shared = self.permit.shared();
         self.state.idle_until(&shared.limits, shared.runtime.now().instant)
     }
 
-    /// All that the peer has sent is read.
+    /// Notes that all that the peer has sent is read.
     pub(crate) fn caught_up(&mut self) {
         self.state.caught_up();
     }
 
-    /// Takes in a ping of the peer's transport.
+    /// Receives a ping of the peer's transport.
     pub(crate) fn receive_ping(&mut self, payload: &[u8]) -> Result<(), Close> {
         self.count_control_frame()?;
         self.control(Kind::Pong, payload);
@@ -96,7 +97,7 @@ impl Session {
         }
     }
 
-    /// Answers a refusal. How the session ends by it, if it does.
+    /// Answers with a refusal. Returns how the session ends by it, if it does.
     pub(crate) fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
         self.shared().metrics.refused(&refusal);
         let code = refusal.code;
@@ -125,7 +126,7 @@ impl Session {
         }
     }
 
-    /// Queues what the protocol said. False if it had nothing to say.
+    /// Queues what the codec encoded. Returns false if that is nothing.
     fn put(&mut self, said: Result<Option<Batch>, Panicked>) -> bool {
         match said {
             Ok(said) => said.map(|batch| self.outbox.push(batch)).is_some(),
@@ -141,7 +142,7 @@ impl Session {
         self.outbox.request_close(Close::SERVER_ERROR, Manner::Graceful);
     }
 
-    /// A ping is answered though a hook may hold up what came before it.
+    /// Queues a request. A ping is answered at once, though a hook may hold up what came before it.
     fn queue(&mut self, request: Request) {
         match request {
             Request { id, command: Command::Ping } => self.answer(id, Answer::Pong),
@@ -149,7 +150,7 @@ impl Session {
         }
     }
 
-    /// Queues the protocol's own ping. False if it has none.
+    /// Queues the protocol's own ping. Returns false if it has none.
     pub(crate) fn ping(&mut self) -> bool {
         let ping = self.outbox.encoding.ping(&mut *self.codec);
         self.put(ping)
@@ -161,7 +162,7 @@ impl Session {
         self.put(frame);
     }
 
-    /// Queues the frame that says so to the peer: the last one.
+    /// Queues the close frame, as the last one.
     pub(crate) fn say_close(&mut self) {
         let close = self.close.as_deref().expect("a session says that it closes after it drained");
         if let Ok(Some(frame)) = self.outbox.encoding.control(Kind::Close, &close.payload()) {

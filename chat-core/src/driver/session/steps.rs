@@ -1,4 +1,5 @@
-//! Takes the session's requests one by one: what its machine says, what the hooks say, and what is done then.
+//! Handles the session's requests one by one: asks the machine, asks the hooks, and carries out what they
+//! allow.
 
 use std::task::{Context, Poll};
 
@@ -11,7 +12,7 @@ use crate::model::{Answer, BadRequest, Close, Command, Publish, Refusal, Request
 use crate::port::{PublishContext, Pushed};
 
 impl Session {
-    /// Goes on with the hook that is under way, or with the next request.
+    /// Continues with the hook that is under way, or with the next request.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(pending) = &mut self.pending {
             let Poll::Ready(outcome) = pending.asking.poll(cx) else { return Step::Idle };
@@ -188,7 +189,7 @@ impl Session {
         Step::Done
     }
 
-    /// A hook panicked: what it was about goes wrong, and no more than that.
+    /// Handles a panic of a hook: the request that it was about fails, and no more than that.
     fn conclude_panic(&mut self, pending: Pending) -> Step {
         match &pending.asking {
             Asking::Open(_) | Asking::Refresh(_) | Asking::Call(_) => return Step::End(Close::SERVER_ERROR),
@@ -198,7 +199,8 @@ impl Session {
         Step::Done
     }
 
-    /// What the session said in a channel made the endpoint fail: it is out of that, unless it came anew meanwhile, and its other channels go on.
+    /// Removes the session from a channel in which its message made the endpoint fail, unless it joined anew
+    /// meanwhile; its other channels continue.
     fn fail_in_channel(&mut self, pending: &Pending, why: Refusal) {
         let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
         if let Some(channel) = channel.filter(|channel| self.state.is_in(channel) && !self.has_moved(pending))
@@ -209,7 +211,7 @@ impl Session {
     }
 }
 
-/// What a request is answered over which a hook panicked.
+/// Returns the answer to a request whose hook panicked.
 fn failed() -> Answer {
     Answer::Error(failure())
 }

@@ -1,26 +1,26 @@
-//! What became of a message that was to be published.
+//! Tells the outcome of publishing a message.
 
 use futures::channel::oneshot;
 
 use crate::model::{Published, Refusal};
 
-/// What became of a message.
+/// Holds the outcome of publishing a message.
 pub(crate) struct Appended {
     pub(crate) published: Published,
-    /// The caller is to flush the channel.
+    /// Is true if the caller is to flush the channel.
     pub(crate) flush: bool,
     pub(crate) stored: Waits,
 }
 
-/// Whether a publisher waits for the store.
+/// Tells if a publisher waits for the store.
 pub(crate) enum Waits {
     No,
     For(oneshot::Receiver<bool>),
-    /// It is not stored, and never will be.
+    /// The publication is not stored, and never will be.
     Never,
 }
 
-/// Why a durable publication failed.
+/// Returns the refusal that reports a durable publication as not stored.
 pub(crate) fn not_stored() -> Refusal {
     Refusal::internal("it was published, and is not stored")
 }

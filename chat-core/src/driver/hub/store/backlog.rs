@@ -1,4 +1,4 @@
-//! What the server published to channels that have to be restored first.
+//! Holds what the server published to channels that have to be restored first.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,17 +7,18 @@ use futures::channel::oneshot;
 use super::appended::Appended;
 use crate::model::{ChannelId, Publish};
 
-/// Publications that wait, by channel. While a channel has some, all that the server publishes there goes behind them.
+/// Holds publications that wait, by channel. While a channel has some, all that the server publishes there
+/// goes behind them.
 #[derive(Default)]
 pub(crate) struct Backlog {
     pub(crate) lanes: HashMap<ChannelId, VecDeque<Deferred>>,
-    /// How many wait that nobody waits for.
+    /// Counts the waiting publications that no caller waits for.
     pub(crate) unasked: usize,
-    /// Ready once the newest lane lets others go ahead.
+    /// Resolves once the newest lane lets others go ahead.
     pub(crate) newest: Option<oneshot::Receiver<()>>,
 }
 
-/// A publication that waits, and the caller that waits for its place.
+/// Holds a publication that waits, and the caller that waits for its place.
 pub(crate) struct Deferred {
     pub(crate) publish: Publish,
     pub(crate) tell: Option<oneshot::Sender<Appended>>,

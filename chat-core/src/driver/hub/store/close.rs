@@ -13,7 +13,7 @@ use crate::driver::hub::shared::Shared;
 use crate::lock::lock;
 use crate::port::StoreError;
 
-/// As [`Hub::close_store`](crate::Hub::close_store).
+/// Closes the store, as [`Hub::close_store`](crate::Hub::close_store) documents.
 pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> bool {
     let Some(store) = &shared.store else { return true };
     let incarnation = shared.incarnation();
@@ -47,7 +47,8 @@ async fn all_settled(shared: &Shared, store: &Store) {
     }
 }
 
-/// In the order in which publications go on, so that none is overlooked on its way.
+/// Returns true if nothing waits to be stored. The checks follow the way of a publication, so that none is
+/// overlooked while it moves on.
 fn is_settled(shared: &Shared, store: &Store) -> bool {
     lock(&store.backlog).is_empty()
         && shared.shards.iter().all(|shard| !lock(shard).has_outgoing())

@@ -1,4 +1,5 @@
-//! Defers what a server publishes to channels that have to be restored first, and publishes it in the server's order.
+//! Defers what a server publishes to channels that have to be restored first, and publishes it in the
+//! server's order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use crate::model::{ChannelId, ChannelOptions, Publish};
 /// Bounds the publications that wait for channels to be restored and that no caller waits for.
 const DEFERRED: usize = 1024;
 
-/// Publishes once the channel is restored and what the server published there before has gone. If too much waits already, it is dropped and counted.
+/// Publishes once the channel is restored and what the server published there before has gone. If too much
+/// waits already, the publication is dropped and counted.
 pub(crate) fn defer(
     shared: &Arc<Shared>,
     publish: Publish,
@@ -48,7 +50,8 @@ pub(crate) fn defer(
     shared.runtime.spawn(Box::pin(lane.run(before, passed)));
 }
 
-/// The way into a channel for what the server publishes next, if nothing that it published there before waits.
+/// Returns the entry to a channel for what the server publishes next, if nothing that it published there
+/// before waits.
 pub(crate) fn enter_next(
     shared: &Arc<Shared>,
     channel: &ChannelId,
@@ -59,18 +62,20 @@ pub(crate) fn enter_next(
     if behind { None } else { enter_now(shared, channel, options) }
 }
 
-/// The publications that wait for one channel. However its task ends, the lane is off the list, and what it did not publish is counted.
+/// Publishes what waits for one channel. However its task ends, the lane is off the list, and what it did not
+/// publish is counted.
 struct Lane {
     shared: Arc<Shared>,
     channel: ChannelId,
     options: ChannelOptions,
-    /// The lane is off the list.
+    /// Is true once the lane is off the list.
     ended: bool,
 }
 
 impl Lane {
-    /// Goes after the lane before it, unless that one's channel takes longer than a quarter of [`store_timeout`](crate::Limits::store_timeout): so a server
-    /// is heard in its order over all channels, and a slow one holds up no other for long. `passed` is dropped when the next may go.
+    /// Publishes after the lane before it, unless that one's channel takes longer than a quarter of
+    /// [`store_timeout`](crate::Limits::store_timeout): so a server's publications go out in its order over
+    /// all channels, and a slow channel holds up no other for long. `passed` is dropped when the next may go.
     async fn run(mut self, before: Option<oneshot::Receiver<()>>, passed: oneshot::Sender<()>) {
         let runtime = self.shared.runtime.clone();
         let patience = runtime.sleep_until(runtime.now().after(self.shared.limits.store_timeout / 4));
@@ -96,7 +101,7 @@ impl Lane {
             if appended.flush {
                 flush(&self.shared, &self.channel);
             }
-            // One who waits no more need not know.
+            // A caller that waits no more need not know.
             let _ = tell.map(|tell| tell.send(appended));
         }
         drop(entry);

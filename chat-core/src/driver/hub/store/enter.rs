@@ -1,4 +1,4 @@
-//! Opens the way into a channel that is perhaps stored: it is restored before it is used, and stays until then.
+//! Enters a channel that is perhaps stored: it is restored before it is used, and stays in memory until then.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::port::{Recall, Recalled, StoreError};
 
-/// The way into a channel, if it can be used at once.
+/// Returns the entry to a channel, if it can be used at once.
 pub(crate) fn enter_now(shared: &Arc<Shared>, channel: &ChannelId, options: ChannelOptions) -> Option<Entry> {
     let stored = shared.store.is_some() && options.storage != Storage::None;
     let pin: Option<Arc<dyn Pins>> = match stored {
@@ -28,8 +28,8 @@ pub(crate) fn enter_now(shared: &Arc<Shared>, channel: &ChannelId, options: Chan
     Some(Entry { channel: channel.clone(), options, pin })
 }
 
-/// The way into a channel, once it is restored. If the store fails, or takes longer than [`store_timeout`](crate::Limits::store_timeout), the
-/// channel goes on without it.
+/// Returns the entry to a channel, once it is restored. If the store fails, or takes longer than
+/// [`store_timeout`](crate::Limits::store_timeout), the channel continues without it.
 pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
     if let Some(entry) = enter_now(&shared, &channel, options) {
         return entry;
@@ -43,7 +43,8 @@ pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: Chan
     }
 }
 
-/// As [`enter`], but none if there is no such channel, neither here nor in the store. None is made by that.
+/// Enters a channel as [`enter`] does, but returns none if there is no such channel, neither in memory nor in
+/// the store, and creates none.
 ///
 /// # Errors
 /// 100: the store failed, or did not answer in time.
@@ -59,7 +60,8 @@ pub(crate) async fn look_into(
     told.map_err(|Failed| Refusal::internal("what is stored of the channel cannot be read just now"))
 }
 
-/// Sees to it that a channel is restored. Only one task does that at a time, and nobody else makes the channel meanwhile: so what the store says holds.
+/// Starts to restore a channel, unless that is under way. Only one task does that at a time, and no other
+/// creates the channel meanwhile: so what the store says holds.
 fn begin_load(
     shared: &Arc<Shared>,
     channel: &ChannelId,
@@ -72,7 +74,7 @@ fn begin_load(
         waiters.push(Waiter { makes, tell });
         return told;
     }
-    // Under this lock, since the last load may just have ended.
+    // Asked under this lock, since the last load may just have ended.
     if let Some(entry) = enter_now(shared, channel, options) {
         drop(loads);
         let _ = tell.send(Ok(Some(entry)));
@@ -90,14 +92,14 @@ fn continue_without_store(shared: &Arc<Shared>, channel: ChannelId, options: Cha
     Entry { channel, options, pin: Some(shared.clone()) }
 }
 
-/// The store's answer about a channel.
+/// Holds the store's answer about a channel.
 enum Found {
     Channel(Restored),
-    /// It could not say: the channel goes on without the store.
+    /// The store could not answer: the channel continues without it.
     Failure,
 }
 
-/// The one load of a channel. However it ends, all who wait are told.
+/// Loads one channel. However it ends, all waiters are told.
 struct Load {
     shared: Arc<Shared>,
     channel: ChannelId,
@@ -113,10 +115,10 @@ impl Load {
         }
     }
 
-    /// Makes the channel, pinned, unless nobody wants it made: then false.
+    /// Creates the channel, pinned, unless no waiter wants it created: then returns false.
     ///
     /// # Errors
-    /// If nobody does, and it is not known whether there is one.
+    /// If no waiter does, and it is not known if there is such a channel.
     fn make(&mut self, waiters: &[Waiter]) -> Result<bool, Failed> {
         let makes = waiters.iter().any(|waiter| waiter.makes && !waiter.tell.is_canceled());
         let now = self.shared.runtime.now();
@@ -145,7 +147,7 @@ impl Drop for Load {
             made.then(|| Entry { channel: self.channel.clone(), options: self.options, pin })
         });
         for Waiter { tell, .. } in waiters {
-            // One that waits no more gives its entry back.
+            // A waiter that waits no more gives its entry back.
             let _ =
                 tell.send(own.as_ref().map(|own| own.as_ref().map(Entry::again)).map_err(|failed| *failed));
         }
@@ -153,7 +155,7 @@ impl Drop for Load {
     }
 }
 
-/// An entry holds the hub, whose channel it keeps.
+/// Pins channels for the entries, each of which holds the hub whose channel it keeps.
 impl Pins for Shared {
     fn pin_again(&self, channel: &ChannelId) {
         let there = lock(self.shard(channel)).pin(channel);
@@ -172,7 +174,7 @@ impl Pins for Shared {
     }
 }
 
-/// Reads what the store knows of a channel: where it goes on, and as much as its log may hold.
+/// Reads what the store knows of a channel: where it continues, and as much as its log may hold.
 async fn read(
     shared: &Shared,
     channel: &ChannelId,
@@ -197,13 +199,13 @@ async fn read(
     Ok(Restored { epoch: stored.epoch, place, publications, keys, read, unopened: None })
 }
 
-/// A channel of which nothing is stored.
+/// Returns a new channel, of which nothing is stored.
 fn anew(epoch: Epoch, tenure: u64) -> Restored {
     let (place, publications) = (Place::default(), Vec::new());
     Restored { epoch, place, publications, keys: Vec::new(), read: Vec::new(), unopened: Some(tenure) }
 }
 
-/// Of publications with the newest first, those up to the first gap, with the oldest first.
+/// Returns, of publications with the newest first, those up to the first gap, with the oldest first.
 fn unbroken(newest_first: Vec<Publication>, last: &Offset) -> Vec<Publication> {
     let expected = (1..=last.0).rev();
     let follow = newest_first

@@ -1,4 +1,4 @@
-//! The way into a channel that is perhaps stored, and those who wait for one.
+//! Gives entry to a channel that is perhaps stored, and holds those that wait for one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,42 +8,43 @@ use futures::channel::oneshot;
 
 use crate::model::{ChannelId, ChannelOptions};
 
-/// A channel that may be used now: it is not to be stored, or it is here and stays for as long as this is held.
+/// Gives entry to a channel that may be used now: it is not to be stored, or it is in memory and stays there
+/// while this is held.
 pub(crate) struct Entry {
     pub(crate) channel: ChannelId,
     pub(crate) options: ChannelOptions,
-    /// Held by those that keep the channel from going.
+    /// Pins the channel if it must be kept in memory.
     pub(crate) pin: Option<Arc<dyn Pins>>,
 }
 
-/// Keeps channels from going: each pin is given back once.
+/// Keeps channels in memory: each pin is given back once.
 pub(crate) trait Pins: Send + Sync {
     /// Pins a channel again that is pinned.
     fn pin_again(&self, channel: &ChannelId);
 
-    /// Gives a pin back.
+    /// Gives one pin back.
     fn unpin(self: Arc<Self>, channel: &ChannelId);
 }
 
-/// The channels that are just being restored, and who waits for each.
+/// Holds the channels that are just being restored, and the waiters of each.
 pub(crate) type Loads = Mutex<HashMap<ChannelId, Vec<Waiter>>>;
 
-/// Somebody who waits for a channel.
+/// Waits for a channel to be restored.
 pub(crate) struct Waiter {
-    /// It is to be made if nothing of it is stored.
+    /// Is true if the channel is to be created where nothing of it is stored.
     pub(crate) makes: bool,
     pub(crate) tell: oneshot::Sender<Loaded>,
 }
 
-/// What one that waited is told: the way in, or that there is no such channel.
+/// Tells a waiter the outcome: the entry, or that there is no such channel.
 pub(crate) type Loaded = Result<Option<Entry>, Failed>;
 
-/// It is not known whether there is such a channel.
+/// Tells that the store could not say if there is such a channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failed;
 
 impl Entry {
-    /// Another way into the same channel.
+    /// Returns another entry to the same channel.
     pub(crate) fn again(&self) -> Self {
         let pin = self.pin.clone();
         if let Some(pins) = &pin {

@@ -1,4 +1,4 @@
-//! A hub's store, as the hub calls it: what goes wrong there is a failure that is told, whatever it is.
+//! Calls a hub's store: whatever goes wrong there is returned as a failure.
 
 pub(crate) mod appended;
 pub(crate) mod backlog;
@@ -21,7 +21,7 @@ use self::entry::Loads;
 use self::writer::Writer;
 use crate::port::{HistoryStore, StoreError};
 
-/// The store, and what is under way between it and the hub.
+/// Holds the store, and what is under way between it and the hub.
 pub(crate) struct Store {
     store: Arc<dyn HistoryStore>,
     pub(crate) loads: Loads,

@@ -1,4 +1,4 @@
-//! Calls of the store that have a deadline, and whose failures are counted.
+//! Calls the store with a deadline, and counts its failures.
 
 use futures::future::{Either, select};
 
@@ -7,7 +7,8 @@ use crate::driver::trace;
 use crate::model::{ChannelId, Offset};
 use crate::port::StoreError;
 
-/// Returns what the store gives, if it does so in time. What goes wrong is reported here.
+/// Returns what the store gives, if it does so within [`store_timeout`](crate::Limits::store_timeout). A
+/// failure is counted here.
 pub(crate) async fn in_time<T>(
     shared: &Shared,
     asked: impl Future<Output = Result<T, StoreError>>,
@@ -29,7 +30,7 @@ pub(crate) fn count_failure(shared: &Shared, error: &StoreError) {
     trace::store_failed(error);
 }
 
-/// Drops what is stored of a channel before this place. False if the store failed.
+/// Drops what is stored of a channel before this offset. Returns false if the store failed.
 pub(crate) async fn trim(shared: &Shared, channel: &ChannelId, before: Offset) -> bool {
     match &shared.store {
         Some(store) => in_time(shared, store.call(|store| store.trim(channel, before))).await.is_some(),

@@ -1,4 +1,4 @@
-//! The one task that writes to the store, and who waits for it.
+//! Holds the state of the one task that writes to the store, and of those that wait for it.
 
 use std::sync::Mutex;
 
@@ -9,20 +9,20 @@ use crate::driver::duty::Duty;
 use crate::lock::lock;
 use crate::machine::ToStore;
 
-/// The duty of the one who writes, and what it has in hand.
+/// Holds the duty to write to the store, and what is in flight.
 pub(crate) struct Writer {
     pub(crate) duty: Duty,
     pub(crate) wake: (Sender<()>, Receiver<()>),
     pub(crate) in_flight: Mutex<InFlight>,
-    /// Those who want to know when nothing waits any more.
+    /// Holds the waiters that are woken when nothing waits to be stored any more.
     pub(crate) watchers: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 #[derive(Default)]
 pub(crate) struct InFlight {
-    /// What the store was given and has not answered. Whoever takes it out settles it.
+    /// Holds what the store was given and has not answered. Whoever takes it out settles it.
     pub(crate) batch: Option<ToStore>,
-    /// How many are just settling what they took out.
+    /// Counts the tasks that are just settling what they took out.
     settling: usize,
 }
 
@@ -47,7 +47,7 @@ impl Writer {
         Settling { writer: self, batch: in_flight.batch.take() }
     }
 
-    /// Lets those look again who wait until nothing is to be stored.
+    /// Wakes those that wait until nothing is to be stored, to look again.
     pub(crate) fn wake_watchers(&self) {
         let watchers = std::mem::take(&mut *lock(&self.watchers));
         for watcher in watchers {
@@ -56,8 +56,8 @@ impl Writer {
     }
 }
 
-/// What the store was given, taken out to be settled. What is lost of it ends the hub's life in the store before this is dropped: nobody closes that life
-/// in between.
+/// Holds what the store was given, taken out to be settled. If some of it is lost, that ends the hub's
+/// incarnation in the store before this is dropped: nobody closes that incarnation in between.
 pub(crate) struct Settling<'a> {
     writer: &'a Writer,
     pub(crate) batch: Option<ToStore>,

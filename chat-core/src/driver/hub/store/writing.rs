@@ -1,4 +1,4 @@
-//! What was published goes to the store behind everybody's back, one batch at a time.
+//! Writes what was published to the store in the background, one batch at a time.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -20,13 +20,13 @@ use crate::machine::{Outgoing, ToStore};
 use crate::model::{ChannelId, Epoch, Offset, Publication, Refusal, UserId};
 use crate::port::{ReadMark, StoreError};
 
-/// So many channels are opened in the store at a time.
+/// Bounds how many channels are opened in the store at a time.
 const TOGETHER: usize = 256;
 
-/// Sees to it that what was published is stored.
+/// Starts the task that stores what was published, or wakes it.
 pub(crate) fn store_later(shared: &Arc<Shared>) {
     let Some(store) = &shared.store else { return };
-    // If it is full, the writer is woken already.
+    // If the channel is full, the writer is woken already.
     let _ = store.writer.wake.0.try_send(());
     if let Some(duty) = store.writer.duty.take() {
         let (role, woken) = (Role(Arc::downgrade(shared), duty), store.writer.wake.1.clone());
@@ -34,7 +34,10 @@ pub(crate) fn store_later(shared: &Arc<Shared>) {
     }
 }
 
-/// Ready once that is stored, or it is too late for it.
+/// Waits until that is stored.
+///
+/// # Errors
+/// If it is not stored within [`store_timeout`](crate::Limits::store_timeout), or never will be.
 pub(crate) fn arrival(
     shared: &Shared,
     stored: oneshot::Receiver<bool>,
@@ -55,13 +58,13 @@ pub(crate) fn take_outgoing(shared: &Shared) -> ToStore {
     all
 }
 
-/// What was on its way is so no more.
+/// Settles what was in flight: tells its channels and its publishers if it is stored.
 pub(crate) fn settle(shared: &Arc<Shared>, to_store: ToStore, stored: bool) {
     let now = shared.runtime.now().instant;
     for outgoing in to_store.publications {
         let channel = &outgoing.publication.message.channel_id;
         lock(shared.shard(channel)).arrived(&outgoing, stored, now);
-        // One who waits no more need not know.
+        // A publisher that waits no more need not know.
         let _ = outgoing.receipt.map(|receipt| receipt.send(stored));
     }
     for ((channel, _), _) in to_store.marks {
@@ -70,7 +73,8 @@ pub(crate) fn settle(shared: &Arc<Shared>, to_store: ToStore, stored: bool) {
     sweep_later(shared);
 }
 
-/// The duty of the one who writes. However its task ends, what the store had not answered by then counts as not stored.
+/// Holds the duty to write. However its task ends, what the store had not answered by then counts as not
+/// stored.
 struct Role(Weak<Shared>, #[expect(dead_code, reason = "given back when it is dropped")] OnDuty);
 
 impl Drop for Role {
@@ -81,7 +85,7 @@ impl Drop for Role {
     }
 }
 
-/// Ends when the hub is gone.
+/// Writes to the store until the hub is gone.
 async fn write(role: Role, woken: Receiver<()>) {
     while woken.recv().await.is_ok() {
         let Some(shared) = role.0.upgrade() else { return };
@@ -94,9 +98,10 @@ async fn write(role: Role, woken: Receiver<()>) {
     }
 }
 
-/// What the store is given at once.
+/// Holds what the store is given at once.
 struct Batch {
-    /// Of each channel of which nothing is stored, the first publication, and in which life of the hub it is opened.
+    /// Lists the first publication of each channel of which nothing is stored, and the incarnation of the hub
+    /// in which the channel is opened.
     opening: Vec<(Arc<Publication>, u64)>,
     publications: Vec<Arc<Publication>>,
     marks: Vec<ReadMark>,
@@ -124,7 +129,7 @@ impl Batch {
     }
 }
 
-/// All that waits to be stored; none if that is nothing.
+/// Returns all that waits to be stored; none if that is nothing.
 fn take_batch(shared: &Shared, hub_store: &Store) -> Option<Batch> {
     let mut in_flight = lock(&hub_store.writer.in_flight);
     let to_store = take_outgoing(shared);
@@ -133,7 +138,7 @@ fn take_batch(shared: &Shared, hub_store: &Store) -> Option<Batch> {
     batch
 }
 
-/// Gives a batch to the store. The channels of which it did not get in.
+/// Gives a batch to the store, and returns the channels whose publications were not stored.
 async fn store(shared: &Shared, hub_store: &Store, batch: Batch) -> HashSet<ChannelId> {
     let Batch { opening, mut publications, marks } = batch;
     let mut failed = HashSet::new();
@@ -142,7 +147,7 @@ async fn store(shared: &Shared, hub_store: &Store, batch: Batch) -> HashSet<Chan
         let opened = open(hub_store, channel, publication.epoch, tenure).await;
         opened.err().map(|error| (channel.clone(), error))
     };
-    // Together, so that a store commits them together.
+    // The channels are opened together, so that a store commits them together.
     let opened: Vec<_> = iter(opening).map(open).buffer_unordered(TOGETHER).collect().await;
     for (channel, error) in opened.into_iter().flatten() {
         count_failure(shared, &error);
