@@ -118,7 +118,7 @@ impl Raw {
         over
     }
 
-    /// Whether the server has answered something by now.
+    /// Tells whether the server has answered something by now.
     pub fn is_answered(&mut self) -> bool {
         self.0.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket");
         let answered = self.0.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);

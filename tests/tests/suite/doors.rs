@@ -263,7 +263,8 @@ fn a_rate_holds_for_a_user_over_a_reconnect() {
     }
 }
 
-/// Connects through a proxy that says where from, sends so many lines of nonsense, and returns the code of the close.
+/// Connects through a proxy that names the client's address, sends this many lines of nonsense, and returns
+/// the code of the close.
 fn nonsense_through(server: &Program, from: &str, lines: usize) -> Option<u16> {
     let mut raw = Raw::connect(server.address);
     let headers = [&HANDSHAKE[..], &[("X-Forwarded-For", from)]].concat();

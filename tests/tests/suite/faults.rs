@@ -1,4 +1,4 @@
-//! What a hook that panics leaves behind.
+//! Tests what a hook that panics leaves behind.
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What costs a strike: what cannot be read, and nothing that can.
+//! Tests that a request costs a strike if it cannot be read, and only then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,8 @@ fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() 
     });
 }
 
-/// An app whose names are longer than an operator's `--channel-name-bytes`: each is refused, and clients do not ask again.
+/// Tests an app whose channel names are longer than the operator's `--channel-name-bytes`: each is refused,
+/// and clients do not ask again.
 #[test]
 fn names_over_the_bound_are_refused_and_the_connection_stays() {
     each_way(|way| {
