@@ -18,9 +18,9 @@ pub enum Host {
     TokioMulti,
     /// Runs Tokio on one thread.
     TokioCurrent,
-    /// Runs async-std.
+    /// Runs the runtime of async-std.
     AsyncStd,
-    /// Runs smol.
+    /// Runs the runtime of smol.
     Smol,
     /// Runs Tokio, on sockets that axum's own extractor upgraded: a `Stream` and a `Sink` of messages.
     AxumSockets,

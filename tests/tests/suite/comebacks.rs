@@ -1,4 +1,4 @@
-//! Clients that come back: with all that they have to say, or though they may not come in.
+//! Tests clients that reconnect: with requests for all their channels, or although they are refused.
 
 use chat_core::{Hub, OpenChat};
 use chat_tests::host::Host;
@@ -12,7 +12,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Each command is far within the bound of a request, and there are as many as there may be channels.
+/// Tests as many small commands in one message as a session may have channels.
 #[test]
 fn a_client_whose_subscribes_have_three_kib_comes_back_to_all_its_channels() {
     let server = Program::server(&["--store", "none"]);

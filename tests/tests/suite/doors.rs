@@ -1,4 +1,4 @@
-//! Admission: under which name the server is asked, and what a page of another site can make a browser
+//! Tests admission: under which hosts the server answers, and what a page of another site can make a browser
 //! request.
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use chat_tests::host::Host;
 use chat_tests::program::{self, Program};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
-/// The headers that a browser sends for a picture on a page of another site.
+/// Lists the headers that a browser sends for a picture on a page of another site.
 const PICTURE: [(&str, &str); 3] =
     [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
 

@@ -1,4 +1,4 @@
-//! Phoenix Channels: presence, as its clients hear of it.
+//! Tests presence as clients of Phoenix Channels receive it.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Users by another word than their name, as tokens tell them: so their rates are remembered.
+/// Gives users an id other than their name, as tokens do, so that their rates are remembered.
 struct Named;
 
 impl Endpoint for Named {
@@ -21,7 +21,8 @@ impl Endpoint for Named {
     }
 }
 
-/// npm's phoenix joins again after every refusal, with pauses of up to ten seconds (channel.js).
+/// Tests refused joins of npm's phoenix, which joins again after every refusal, with delays of up to ten
+/// seconds (channel.js).
 #[test]
 fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() {
     each_way(|way| {
@@ -53,7 +54,8 @@ fn names_over_the_bound_are_refused_and_the_connection_stays() {
     });
 }
 
-/// docs/clients.md: filters are refused with 108; a bad request is one that is refused with 107.
+/// Tests a promise of docs/clients.md: filters are refused with 108; a bad request is one that is refused
+/// with 107.
 #[test]
 fn what_is_not_offered_is_no_strike() {
     each_way(|way| {
