@@ -1,5 +1,5 @@
-//! The parts of a message's way, each alone: what was slow is found here, whether it matters is told by
-//! `compare`.
+//! Measures each step of a message's way alone. It finds what became slow; `compare` tells whether that
+//! matters.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
@@ -27,7 +27,7 @@ fn content() -> Payload {
     Payload::json(format!("\"{}\"", "x".repeat(126)))
 }
 
-/// A client's publish, from text to request.
+/// Decodes a client's publish, from text to request.
 fn decode(criterion: &mut Criterion) {
     let text = format!(r#"{{"type":"publish","channelId":"room-1","content":"{}"}}"#, "x".repeat(126));
     let mut talk = Json.session_codec(SessionId(1), &Limits::default());
@@ -40,14 +40,15 @@ fn decode(criterion: &mut Criterion) {
     });
 }
 
-/// A publish into a channel that keeps 100 and that nobody is in: it gets its place, and no more.
+/// Publishes into a channel that keeps 100 publications and has no subscribers.
 fn publish(criterion: &mut Criterion) {
     let hub = hub().build(World::new());
     let what = Publish::to("room".parse().expect("a name"), content());
     criterion.bench_function("publish", |bencher| bencher.iter(|| hub.publish_with(what.clone())));
 }
 
-/// One and 16 publications to 1,000 who take everything; the time is of a delivery.
+/// Delivers one and 16 publications to 1,000 subscribers that take everything; the time is that of a
+/// delivery.
 fn flush(criterion: &mut Criterion) {
     let audience = Audience::new(hub(), 1_000, &content());
     let mut group = criterion.benchmark_group("flush");
@@ -60,7 +61,7 @@ fn flush(criterion: &mut Criterion) {
     }
 }
 
-/// A transport that takes nothing and everything by turns.
+/// Takes nothing and everything by turns.
 #[derive(Default)]
 struct Halting(AtomicBool);
 
@@ -86,8 +87,8 @@ impl ByteWriter for Halting {
     }
 }
 
-/// 16 publications to one whose transport is full at first: they wait, its task is woken, and they go
-/// together.
+/// Delivers 16 publications to a session whose transport is full at first: they wait, its task is woken, and
+/// they are sent together.
 fn outbox(criterion: &mut Criterion) {
     let world = World::new();
     let hub = hub().build(world.clone());
@@ -110,7 +111,7 @@ fn outbox(criterion: &mut Criterion) {
     });
 }
 
-/// A payload of a publication's size in a WebSocket frame.
+/// Writes a payload of a publication's size as a WebSocket frame.
 fn frame(criterion: &mut Criterion) {
     let (payload, mut out) = (vec![b'x'; 256], Vec::with_capacity(512));
     criterion.bench_function("frame", |bencher| {

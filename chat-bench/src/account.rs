@@ -1,25 +1,25 @@
 //! Accounts for every delivery: each message once, in order, and how late.
 
-/// The deliveries that a subscriber has seen of its channel, whose messages are numbered from 0.
+/// Tracks the messages that a subscriber received of its channel, which are numbered from 0.
 #[derive(Default)]
 pub(crate) struct Account {
     next: u64,
     skipped: Vec<u64>,
 }
 
-/// The meaning of one message to its subscriber.
+/// Tells how a message relates to those that its subscriber received before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
-    /// The first copy, later than none of its followers.
+    /// Marks a first copy that came before all later messages.
     New,
-    /// The first copy, after one of its followers.
+    /// Marks a first copy that came after a later message.
     Late,
-    /// A further copy.
+    /// Marks a further copy of a message.
     Again,
 }
 
 impl Account {
-    /// Notes a message.
+    /// Records a received message.
     pub(crate) fn record(&mut self, sequence: u64) -> Seen {
         if sequence >= self.next {
             self.skipped.extend(self.next..sequence);
@@ -35,34 +35,34 @@ impl Account {
         }
     }
 
-    /// Counts the messages that never came, of those that were published.
+    /// Returns how many of the published messages never came.
     pub(crate) fn lost(&self, published: u64) -> u64 {
         self.skipped.len() as u64 + published.saturating_sub(self.next)
     }
 }
 
-/// How many buckets each power of two has.
+/// Sets how many buckets each power of two has.
 const STEPS: u64 = 64;
 
-/// Times in buckets of 1.6 %.
+/// Counts times in buckets of 1.6 %.
 pub(crate) struct Histogram {
     buckets: Vec<u64>,
     count: u64,
 }
 
 impl Histogram {
-    /// Makes room for every time there can be.
+    /// Makes a bucket for every possible time.
     pub(crate) fn new() -> Self {
         Self { buckets: vec![0; 64 * STEPS as usize], count: 0 }
     }
 
-    /// Notes a time in nanoseconds.
+    /// Records a time in nanoseconds.
     pub(crate) fn record(&mut self, nanos: u64) {
         self.buckets[bucket(nanos)] += 1;
         self.count += 1;
     }
 
-    /// Tells the milliseconds that a share of all times stays below.
+    /// Returns the milliseconds below which this share of all times lies.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let rank = (self.count as f64 * share) as u64;
         let mut below = 0;

@@ -1,28 +1,29 @@
-//! A hot channel beside the one that is measured: a load of its own, so that the one does not wait for the
-//! other in the load.
+//! Loads a hot channel beside the one that is measured, in a process of its own, so that neither waits for
+//! the other within the load.
 
 use crate::options::Options;
 use crate::workload::Workload;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// The line that the load beside prints once all its subscribers are in.
+/// Announces that all subscribers of the load beside have joined.
 const READY: &str = "ready";
-/// Longer than anything that it stands beside.
+/// Exceeds the time of every load that it runs beside.
 const SECONDS: &str = "600";
 
-/// A load that ends with its owner.
+/// Holds the process of a load, which is killed when this is dropped.
 pub(crate) struct Beside(Child);
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // An error means that the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Starts it, and waits until all its subscribers are in. Whatever else wants to run on its core goes first.
+/// Starts the load, and waits until all its subscribers have joined. Every other process on its core runs
+/// first.
 pub(crate) fn start(options: &Options) -> io::Result<Beside> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "chrt", "--idle", "0"]).arg(std::env::current_exe()?);
@@ -36,7 +37,7 @@ pub(crate) fn start(options: &Options) -> io::Result<Beside> {
     if line.trim() == READY { Ok(child) } else { Err(io::Error::other("the load beside has ended")) }
 }
 
-/// Says that all subscribers are in.
+/// Prints that all subscribers have joined.
 pub(crate) fn announce() {
     println!("{READY}");
 }

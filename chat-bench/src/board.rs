@@ -5,48 +5,49 @@ use crate::wire::{self, Wire};
 use crate::workload::Shape;
 use std::time::Instant;
 
-/// A channel's messages: how many copies of each are still to come.
+/// Holds for each message of a channel how many copies are outstanding.
 #[derive(Default)]
 struct Channel {
     outstanding: Vec<u32>,
 }
 
-/// A publisher with the channels whose number leaves its own when divided by the number of publishers.
+/// Holds the state of a publisher. Its channels are those whose number modulo the number of publishers is its
+/// own.
 #[derive(Default)]
 struct Publisher {
     in_flight: usize,
     turns: usize,
 }
 
-/// The state of a run that is not a connection's.
+/// Holds the state of a run that belongs to no connection.
 pub(crate) struct Board {
     shape: Shape,
     channels: Vec<Channel>,
     publishers: Vec<Publisher>,
     epoch: Instant,
-    /// When publishing began.
+    /// Holds the time at which publishing began.
     pub(crate) begun: u64,
     stamp_at: usize,
-    /// How late each message was.
+    /// Counts the latencies of messages.
     pub(crate) times: Histogram,
-    /// Publishers that may have a message to publish.
+    /// Lists publishers that may have a message to publish.
     pub(crate) ready: Vec<usize>,
-    /// How many messages have been published.
+    /// Counts the published messages.
     pub(crate) published: u64,
-    /// How many messages all subscribers have.
+    /// Counts the messages that all subscribers received.
     pub(crate) complete: u64,
-    /// How many messages subscribers got, further copies not among them.
+    /// Counts the messages that subscribers received, without further copies.
     pub(crate) deliveries: u64,
-    /// How many further copies they got.
+    /// Counts further copies.
     pub(crate) doubled: u64,
-    /// How many came after a follower.
+    /// Counts messages that came after a later one.
     pub(crate) out_of_order: u64,
-    /// How many frames were neither expected nor harmless.
+    /// Counts frames that were neither expected nor harmless.
     pub(crate) strays: u64,
 }
 
 impl Board {
-    /// Starts with nothing published.
+    /// Starts a run with nothing published.
     pub(crate) fn new(shape: Shape) -> Self {
         Self {
             shape,
@@ -66,22 +67,22 @@ impl Board {
         }
     }
 
-    /// The workload's figures.
+    /// Returns the figures of the workload.
     pub(crate) fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Counts the publishers.
+    /// Returns the number of publishers.
     pub(crate) fn publishers(&self) -> usize {
         self.publishers.len()
     }
 
-    /// Tells the nanoseconds since the start.
+    /// Returns the nanoseconds since the start.
     pub(crate) fn now(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Writes as many messages of a publisher as may be in flight.
+    /// Writes messages of a publisher until as many as allowed are in flight.
     pub(crate) fn publish(&mut self, publisher: usize, limit: u64, wire: Wire, out: &mut Vec<u8>) {
         while self.may_publish(publisher) && self.published < limit {
             let state = &mut self.publishers[publisher];
@@ -109,7 +110,7 @@ impl Board {
         }
     }
 
-    /// Counts all messages of a frame that may hold several.
+    /// Records all messages of a frame that may hold several.
     pub(crate) fn deliver_all(&mut self, account: &mut Account, channel: usize, payload: &[u8], now: u64) {
         let before = self.deliveries + self.strays + self.doubled;
         for stamps in wire::all_stamps(payload) {
@@ -120,7 +121,7 @@ impl Board {
         }
     }
 
-    /// Notes that a subscriber of a channel got a message.
+    /// Records that a subscriber of a channel received a message.
     pub(crate) fn deliver(&mut self, account: &mut Account, channel: usize, payload: &[u8], now: u64) {
         let stamps = wire::stamps(payload, &mut self.stamp_at);
         self.count(account, channel, stamps, now);
@@ -154,7 +155,7 @@ impl Board {
         }
     }
 
-    /// Counts the messages of a channel's subscriber that never came.
+    /// Returns how many messages of a channel its subscriber never received.
     pub(crate) fn lost(&self, account: &Account, channel: usize) -> u64 {
         account.lost(self.channels[channel].outstanding.len() as u64)
     }

@@ -1,4 +1,4 @@
-//! The plot: for each workload, how much more than the floor each server takes.
+//! Draws the plot: for each workload, the cost of each server as a multiple of the floor's.
 
 use crate::results::Results;
 use crate::servers::Server;
@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 560);
-/// The workloads to draw, in a square of two by two.
+/// Lists the panels, which are drawn two by two.
 const PANELS: [(Workload, &str); 4] = [
     (Workload::W1x1, "1,000 hear one channel, 1 message in flight"),
     (Workload::W1x16, "the same, 16 in flight"),
@@ -21,14 +21,14 @@ const OWN: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const PEER: RGBColor = RGBColor(0xb0, 0xb7, 0xbf);
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const FAINT: RGBColor = RGBColor(0x88, 0x88, 0x88);
-/// The names' width, the bars' greatest length, and a row's height.
+/// Sets the width of names, the greatest length of bars, and the height of rows.
 const NAMES: i32 = 178;
 const BARS: i32 = 240;
 const ROW: i32 = 18;
-/// A bar of the greatest length takes so many times the floor's.
+/// Sets the multiple of the floor at which a bar has its greatest length.
 const MOST: f64 = 100.0;
 
-/// Draws it into a file.
+/// Draws the plot into a file.
 pub(crate) fn draw(results: &Results, path: &Path) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
@@ -71,7 +71,7 @@ fn panel(results: &Results, workload: Workload, title: &str, area: &Area<'_>) ->
     Ok(())
 }
 
-/// The floor has a short bar too, so that what is near it can be told from nothing.
+/// Returns the length of a bar. The floor has a short bar too, so that a ratio near 1 is visible.
 fn length(ratio: f64) -> i32 {
     let share = (ratio / 0.8).ln() / (MOST / 0.8).ln();
     (f64::from(BARS) * share.clamp(0.0, 1.0)) as i32

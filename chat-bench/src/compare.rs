@@ -1,4 +1,4 @@
-//! Servers beside the floor, in turns, so that the machine's drift meets all of them alike.
+//! Compares servers with the floor, in turns, so that drift of the machine affects all of them alike.
 
 use crate::page;
 use crate::report::Report;
@@ -15,43 +15,43 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to listen.
+/// Bounds the time until a server listens.
 const START: Duration = Duration::from_secs(10);
-/// The core of the load.
+/// Names the core on which the load runs.
 const LOAD_CORE: &str = "1";
 
-/// The choices of a comparison.
+/// Holds the options of `compare`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Which servers; all unless told.
+    /// Compares these servers; all by default.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<Server>,
-    /// The workloads; all of them unless told.
+    /// Runs these workloads; all by default.
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<Workload>,
-    /// How often each of them runs.
+    /// Runs each workload this many times on each server.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// After how many seconds a run publishes nothing more.
+    /// Stops publishing in a run after this many seconds.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// After how many minutes no run begins any more; `--keep` goes on from there.
+    /// Begins no further run after this many minutes; `--keep` continues from there.
     #[arg(long, default_value_t = 40)]
     minutes: u64,
-    /// Goes on with the results that are there, and adds what is missing.
+    /// Keeps existing results, and adds the runs that are missing.
     #[arg(long)]
     keep: bool,
-    /// Prints each run as a line of JSON, too.
+    /// Also prints each run as a line of JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     file: Kept,
 }
 
-/// Where results are.
+/// Holds the option that names the file of results.
 #[derive(clap::Args)]
 pub(crate) struct Kept {
-    /// The file of results, a line of JSON for each run; target/chat-bench.jsonl unless told.
+    /// Keeps results in this file, a line of JSON for each run; target/chat-bench.jsonl by default.
     #[arg(long)]
     results: Option<PathBuf>,
 }
@@ -62,18 +62,18 @@ impl Kept {
     }
 }
 
-/// A process that ends with its owner.
+/// Holds a process, which is killed when this is dropped.
 struct Owned(Child);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // An error means that the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// One run that is to be.
+/// Plans one run.
 #[derive(Clone, Copy)]
 struct Plan {
     workload: Workload,
@@ -81,13 +81,13 @@ struct Plan {
     server: Server,
 }
 
-/// Writes docs/performance.md from the results there are.
+/// Writes docs/performance.md from existing results.
 pub(crate) fn report(file: &Kept) -> io::Result<()> {
     page::write(&Results::read(&file.path())?)
 }
 
-/// Runs all that is to run, and prints a table for each workload. What was not narrowed is written to
-/// docs/performance.md.
+/// Does all planned runs, and prints a table for each workload. Writes docs/performance.md if the servers and
+/// workloads were not narrowed.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let (programs, path) = (Programs::find()?, options.file.path());
     let mut results = if options.keep { Results::read(&path)? } else { Results::default() };
@@ -107,7 +107,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// All runs that are not there yet, in turns: each round of a workload asks every server.
+/// Plans all runs that have no result yet, in turns: each round of a workload runs on every server.
 fn plan(options: &Options, programs: &Programs, results: &Results) -> Vec<Plan> {
     let servers = chosen(&options.servers).into_iter().filter(|server| match server.is_missing(programs) {
         Some(why) => {
@@ -132,7 +132,7 @@ fn chosen<T: ValueEnum>(wanted: &[T]) -> Vec<T> {
     if wanted.is_empty() { T::value_variants().to_vec() } else { wanted.to_vec() }
 }
 
-/// False if the time was over before all had run.
+/// Does the runs; returns false if the time was over before the last.
 fn measure_all(
     options: &Options,
     programs: &Programs,
@@ -167,7 +167,7 @@ fn measure_all(
     Ok(true)
 }
 
-/// Starts a server, loads it, and ends it.
+/// Starts a server, loads it, and stops it.
 fn measure(options: &Options, programs: &Programs, plan: Plan) -> io::Result<Report> {
     if plan.workload.is_in_process() {
         let mut command = Command::new(programs.own());
@@ -189,9 +189,8 @@ fn measure(options: &Options, programs: &Programs, plan: Plan) -> io::Result<Rep
     reported(load)
 }
 
-/// The same command, which runs whenever it wants to: so that what else is on its core, the kernel's own
-/// threads among it, does not count as the server's delay.
-/// Where that is not allowed, it is as any other.
+/// Runs a command ahead of everything else on its core, kernel threads included, so that their time does not
+/// count as the server's delay. Returns the command as it is if that is not permitted.
 fn ahead_of_all(command: Command) -> Command {
     let allowed = Command::new("chrt").args(["--fifo", "1", "true"]).stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
@@ -202,7 +201,7 @@ fn ahead_of_all(command: Command) -> Command {
     ahead
 }
 
-/// The same command, held to these cores; it ends with this process however that ends.
+/// Pins a command to these cores; its process is killed when this one ends.
 fn held_to(cores: &str, command: &Command) -> Command {
     let mut held = Command::new("setpriv");
     held.args(["--pdeathsig", "KILL", "taskset", "-c", cores]);
@@ -211,7 +210,7 @@ fn held_to(cores: &str, command: &Command) -> Command {
     held
 }
 
-/// Waits until a connection is taken.
+/// Waits until the server accepts a connection.
 fn listening(port: u16, server: &mut Owned) -> io::Result<()> {
     let (address, end) = (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Instant::now() + START);
     while TcpStream::connect_timeout(&address, START).is_err() {
@@ -226,7 +225,7 @@ fn listening(port: u16, server: &mut Owned) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a command that reports in a line of JSON.
+/// Runs a command that prints its report as a line of JSON.
 fn reported(mut command: Command) -> io::Result<Report> {
     let output = command.output()?;
     if output.status.success() {

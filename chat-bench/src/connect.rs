@@ -1,4 +1,4 @@
-//! Connections: opened in batches that block, then handed to the event loop.
+//! Opens connections in batches, blocking, before the event loop takes them over.
 
 use crate::account::Account;
 use crate::loopback::loopback;
@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use chat_tokio_adapter::Listen;
 
-/// How many connections open at once.
+/// Sets how many connections open at once.
 const BATCH: usize = 64;
-/// How long one step of opening may take.
+/// Bounds the time of one step of opening.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer to a handshake.
+/// Bounds the bytes of an answer to a handshake.
 const ANSWER: usize = 16 << 10;
 
-/// Where the server is, and how it speaks.
+/// Names the server's address and its wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// How it speaks.
+    /// Names the server's wire.
     pub(crate) wire: Wire,
     address: SocketAddr,
     path: String,
-    /// As it was told.
+    /// Keeps the text that was parsed.
     text: String,
 }
 
@@ -50,28 +50,28 @@ impl std::str::FromStr for Target {
     }
 }
 
-/// One connection of the load.
+/// Holds one connection of the load.
 pub(crate) struct Connection {
-    /// The socket, which does not block.
+    /// Holds the socket, which does not block.
     pub(crate) stream: mio::net::TcpStream,
-    /// The channel of a subscriber; `None` is a publisher.
+    /// Names the channel of a subscriber; `None` for a publisher.
     pub(crate) channel: Option<usize>,
-    /// The deliveries that a subscriber has seen.
+    /// Tracks the messages that a subscriber received.
     pub(crate) account: Account,
-    /// The front of a frame whose rest is still to come.
+    /// Holds the beginning of an incomplete frame.
     pub(crate) tail: Vec<u8>,
-    /// Bytes that are still to be sent.
+    /// Holds the bytes that are not sent yet.
     pub(crate) out: Vec<u8>,
-    /// How many subscriptions it asked for.
+    /// Counts the subscriptions that the connection asked for.
     pub(crate) joins: usize,
 }
 
-/// Opens all subscribers, then all publishers; each has sent its subscriptions.
+/// Opens all subscribers, then all publishers; each sends its subscriptions.
 pub(crate) fn open_all(target: &Target, shape: &Shape) -> io::Result<Vec<Connection>> {
     open(target, shape, shape.subscribers + shape.publishers, None)
 }
 
-/// Opens all subscribers again, which ask for what they missed in this life of their channel.
+/// Opens all subscribers again; each asks for the messages that it missed in this epoch of its channel.
 pub(crate) fn reopen(target: &Target, shape: &Shape, epoch: &str) -> io::Result<Vec<Connection>> {
     open(target, shape, shape.subscribers, Some(epoch))
 }
@@ -107,7 +107,7 @@ fn begin(target: &Target) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads the answer, and subscribes.
+/// Reads the answer to the upgrade, and subscribes.
 fn finish(
     target: &Target,
     mut stream: TcpStream,
@@ -139,14 +139,13 @@ fn finish(
     Ok(Connection { stream, channel, account: Account::default(), tail, out: Vec::new(), joins })
 }
 
-/// Puts every socket into one mode of acknowledging, whatever was said on it before. Else the kernel would
-/// take those for interactive that had a
-/// handshake, and would acknowledge for them on the server's core, but for the floor's on the load's.
+/// Sets the same mode of acknowledgement on every socket. Otherwise the kernel treats sockets that had a
+/// handshake as interactive and acknowledges on the server's core, but for the floor on the load's.
 fn acknowledge_when_read(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_quickack(true)
 }
 
-/// Reads until these words have come, and drops all up to the end of what was read with them.
+/// Reads until these bytes have come, and drops all that was read.
 fn await_words(stream: &mut TcpStream, words: &[u8], held: &mut Vec<u8>) -> io::Result<()> {
     let mut chunk = [0; 1024];
     while !held.windows(words.len()).any(|window| window == words) {
@@ -160,7 +159,7 @@ fn await_words(stream: &mut TcpStream, words: &[u8], held: &mut Vec<u8>) -> io::
     Ok(())
 }
 
-/// Reads the answer to the upgrade, and returns what came after it.
+/// Reads the answer to the upgrade, and returns the bytes after it.
 fn upgraded(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let (mut answer, mut chunk) = (Vec::new(), [0; 1024]);
     loop {

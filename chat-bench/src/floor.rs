@@ -1,4 +1,4 @@
-//! The least a server can do: read a message, send it to each subscriber.
+//! Serves the floor, the least a server can do: reads a message, and sends it to each subscriber.
 //!
 //! A client's first line is `S <channel>` (answered with an empty frame) or `P`. A publisher then sends
 //! `u32 channel, u32 length, bytes`, a subscriber gets `u32 length, bytes`, all little-endian.
@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 const LISTENER: Token = Token(usize::MAX);
-/// More than this waiting closes a subscriber.
+/// Bounds the bytes that wait for a subscriber; more close it.
 const WAITING: usize = 16 << 20;
-/// The longest message, and the highest channel.
+/// Bounds the bytes of a message, and the number of channels.
 const LONGEST: usize = 64 << 10;
 const CHANNELS: usize = 1 << 20;
-/// Connections that may wait to be accepted; the kernel has its own bound besides.
+/// Bounds the connections that wait to be accepted, beside the kernel's own bound.
 const BACKLOG: i32 = 16 << 10;
 
 enum Role {
@@ -44,11 +44,11 @@ struct Floor {
     join: usize,
 }
 
-/// Serves until the process is ended.
+/// Serves until the process is killed.
 pub(crate) fn serve(listen: SocketAddr, join: usize) -> io::Result<()> {
     let mut listener = TcpListener::bind(listen)?;
-    // Who has no handshake waits for nobody: more may be under way at once than are let wait by default, and
-    // would come again a second later.
+    // Clients without a handshake do not wait for answers: more connect at once than the default backlog
+    // holds, and those beyond it would try again a second later.
     SockRef::from(&listener).listen(BACKLOG)?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -96,7 +96,7 @@ impl Floor {
         }
     }
 
-    /// Moves one peer; whatever fails closes it.
+    /// Handles the events of one peer, and closes it on an error.
     fn turn(&mut self, index: usize, writable: bool, closed: bool) {
         let Some(peer) = self.peers.get_mut(index).and_then(Option::as_mut) else { return };
         let flushed = if writable { flush(&self.poll, index, peer) } else { Ok(()) };
@@ -121,14 +121,14 @@ impl Floor {
             if let Some(peer) = self.peers[index].as_mut() {
                 peer.held = held;
             }
-            // A short read has emptied the socket: the next bytes are another edge.
+            // A short read has emptied the socket; further bytes raise another event.
             if size < self.scratch.len() && !closed {
                 return Ok(());
             }
         }
     }
 
-    /// Takes what is complete, and tells how many bytes that were.
+    /// Handles all complete input, and returns how many bytes that was.
     fn take(&mut self, index: usize, bytes: &[u8]) -> io::Result<usize> {
         let Some(peer) = self.peers[index].as_mut() else { return Ok(0) };
         match peer.role {
@@ -161,7 +161,7 @@ impl Floor {
         send(&self.poll, index, peer, &0_u32.to_le_bytes())
     }
 
-    /// Sends each run of messages of one channel that came together.
+    /// Sends consecutive messages of one channel together.
     fn relay(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (mut used, mut count, mut current) = (0, 0, 0);
         while let Some((channel, frame)) = message(&bytes[used..])? {
@@ -192,7 +192,7 @@ impl Floor {
 
     fn close(&mut self, index: usize) {
         let Some(mut peer) = self.peers[index].take() else { return };
-        // The socket is closed by its drop in any case.
+        // Dropping the socket closes it in any case.
         let _ = self.poll.registry().deregister(&mut peer.stream);
         if let Role::Subscriber(channel) = peer.role {
             self.channels[channel].retain(|&other| other != index);
@@ -201,7 +201,7 @@ impl Floor {
     }
 }
 
-/// Finds a message at the front: its channel, and where its length and bytes lie.
+/// Finds the first message: its channel, and the range of its length and bytes.
 fn message(bytes: &[u8]) -> io::Result<Option<(usize, Range<usize>)>> {
     let (Some(channel), Some(length)) = (bytes.first_chunk(), bytes.get(4..).and_then(<[u8]>::first_chunk))
     else {
@@ -214,7 +214,7 @@ fn message(bytes: &[u8]) -> io::Result<Option<(usize, Range<usize>)>> {
     Ok((bytes.len() >= 8 + length).then_some((channel, 4..8 + length)))
 }
 
-/// Sends at once what the socket takes, and keeps the rest.
+/// Sends the bytes that the socket takes at once, and keeps the rest.
 fn send(poll: &Poll, index: usize, peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
     if !peer.waiting.is_empty() {
         peer.waiting.extend_from_slice(bytes);
@@ -233,7 +233,7 @@ fn send(poll: &Poll, index: usize, peer: &mut Peer, bytes: &[u8]) -> io::Result<
     Ok(())
 }
 
-/// Sends what has been kept.
+/// Sends the bytes that were kept.
 fn flush(poll: &Poll, index: usize, peer: &mut Peer) -> io::Result<()> {
     while !peer.waiting.is_empty() {
         match peer.stream.write(&peer.waiting) {

@@ -1,4 +1,4 @@
-//! Fan-out without a socket: what the core takes for itself.
+//! Measures fan-out without a socket: the cost of the core alone.
 
 use crate::report::{Report, Run};
 use crate::wire;
@@ -7,22 +7,22 @@ use chat_core::testkit::Audience;
 use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
 use std::time::{Duration, Instant};
 
-/// The choices of a measurement in process.
+/// Holds the options of `in-process`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// process-1 or process-16.
+    /// Runs this workload, process-1 or process-16.
     #[arg(long, default_value = "process-16")]
     workload: Workload,
-    /// How many messages to publish.
+    /// Publishes this many messages.
     #[arg(long)]
     messages: Option<u64>,
-    /// Prints one line of JSON.
+    /// Prints the report as one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Publishes to 1,000 sinks that take everything; the history keeps 100, all bounds are on but the
-/// publisher's rate.
+/// Publishes to 1,000 sinks that take everything. The history keeps 100 publications, and all bounds are on
+/// except the publisher's rate.
 pub(crate) fn run(options: &Options) -> Report {
     let (shape, messages) = (options.workload.shape(), options.messages);
     let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Report {
     let (before, start) = (audience.hub().stats().deliveries, Instant::now());
     hear(flushes);
     let elapsed = start.elapsed();
-    // There is one thread, and it does not wait: all of the time is the processor's.
+    // The only thread never waits, so that all of the time is processor time.
     Report::of(&Run {
         cpu_nanos: elapsed.as_nanos() as u64,
         deliveries: audience.hub().stats().deliveries - before,

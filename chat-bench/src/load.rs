@@ -1,4 +1,4 @@
-//! The load: one thread that publishes, counts and answers pings.
+//! Runs the clients of a load: one thread with every connection, which publishes, counts and answers pings.
 
 use crate::board::Board;
 use crate::connect::{self, Connection, Target};
@@ -10,13 +10,13 @@ use mio::{Events, Interest, Poll, Token};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-/// A run without any delivery for so long is over.
+/// Ends a run after this time without a delivery.
 const STALL: Duration = Duration::from_secs(10);
-/// The longest that a load sleeps which does.
+/// Bounds the sleep of a load that sleeps.
 const NAP: Duration = Duration::from_millis(1);
-/// The most messages that go before the measured part.
+/// Bounds the messages before the measured part.
 const WARM: u64 = 2_000;
-/// The longest frame, and what one read takes.
+/// Bounds the bytes of a frame and of one read.
 const SCRATCH: usize = 256 << 10;
 
 pub(crate) struct Load {
@@ -26,7 +26,7 @@ pub(crate) struct Load {
     pub(crate) board: Board,
     scratch: Vec<u8>,
     joined: usize,
-    /// The life of the channel that was joined last.
+    /// Holds the epoch of the first channel that was joined.
     pub(crate) epoch: Option<String>,
     closed: u64,
     deadline: Instant,
@@ -69,7 +69,7 @@ impl Load {
         Ok(())
     }
 
-    /// Publishes all messages; what comes after the first twentieth is measured.
+    /// Publishes all messages, and measures all but the first twentieth.
     pub(crate) fn measure(&mut self, events: &mut Events, options: &Options) -> io::Result<Run> {
         let mut messages = options.messages.unwrap_or_else(|| options.workload.messages());
         let (warm, pid) = ((messages / 20).min(WARM), options.pid);
@@ -86,8 +86,7 @@ impl Load {
                 start = Some((process::cpu_nanos(pid)?, self.board.deliveries, Instant::now()));
             }
             self.publish(messages)?;
-            // It does not sleep: a server that is slower than the load would pay for waking it, one that is
-            // faster would not.
+            // The load does not sleep: only servers that are slower than the load would pay for waking it.
             let patience = if options.workload.sleeps() { NAP } else { Duration::ZERO };
             self.turn(events, patience)?;
             let now = Instant::now();
@@ -113,7 +112,7 @@ impl Load {
         })
     }
 
-    /// Listens for a while.
+    /// Handles events for a while.
     pub(crate) fn rest(&mut self, events: &mut Events, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -122,12 +121,12 @@ impl Load {
         Ok(())
     }
 
-    /// Lets all subscribers go at once.
+    /// Disconnects all subscribers at once.
     pub(crate) fn hang_up(&mut self) {
         self.connections.drain(..self.board.shape().subscribers);
     }
 
-    /// Lets all subscribers come back, before the publishers that have stayed.
+    /// Reconnects all subscribers, in front of the publishers, which stayed.
     pub(crate) fn come_back(&mut self, epoch: &str) -> io::Result<()> {
         let mut connections = connect::reopen(&self.target, self.board.shape(), epoch)?;
         listen(&self.poll, &mut connections, 0)?;
@@ -136,7 +135,7 @@ impl Load {
         Ok(())
     }
 
-    /// Lets every publisher that may publish do so, in one write each.
+    /// Publishes for every publisher that may publish, in one write each.
     pub(crate) fn publish(&mut self, messages: u64) -> io::Result<()> {
         if self.board.shape().rate.is_some() {
             self.board.ready.push(0);
@@ -158,12 +157,12 @@ impl Load {
         }
         for event in &*events {
             let Token(index) = event.token();
-            // One that has hung up itself.
+            // An event may name a connection that has been closed here.
             let Some(connection) = self.connections.get_mut(index) else { continue };
             let flushed = if event.is_writable() { flush(&self.poll, index, connection) } else { Ok(()) };
             if flushed.and_then(|()| self.receive(index, event.is_read_closed())).is_err() {
                 self.closed += 1;
-                // The server has closed it already; its messages count as lost.
+                // The server has closed the connection already; its messages count as lost.
                 let _ = self.poll.registry().deregister(&mut self.connections[index].stream);
             }
         }
@@ -179,7 +178,7 @@ impl Load {
             scratch[..held].copy_from_slice(&connection.tail);
             connection.tail.clear();
             let size = match connection.stream.read(&mut scratch[held..]) {
-                // A frame that is longer than the scratch leaves no room to read, too.
+                // A frame that is longer than the scratch buffer leaves no room either.
                 Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(size) => size,
                 Err(error) => {
@@ -189,7 +188,7 @@ impl Load {
             };
             let used = self.count(index, &scratch[..held + size]);
             self.connections[index].tail.extend_from_slice(&scratch[used..held + size]);
-            // A short read has emptied the socket: the next bytes are another edge.
+            // A short read has emptied the socket; further bytes raise another event.
             if held + size < scratch.len() && !closed {
                 break Ok(());
             }
@@ -198,7 +197,7 @@ impl Load {
         result
     }
 
-    /// Counts the frames that are complete, and tells how many bytes they took.
+    /// Counts the complete frames, and returns how many bytes they took.
     fn count(&mut self, index: usize, bytes: &[u8]) -> usize {
         let (mut used, now) = (0, self.board.now());
         let connection = &mut self.connections[index];
@@ -224,7 +223,7 @@ impl Load {
                         Kind::Ping => wire::masked(&mut connection.out, wire::PONG, frame.payload),
                         _ => self.target.wire.reply(&mut connection.out),
                     }
-                    // A socket that is gone is noticed by the next read.
+                    // The next read notices a closed socket.
                     let _ = flush(&self.poll, index, connection);
                 }
                 (Kind::Close | Kind::Other, _) => {}
@@ -256,7 +255,7 @@ fn listen(poll: &Poll, connections: &mut [Connection], deaf: usize) -> io::Resul
     Ok(())
 }
 
-/// Sends what the socket takes, and asks to be told when it takes more.
+/// Sends the bytes that the socket takes, and asks for an event when it takes more.
 fn flush(poll: &Poll, index: usize, connection: &mut Connection) -> io::Result<()> {
     while !connection.out.is_empty() {
         match connection.stream.write(&connection.out) {

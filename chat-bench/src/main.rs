@@ -1,5 +1,5 @@
-//! Measures a chat server from outside: CPU time per delivery, latency and memory, beside a floor without any
-//! protocol.
+//! Measures a chat server from outside: CPU time per delivery, latency and memory, compared with a floor
+//! without any protocol.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod account;
@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use loopback::loopback;
 use std::io;
 
-/// Load, memory and floor of a chat server, on loopback.
+/// Measures the load, the memory and the floor of a chat server, on loopback.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -42,10 +42,10 @@ struct Cli {
 enum Command {
     /// Serves the floor: epoll and sockets without any protocol.
     Floor {
-        /// The loopback address to listen at.
+        /// Listens at this loopback address.
         #[arg(long)]
         listen: Listen,
-        /// How many messages that were read together go out in one send.
+        /// Sends at most this many messages that were read together in one send.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         join: u16,
     },
@@ -55,7 +55,7 @@ enum Command {
     Serve(peers::Options),
     /// Measures fan-out without a socket.
     InProcess(in_process::Options),
-    /// Runs all servers beside the floor, in turns, and writes docs/performance.md.
+    /// Compares all servers with the floor, in turns, and writes docs/performance.md.
     Compare(compare::Options),
     /// Writes docs/performance.md from the results of past runs.
     Report(compare::Kept),

@@ -1,4 +1,4 @@
-//! One workload from its first connection to its report.
+//! Runs one workload, from its first connection to its report.
 
 use crate::beside;
 use crate::load::Load;
@@ -11,9 +11,9 @@ use mio::Events;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long further copies may come after the last message.
+/// Waits this long for further copies after the last message.
 const AFTERMATH: Duration = Duration::from_millis(200);
-/// How long idle connections are let alone before the memory is read.
+/// Leaves idle connections alone for this long before the memory is read.
 const REST: Duration = Duration::from_secs(2);
 
 /// Runs one workload to its end.

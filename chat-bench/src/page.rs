@@ -1,4 +1,4 @@
-//! docs/performance.md: what was measured, where, and how to measure it again.
+//! Writes docs/performance.md: the results, the machine, and how to measure again.
 
 use crate::chart;
 use crate::report::{Report, figure};
@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::process::Command;
 
-/// The first table's workloads, and what they are called there.
+/// Lists the workloads of the first table, and their names in it.
 const FIRST: [(Workload, &str); 4] =
     [(Workload::W1x1, "W1-1"), (Workload::W1x16, "W1-16"), (Workload::W1x64, "W1-64"), (Workload::W2, "W2")];
 
@@ -111,7 +111,7 @@ fn rounds(results: &Results) -> String {
     }
 }
 
-/// The processor, its cores, the memory, the kernel and the compiler.
+/// Describes the processor, its cores, the memory, the kernel and the compiler.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let value = |text: &str, name: &str| {
@@ -170,7 +170,7 @@ fn row(name: String, cells: Vec<Option<f64>>) -> String {
     cells.into_iter().fold(format!("| {name} |"), |row, value| format!("{row} {} |", cell(value))) + "\n"
 }
 
-/// A table of some figures of each server that ran a workload.
+/// Writes a table of some figures of each server that ran a workload.
 fn figures(
     results: &Results,
     workload: Workload,
@@ -254,7 +254,7 @@ fn in_process(results: &Results) -> String {
     )
 }
 
-/// Every message was accounted for; what did not come as it should is told.
+/// Writes how many messages were lost, doubled or out of order.
 fn faults(results: &Results) -> String {
     let mut text = "\n## Every message is accounted for\n\nEach subscriber's messages are numbered. In all runs together:\n\n".to_owned();
     let mut clean = true;

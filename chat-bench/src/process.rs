@@ -3,16 +3,19 @@
 use std::process::Command;
 use std::{fs, io};
 
-/// How many descriptors the largest workload takes, with some to spare.
+/// Sets how many descriptors the largest workload needs, with some to spare.
 const DESCRIPTORS: u64 = 12_000;
 
-/// Raises the limit of open files if it is too low; refuses to start where it may not be raised.
+/// Raises the limit of open files if it is too low.
+///
+/// # Errors
+/// Fails if the limit cannot be raised.
 pub(crate) fn allow_descriptors() -> io::Result<()> {
     if enough()? {
         return Ok(());
     }
     let own = std::process::id().to_string();
-    // If it fails, the limit is as it was.
+    // If this fails, the limit stays as it was.
     let _ = Command::new("prlimit").args(["--pid", &own, &format!("--nofile={DESCRIPTORS}:")]).status();
     if enough()? {
         return Ok(());
@@ -42,7 +45,7 @@ pub(crate) fn cpu_nanos(pid: u32) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Tells the resident memory of a process in KiB.
+/// Returns the resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| gone(pid))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,58 +1,58 @@
-//! The figures of one run.
+//! Reports the figures of a run.
 
 use serde::{Deserialize, Serialize};
 
-/// The figures of the measured part.
+/// Holds the figures of the measured part of a run.
 #[derive(Default)]
 pub(crate) struct Run {
-    /// The server's time on the processor.
+    /// Holds the server's processor time.
     pub(crate) cpu_nanos: u64,
-    /// How many messages subscribers got.
+    /// Counts the messages that subscribers received.
     pub(crate) deliveries: u64,
-    /// How long that took.
+    /// Holds the duration of the measured part.
     pub(crate) seconds: f64,
-    /// How much memory of the server an idle connection took.
+    /// Holds the server's memory for one idle connection.
     pub(crate) kib_per_connection: f64,
-    /// How long it took until all subscriptions were answered.
+    /// Holds the time until all subscriptions were answered.
     pub(crate) setup_seconds: f64,
-    /// How much the server's memory grew while messages went.
+    /// Holds the growth of the server's memory while messages were published.
     pub(crate) grown_kib: f64,
 }
 
-/// The measured figures, and the account of all messages.
+/// Holds the measured figures, and the account of all messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Report {
-    /// Seconds on the processor for a million deliveries.
+    /// Holds the processor seconds for a million deliveries.
     pub(crate) cpu_s_per_million: f64,
-    /// Deliveries in a second.
+    /// Holds the deliveries in a second.
     pub(crate) deliveries_per_s: f64,
-    /// The time until a message has come, in milliseconds: half are below.
+    /// Holds the median latency in milliseconds.
     pub(crate) p50_ms: f64,
-    /// The milliseconds that 99 of 100 stay below.
+    /// Holds the 99th percentile of the latency in milliseconds.
     pub(crate) p99_ms: f64,
-    /// How long the measured part took.
+    /// Holds the duration of the measured part.
     pub(crate) seconds: f64,
-    /// How much memory of the server an idle connection took.
+    /// Holds the server's memory for one idle connection.
     pub(crate) kib_per_connection: f64,
-    /// How long it took until all subscriptions were answered.
+    /// Holds the time until all subscriptions were answered.
     pub(crate) setup_s: f64,
-    /// How much the server's memory grew while messages went.
+    /// Holds the growth of the server's memory while messages were published.
     pub(crate) grown_mib: f64,
-    /// Messages that never came, per subscriber.
+    /// Counts messages that never came, over all subscribers.
     pub(crate) lost: u64,
-    /// Messages that came again.
+    /// Counts further copies of messages.
     pub(crate) doubled: u64,
-    /// Messages that came after a follower.
+    /// Counts messages that came after a later one.
     pub(crate) out_of_order: u64,
-    /// Errors, and messages nobody published.
+    /// Counts errors, and messages that nobody published.
     pub(crate) strays: u64,
-    /// Connections that the server closed.
+    /// Counts connections that the server closed.
     pub(crate) closed: u64,
 }
 
 impl Report {
-    /// The figures of a run; the account is still to be told.
+    /// Returns a report of a run's figures, with an empty account.
     pub(crate) fn of(run: &Run) -> Self {
         let per = |sum: f64, count: f64| if count > 0.0 { sum / count } else { 0.0 };
         let deliveries = run.deliveries as f64;
@@ -87,7 +87,7 @@ impl Report {
     }
 }
 
-/// Writes a number with as many places as help.
+/// Writes a number with as many decimals as are useful.
 pub(crate) fn figure(value: f64) -> String {
     match value {
         whole if whole == whole.round() => format!("{whole:.0}"),

@@ -1,4 +1,4 @@
-//! The figures of all runs: a line of JSON each, in a file that a run can be continued from.
+//! Keeps the results of all runs, a line of JSON each, in a file from which a comparison can continue.
 
 use crate::report::Report;
 use crate::servers::Server;
@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The figures of one run, and which run it was.
+/// Holds the result of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Line {
     workload: String,
@@ -19,12 +19,12 @@ struct Line {
     report: Report,
 }
 
-/// All runs there are.
+/// Holds the results of all runs.
 #[derive(Default)]
 pub(crate) struct Results(Vec<Line>);
 
 impl Results {
-    /// Reads a file; one that is not there has no runs in it.
+    /// Reads a file; a missing file has no runs.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -49,12 +49,12 @@ impl Results {
         self.of(workload, server).any(|line| line.round == round)
     }
 
-    /// How many rounds there are of it.
+    /// Returns how many rounds of a workload a server ran.
     pub(crate) fn rounds(&self, workload: Workload, server: Server) -> usize {
         self.of(workload, server).count()
     }
 
-    /// The median of a figure; none without a run.
+    /// Returns the median of a figure; none without a run.
     pub(crate) fn median(
         &self,
         workload: Workload,
@@ -64,7 +64,7 @@ impl Results {
         median(self.of(workload, server).map(|line| figure(&line.report)).collect())
     }
 
-    /// The median of the rounds' ratios to another server, of those rounds that both have.
+    /// Returns the median of a figure's ratios to another server, over the rounds that both have.
     pub(crate) fn ratio(
         &self,
         workload: Workload,
@@ -76,16 +76,16 @@ impl Results {
             let other = self.of(workload, to).find(|other| other.round == line.round)?;
             Some(figure(&line.report) / figure(&other.report))
         });
-        // A figure of nothing is none: the run was too short for it.
+        // A figure of zero means that the run was too short for it.
         median(ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect())
     }
 
-    /// The sum of a count over all rounds.
+    /// Returns the sum of a count over all rounds.
     pub(crate) fn sum(&self, workload: Workload, server: Server, count: fn(&Report) -> u64) -> u64 {
         self.of(workload, server).map(|line| count(&line.report)).sum()
     }
 
-    /// The servers that have a run of it, in their order.
+    /// Returns the servers that ran a workload, in their order.
     pub(crate) fn servers(&self, workload: Workload) -> Vec<Server> {
         let all = Server::value_variants().iter().copied();
         all.filter(|server| self.rounds(workload, *server) > 0).collect()
@@ -97,7 +97,7 @@ impl Results {
     }
 }
 
-/// Opens the file to add to it, from its beginning unless what is there is kept.
+/// Opens the file for appending; truncates it unless its lines are kept.
 pub(crate) fn open(path: &Path, keep: bool) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -105,13 +105,13 @@ pub(crate) fn open(path: &Path, keep: bool) -> io::Result<File> {
     OpenOptions::new().create(true).append(keep).write(true).truncate(!keep).open(path)
 }
 
-/// Adds a line that survives whatever ends this program.
+/// Appends a line, and flushes it.
 pub(crate) fn append(file: &mut File, line: &str) -> io::Result<()> {
     file.write_all(format!("{line}\n").as_bytes())?;
     file.flush()
 }
 
-/// The middle value, or the mean of the two.
+/// Returns the middle value, or the mean of the two middle ones.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -1,4 +1,4 @@
-//! The servers that stand beside each other: how each is started, and what it is asked.
+//! Lists the servers that are compared: how each is started, and which workloads it runs.
 
 use crate::workload::Workload;
 use clap::ValueEnum;
@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A server by name.
+/// Names a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Server {
-    /// Raw epoll without any protocol: what everything is measured by.
+    /// Raw epoll without any protocol, the measure of all others.
     Floor,
     /// chat-server on Tokio, one worker on one core.
     Tokio,
@@ -37,16 +37,16 @@ pub(crate) enum Server {
     Core,
 }
 
-/// The programs that start the servers.
+/// Finds the programs that are servers.
 pub(crate) struct Programs {
     own: PathBuf,
     chat_server: PathBuf,
-    /// Settings of servers that want a file, one for each port.
+    /// Holds the configuration files of servers that need one, a file for each port.
     settings: tempfile::TempDir,
 }
 
 impl Programs {
-    /// Finds them; chat-server is built if this program was run by cargo.
+    /// Finds the programs; builds chat-server if cargo runs this program.
     pub(crate) fn find() -> io::Result<Self> {
         let own = std::env::current_exe()?;
         let chat_server = own.with_file_name("chat-server");
@@ -60,13 +60,13 @@ impl Programs {
         Ok(Self { own, chat_server, settings: tempfile::tempdir()? })
     }
 
-    /// The path of this program.
+    /// Returns the path of this program.
     pub(crate) fn own(&self) -> &Path {
         &self.own
     }
 }
 
-/// Where the project is.
+/// Returns the folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -78,10 +78,10 @@ impl Server {
         match workload {
             Workload::Process1 | Workload::Process16 => self == Self::Core,
             _ if self == Self::Core || workload == Workload::Hot => false,
-            // What another wire format costs shows best where one batch goes to many.
+            // The cost of another wire format shows best where one batch goes to many subscribers.
             _ if matches!(self, Self::Centrifuge | Self::Phoenix) => workload == Workload::W1x16,
             Workload::Large => own || self == Self::Floor,
-            // On one core: that is where one channel could hold up another.
+            // One channel can delay another only on one core.
             Workload::Quiet | Workload::QuietBesideHot => {
                 matches!(self, Self::Tokio | Self::Smol)
             }
@@ -90,7 +90,7 @@ impl Server {
         }
     }
 
-    /// Why it cannot be started here, if so.
+    /// Returns why the server cannot be started on this machine, if so.
     pub(crate) fn is_missing(self, programs: &Programs) -> Option<String> {
         let starts = |program: &str, option: &str| {
             Command::new(program).arg(option).output().is_ok_and(|output| output.status.success())
@@ -115,7 +115,7 @@ impl Server {
         }
     }
 
-    /// The program and its arguments, to listen at this port of the loopback.
+    /// Returns the command that serves at this port of the loopback.
     pub(crate) fn command(self, programs: &Programs, workload: Workload, port: u16) -> io::Result<Command> {
         let listen = format!("127.0.0.1:{port}");
         let serve = |peer: &str| {
@@ -161,7 +161,7 @@ impl Server {
         })
     }
 
-    /// Where it is to be loaded.
+    /// Returns the target for the load.
     pub(crate) fn target(self, port: u16) -> String {
         match self {
             Self::Floor | Self::Core => format!("floor://127.0.0.1:{port}"),
@@ -174,7 +174,7 @@ impl Server {
         }
     }
 
-    /// The cores it is held to.
+    /// Returns the cores to which the server is pinned.
     pub(crate) fn cores(self) -> &'static str {
         if self == Self::Tokio2 { "0,1" } else { "0" }
     }
@@ -203,13 +203,13 @@ impl Server {
         self.title().starts_with("chat-core")
     }
 
-    /// Names the server as the command line does.
+    /// Returns the server's name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
-/// Only the WebSocket is of interest; NATS wants a port of its own protocol all the same, and takes any.
+/// Writes the configuration of nats-server. It needs a port for its own protocol too, and takes any.
 fn nats_settings(port: u16) -> String {
     format!(
         "host: \"127.0.0.1\"\nport: -1\nmax_connections: 20000\n\

@@ -1,4 +1,4 @@
-//! A storm of resumes: all subscribers go, miss what is said, and come back for it at once.
+//! Runs a storm of resumes: all subscribers disconnect, miss messages, and reconnect at once to recover them.
 
 use crate::load::Load;
 use crate::options::Options;
@@ -8,17 +8,17 @@ use mio::Events;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long the server has to notice that all are gone, and to take in what they miss.
+/// Gives the server this long to notice the disconnects, and to take the messages that are missed.
 const AWAY: Duration = Duration::from_secs(1);
-/// The longest that coming back may take.
+/// Bounds the time of the recovery.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Measures from the first connect until all have what they missed.
+/// Measures from the first reconnect until every subscriber has all that it missed.
 pub(crate) fn run(load: &mut Load, events: &mut Events, options: &Options) -> io::Result<Run> {
     let epoch = load.epoch.clone().ok_or_else(|| io::Error::other("the server names no epoch"))?;
     load.hang_up();
     let missed = options.messages.unwrap_or_else(|| options.workload.messages());
-    // The publisher has moved to the front, where the load does not listen for it; it hears nothing anyway.
+    // The publisher is now first, where its events are not handled; it receives nothing anyway.
     load.publish(missed)?;
     load.rest(events, AWAY)?;
     let (cpu, start) = (process::cpu_nanos(options.pid)?, Instant::now());

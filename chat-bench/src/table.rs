@@ -1,23 +1,23 @@
-//! One workload's results as a table.
+//! Writes one workload's results as a table.
 
 use crate::report::{Report, figure};
 use crate::results::Results;
 use crate::servers::Server;
 use crate::workload::Workload;
 
-/// A figure of a report, and what it is called.
+/// Names a figure of a report.
 pub(crate) type Column = (&'static str, fn(&Report) -> f64);
 
-/// Milliseconds that 99 of 100 messages stay below.
+/// Holds the 99th percentile of the latency.
 pub(crate) const P99: Column = ("p99 ms", |report| report.p99_ms);
-/// A count of a report, and what it is called.
+/// Names a count of a report.
 type Count = (&'static str, fn(&Report) -> u64);
 const CPU: Column = ("CPU-s per million", |report| report.cpu_s_per_million);
 const RATE: Column = ("per s", |report| report.deliveries_per_s);
 const P50: Column = ("p50 ms", |report| report.p50_ms);
 const SET_UP: Column = ("set-up s", |report| report.setup_s);
 
-/// The figure that a workload is about.
+/// Returns the main figure of a workload.
 pub(crate) fn main_column(workload: Workload) -> Column {
     match workload {
         Workload::Idle | Workload::IdleFew => ("KiB per connection", |report| report.kib_per_connection),
@@ -31,7 +31,7 @@ pub(crate) fn main_column(workload: Workload) -> Column {
     }
 }
 
-/// The other figures that are told of a workload.
+/// Returns the other figures of a workload.
 pub(crate) fn other_columns(workload: Workload) -> &'static [Column] {
     match workload {
         Workload::Idle | Workload::IdleFew => &[SET_UP],
@@ -43,7 +43,7 @@ pub(crate) fn other_columns(workload: Workload) -> &'static [Column] {
     }
 }
 
-/// Writes the medians of all servers that ran it, for a terminal.
+/// Writes the medians of all servers that ran a workload, for a terminal.
 pub(crate) fn text(results: &Results, workload: Workload) -> String {
     let (main, others) = (main_column(workload), other_columns(workload));
     let mut lines =

@@ -1,8 +1,8 @@
-//! The workloads that are asked of a server.
+//! Defines the workloads.
 
 use clap::ValueEnum;
 
-/// A workload by name.
+/// Names a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Workload {
     /// One channel of 1,000 subscribers, one message in flight.
@@ -20,26 +20,28 @@ pub(crate) enum Workload {
     /// One channel of 10,000 subscribers, 16 messages in flight.
     #[value(name = "w1-16-10k")]
     Large,
-    /// One channel of 1,000 subscribers, 500 messages a second whatever comes back.
+    /// One channel of 1,000 subscribers, 500 messages a second whatever is delivered.
     #[value(name = "open-500")]
     Open,
     /// One channel of 100 subscribers, ten of which never read; 64 messages in flight.
     #[value(name = "slow")]
     Slow,
-    /// 10,000 connections in channels of ten that say nothing.
+    /// 10,000 connections in channels of ten, without any message.
     #[value(name = "idle")]
     Idle,
-    /// 1,000 such connections.
+    /// 1,000 connections in channels of ten, without any message.
     #[value(name = "idle-1k")]
     IdleFew,
-    /// A channel of ten that hears 100 messages a second.
+    /// One channel of ten subscribers, 100 messages a second.
     Quiet,
-    /// The same, while 16 messages are in flight in a channel of 10,000 in the same shard.
+    /// One channel of ten subscribers, 100 messages a second, while 16 messages are in flight in a channel of
+    /// 10,000 in the same shard.
     QuietBesideHot,
-    /// That channel: runs beside, until it is ended.
+    /// The channel of 10,000 beside; runs until it is killed.
     #[value(hide = true)]
     Hot,
-    /// 10,000 subscribers of one channel go, miss 100 messages, and come back for them at once.
+    /// 10,000 subscribers of one channel disconnect, miss 100 messages, and all reconnect at once to recover
+    /// them.
     Storm,
     /// In process, one message in each flush, to 1,000 sinks that take everything.
     #[value(name = "process-1")]
@@ -49,37 +51,37 @@ pub(crate) enum Workload {
     Process16,
 }
 
-/// The figures of a workload.
+/// Holds the figures of a workload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// How many subscribers there are in all; each is in one channel.
+    /// Sets how many subscribers there are in all; each is in one channel.
     pub(crate) subscribers: usize,
-    /// How many subscribers a channel has.
+    /// Sets how many subscribers a channel has.
     pub(crate) per_channel: usize,
-    /// The number of the first channel.
+    /// Sets the number of the first channel.
     pub(crate) first_channel: usize,
-    /// How many publishers share the channels.
+    /// Sets how many publishers share the channels.
     pub(crate) publishers: usize,
-    /// How many messages of one publisher are in flight.
+    /// Sets how many messages of one publisher are in flight.
     pub(crate) in_flight: usize,
-    /// How many messages a second the first publisher publishes, if that does not depend on what comes back.
+    /// Sets how many messages a second the first publisher publishes, if that does not depend on deliveries.
     pub(crate) rate: Option<u64>,
-    /// How many of the first subscribers never read.
+    /// Sets how many of the first subscribers never read.
     pub(crate) deaf: usize,
 }
 
 impl Shape {
-    /// Counts the channels.
+    /// Returns the number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.subscribers.div_ceil(self.per_channel)
     }
 
-    /// How many subscribers of a channel read.
+    /// Returns how many subscribers of a channel read.
     pub(crate) fn readers(&self) -> usize {
         self.per_channel - self.deaf
     }
 
-    /// The channels of a publisher, as the server is told them.
+    /// Returns the channels of a publisher, by their numbers on the wire.
     pub(crate) fn names_of(&self, publisher: usize) -> Vec<usize> {
         let own = (publisher..self.channels()).step_by(self.publishers);
         own.map(|channel| self.first_channel + channel).collect()
@@ -87,7 +89,7 @@ impl Shape {
 }
 
 impl Workload {
-    /// Tells the figures.
+    /// Returns the figures of the workload.
     pub(crate) fn shape(self) -> Shape {
         let one = Shape {
             subscribers: 1_000,
@@ -118,7 +120,7 @@ impl Workload {
         }
     }
 
-    /// Tells how many messages take the floor a few seconds.
+    /// Returns how many messages take the floor a few seconds.
     pub(crate) fn messages(self) -> u64 {
         match self {
             Self::W1x1 => 600,
@@ -130,14 +132,14 @@ impl Workload {
             Self::Slow => 200_000,
             Self::Idle | Self::IdleFew => 0,
             Self::Quiet | Self::QuietBesideHot => 400,
-            // Until the time is over.
+            // The load publishes until its time is over.
             Self::Hot => 1_000_000,
             Self::Storm => 100,
             Self::Process16 => 80_000,
         }
     }
 
-    /// Tells how many messages the floor may join into one send.
+    /// Returns how many messages the floor may join into one send.
     pub(crate) fn join(self) -> usize {
         if matches!(self, Self::W1x1 | Self::W2) { 1 } else { 64 }
     }
@@ -163,7 +165,7 @@ impl Workload {
         matches!(self, Self::Quiet | Self::QuietBesideHot)
     }
 
-    /// Names the workload as the command line does.
+    /// Returns the workload's name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }

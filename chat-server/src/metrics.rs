@@ -4,63 +4,65 @@ use std::fmt::{Display, Write};
 
 use chat_core::Stats;
 
+/// Writes every family of counters.
 pub(crate) fn text(stats: &Stats) -> String {
     let mut out = String::new();
-    let one =
-        |out: &mut String, name, kind, help, value: u64| family(out, name, kind, help, [("", "", value)]);
-    one(&mut out, "chat_sessions", "gauge", "Open sessions.", stats.sessions as u64);
-    one(&mut out, "chat_channels", "gauge", "Channels in memory.", stats.channels as u64);
-    one(&mut out, "chat_subscriptions", "gauge", "Open subscriptions.", stats.subscriptions);
-    one(&mut out, "chat_outbox_bytes", "gauge", "Bytes queued in all outboxes.", stats.outbox_bytes as u64);
-    one(
-        &mut out,
-        "chat_history_bytes",
-        "gauge",
-        "Bytes of all channels' histories in memory.",
-        stats.history_bytes as u64,
-    );
-    one(&mut out, "chat_sessions_opened_total", "counter", "Sessions opened.", stats.opened);
-    one(&mut out, "chat_publications_total", "counter", "Publications accepted.", stats.publications);
-    one(
-        &mut out,
-        "chat_deliveries_total",
-        "counter",
-        "Publications queued for subscribers.",
-        stats.deliveries,
-    );
-    one(
-        &mut out,
-        "chat_bad_requests_total",
-        "counter",
-        "Messages that could not be read as a request.",
-        stats.bad_requests,
-    );
-    one(
-        &mut out,
-        "chat_turned_away_total",
-        "counter",
-        "Sessions refused because the server was full.",
-        stats.turned_away,
-    );
-    one(&mut out, "chat_store_errors_total", "counter", "Failures of the store.", stats.store_errors);
-    one(&mut out, "chat_unstored_total", "counter", "Publications not stored.", stats.unstored);
-    let rejections = stats.rejections.iter().map(|(status, count)| ("status", status, *count));
-    family(&mut out, "chat_rejections_total", "counter", "Handshakes refused, by HTTP status.", rejections);
-    let refusals = stats.refusals.iter().map(|(code, count)| ("code", code, *count));
-    family(&mut out, "chat_refusals_total", "counter", "Requests refused, by error code.", refusals);
-    let dropped = stats.dropped.iter().map(|(reason, count)| ("reason", reason, *count));
-    family(&mut out, "chat_dropped_total", "counter", "Publications dropped, by reason.", dropped);
-    let closes = stats.closes.iter().map(|(code, count)| ("code", code, *count));
-    family(&mut out, "chat_closes_total", "counter", "Sessions closed, by close code.", closes);
-    let cut_short = stats.cut_short.iter().map(|(what, count)| ("what", what, *count));
-    family(
-        &mut out,
-        "chat_cut_short_total",
-        "counter",
-        "Work cut short by a bound without a refusal.",
-        cut_short,
-    );
+    for (name, help, value) in gauges(stats) {
+        family(&mut out, name, "gauge", help, [("", "", value)]);
+    }
+    for (name, help, value) in counters(stats) {
+        family(&mut out, name, "counter", help, [("", "", value)]);
+    }
+    labelled(&mut out, stats);
     out
+}
+
+/// Holds the name, the help and the value of a family without labels.
+type Single = (&'static str, &'static str, u64);
+
+fn gauges(stats: &Stats) -> [Single; 5] {
+    [
+        ("chat_sessions", "Open sessions.", stats.sessions as u64),
+        ("chat_channels", "Channels in memory.", stats.channels as u64),
+        ("chat_subscriptions", "Open subscriptions.", stats.subscriptions),
+        ("chat_outbox_bytes", "Bytes queued in all outboxes.", stats.outbox_bytes as u64),
+        ("chat_history_bytes", "Bytes of all channels' histories in memory.", stats.history_bytes as u64),
+    ]
+}
+
+fn counters(stats: &Stats) -> [Single; 7] {
+    [
+        ("chat_sessions_opened_total", "Sessions opened.", stats.opened),
+        ("chat_publications_total", "Publications accepted.", stats.publications),
+        ("chat_deliveries_total", "Publications queued for subscribers.", stats.deliveries),
+        ("chat_bad_requests_total", "Messages that could not be read as a request.", stats.bad_requests),
+        ("chat_turned_away_total", "Sessions refused because the server was full.", stats.turned_away),
+        ("chat_store_errors_total", "Failures of the store.", stats.store_errors),
+        ("chat_unstored_total", "Publications not stored.", stats.unstored),
+    ]
+}
+
+fn labelled(out: &mut String, stats: &Stats) {
+    let mut family = |name, help, samples: Vec<(&'static str, String, u64)>| {
+        family(out, name, "counter", help, samples);
+    };
+    family("chat_rejections_total", "Handshakes refused, by HTTP status.", by("status", &stats.rejections));
+    family("chat_refusals_total", "Requests refused, by error code.", by("code", &stats.refusals));
+    family("chat_dropped_total", "Publications dropped, by reason.", by("reason", &stats.dropped));
+    family("chat_closes_total", "Sessions closed, by close code.", by("code", &stats.closes));
+    family(
+        "chat_cut_short_total",
+        "Work cut short by a bound without a refusal.",
+        by("what", &stats.cut_short),
+    );
+}
+
+/// Returns a sample for each counter, with its key as the value of the label.
+fn by<'a, K: Display + 'a>(
+    label: &'static str,
+    counts: impl IntoIterator<Item = (&'a K, &'a u64)>,
+) -> Vec<(&'static str, String, u64)> {
+    counts.into_iter().map(|(key, count)| (label, key.to_string(), *count)).collect()
 }
 
 fn family<L: Display>(

@@ -1,4 +1,4 @@
-//! An endpoint for clients with a signed token: a JWT with HS256.
+//! Lets clients in that have a signed token: a JWT with HS256.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Values of the columns that several tables have.
+//! Converts the values of columns that several tables have.
 
 use chat_core::Offset;
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ pub(crate) fn odd(column: usize, error: impl std::error::Error + Send + Sync + '
     Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
 }
 
-/// Writes an offset as SQLite counts, to 2^63 only; nobody publishes so often.
+/// Writes an offset; SQLite counts to 2^63 only, which no channel reaches.
 pub(crate) fn signed(offset: Offset) -> i64 {
     i64::try_from(offset.0).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,16 @@
-//! The history of channels in a SQLite file, for a hub on any runtime.
+//! Stores the history of channels in a SQLite file, for a hub on any runtime.
 //!
 //! ```text
-//!   SqliteStore   the port: asks the thread, waits for its answer
+//!   SqliteStore    implements the port: asks the thread, and waits for its answer
 //!      │
 //!      ▼
-//!   thread        the only one that touches the file: all that waits goes in one transaction
+//!   thread         owns the file, and puts all waiting calls into one transaction
 //!      │
 //!      ▼
-//!   sql           what is asked for, in SQL
+//!   sql · recall   carry out the calls in SQL
+//!      │
+//!      ▼
+//!   columns        converts values to columns and back
 //! ```
 //!
 //! ```no_run
@@ -38,43 +41,43 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use thread::Thread;
 
-/// A file that one process at a time may use. Dropping it finishes what was asked for.
+/// Stores history in a file that one process at a time may use. Dropping the store finishes all calls that
+/// were made.
 ///
-/// Writes that wait together are committed together, and are safe from a crash of the machine when they are
-/// answered.
+/// Writes that wait at the same time are committed together. A write that is answered survives a crash of the
+/// machine.
 #[derive(Debug)]
 pub struct SqliteStore {
     thread: Thread,
-    /// Publications that are kept of each channel; all if none.
+    /// Bounds the publications that are kept of each channel; `None` keeps all.
     keep: Option<u64>,
 }
 
 impl SqliteStore {
-    /// Opens a file, and makes it if it is not there.
+    /// Opens a file, and creates it if it does not exist.
     ///
     /// # Errors
-    /// If it is no such file, comes from a newer version, or another process has it.
+    /// Fails if the file is no store, was written by a newer version, or is open in another process.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let named = |error: rusqlite::Error| StoreError(format!("{}: {error}", path.display()));
         let connection = sql::open(path).map_err(named)?;
         let version = sql::version(&connection).map_err(named)?;
         if version != sql::VERSION {
-            let message =
-                format!("it has version {version}, and {} is the newest that is known", sql::VERSION);
+            let message = format!("the file has version {version}; the newest supported is {}", sql::VERSION);
             return Err(StoreError(format!("{}: {message}", path.display())));
         }
         Ok(Self { thread: Thread::spawn(connection), keep: None })
     }
 
-    /// Keeps no more than the newest of each channel: with each that is appended, those go that are further
-    /// back. Else all are kept for ever.
+    /// Keeps only the newest publications of each channel: older ones are deleted with each append. By
+    /// default all are kept for ever.
     pub fn keep(mut self, publications: u64) -> Self {
         self.keep = Some(publications);
         self
     }
 
-    /// How many transactions were committed: fewer than calls, if many came at once.
+    /// Returns how many transactions were committed: fewer than calls, if many came at once.
     pub fn commits(&self) -> u64 {
         self.thread.commits()
     }

@@ -26,10 +26,10 @@ pub(crate) const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// How long a key is kept: longer than any hub remembers one.
+/// Keeps a key for longer than any hub remembers one.
 const KEY_AGE: TimeDelta = TimeDelta::minutes(10);
 
-/// Notes under which key something was published, and forgets a few that are old.
+/// Stores the key of a publication, and deletes a few old keys.
 pub(crate) fn remember(
     db: &Connection,
     channel: i64,
@@ -43,7 +43,7 @@ pub(crate) fn remember(
     let at = publication.message.timestamp;
     let place = signed(publication.offset);
     insert.execute(params![channel, author_text(author), key, place, at.timestamp_micros()])?;
-    // Two for each that is new: so their number stays about what a few minutes bring.
+    // Deleting two for each new key keeps their number near that of a few minutes.
     let mut forget = db.prepare_cached(
         "DELETE FROM keys WHERE (channel, author, key) IN
          (SELECT channel, author, key FROM keys WHERE microseconds < ?1 ORDER BY microseconds LIMIT 2)",
@@ -73,7 +73,7 @@ pub(crate) fn recall(
     Ok(Recalled { keys, read })
 }
 
-/// Marks of channels that have no row say nothing, and none says more than is stored.
+/// Stores read offsets. Those of unknown channels are ignored, and none exceeds the channel's last offset.
 pub(crate) fn mark_read(db: &Connection, marks: &[ReadMark]) -> Result<()> {
     let mut insert = db.prepare_cached(
         "INSERT INTO marks (channel, user, place) SELECT id, ?2, min(?3, last) FROM channels WHERE name = ?1

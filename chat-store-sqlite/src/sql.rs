@@ -1,4 +1,4 @@
-//! The statements of each call, in SQL.
+//! Carries out the calls of the store in SQL.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +12,10 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use crate::columns::{odd, offset, signed, time};
 use crate::recall;
 
-/// The version of the tables.
+/// Holds the version of the tables.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-/// The statements that make the tables of each version out of those of the one before; those of the first out
-/// of nothing.
+/// Lists the statements that make each version's tables out of those of the version before.
 const STEPS: &[&str] = &[FIRST, AUTHORS, recall::TABLES];
 
 const FIRST: &str = "
@@ -41,14 +40,13 @@ const FIRST: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The user who published it; null for the server itself. Nobody knows who published what was stored without
-/// it.
+/// Adds the user who published; null for the server itself, and for publications stored before this version.
 const AUTHORS: &str = "ALTER TABLE publications ADD COLUMN author TEXT";
 
 pub(crate) fn open(path: &Path) -> Result<Connection> {
     let db = Connection::open(path)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
-    // Exclusive, and taken at once by the transaction.
+    // The lock is exclusive; the transaction takes it at once.
     db.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
     )?;
@@ -82,7 +80,7 @@ pub(crate) fn open_channel(
     })
 }
 
-/// As [`open_channel`], but leaves a channel alone of which nothing is stored.
+/// Opens a channel as [`open_channel`] does, but only if something is stored of it.
 pub(crate) fn resume(
     db: &Connection,
     channel: &ChannelId,

@@ -1,4 +1,4 @@
-//! The thread that owns the file.
+//! Runs the thread that owns the file.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -10,24 +10,24 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use rusqlite::Connection;
 
-/// The calls that may wait; more wait to be allowed to.
+/// Bounds the queued calls; further callers wait for room.
 const WAITING: usize = 1024;
 
-/// How long the end of a store is waited for.
+/// Bounds the time that a drop waits for the thread to end.
 const LONGEST_END: Duration = Duration::from_secs(5);
 
-/// The most calls that are committed together.
+/// Bounds the calls of one transaction.
 const TOGETHER: usize = 256;
 
-/// Does its part of a transaction, and gives back how its caller is answered: after the commit, with what
-/// went wrong with that.
+/// Does its part of a transaction, and returns the function that answers its caller: after the commit, with
+/// the error of the commit if there was one.
 type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Option<StoreError>)>;
 
 #[derive(Debug)]
 pub(crate) struct Thread {
     jobs: Sender<Job>,
-    /// Closed once the thread has ended.
+    /// Disconnects when the thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
     commits: Arc<AtomicU64>,
 }
@@ -57,7 +57,7 @@ impl Thread {
         let job: Job = Box::new(move |db| {
             let done = apart(db, what).map_err(|error| StoreError(error.to_string()));
             Box::new(move |failed| {
-                // Who does not wait any more need not know.
+                // A caller that no longer waits needs no answer.
                 let _ = tell.send(failed.map_or(done, Err));
             })
         });
@@ -69,13 +69,12 @@ impl Thread {
     }
 }
 
-/// Finishes what was asked for, unless the disk does not answer: whoever drops this is not held up by that
-/// for long.
+/// Finishes all calls that were made. A disk that does not answer delays the drop only for a bounded time.
 impl Drop for Thread {
     fn drop(&mut self) {
         self.jobs.close();
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Ready when the other end is dropped, which nothing is ever sent by.
+        // Nothing is ever sent; the receiver is ready when the sender is dropped.
         let _ = ended.recv_timeout(LONGEST_END);
     }
 }
@@ -89,7 +88,7 @@ fn work(db: Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
         let answers: Vec<Answer> = batch.into_iter().map(|job| job(db)).collect();
         let ended = began.and_then(|()| db.execute_batch("COMMIT"));
         if ended.is_err() && !db.is_autocommit() {
-            // What is left of it must not get into the next.
+            // The rest of this transaction must not become part of the next one.
             let _ = db.execute_batch("ROLLBACK");
         }
         commits.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +97,7 @@ fn work(db: Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
     }
 }
 
-/// One job that fails undoes its own part alone.
+/// Does a job within a savepoint, so that a failed job undoes only its own part.
 fn apart<T>(db: &Connection, what: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     db.execute_batch("SAVEPOINT job")?;
     let done = what(db);

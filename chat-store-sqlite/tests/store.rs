@@ -1,4 +1,4 @@
-//! Stored publications come back as they were, after whatever end.
+//! Tests that stored publications are read back as they were, however the store ended.
 
 use std::sync::Arc;
 
@@ -211,7 +211,7 @@ fn a_file_of_the_first_version_goes_on_and_nobody_is_the_author_of_what_it_kept(
     assert_eq!(page.publications.iter().map(said_by).collect::<Vec<_>>(), expected);
 }
 
-/// The tables as the first version made them, and a message.
+/// Holds the tables of the first version, and a message.
 const FIRST: &str = r#"
     CREATE TABLE channels (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, last INTEGER NOT NULL, tenure INTEGER

@@ -1,111 +1,22 @@
 #!/usr/bin/env node
-// Talks to a server with npm's phoenix as it is published, over WebSocket (npm's ws) and over its long poll.
+// Runs a set of cases with npm's unchanged phoenix, over WebSocket (npm's ws) and over its long poll.
 //
 //     node phoenix.mjs SET URL [--token GOOD --bad-token BAD] [--server "COMMAND with {port}"]
 //
-// URL is the socket's, such as ws://127.0.0.1:8080/socket. SET is `open` (a server without flags), `token` (one that wants tokens), `crash`
-// (one whose event `crash` takes its sender out, and whose topic `slow` is joined once somebody says `decide`), or `stop` (which starts its server itself).
-// With `--client` another version of it, by its name in package.json.
-// One line for each case that fails, then `N passed, N failed`. Exits with 1 if a case failed.
+// URL is the socket's, such as ws://127.0.0.1:8080/socket. SET is `open` (a server without flags), `token` (one
+// that requires tokens), `crash` (one whose event `crash` removes its sender, and which answers joins of `slow`
+// after the event `decide`), or `stop` (which starts its server itself). `--client` names another version of the
+// client, as in package.json. Prints a line for each case that fails, then `N passed, N failed`. Exits with 1 if
+// a case failed.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { parseArgs } from 'node:util';
 import WebSocket, { WebSocketServer } from 'ws';
-
-const WAIT_MS = 20_000;
-
-const { values, positionals: [set, given] } = parseArgs({
-  allowPositionals: true,
-  options: { token: { type: 'string' }, 'bad-token': { type: 'string' }, server: { type: 'string' }, client: { type: 'string', default: 'phoenix' } },
-});
-let url = given;
-
-/// What a client of browsers asks with that knows no `fetch`.
-class Request {
-  #asked;
-  #gone = new AbortController();
-  #headers = {};
-  readyState = 0;
-  responseText = '';
-  open(method, at) { this.#asked = [at, method]; }
-  setRequestHeader(name, value) { this.#headers[name] = value; }
-  abort() { this.#gone.abort(); }
-  send(body) {
-    const [at, method] = this.#asked;
-    const late = this.timeout && setTimeout(() => { this.abort(); this.ontimeout?.(); }, this.timeout);
-    fetch(at, { method, headers: this.#headers, body, signal: this.#gone.signal }).then(async (answer) => {
-      this.responseText = await answer.text();
-      Object.assign(this, { status: answer.status, readyState: 4 });
-      this.onreadystatechange?.();
-    }).catch(() => { if (!this.#gone.signal.aborted) this.onerror?.(); }).finally(() => clearTimeout(late));
-  }
-}
-if (values.client === 'phoenix-1.7') Object.assign(globalThis, { self: globalThis, XMLHttpRequest: Request });
-const { LongPoll, Presence, Socket } = await import(values.client);
-
-// ---- clients ----
-
-const transports = { websocket: WebSocket, longpoll: LongPoll };
-let sockets = [];
-
-function connect(name, options = {}) {
-  const { transport = WebSocket, at = url, ...rest } = options;
-  const socket = new Socket(at, { transport, params: name ? { name } : {}, reconnectAfterMs: () => 20, rejoinAfterMs: () => 20, ...rest });
-  sockets.push(socket);
-  socket.connect();
-  return socket;
-}
-
-/// What a push is answered: `[status, response]`.
-const answer = (push) => within('an answer', (resolve) => {
-  for (const status of ['ok', 'error', 'timeout']) push.receive(status, (response) => resolve([status, response]));
-});
-
-async function join(socket, topic, params) {
-  const channel = socket.channel(topic, params);
-  const [status, response] = await answer(channel.join());
-  assert.equal(status, 'ok', JSON.stringify(response));
-  return channel;
-}
-
-/// The next message of the socket that fits.
-const heard = (socket, fits) => within('a message', (resolve) => {
-  const ref = socket.onMessage((message) => {
-    if (!fits(message)) return;
-    socket.off([ref]);
-    resolve(message);
-  });
-});
-
-/// The next payload of an event.
-const on = (channel, event) => within(event, (resolve) => {
-  const ref = channel.on(event, (payload) => {
-    channel.off(event, ref);
-    resolve(payload);
-  });
-});
-
-/// The first time that `holds` does, looked at whenever `watch` calls.
-const once = (what, watch, holds) => within(what, (resolve) => {
-  const look = () => { if (holds()) resolve(); };
-  watch(look);
-  look();
-});
-
-function within(what, start) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), WAIT_MS);
-    start((value) => { clearTimeout(timer); resolve(value); });
-  });
-}
-
-const bytes = (...list) => new Uint8Array(list).buffer;
-const list = (buffer) => [...new Uint8Array(buffer)];
-
-let topics = 0;
-const fresh = () => `room:${++topics}`;
+import {
+  LongPoll, Presence, answer, bytes, connect, disconnectAll, fresh, heard, join, list, on, once, set,
+  transports, url, values, within,
+} from './phoenix_clients.mjs';
 
 // ---- cases on either transport ----
 
@@ -331,7 +242,7 @@ const open = {
   },
 };
 
-/// A server between, which holds back what `held` fits until something came that `freed` fits.
+/// Starts a proxy that holds frames for which `held` is true until one comes for which `freed` is true.
 async function holding(held, freed) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await new Promise((resolve) => server.on('listening', resolve));
@@ -378,7 +289,7 @@ const token = {
     let joined = false;
     socket.channel(fresh()).join().receive('ok', () => { joined = true; });
     const { code } = await within('a close', (resolve) => socket.onClose(resolve));
-    // It is refused before its socket is open.
+    // The client is refused before its socket is open.
     assert.equal(code, transport === LongPoll ? 1008 : 1006);
     assert.equal(joined, false);
   },
@@ -495,8 +406,7 @@ for (const [name, run] of runs) {
     failed += 1;
     console.log(`${name}: ${error.stack ?? error}`);
   }
-  sockets.forEach((socket) => socket.disconnect());
-  sockets = [];
+  disconnectAll();
 }
 console.log(`${runs.length - failed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -1,4 +1,4 @@
-//! The conformance cases, as they stand in `cases/`.
+//! Reads the conformance cases of `cases/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,29 @@ use std::time::Duration;
 use chat_core::{Hub, HubBuilder, Limits, OpenChat};
 use serde_json::Value;
 
-/// A hub as the cases want it: the open chat, whose channels keep their last 100 messages for five minutes.
+/// Builds the hub that the cases require: the open chat, whose channels keep their last 100 messages for five
+/// minutes.
 pub fn keeping() -> HubBuilder {
     // The clients of all cases have the same names, and most of them one address.
     let limits = Limits { records: 0, ..Limits::default() };
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 
-/// One case: a sentence, and the steps that show it.
+/// Holds one case: a sentence, and the steps that show it.
 #[derive(Debug)]
 pub struct Case {
-    /// Its file and its sentence.
+    /// Names the file and the sentence.
     pub name: String,
-    /// The things done and heard, in order.
+    /// Lists what is sent and expected, in order.
     pub steps: Vec<Value>,
     only: Option<Vec<Value>>,
     not: Option<Vec<Value>>,
 }
 
-/// Every case that this client is to run.
+/// Returns every case that this client runs.
 ///
 /// # Panics
-/// If there is none, or one cannot be read.
+/// Panics if there is no case, or one cannot be read.
 pub fn cases_for(client: &str) -> Vec<Case> {
     let mut files: Vec<_> = fs::read_dir(folder("cases")).expect("the cases").flatten().collect();
     files.sort_by_key(fs::DirEntry::file_name);
@@ -38,7 +39,7 @@ pub fn cases_for(client: &str) -> Vec<Case> {
     cases
 }
 
-/// A folder beside this crate's sources.
+/// Returns a folder beside this crate's sources.
 pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

@@ -1,5 +1,5 @@
-//! WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases by
-//! PyPI's `kosoku`.
+//! Runs WebSocket clients that others wrote: npm's `ws`, PyPI's `websockets`, Chromium, and Autobahn's cases
+//! by PyPI's `kosoku`.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,13 +8,13 @@ use std::process::Command;
 
 use crate::cases::folder;
 
-/// The clients that run the conformance cases.
+/// Lists the clients that run the conformance cases.
 pub const CLIENTS: [&str; 3] = ["ws", "python", "chromium"];
 
 /// Runs the conformance cases with a client against a server of the plain protocol.
 ///
 /// # Panics
-/// With what the client says, if a case fails.
+/// Panics with the client's output if a case fails.
 pub fn conformance(client: &str, url: &str) {
     let all = match client {
         "python" => run(python().arg(script("conformance.py")).arg(url)),
@@ -26,7 +26,7 @@ pub fn conformance(client: &str, url: &str) {
 /// Runs Autobahn's cases against a server that echoes.
 ///
 /// # Panics
-/// With what it says, if a case fails or did not run.
+/// Panics with the client's output if a case fails or did not run.
 pub fn autobahn(url: &str) {
     let all = run(python().arg(script("autobahn.py")).arg(url));
     assert_eq!(all, "301 passed, 0 failed");
@@ -36,7 +36,7 @@ pub fn autobahn(url: &str) {
 /// port.
 ///
 /// # Panics
-/// With what they say, if a case fails.
+/// Panics with the client's output if a case fails.
 pub fn page(server: &str) {
     let all = run(node().arg(script("page.mjs")).args(["--server", server]));
     assert!(all.ends_with(" passed, 0 failed"), "{all}");
@@ -45,7 +45,7 @@ pub fn page(server: &str) {
 /// Runs a script of `tests/clients` with node.
 ///
 /// # Panics
-/// With what it says, if it fails.
+/// Panics with the script's output if it fails.
 pub fn script_says(name: &str, arguments: &[&str]) -> String {
     let command = if name.ends_with(".py") { python() } else { node() };
     run({ command }.arg(script(name)).args(arguments))
@@ -55,7 +55,7 @@ fn script(name: &str) -> PathBuf {
     folder("clients").join(name)
 }
 
-/// A script of it may start one of Python.
+/// Returns the command of node, whose scripts may start one of Python.
 fn node() -> Command {
     let mut node = Command::new(env::var_os("NODE").unwrap_or_else(|| "node".into()));
     node.env("PYTHON", python_path());

@@ -1,4 +1,4 @@
-//! Many clients at once on blocking sockets, a thread each.
+//! Runs many clients at once on blocking sockets, a thread each.
 
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -6,14 +6,14 @@ use std::thread;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// A client of the plain protocol that waits for every answer.
+/// Is a client of the plain protocol that waits for every answer.
 pub struct Member(WebSocket<TcpStream>);
 
 impl Member {
     /// Connects under a name.
     ///
     /// # Panics
-    /// As everything here, if the server does not do what it should.
+    /// Panics, as all methods here do, if the server does not behave as expected.
     pub fn connect(address: SocketAddr, name: &str) -> Self {
         Self::connect_to(address, &format!("/?name={name}"))
     }
@@ -25,12 +25,12 @@ impl Member {
         Self(tungstenite::client(format!("ws://{address}{target}"), socket).expect("a handshake").0)
     }
 
-    /// Says a request.
+    /// Sends a request.
     pub fn say(&mut self, request: &Value) {
         self.0.send(Message::text(request.to_string())).expect("it takes requests");
     }
 
-    /// Hears the next frame.
+    /// Returns the next frame.
     pub fn hear(&mut self) -> Value {
         loop {
             if let Message::Text(text) = self.0.read().expect("it says something") {
@@ -59,10 +59,10 @@ impl Member {
     }
 }
 
-/// Runs `count` members at once, each on a thread of its own, and gathers what they say.
+/// Runs `count` members at once, each on a thread of its own, and collects their results.
 ///
 /// # Panics
-/// If one of them does.
+/// Panics if one of them does.
 pub fn at_once<T: Send>(count: usize, member: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let member = &member;
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A client of Serverpod's method streams without a network, frame by frame, and an endpoint for it.
+//! Writes the frames of a client of Serverpod's method streams, and defines an endpoint for it.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-/// The ids of three calls.
+/// Holds the first call's id.
 pub const A: &str = "aaaaaaaa-2222-4333-8444-555555555555";
-/// The second call's id.
+/// Holds the second call's id.
 pub const B: &str = "bbbbbbbb-2222-4333-8444-555555555555";
-/// The third call's id.
+/// Holds the third call's id.
 pub const C: &str = "cccccccc-2222-4333-8444-555555555555";
-/// A ping of the client's.
+/// Holds a ping of the client.
 pub const PING: &str = r#"{"type":"ping"}"#;
-/// A pong of the server's.
+/// Holds a pong of the server.
 pub const PONG: &str = r#"{"type":"pong"}"#;
 
-/// An endpoint: a token is a name. `bad` and `old` let nobody in, `slow` has the endpoint think for ever; the
-/// channel `secret` is for nobody, `broken` fails.
+/// Takes tokens for names. Refuses the tokens `bad` and `old` and the channel `secret`, never answers the
+/// token `slow`, and fails in the channel `broken`.
 #[derive(Clone, Copy, Debug)]
 pub struct Names;
 
@@ -56,39 +56,39 @@ impl Endpoint for Names {
     }
 }
 
-/// A hub with that endpoint and the default bounds.
+/// Builds a hub with that endpoint and the default bounds.
 pub fn scene(way: Way) -> Scene {
     Scene::new(way, Names, Limits::default())
 }
 
-/// A client of method streams that has not said anything.
+/// Connects a client of method streams that has sent nothing yet.
 pub fn dart(scene: &Scene, way: Way) -> Client {
     scene.world.connect(&scene.hub, Arc::new(MethodStreams::default()), Credentials::Later, way)
 }
 
-/// To open a call of `chat`.
+/// Returns the request that opens a call of `chat`.
 pub fn omsc(cid: &str, method: &str, args: &str, inputs: &[&str], auth: Option<&str>) -> String {
     let mut data = json!({"en":"chat","m":method,"cid":cid,"args":args,"is":inputs});
     auth.into_iter().for_each(|auth| data["auth"] = auth.into());
     json!({"type":"omsc","data":data}).to_string()
 }
 
-/// To open a stream on a channel.
+/// Returns the request that opens a stream on a channel.
 pub fn subscribe(cid: &str, channel: &str) -> String {
     omsc(cid, "subscribe", &json!({"channelId":channel}).to_string(), &[], None)
 }
 
-/// To open a publish to a channel.
+/// Returns the request that opens a publish to a channel.
 pub fn publish(cid: &str, channel: &str) -> String {
     omsc(cid, "publish", &json!({"channelId":channel}).to_string(), &["messages"], None)
 }
 
-/// To open a stream on a channel, with the value of a header.
+/// Returns the request that opens a stream on a channel, with the value of a header.
 pub fn with(auth: &str, cid: &str, channel: &str) -> String {
     omsc(cid, "subscribe", &json!({"channelId":channel}).to_string(), &[], Some(auth))
 }
 
-/// A message into a publish, as the generated class writes it.
+/// Returns a message for a publish, as the generated class writes it.
 pub fn message(cid: &str, channel: &str, content: &str) -> String {
     format!(
         r#"{{"type":"msm","data":{{"en":"chat","m":"publish","cid":"{cid}","p":"messages","o":{{"className":"ChatMessage","data":{{"__className__":"ChatMessage","senderName":"whoever","content":"{content}","timestamp":"2024-01-02T03:04:05.678Z","channelId":"{channel}"}}}}}}}}"#
@@ -100,12 +100,12 @@ pub fn omsr(cid: &str, method: &str, result: &str) -> String {
     format!(r#"{{"type":"omsr","data":{{"cid":"{cid}","res":"{result}","en":"chat","m":"{method}"}}}}"#)
 }
 
-/// The end of a call.
+/// Returns the end of a call.
 pub fn cmsc(cid: &str, method: &str, reason: &str) -> String {
     format!(r#"{{"type":"cmsc","data":{{"en":"chat","m":"{method}","cid":"{cid}","cr":"{reason}"}}}}"#)
 }
 
-/// The end of an input.
+/// Returns the end of an input.
 pub fn cmsc_input(cid: &str, method: &str, input: &str, reason: &str) -> String {
     format!(
         r#"{{"type":"cmsc","data":{{"en":"chat","m":"{method}","cid":"{cid}","p":"{input}","cr":"{reason}"}}}}"#
@@ -119,7 +119,7 @@ pub fn msm(cid: &str, sender: &str, content: &str, channel: &str) -> String {
     )
 }
 
-/// The types of frames; what is none stands as it is.
+/// Returns the types of frames; a text that is no frame stays as it is.
 pub fn kinds(heard: &[String]) -> Vec<String> {
     let kind = |text: &String| {
         serde_json::from_str::<Value>(text).map(|frame| frame["type"].as_str().map(str::to_owned))

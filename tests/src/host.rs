@@ -1,4 +1,4 @@
-//! A hub behind a real socket, on each runtime.
+//! Serves a hub on real sockets, on each runtime.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Sender as Teller, channel};
@@ -11,33 +11,33 @@ use chat_tokio_adapter::TokioRuntime;
 
 use crate::streams::{self, stopped, until_gone};
 
-/// A runtime, and the adapter that binds the core to it.
+/// Names a runtime, and the adapter that binds the core to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// Tokio on several threads.
+    /// Runs Tokio on several threads.
     TokioMulti,
-    /// Tokio on one.
+    /// Runs Tokio on one thread.
     TokioCurrent,
-    /// The runtime of async-std.
+    /// Runs the runtime of async-std.
     AsyncStd,
-    /// The runtime of smol.
+    /// Runs the runtime of smol.
     Smol,
-    /// Tokio, on sockets that axum's own extractor upgraded: a `Stream` and a `Sink` of messages.
+    /// Runs Tokio, on sockets that axum's own extractor upgraded: a `Stream` and a `Sink` of messages.
     AxumSockets,
-    /// Tokio, on byte streams that are no TCP sockets to the adapter, as TLS is none.
+    /// Runs Tokio, on byte streams that the adapter does not know as TCP sockets, as with TLS.
     TokioStreams,
-    /// async-std, on such byte streams.
+    /// Runs async-std, on such byte streams.
     AsyncStdStreams,
-    /// async-std, on sockets that are open already.
+    /// Runs async-std, on sockets that are open already.
     AsyncStdSockets,
 }
 
-/// A hub that listens, until this is dropped.
+/// Holds a hub that listens until this is dropped.
 #[derive(Debug)]
 pub struct Served {
-    /// Where it listens, for clients of the plain protocol, on every path.
+    /// Holds the address, which serves the plain protocol on every path.
     pub address: SocketAddr,
-    /// The hub that listens.
+    /// Holds the hub that listens.
     pub hub: Hub,
     stop: Sender<()>,
     thread: Option<JoinHandle<()>>,
@@ -47,7 +47,7 @@ impl Host {
     /// Serves a hub.
     ///
     /// # Panics
-    /// If no port is free.
+    /// Panics if no port is free.
     pub fn serve(self, hub: HubBuilder) -> Served {
         let (tell, told) = channel();
         let (stop, stopped) = async_channel::bounded(1);
@@ -75,7 +75,7 @@ impl Host {
 }
 
 impl Served {
-    /// Its address for WebSocket clients.
+    /// Returns the URL for WebSocket clients.
     pub fn url(&self) -> String {
         format!("ws://{}/", self.address)
     }

@@ -1,4 +1,4 @@
-//! Hubs over a store that may fail, and what is asked of them.
+//! Builds hubs over a store that may fail, and calls them.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use chat_core::{
 use crate::scene::Scene;
 use crate::store::FaultyStore;
 
-/// One second of the world's time.
+/// Is one second of the world's time.
 pub const SECOND: Duration = Duration::from_secs(1);
-/// A thousandth of it.
+/// Is a millisecond of the world's time.
 pub const MILLI: Duration = Duration::from_millis(1);
 
-/// Keeps so many messages for a minute, and stores them.
+/// Keeps this many messages for a minute, and stores them.
 pub fn kept(entries: usize) -> ChannelOptions {
     let history = HistoryOptions { entries, bytes: 1 << 20, age: SECOND * 60 };
     ChannelOptions { history, storage: Storage::Kept, ..ChannelOptions::default() }
 }
 
-/// The same, and answers once they are stored.
+/// Keeps this many messages for a minute, stores them, and answers once they are stored.
 pub fn durable(entries: usize) -> ChannelOptions {
     ChannelOptions { storage: Storage::Durable, ..kept(entries) }
 }
 
-/// A hub over this store, in a world of its own: another process to the store.
+/// Builds a hub over this store, in a world of its own: to the store it is another process.
 pub fn scene(way: Way, store: &FaultyStore, options: ChannelOptions) -> Scene {
     scene_of(way, store, OpenChat::default(), options, Limits::default())
 }
 
-/// A hub over this store with an endpoint, options and bounds of its own.
+/// Builds a hub over this store with an endpoint, options and bounds of its own.
 pub fn scene_of(
     way: Way,
     store: &FaultyStore,
@@ -57,22 +57,22 @@ pub fn close(scene: &Scene, patience: Duration) -> bool {
     scene.world.run(async move { hub.close_store(patience).await })
 }
 
-/// A channel of this name.
+/// Returns the channel of this name.
 pub fn id(name: &str) -> ChannelId {
     name.parse().expect("a name")
 }
 
-/// The channel's epoch.
+/// Returns the channel's epoch.
 pub fn epoch(scene: &Scene, channel: &str) -> Epoch {
     scene.hub.history(&HistoryRequest::of(id(channel), 1)).expect("it is there").epoch
 }
 
-/// Publishes what the server says, and returns its offset.
+/// Publishes as the server, and returns the offset.
 pub fn publish(scene: &Scene, channel: &str, content: &str) -> u64 {
     scene.hub.publish(channel, Payload::json(content)).expect("a name").offset.0
 }
 
-/// A session of this name that resumes the room, and what it hears.
+/// Connects a session of this name that resumes the room, and returns what it receives.
 pub fn come_back(scene: &Scene, name: &str, epoch: Epoch, offset: u64) -> (Client, Vec<String>) {
     let client = scene.enter(name);
     client.say(&format!("subscribe room since {epoch} {offset}"));

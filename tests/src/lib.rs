@@ -1,21 +1,21 @@
-//! One suite over every adapter and every protocol. What it shows stands in `cases/` and in `tests/`; here is
-//! how it is run.
+//! Runs one suite over every adapter and every protocol. The cases are in `cases/` and in `tests/`; this
+//! crate is what they share.
 //!
 //! ```text
-//!   cases    what a protocol promises, as data
-//!   memory   runs them without a network, in virtual time
-//!   scene    a hub in a world of its own
-//!   keeping  hubs over such a store, and what is asked of them
-//!   store    a store in memory that fails on demand
-//!   seed     random tests that can be repeated
-//!   clients  runs them with WebSocket clients that others wrote
-//!   host     a hub behind a real socket, on each runtime
-//!   program  an example or the server, as people start it
-//!   crowd    many clients at once
-//!   light    a client that reads much and understands little
-//!   dart     a client of Serverpod's method streams
-//!   raw      a client that says what it likes
-//!   speakers clients of every protocol, as far as a script needs them
+//!   cases    holds the cases of a protocol, as data
+//!   memory   runs the cases without a network, in virtual time
+//!   clients  runs the cases with WebSocket clients that others wrote
+//!   scene    builds a hub in a world of its own
+//!   store    implements a store in memory that fails on demand
+//!   keeping  builds hubs over such a store
+//!   seed     repeats random tests by their seed
+//!   host     serves a hub on real sockets, on each runtime
+//!   program  starts an example or the server, as users do
+//!   crowd    runs many clients at once
+//!   light    reads many frames at little cost
+//!   dart     writes the frames of Serverpod's method streams
+//!   raw      sends any bytes to a server
+//!   speakers defines clients of every protocol, for scripts
 //! ```
 
 pub mod cases;

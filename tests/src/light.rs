@@ -1,4 +1,4 @@
-//! A client that reads much and understands little.
+//! Reads many frames at little cost.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,37 +8,37 @@ use socket2::{Domain, Socket, Type};
 
 use crate::raw::{HANDSHAKE, frame, request};
 
-/// A client of the plain protocol that picks numbers out of frames as they stand, so that a crowd of them is
-/// no load.
+/// Is a client of the plain protocol that finds numbers in frames without parsing them, so that many clients
+/// are little load.
 #[derive(Debug)]
 pub struct Light {
     socket: TcpStream,
-    /// Bytes of the socket; those from `read` to `taken` are not read yet.
+    /// Holds bytes of the socket; those from `read` to `taken` are not read yet.
     bytes: Vec<u8>,
     read: usize,
     taken: usize,
 }
 
-/// The meaning of a frame, as far as it is understood.
+/// Tells the meaning of a frame, as far as the client knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// A message, by its offset.
+    /// Is a message, with its offset.
     Message(u64),
-    /// A range of messages that it does not get.
+    /// Is a gap: a range of messages that the client does not get.
     Gap(u64, u64),
-    /// Any other frame.
+    /// Is any other frame.
     Other(String),
-    /// A close, by its code.
+    /// Is a close, with its code.
     Close(u16),
-    /// The end of the connection.
+    /// Is the end of the connection.
     End,
 }
 
 impl Light {
-    /// Connects and opens a WebSocket, with a small buffer of the kernel's for what it does not read.
+    /// Connects and opens a WebSocket, with a small kernel buffer for unread bytes.
     ///
     /// # Panics
-    /// If the server is not there.
+    /// Panics if the server does not answer.
     pub fn open(address: SocketAddr, target: &str) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(16 * 1024).expect("a socket");
@@ -60,17 +60,17 @@ impl Light {
         light
     }
 
-    /// Says a request. A server that is gone is no failure.
+    /// Sends a request. A server that is gone is no failure.
     pub fn say(&mut self, text: &str) {
         let _ = self.socket.write_all(&frame(0x81, text.as_bytes()));
     }
 
-    /// Hears the next frame.
+    /// Returns the next frame.
     pub fn hear(&mut self) -> Said {
         self.hear_by(64 * 1024)
     }
 
-    /// Hears the next frame, and takes at most so many bytes at once from the socket.
+    /// Returns the next frame, and takes at most this many bytes at once from the socket.
     pub fn hear_by(&mut self, most: usize) -> Said {
         loop {
             if let Some((first, payload)) = self.parse() {
@@ -85,7 +85,7 @@ impl Light {
         }
     }
 
-    /// Takes at most so many bytes from the socket; false if there will be no more.
+    /// Takes at most this many bytes from the socket; returns false if there will be no more.
     pub fn fill(&mut self, most: usize) -> bool {
         if self.read == self.taken {
             (self.read, self.taken) = (0, 0);
@@ -107,7 +107,7 @@ impl Light {
         &self.bytes[self.read..self.taken]
     }
 
-    /// The next whole frame that was taken.
+    /// Returns the next complete frame that was taken.
     fn parse(&mut self) -> Option<(u8, &[u8])> {
         let (&[first, length], after) = self.unread().split_first_chunk::<2>()?;
         let (length, head) = match length {
@@ -124,7 +124,7 @@ impl Light {
     }
 }
 
-/// None for control frames that nobody looks at.
+/// Returns the meaning of a frame; none for control frames.
 fn understand(first: u8, payload: &[u8]) -> Option<Said> {
     let text = || String::from_utf8_lossy(&payload[..payload.len().min(300)]).into_owned();
     Some(match first {
@@ -141,14 +141,14 @@ fn understand(first: u8, payload: &[u8]) -> Option<Said> {
     })
 }
 
-/// A number that stands in a frame.
+/// Finds a number in a frame.
 pub fn number(text: &str, field: &str) -> Option<u64> {
     let (_, rest) = text.split_once(&format!("\"{field}\":"))?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 
-/// A string without escapes that stands in a frame.
+/// Finds a string without escapes in a frame.
 pub fn word(text: &str, field: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("\"{field}\":\""))?;
     rest.split_once('"').map(|(word, _)| word.to_owned())

@@ -1,4 +1,4 @@
-//! The conformance cases without a network: sockets in memory, and no time but that of the world.
+//! Runs the conformance cases without a network: sockets in memory, in virtual time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::pattern::{Bound, fill, fits_text, known, matches};
 /// Runs a case in a world of its own.
 ///
 /// # Errors
-/// The number of the step that failed, what it expected, and what it got.
+/// Names the step that failed, what it expected, and what it got.
 pub fn run(case: &Case, world: World, way: Way) -> Result<(), String> {
     let hub = keeping().build(world.clone());
     let mut run = Run { world, hub, way, clients: HashMap::new(), bound: Bound::new(), silences: 0 };
@@ -137,7 +137,7 @@ impl Run {
         if fits { self.ended(who) } else { Err(format!("expected a close with {code}, heard {heard}")) }
     }
 
-    /// After a close nothing comes any more, and the transport is at its end.
+    /// Checks that nothing follows a close, and that the transport has ended.
     fn ended(&self, who: &str) -> Result<(), String> {
         let client = self.client(who)?;
         match client.next() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// The values that each `"$name"` stood for so far.
+/// Holds the values that each `"$name"` has had so far.
 pub type Bound = HashMap<String, Value>;
 
 /// Tells whether the frame is the expected one. Names are bound only if it is.
@@ -32,7 +32,7 @@ fn fits(expected: &Value, got: &Value, bound: &mut Bound) -> bool {
     }
 }
 
-/// A frame that is sent, in which `"$name"` is what it was heard to be.
+/// Returns a frame to send, in which each `"$name"` has its value.
 pub fn known(value: &Value, bound: &Bound) -> Value {
     match value {
         Value::String(text) => {

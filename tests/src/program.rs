@@ -1,4 +1,4 @@
-//! An example or the server, as people start it.
+//! Starts an example or the server as users do.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -12,19 +12,19 @@ use std::time::Duration;
 use crate::cases::folder;
 use crate::raw::get;
 
-/// A process that listens. It is ended when this is dropped.
+/// Holds a process that listens; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    /// Where it listens.
+    /// Holds the address at which it listens.
     pub address: SocketAddr,
 }
 
 impl Program {
-    /// Starts a command, and waits until it says where it listens.
+    /// Starts a command, and waits until it prints its address.
     ///
     /// # Panics
-    /// If it does not say so within a minute.
+    /// Panics if it does not print one within a minute.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -44,17 +44,17 @@ impl Program {
         }
     }
 
-    /// An example, on a port of its own choice.
+    /// Starts an example, on a port of its own choice.
     pub fn example(name: &str) -> Self {
         Self::example_at(name, "127.0.0.1:0")
     }
 
-    /// An example that listens at this place.
+    /// Starts an example that listens at this place.
     pub fn example_at(name: &str, place: &str) -> Self {
         Self::start(Command::new(built().join("examples").join(name)).arg(place))
     }
 
-    /// An example of the futures-io adapter built for smol, on a port of its own choice.
+    /// Starts an example of the futures-io adapter built for smol, on a port of its own choice.
     pub fn smol_example(name: &str) -> Self {
         static BUILT: OnceLock<PathBuf> = OnceLock::new();
         let built = BUILT.get_or_init(|| {
@@ -68,20 +68,20 @@ impl Program {
         Self::start(Command::new(built.join("examples").join(name)).arg("127.0.0.1:0"))
     }
 
-    /// The server, on a port of its own choice, without a store unless one is named.
+    /// Starts the server, on a port of its own choice, without a store unless one is named.
     pub fn server(arguments: &[&str]) -> Self {
         let mut command = Command::new(server());
         command.args(["--listen", "127.0.0.1:0"]).env("CHAT_STORE", "none");
         Self::start(command.args(arguments))
     }
 
-    /// Ends it as a crash does.
+    /// Kills the process, as a crash does.
     pub fn crash(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("a child can be waited for");
     }
 
-    /// The process's number.
+    /// Returns the id of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -93,7 +93,7 @@ impl Program {
         line.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
 
-    /// Waits for its end; true if it ended well.
+    /// Waits for the end of the process; returns true if it succeeded.
     pub fn wait(&mut self) -> bool {
         self.child.wait().expect("a child can be waited for").success()
     }
@@ -106,7 +106,7 @@ impl Drop for Program {
     }
 }
 
-/// Reads all that a process says, so that it never waits for a reader, and tells the address in it.
+/// Reads all output of a process, so that it never waits for a reader, and sends the address in it.
 fn follow(output: impl Read + Send + 'static, tell: Sender<SocketAddr>) {
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -122,15 +122,15 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     said.trim_start_matches("http://").trim_end().parse().ok()
 }
 
-/// The chat server's binary.
+/// Returns the path of the chat server's binary.
 pub fn server() -> PathBuf {
     built().join("chat-server")
 }
 
-/// Where the workspace's programs are, built once.
+/// Returns the folder of the workspace's programs, which are built once.
 ///
 /// # Panics
-/// If they cannot be built.
+/// Panics if they cannot be built.
 fn built() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
@@ -144,7 +144,7 @@ fn built() -> PathBuf {
 /// Builds programs with these arguments into a profile's folder.
 ///
 /// # Panics
-/// If they cannot be built.
+/// Panics if they cannot be built.
 pub fn build(arguments: &[&str], profile: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -156,10 +156,10 @@ pub fn build(arguments: &[&str], profile: &Path) {
     assert!(command.current_dir(folder("..")).status().expect("cargo runs").success(), "{command:?} failed");
 }
 
-/// The folder of this test's own profile, such as `target/debug`.
+/// Returns the folder of this test's own profile, such as `target/debug`.
 ///
 /// # Panics
-/// If this is no test.
+/// Panics outside a test.
 pub fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     test.parent().and_then(|deps| deps.parent()).expect("a test is in deps").to_owned()

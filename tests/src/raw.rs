@@ -1,14 +1,14 @@
-//! A client that says what it likes, byte by byte.
+//! Sends any bytes to a server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A socket without any manners.
+/// Holds a socket that sends any bytes.
 #[derive(Debug)]
 pub struct Raw(TcpStream);
 
-/// The headers of a handshake that holds, but for `Host`.
+/// Lists the headers of a valid handshake, without `Host`.
 pub const HANDSHAKE: [(&str, &str); 4] = [
     ("Upgrade", "websocket"),
     ("Connection", "Upgrade"),
@@ -16,14 +16,14 @@ pub const HANDSHAKE: [(&str, &str); 4] = [
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 ];
 
-/// Nothing takes longer here, or it is stuck.
+/// Bounds the time of a read.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Raw {
     /// Connects.
     ///
     /// # Panics
-    /// As everything here, if the server is not there.
+    /// Panics, as all methods here do, if the server does not answer.
     pub fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).expect("it listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -38,28 +38,28 @@ impl Raw {
         raw
     }
 
-    /// Says this. A server that has enough and is gone is no failure.
+    /// Sends bytes. A server that has closed the connection is no failure.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
-    /// Says this; false if the server is gone.
+    /// Sends bytes; returns false if the server has closed the connection.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
-    /// Says nothing more.
+    /// Ends the sending side of the socket.
     pub fn end(&mut self) {
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
-    /// The status of the answer to a request, whose head is read; 0 if there is none.
+    /// Reads the head of an answer, and returns its status; 0 if there is none.
     pub fn status(&mut self) -> u16 {
         let head = self.head();
         head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
     }
 
-    /// As [`status`](Self::status); the body of that length is read too.
+    /// Returns the [`status`](Self::status), and reads the body of that length too.
     pub fn answer(&mut self) -> u16 {
         let head = self.head().to_lowercase();
         let length =
@@ -68,7 +68,7 @@ impl Raw {
         head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
     }
 
-    /// The head of an answer; nothing if there is none.
+    /// Reads the head of an answer; empty if there is none.
     pub fn head(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
@@ -80,7 +80,7 @@ impl Raw {
         String::from_utf8_lossy(&head).into_owned()
     }
 
-    /// The next frame of the server: its first byte and its payload; none at the end.
+    /// Reads the next frame of the server: its first byte and its payload; none at the end.
     pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).ok()?;
@@ -94,7 +94,8 @@ impl Raw {
         Some((head[0], payload))
     }
 
-    /// The code of the server's close, whatever comes before; none if it ends without.
+    /// Returns the code of the server's close, whatever comes before; none if the connection ends without
+    /// one.
     pub fn close_code(&mut self) -> Option<u16> {
         loop {
             if let (0x88, payload) = self.frame()? {
@@ -106,7 +107,7 @@ impl Raw {
     /// Tells whether the server has ended the connection, with nothing left to read.
     ///
     /// # Panics
-    /// If it said something instead.
+    /// Panics if the server sent something instead.
     pub fn is_over(&mut self) -> bool {
         self.0.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
         let over = match self.0.read(&mut [0]) {
@@ -118,7 +119,7 @@ impl Raw {
         over
     }
 
-    /// Whether the server has answered something by now.
+    /// Tells whether the server has answered something by now.
     pub fn is_answered(&mut self) -> bool {
         self.0.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket");
         let answered = self.0.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
@@ -129,14 +130,14 @@ impl Raw {
     /// Reads this number of bytes.
     ///
     /// # Panics
-    /// If the server ends before.
+    /// Panics if the connection ends before.
     pub fn hear(&mut self, bytes: usize) -> Vec<u8> {
         let mut heard = vec![0; bytes];
         self.0.read_exact(&mut heard).expect("it says more");
         heard
     }
 
-    /// All that the server says up to its end.
+    /// Reads all that the server sends up to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let _ = self.0.read_to_end(&mut rest);
@@ -150,10 +151,10 @@ impl Raw {
     }
 }
 
-/// Asks for a path, and gives the whole answer, head and body.
+/// Requests a path, and returns the whole answer, head and body.
 ///
 /// # Panics
-/// If it is not text.
+/// Panics if the answer is not text.
 pub fn get(address: SocketAddr, path: &str) -> String {
     let mut raw = Raw::connect(address);
     raw.send(request("GET", path, address, &[("Connection", "close")]).as_bytes());
@@ -162,13 +163,13 @@ pub fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// A request's head, with the right `Host`.
+/// Returns the head of a request, with the right `Host`.
 pub fn request(method: &str, target: &str, host: SocketAddr, headers: &[(&str, &str)]) -> String {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")
 }
 
-/// A client's frame, masked: its first byte (such as `0x81`, a whole text) and its payload.
+/// Returns a client's frame, masked, with this first byte (such as `0x81`, a whole text) and payload.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [7, 11, 13, 17];
     let mut frame = vec![first];

@@ -1,4 +1,4 @@
-//! A hub in a world of its own, for tests in virtual time.
+//! Builds a hub in a world of its own, for tests in virtual time.
 
 use std::sync::Arc;
 
@@ -7,62 +7,62 @@ use chat_core::{Connect, Credentials, Endpoint, Hub, HubBuilder, Limits, OpenCha
 
 use crate::speakers::{Speaker, Tongue};
 
-/// A world, a hub in it, and the way out that its sessions take.
+/// Holds a world, a hub in it, and the kind of writer that its sessions use.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// Time and tasks.
+    /// Holds time and tasks.
     pub world: World,
-    /// The hub under test.
+    /// Holds the hub under test.
     pub hub: Hub,
     way: Way,
 }
 
-/// Plays a scene over both ways out of the core.
+/// Plays a scene with both kinds of writers of the core.
 pub fn each_way(play: impl Fn(Way)) {
     play(Way::Frames);
     play(Way::Bytes);
 }
 
 impl Scene {
-    /// An open chat with the default bounds.
+    /// Builds an open chat with the default bounds.
     pub fn open_chat(way: Way) -> Self {
         Self::new(way, OpenChat::default(), Limits::default())
     }
 
-    /// Any endpoint and any bounds.
+    /// Builds a hub with an endpoint and bounds.
     pub fn new(way: Way, endpoint: impl Endpoint, limits: Limits) -> Self {
         Self::within(World::new(), way, endpoint, limits)
     }
 
-    /// In a world that is there already.
+    /// Builds a hub in an existing world.
     pub fn within(world: World, way: Way, endpoint: impl Endpoint, limits: Limits) -> Self {
         Self::of(world, way, Hub::builder(endpoint).limits(limits))
     }
 
-    /// With any hub.
+    /// Builds a scene of an existing world and a hub.
     pub fn of(world: World, way: Way, hub: HubBuilder) -> Self {
         let hub = hub.build(world.clone());
         Self { world, hub, way }
     }
 
-    /// A session of this name.
+    /// Connects a session of this name.
     pub fn enter(&self, name: &str) -> Client {
         self.enter_in(Script, name)
     }
 
-    /// A session of this name that speaks any protocol.
+    /// Connects a session of this name with a protocol.
     pub fn enter_in(&self, protocol: impl Protocol, name: &str) -> Client {
         let name = Some(name.parse().expect("a name"));
         self.world.connect(&self.hub, Arc::new(protocol), Credentials::Now(Connect::named(name)), self.way)
     }
 
-    /// A session that shows this token and speaks any protocol.
+    /// Connects a session with this token and a protocol.
     pub fn enter_with(&self, protocol: impl Protocol, token: &str) -> Client {
         let credentials = Credentials::Now(Connect { token: Some(token.into()), ..Connect::default() });
         self.world.connect(&self.hub, Arc::new(protocol), credentials, self.way)
     }
 
-    /// A session that shows this token and speaks as this one does, and its side of that.
+    /// Connects a session with this token and the protocol of a speaker, and returns both.
     pub fn enter_as(&self, tongue: &Tongue, token: &str) -> (Client, Box<dyn Speaker>) {
         let mut speaker = (tongue.speaker)();
         let greeting = speaker.greeting();
@@ -75,22 +75,22 @@ impl Scene {
         (client, speaker)
     }
 
-    /// A session that begins with this and speaks any protocol.
+    /// Connects a session with these credentials and a protocol.
     pub fn enter_by(&self, protocol: Arc<dyn Protocol>, credentials: Credentials) -> Client {
         self.world.connect(&self.hub, protocol, credentials, self.way)
     }
 
-    /// A session that has not said who it is.
+    /// Connects a session that has not said who it is.
     pub fn approach(&self) -> Client {
         self.world.connect(&self.hub, Arc::new(Script), Credentials::Later, self.way)
     }
 
-    /// How long the world has lasted, in seconds.
+    /// Returns the world's time in seconds.
     pub fn world_seconds(&self) -> i64 {
         self.world.now().utc.timestamp()
     }
 
-    /// A session of this name, in this channel, with nothing left to hear.
+    /// Connects a session of this name that has joined this channel, with no frames left to read.
     pub fn join(&self, name: &str, channel: &str) -> Client {
         let client = self.enter(name);
         client.say(&format!("subscribe {channel}"));

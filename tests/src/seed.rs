@@ -1,4 +1,4 @@
-//! Random tests that can be repeated.
+//! Runs random tests that can be repeated.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,7 +7,7 @@ use fastrand::Rng;
 /// Plays with fresh seeds, or with the one in the environment's `SEED`; a failure names its seed.
 ///
 /// # Panics
-/// If the play does.
+/// Panics if the play does.
 #[expect(clippy::print_stderr, reason = "the seed of a failure is what repeats it")]
 pub fn each_seed(times: u64, play: impl Fn(u64, &mut Rng)) {
     let given = std::env::var("SEED").ok().map(|seed| seed.parse().expect("SEED is a number"));

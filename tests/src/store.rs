@@ -1,4 +1,4 @@
-//! A store in memory that keeps the port's contract, and with which all can go wrong that can.
+//! Implements a store in memory that keeps the port's contract, and that can fail in every way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,11 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 
-/// The store. Cheap to clone; the clones are one store.
+/// Holds the store. It is cheap to clone; the clones are one store.
 #[derive(Clone, Debug, Default)]
 pub struct FaultyStore(Arc<Mutex<State>>);
 
-/// The calls that a store gets.
+/// Names the calls that a store gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the port")]
 pub enum Call {
@@ -31,27 +31,27 @@ pub enum Call {
     Close,
 }
 
-/// The outcome of a call.
+/// Sets the outcome of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mood {
-    /// The call is done.
+    /// Does the call.
     #[default]
     Well,
-    /// The call is done after this time.
+    /// Does the call after this time.
     Slow(Duration),
-    /// The call is not done, and says so.
+    /// Fails without doing the call.
     Fails,
-    /// The call is done, and says that it is not.
+    /// Does the call, and answers that it failed.
     Lies,
-    /// The call is not done, and never ends.
+    /// Never ends, without doing the call.
     Hangs,
-    /// The call is done, and never ends.
+    /// Does the call, and never ends.
     Swallows,
-    /// The call panics.
+    /// Panics in the call.
     Panics,
 }
 
-/// The stored part of a channel.
+/// Holds the stored part of a channel.
 #[derive(Clone, Debug)]
 struct Row {
     epoch: Epoch,
@@ -69,7 +69,7 @@ struct State {
     world: Option<World>,
 }
 
-/// Decides what becomes of each call, and of which channel it is if it is of one.
+/// Decides the outcome of a call by its kind, and by its channel if it has one.
 type Moods = Box<dyn FnMut(Call, Option<&ChannelId>) -> Mood + Send>;
 
 impl std::fmt::Debug for State {
@@ -79,35 +79,35 @@ impl std::fmt::Debug for State {
 }
 
 impl FaultyStore {
-    /// An empty store, in whose world time passes for calls that are slow.
+    /// Makes an empty store; slow calls wait in the time of this world.
     pub fn within(world: &World) -> Self {
         let store = Self::default();
         store.move_to(world);
         store
     }
 
-    /// Goes on in another world, as the disk does when its machine starts again.
+    /// Moves the store into another world, as a disk survives a restart of its machine.
     pub fn move_to(&self, world: &World) {
         self.with(|state| state.world = Some(world.clone()));
     }
 
-    /// From now on all calls are in this mood.
+    /// Sets the outcome of all calls from now on.
     pub fn be(&self, mood: Mood) {
         self.decide(move |_, _| mood);
     }
 
-    /// From now on calls of this kind are in this mood, and the others well.
+    /// Sets the outcome of calls of this kind from now on; all others succeed.
     pub fn be_at(&self, call: Call, mood: Mood) {
         self.decide(move |asked, _| if asked == call { mood } else { Mood::Well });
     }
 
-    /// From now on what concerns this channel alone is in this mood, and all else well.
+    /// Sets the outcome of calls about this channel alone from now on; all others succeed.
     pub fn be_for(&self, channel: &str, mood: Mood) {
         let channel: ChannelId = channel.parse().expect("a name");
         self.decide(move |_, asked| if asked == Some(&channel) { mood } else { Mood::Well });
     }
 
-    /// From now on this decides what becomes of each call.
+    /// Sets what decides the outcome of each call from now on.
     pub fn decide(&self, moods: impl FnMut(Call, Option<&ChannelId>) -> Mood + Send + 'static) {
         let before = self.with(|state| state.moods.replace(Box::new(moods)));
         drop(before);
@@ -118,14 +118,14 @@ impl FaultyStore {
         self.with(|state| state.calls.clone())
     }
 
-    /// The channels of which there is anything.
+    /// Returns the channels that have stored anything.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.with(|state| state.rows.keys().map(ToString::to_string).collect());
         names.sort();
         names
     }
 
-    /// The offsets that are stored of a channel.
+    /// Returns the offsets that are stored of a channel.
     pub fn offsets(&self, channel: &str) -> Vec<u64> {
         self.contents(channel).into_iter().map(|(offset, _)| offset).collect()
     }
@@ -144,7 +144,7 @@ impl FaultyStore {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes a call as it is in the mood for. What it does it does at once, but for a slow one.
+    /// Makes a call with the outcome that is set. Its work is done at once, unless the call is slow.
     fn call<T: Send + 'static>(
         &self,
         call: Call,

@@ -1,4 +1,4 @@
-//! Hosts of sockets that are more or less than TCP to an adapter.
+//! Serves hubs on sockets that are more or less than TCP to an adapter.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Allocations of a publication: none for each subscriber, and few for each message.
+//! Tests that a publication allocates nothing for each subscriber, and little for each message.
 
 use allocation_counter::measure;
 use chat_core::testkit::Audience;
@@ -10,8 +10,8 @@ fn hub() -> HubBuilder {
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 
-/// Allocations of one turn that publishes so many messages, once the history is full and all buffers have
-/// grown.
+/// Counts the allocations of one turn that publishes this many messages, once the history is full and all
+/// buffers have grown.
 fn allocations(subscribers: usize, messages: u8) -> u64 {
     let audience = Audience::new(hub(), subscribers, &Payload::json(format!("\"{}\"", "x".repeat(128))));
     (0..200).for_each(|_| audience.hear(messages));

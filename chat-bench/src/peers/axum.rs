@@ -1,4 +1,4 @@
-//! axum and a broadcast channel, as axum's chat example has it.
+//! Serves the bare wire with axum and a broadcast channel, as axum's chat example does.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::sync::broadcast::{self, Sender, error::RecvError};
 
 use super::bare::{Role, role, said};
 
-/// Messages that a slow subscriber may be behind.
+/// Bounds the messages that a slow subscriber may be behind.
 const BEHIND: usize = 1024;
 
 #[derive(Clone, Default)]
@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
 
 async fn upgrade(State(rooms): State<Rooms>, ws: WebSocketUpgrade) -> Response {
     ws.on_upgrade(|socket| async move {
-        // A client that breaks off is its own affair.
+        // A client that disconnects is no error.
         let _ = client(socket, rooms).await;
     })
 }
@@ -48,7 +48,7 @@ async fn client(mut socket: WebSocket, rooms: Rooms) -> Option<()> {
         Role::Publisher => {
             while let Some(Ok(message)) = socket.recv().await {
                 let Some((channel, content)) = said(message.to_text().ok()?) else { continue };
-                // Nobody is in the room.
+                // An error means that the room is empty.
                 let _ = rooms.room(channel).send(content.into());
             }
             None
@@ -56,7 +56,7 @@ async fn client(mut socket: WebSocket, rooms: Rooms) -> Option<()> {
     }
 }
 
-/// As in the example, who sends and who reads are two tasks: the one that ends first ends the other.
+/// Serves a subscriber with two tasks, as in the example: the one that ends first ends the other.
 async fn subscriber(socket: WebSocket, room: Sender<Utf8Bytes>) -> Option<()> {
     let mut messages = room.subscribe();
     let (mut sender, mut receiver) = socket.split();

@@ -1,6 +1,6 @@
-//! The bare wire, which peers without a protocol speak.
+//! Reads the bare wire, which peers without a protocol speak: `S <channel>`, `P`, then `<channel> <content>`.
 
-/// The first request of a client.
+/// Names the first request of a client.
 pub(super) enum Role {
     Subscriber(usize),
     Publisher,
@@ -13,7 +13,7 @@ pub(super) fn role(text: &str) -> Option<Role> {
     }
 }
 
-/// Takes a publisher's frame apart: the channel, and what is said there.
+/// Splits a publisher's frame into the channel and the content.
 pub(super) fn said(text: &str) -> Option<(usize, &str)> {
     let (channel, content) = text.split_once(' ')?;
     Some((channel.parse().ok()?, content))

@@ -1,5 +1,5 @@
-//! Servers to stand beside, each as its own documentation would have it, and this project on the runtimes
-//! that chat-server is not on.
+//! Serves the peers of the comparison, each as its own documentation suggests, and this project on runtimes
+//! that chat-server does not use.
 
 mod axum;
 mod bare;
@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use chat_tokio_adapter::Listen;
 use clap::ValueEnum;
 
-/// A server that this program holds itself.
+/// Names a server that this program contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Peer {
     /// axum's WebSocket with a broadcast channel of Tokio's for each channel.
     Axum,
-    /// tokio-tungstenite with a sender for each subscriber, whose task feeds all that is queued and flushes
+    /// tokio-tungstenite with a sender for each subscriber; its task feeds all queued messages and flushes
     /// once.
     Tungstenite,
     /// The rooms of socketioxide.
@@ -31,22 +31,22 @@ pub(crate) enum Peer {
     Smol,
 }
 
-/// The choices of a peer to serve.
+/// Holds the options of `serve`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     peer: Peer,
-    /// The loopback address to listen at.
+    /// Listens at this loopback address.
     #[arg(long)]
     pub(crate) listen: Listen,
-    /// Threads of a Tokio runtime. async-std and smol take theirs from the environment.
+    /// Runs a Tokio runtime on this many threads; async-std and smol read theirs from the environment.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
-    /// Over how many locks this project's channels are spread.
+    /// Spreads this project's channels over this many locks.
     #[arg(long, default_value_t = 64)]
     shards: usize,
 }
 
-/// Serves until the process is ended.
+/// Serves until the process is killed.
 pub(crate) fn serve(listen: SocketAddr, options: &Options) -> io::Result<()> {
     let listener = std::net::TcpListener::bind(listen)?;
     listener.set_nonblocking(true)?;

@@ -1,4 +1,5 @@
-//! This project as a library: 100 publications kept, all default bounds on but the publishers' rate.
+//! Serves this project as a library: the history keeps 100 publications, and all default bounds are on except
+//! the publishers' rate.
 
 use std::future::pending;
 use std::io;
@@ -29,7 +30,7 @@ pub(super) fn smol(listener: TcpListener, shards: usize) -> io::Result<()> {
     smol::block_on(smol::spawn(serve(listener, builder(shards).build(SmolRuntime))))
 }
 
-/// To be run in a task: what another thread accepted, the runtime's would have to be woken for each time.
+/// Serves within a task, since a connection that another thread accepted would have to wake the runtime.
 async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
     let listener = Async::new(listener)?;
     chat_async_std_adapter::serve(listener, chat_async_std_adapter::gate(hub), pending()).await;

@@ -1,4 +1,4 @@
-//! socketioxide's rooms, behind axum as its examples have it.
+//! Serves Socket.IO with the rooms of socketioxide, behind axum as in its examples.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
     io.ns("/", async |socket: SocketRef| {
         socket.on("subscribe", async |socket: SocketRef, Data::<String>(room)| {
             socket.join(room);
-            // A client that breaks off is its own affair.
+            // A client that disconnects is no error.
             let _ = socket.emit("ok", "");
         });
         socket.on("publish", async |socket: SocketRef, Data::<Publish>(publish)| {

@@ -1,5 +1,5 @@
-//! tokio-tungstenite and a sender for each subscriber; one task reads, another feeds all that is queued and
-//! flushes once.
+//! Serves the bare wire with tokio-tungstenite and a sender for each subscriber: one task reads, another
+//! feeds all queued messages and flushes once.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,7 +21,7 @@ pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
         let (socket, _) = listener.accept().await?;
         let rooms = rooms.clone();
         tokio::spawn(async move {
-            // A client that breaks off is its own affair.
+            // A client that disconnects is no error.
             let _ = client(socket, rooms).await;
         });
     }

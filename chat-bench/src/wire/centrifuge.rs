@@ -1,9 +1,9 @@
-//! The client protocol of Centrifuge, in JSON.
+//! Speaks the client protocol of Centrifuge, in JSON.
 
 use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
-/// Opens the session; what follows may come in the same frame.
+/// Opens the session; further commands may follow in the same frame.
 const CONNECT: &str = r#"{"id":1,"connect":{}}"#;
 
 pub(super) fn kind(payload: &[u8]) -> Kind {
@@ -21,7 +21,7 @@ pub(super) fn subscribe(out: &mut Vec<u8>, channel: usize) {
     masked(out, TEXT, format!("{CONNECT}\n{}", wish(channel)).as_bytes());
 }
 
-/// Only members may publish.
+/// Connects and joins all channels, since only members may publish.
 pub(super) fn introduce(out: &mut Vec<u8>, channels: &[usize]) {
     masked(out, TEXT, CONNECT.as_bytes());
     channels.iter().for_each(|&channel| masked(out, TEXT, wish(channel).as_bytes()));

@@ -1,4 +1,4 @@
-//! The plain protocol of this project.
+//! Speaks the plain protocol of this project.
 
 use super::kind::Kind;
 use super::websocket::{TEXT, masked};

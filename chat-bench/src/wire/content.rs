@@ -1,17 +1,17 @@
-//! The content of a message: its number and its time, found again without looking at what is around them.
+//! Writes the content of messages, and finds its number and time in frames of any protocol.
 
 use std::io::Write;
 
-/// How a message's number and time are found in its content.
+/// Marks the place of the number and the time in the content of a message.
 pub(super) const MARKER: &[u8] = b"~#";
-/// The digits of the number.
+/// Sets the digits of the number.
 const SEQUENCE: usize = 12;
-/// The digits of the time.
+/// Sets the digits of the time.
 const STAMP: usize = 16;
-/// The bytes of a message's content.
+/// Sets the bytes of a message's content.
 pub(crate) const CONTENT: usize = 128;
 
-/// Writes the content of a message: the marker, its number, its time, and filling.
+/// Writes the content of a message: the marker, its number, its time, and padding.
 pub(crate) fn content(sequence: u64, nanos: u64) -> String {
     let mut text = Vec::with_capacity(CONTENT);
     text.extend_from_slice(MARKER);
@@ -21,7 +21,7 @@ pub(crate) fn content(sequence: u64, nanos: u64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Finds the number and the time; looks first where the last ones were.
+/// Finds the number and the time; looks first at the place of the last ones.
 pub(crate) fn stamps(payload: &[u8], last: &mut usize) -> Option<(u64, u64)> {
     if payload.get(*last..*last + MARKER.len()) != Some(MARKER) {
         *last = payload.windows(MARKER.len()).position(|window| window == MARKER)?;

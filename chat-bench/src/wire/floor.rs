@@ -1,4 +1,4 @@
-//! Lengths and bytes: what the floor speaks.
+//! Speaks the protocol of the floor: lengths and bytes.
 
 use super::kind::Kind;
 

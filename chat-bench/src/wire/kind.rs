@@ -1,20 +1,20 @@
-//! The kinds of frames that a load tells apart.
+//! Names the kinds of frames that a load tells apart.
 
-/// The meaning of a frame to the load.
+/// Tells the meaning of a frame to the load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// A message of a channel, or several.
+    /// Holds a message of a channel, or several.
     Delivery,
-    /// The answer to a subscription.
+    /// Answers a subscription.
     Joined,
-    /// An error of the server's.
+    /// Reports an error.
     Refused,
-    /// A WebSocket ping.
+    /// Is a ping of the WebSocket.
     Ping,
-    /// The protocol's own ping.
+    /// Is a ping of the protocol.
     Asked,
-    /// A WebSocket close.
+    /// Closes the WebSocket.
     Close,
-    /// Any other frame.
+    /// Has no meaning to the load.
     Other,
 }

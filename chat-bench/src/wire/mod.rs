@@ -1,4 +1,4 @@
-//! Frames: found in what was read, and written; one file for each way to speak.
+//! Finds frames in the bytes that were read, and writes frames; one file for each wire.
 
 mod centrifuge;
 mod chat;
@@ -16,7 +16,7 @@ pub(crate) use kind::Kind;
 use websocket::{BINARY, CLOSE, PING, TEXT};
 pub(crate) use websocket::{PONG, masked};
 
-/// The ways to speak to a server.
+/// Names the wires: protocols in which the load speaks to a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wire {
     /// Lengths and bytes.
@@ -35,18 +35,18 @@ pub(crate) enum Wire {
     SocketIo,
 }
 
-/// A frame that has come in full.
+/// Holds a complete frame.
 pub(crate) struct Frame<'a> {
-    /// The frame's meaning.
+    /// Tells the kind of the frame.
     pub(crate) kind: Kind,
-    /// The bytes that it carries.
+    /// Holds the payload.
     pub(crate) payload: &'a [u8],
-    /// How many bytes it took, its header among them.
+    /// Counts the bytes of the frame, its header included.
     pub(crate) size: usize,
 }
 
 impl Wire {
-    /// Finds the wire of a target's scheme.
+    /// Returns the wire of a target's scheme.
     pub(crate) fn of_scheme(scheme: &str) -> Option<Self> {
         Some(match scheme {
             "floor" => Self::Floor,
@@ -70,7 +70,7 @@ impl Wire {
         matches!(self, Self::Centrifuge | Self::Phoenix)
     }
 
-    /// Reads the frame at the front, if all of it is there.
+    /// Reads the first frame, if it is complete.
     pub(crate) fn frame(self, bytes: &[u8]) -> Option<Frame<'_>> {
         let (head, length) =
             if self == Self::Floor { floor::header(bytes)? } else { websocket::header(bytes)? };
@@ -94,7 +94,7 @@ impl Wire {
         }
     }
 
-    /// Writes what has to be answered before anything else, and says how the answer begins.
+    /// Writes the greeting that must be answered first, if there is one, and returns how its answer begins.
     pub(crate) fn greet(self, out: &mut Vec<u8>) -> Option<&'static [u8]> {
         (self == Self::SocketIo).then(|| {
             socketio::connect(out);
@@ -102,7 +102,7 @@ impl Wire {
         })
     }
 
-    /// Writes what subscribes to a channel.
+    /// Writes the request that subscribes to a channel.
     pub(crate) fn subscribe(self, out: &mut Vec<u8>, channel: usize) {
         match self {
             Self::Floor => floor::subscribe(out, channel),
@@ -115,18 +115,19 @@ impl Wire {
         }
     }
 
-    /// Writes what subscribes to a channel again, and asks for all that was said there. Only this project's
-    /// servers can tell.
+    /// Writes the request that subscribes to a channel again and recovers all its messages. Only this
+    /// project's servers know it.
     pub(crate) fn resume(self, out: &mut Vec<u8>, channel: usize, epoch: &str) {
         chat::resume(out, channel, epoch);
     }
 
-    /// Finds the life of the channel in the answer to a subscription.
+    /// Finds the channel's epoch in the answer to a subscription.
     pub(crate) fn epoch(self, payload: &[u8]) -> Option<String> {
         chat::epoch(payload)
     }
 
-    /// Writes what makes a connection a publisher to these channels, and says how many answers that gets.
+    /// Writes the requests that make a connection a publisher to these channels, and returns how many answers
+    /// they get.
     pub(crate) fn introduce(self, out: &mut Vec<u8>, channels: &[usize]) -> usize {
         match self {
             Self::Floor => out.extend_from_slice(b"P\n"),
@@ -166,7 +167,7 @@ impl Wire {
         }
     }
 
-    /// Writes the answer to the protocol's own ping.
+    /// Writes the answer to a ping of the protocol.
     pub(crate) fn reply(self, out: &mut Vec<u8>) {
         match self {
             Self::Nats => nats::reply(out),
@@ -208,7 +209,7 @@ mod tests {
         kinds
     }
 
-    /// However the reads split what a server sent, it is the same to the load.
+    /// Checks that the kinds of frames do not depend on how reads split the bytes.
     fn heard(wire: Wire, bytes: &[u8], expected: &[Kind]) {
         for split in 0..=bytes.len() {
             let (front, back) = bytes.split_at(split);

@@ -1,9 +1,9 @@
-//! The protocol of NATS, in binary WebSocket frames that hold whatever the server had to send.
+//! Speaks the protocol of NATS, in binary WebSocket frames that may hold several messages.
 
 use super::kind::Kind;
 use super::websocket::{BINARY, masked};
 
-/// Sent first: no answers to publishes, and none of one's own messages.
+/// Opens the connection: without answers to publishes, and without its own messages.
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false}\r\n";
 
 pub(super) fn kind(payload: &[u8]) -> Kind {

@@ -1,9 +1,9 @@
-//! Phoenix Channels, V2, in text.
+//! Speaks Phoenix Channels, V2, in text.
 
 use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
-/// How far into a broadcast its event stands.
+/// Bounds the bytes of a frame in which its event is looked for.
 const HEAD: usize = 64;
 
 pub(super) fn kind(payload: &[u8]) -> Kind {
@@ -17,7 +17,7 @@ pub(super) fn kind(payload: &[u8]) -> Kind {
     }
 }
 
-/// One join reference does for every topic.
+/// Joins a topic; all topics share one join reference.
 pub(super) fn subscribe(out: &mut Vec<u8>, channel: usize) {
     masked(out, TEXT, format!(r#"["1","1","c-{channel}","phx_join",{{}}]"#).as_bytes());
 }

@@ -1,5 +1,4 @@
-//! The least a WebSocket server can be told: `S <channel>`, `P`, then `<channel> <content>`; what comes is
-//! the content.
+//! Speaks the bare wire: `S <channel>`, `P`, then `<channel> <content>`; the server sends the content alone.
 
 use super::content::MARKER;
 use super::kind::Kind;

@@ -1,9 +1,9 @@
-//! Socket.IO 5 over Engine.IO 4, in text frames.
+//! Speaks Socket.IO 5 over Engine.IO 4, in text frames.
 
 use super::kind::Kind;
 use super::websocket::{TEXT, masked};
 
-/// How the answer to [`connect`] begins.
+/// Begins the answer to [`connect`].
 pub(super) const CONNECTED: &[u8] = b"40{";
 
 pub(super) fn kind(payload: &[u8]) -> Kind {

@@ -1,16 +1,16 @@
-//! WebSocket frames: a server's are read, a client's written.
+//! Reads the frames of a WebSocket server, and writes those of a client.
 
-/// The key that masks every frame; a server cannot tell it from a random one.
+/// Masks every frame; a server cannot tell the key from a random one.
 const KEY: [u8; 4] = [0x5a, 0xc3, 0x17, 0x88];
 
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
 pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
-/// The opcode of a pong.
+/// Holds the opcode of a pong.
 pub(crate) const PONG: u8 = 10;
 
-/// Reads the length of a server's frame: the bytes of the header, and of the payload.
+/// Reads the lengths of a server's frame: the bytes of the header and of the payload.
 pub(super) fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     match bytes.get(1)? & 0x7f {
         126 => Some((4, usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)))),

@@ -68,7 +68,8 @@ impl Centrifuge {
     /// let world = World::new();
     /// let hub = Hub::builder(OpenChat::default()).build(world.clone());
     /// let stream = Stream { key: "k-1".into(), node: "n-1".into() };
-    /// let client = world.connect(&hub, Arc::new(Centrifuge::beside(stream)), Credentials::Later, Way::Bytes);
+    /// let protocol = Arc::new(Centrifuge::beside(stream));
+    /// let client = world.connect(&hub, protocol, Credentials::Later, Way::Bytes);
     /// client.say(r#"{"id":1,"connect":{}}"#);
     /// assert!(client.heard()[0].contains(r#""session":"k-1","node":"n-1""#));
     /// ```

@@ -61,7 +61,8 @@ impl State {
         Err(BadRequest { close: Some(Close::TOO_BIG), ..BadRequest::new(None, refusal) })
     }
 
-    /// Adds a command to the requests. Returns false if what comes after it is not read: it ends the session, or is one too many.
+    /// Adds a command to the requests. Returns false if no further command is read, because this one ends the
+    /// session or is one too many.
     pub(super) fn push(&mut self, decoded: Result<Decoded, BadRequest>, requests: &mut Requests) -> bool {
         let request = decoded.and_then(|decoded| self.accept(decoded));
         let ends = matches!(&request, Err(bad) if bad.close.is_some());

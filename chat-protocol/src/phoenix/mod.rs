@@ -75,7 +75,8 @@ impl Protocol for Phoenix {
         credentials::read(opening)
     }
 
-    /// Returns true: a client whose socket was open comes back within 10 ms, however often it was closed (socket.js). The protocol's own server answers 403.
+    /// Returns true: a client whose socket was open reconnects within 10 ms, however often it was closed
+    /// (socket.js). The protocol's own server answers 403.
     fn refuses_early(&self) -> bool {
         true
     }

@@ -36,7 +36,7 @@ pub(super) const METHODS: [&str; 10] = [
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) hub: Hub,
-    /// True if channels keep any history.
+    /// Is true if channels keep any history.
     pub(super) keeps: bool,
 }
 

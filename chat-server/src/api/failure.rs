@@ -1,4 +1,4 @@
-//! Reasons why a call has no result, and the responses that tell them.
+//! Answers calls that have no result, each with its reason.
 
 use axum::extract::Request;
 use axum::http::StatusCode;

@@ -1,5 +1,4 @@
-//! Clients of every protocol, as far as a script needs them: what they send, and what they make of what they
-//! hear.
+//! Defines clients of every protocol for scripts: the frames that they send, and the events that they read.
 
 mod serverpod;
 mod speaker;
@@ -17,21 +16,21 @@ use serverpod::{LegacySpeaker, StreamSpeaker};
 pub use speaker::{Place, Speaker, Told};
 use speaker::{content, parse, word};
 
-/// A protocol, and what makes its clients.
+/// Holds a protocol, and makes its clients.
 pub struct Tongue {
-    /// The protocol's own name.
+    /// Names the protocol.
     pub name: &'static str,
-    /// True if the protocol's clients can recover.
+    /// Is true if the protocol's clients can recover.
     pub recovers: bool,
-    /// True if the protocol answers joins and leaves.
+    /// Is true if the protocol answers joins and leaves.
     pub answers: bool,
-    /// The server's side.
+    /// Makes the server's side of the protocol.
     pub protocol: fn() -> Arc<dyn Protocol>,
     /// Makes a client of the protocol.
     pub speaker: fn() -> Box<dyn Speaker>,
 }
 
-/// All of them.
+/// Lists all protocols.
 pub const TONGUES: [Tongue; 5] = [
     Tongue {
         name: "json",
@@ -70,7 +69,7 @@ pub const TONGUES: [Tongue; 5] = [
     },
 ];
 
-/// The places of a client that is told them.
+/// Tracks the places of a client whose protocol tells them.
 #[derive(Default)]
 struct Places(HashMap<String, Place>);
 

@@ -1,4 +1,4 @@
-//! Clients of Serverpod's two protocols.
+//! Defines clients of Serverpod's two protocols.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ impl Speaker for LegacySpeaker {
     }
 }
 
-/// One call for each stay in a channel, and one for what is said in each.
+/// Makes one call for each stay in a channel, and one for the messages to each channel.
 #[derive(Default)]
 pub(super) struct StreamSpeaker {
     calls: u64,
@@ -75,7 +75,7 @@ impl StreamSpeaker {
 }
 
 impl Speaker for StreamSpeaker {
-    /// Calls end with the connection.
+    /// Forgets all calls, which end with the connection.
     fn greeting(&mut self) -> Option<String> {
         self.says.clear();
         None
@@ -92,7 +92,7 @@ impl Speaker for StreamSpeaker {
         json!({"type":"cmsc","data":data}).to_string()
     }
 
-    /// The first of a channel opens the stream that the others use too.
+    /// Publishes a message. The first one to a channel opens the stream that the others use too.
     fn publish(&mut self, channel: &str, text: &str) -> String {
         let opening = (!self.says.contains_key(channel)).then(|| {
             let (id, frame) = self.call(channel, "publish", &["messages"]);

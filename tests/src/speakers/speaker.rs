@@ -1,22 +1,22 @@
-//! One client, whatever its protocol, and the words that their frames have in common.
+//! Defines a client of any protocol, and the functions that the clients share.
 
 use serde_json::Value;
 
-/// An event that a client hears, whatever its protocol.
+/// Tells an event that a client receives, whatever its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The client is in a channel; tells whether it recovered, if it asked for that.
+    /// Tells that the client is in a channel, and whether it recovered, if it asked for that.
     In(String, Option<bool>),
-    /// The client is no longer in a channel.
+    /// Tells that the client is no longer in a channel.
     Out(String),
-    /// Somebody said this in a channel.
+    /// Tells that somebody published this in a channel.
     Said(String, String),
 }
 
-/// Where a client was in a channel.
+/// Holds a client's epoch and offset in a channel.
 pub type Place = (String, u64);
 
-/// One client's side of a protocol.
+/// Is one client's side of a protocol.
 pub trait Speaker {
     /// Returns the first frame of a client.
     fn greeting(&mut self) -> Option<String>;
@@ -28,7 +28,7 @@ pub trait Speaker {
     fn publish(&mut self, channel: &str, text: &str) -> String;
     /// Returns the events that a frame tells, in order.
     fn hear(&mut self, frame: &str) -> Vec<Told>;
-    /// Where it is in a channel, if its protocol has places.
+    /// Returns the client's place in a channel, if its protocol has places.
     fn place(&self, channel: &str) -> Option<Place>;
 }
 

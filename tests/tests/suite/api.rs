@@ -1,4 +1,4 @@
-//! The HTTP API as its callers meet it: each call over a socket of its own.
+//! Tests the HTTP API, each call over a socket of its own.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ fn server(more: &[&str]) -> Program {
     Program::server(&[&["--api-key", KEY][..], more].concat())
 }
 
-/// The status and the body of a request with these headers.
+/// Returns the status and the body of the answer to a request with these headers.
 fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let length = body.len().to_string();
     let own = [("content-length", length.as_str()), ("connection", "close")];
@@ -33,14 +33,14 @@ fn api(server: &Program, method: &str, fields: &Value) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap_or(Value::Null))
 }
 
-/// The result of a call that is not refused.
+/// Returns the result of a call that is not refused.
 fn result(server: &Program, method: &str, fields: &Value) -> Value {
     let (status, answer) = api(server, method, fields);
     assert!(status == 200 && answer.get("error").is_none(), "{method} {fields}: {status} {answer}");
     answer["result"].clone()
 }
 
-/// The code of a refusal.
+/// Returns the code of a refusal.
 fn refused(server: &Program, method: &str, fields: &Value) -> u64 {
     let (_, answer) = api(server, method, fields);
     answer["error"]["code"].as_u64().unwrap_or_else(|| panic!("{method} {fields}: {answer}"))
@@ -114,7 +114,7 @@ fn what_is_to_be_kept_nowhere_is_heard_and_is_in_no_history() {
     );
 }
 
-/// Each call's parameters that the published API has and this server has no word for.
+/// Tests every call with the parameters of the published API that this server does not support.
 #[test]
 fn what_is_not_spoken_is_refused_unless_it_says_nothing_and_nothing_is_done() {
     let server = server(&[]);

@@ -1,4 +1,4 @@
-//! RFC 6455 as Autobahn sees it, over every adapter's echo.
+//! Tests RFC 6455 with Autobahn, over an echo of every adapter.
 
 use chat_tests::clients::autobahn;
 use chat_tests::program::Program;

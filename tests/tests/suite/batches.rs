@@ -1,11 +1,11 @@
-//! A message of several commands has room for what a client says that comes back to all its channels; each
-//! command has the room of a request.
+//! Tests that a message of several commands may be as large as a client needs that rejoins all its channels,
+//! and each command as large as a request.
 
 use chat_core::Limits;
 use chat_tests::program::Program;
 use chat_tests::raw::{Raw, frame, request};
 
-/// How Centrifuge's commands are written.
+/// Names the encodings of Centrifuge's commands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Form {
     Json,
@@ -27,7 +27,7 @@ impl Form {
         }
     }
 
-    /// A subscribe of exactly so many bytes: its epoch is as long as that takes.
+    /// Returns a subscribe of exactly this many bytes, padded by its epoch.
     fn subscribe(self, n: usize, size: usize) -> Vec<u8> {
         let of = |epoch: usize| match self {
             Self::Json => {
@@ -45,7 +45,7 @@ impl Form {
         fitting.expect("some epoch is as long as that takes")
     }
 
-    /// One message of these.
+    /// Joins commands into one message.
     fn message(self, commands: &[Vec<u8>]) -> Vec<u8> {
         match self {
             Self::Json => frame(0x81, &commands.join(&b'\n')),

@@ -1,5 +1,5 @@
-//! Each bound of one session, at it and one past it. Those on all together stand in `together.rs`, and what
-//! belongs to a wire format in `cases/bounds.json`.
+//! Tests each bound of one session, at the bound and one past it. Bounds on all sessions together are in
+//! `together.rs`, those of a wire format in `cases/bounds.json`.
 
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ fn a_peer_that_does_not_answer_a_close_is_dropped_after_5_seconds() {
     });
 }
 
-/// How often something met this bound and was cut short.
+/// Returns how often something met this bound and was cut short.
 fn cut_short(scene: &Scene, what: &str) -> u64 {
     scene.hub.stats().cut_short.get(what).copied().unwrap_or(0)
 }
@@ -202,7 +202,7 @@ fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
     });
 }
 
-/// How a reader ends who takes nothing of messages that weigh so many bytes each.
+/// Returns the close of a stalled reader for which messages of these sizes are queued; none if it stays.
 fn held(way: Way, bytes: impl IntoIterator<Item = usize>) -> Option<Close> {
     let scene = Scene::open_chat(way);
     let ann = scene.join("ann", "r");
@@ -217,7 +217,7 @@ fn held(way: Way, bytes: impl IntoIterator<Item = usize>) -> Option<Close> {
     ann.close()
 }
 
-/// Bytes before each message on a wire that carries bytes.
+/// Is the number of bytes before each message on a wire that carries bytes.
 const MARK: usize = 5;
 
 #[test]
@@ -304,7 +304,7 @@ fn bounds_with_which_nothing_works_are_refused_when_the_hub_is_built() {
     }
 }
 
-/// Six channels with a full history of 270 KB each, and somebody in all of them.
+/// Fills the histories of six channels with 270 KB each, with a subscriber in all of them.
 fn reader_of_six(way: Way) -> (Scene, Client) {
     let hub = Hub::builder(OpenChat::default()).history(300, SECOND * 6000);
     let scene = Scene::of(World::new(), way, hub);

@@ -1,5 +1,5 @@
-//! Streams that keep what is written to them until they are flushed, as TLS does: a burst arrives to its last
-//! byte, a close too, and who takes nothing goes.
+//! Tests streams that keep written bytes until they are flushed, as TLS does: bursts and closes arrive to the
+//! last byte, and a client that takes nothing is closed.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,23 +16,23 @@ use chat_tests::raw::frame;
 use futures::future::BoxFuture;
 use tokio::io::ReadBuf;
 
-/// The bytes that the stream keeps at most.
+/// Bounds the bytes that the stream keeps.
 const KEPT: usize = 4096;
 
-/// The stream's other oddities.
+/// Names the stream's other behaviour.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
-    /// The stream takes as much as it has room for, and sends as much as its peer has room for.
+    /// Takes as much as the stream has room for, and sends as much as its peer has room for.
     Plain,
-    /// The stream takes a byte at a time, and sends one at a time.
+    /// Takes a byte at a time, and sends one at a time.
     Bytewise,
-    /// The stream is pending every other time, though it could go on.
+    /// Is pending every other time, although the stream could continue.
     Spurious,
 }
 
 const MANNERS: [Manner; 3] = [Manner::Plain, Manner::Bytewise, Manner::Spurious];
 
-/// Both ends of a stream.
+/// Holds both ends of a stream.
 #[derive(Clone)]
 struct Stream {
     manner: Manner,
@@ -143,7 +143,7 @@ impl Stream {
     }
 }
 
-/// A stream says it all in one slice.
+/// Returns the first slice that is not empty.
 fn first<'a>(bytes: &'a [IoSlice<'_>]) -> &'a [u8] {
     bytes.iter().find(|slice| !slice.is_empty()).map_or(&[], |slice| slice)
 }
@@ -217,7 +217,7 @@ const ADAPTERS: [Run; 2] = [
     |opening, stream| boxed(chat_async_std_adapter::run_io(opening, stream, Vec::new())),
 ];
 
-/// A member of `room` on such a stream.
+/// Holds a member of `room` on such a stream.
 struct Scene {
     world: World,
     hub: Hub,

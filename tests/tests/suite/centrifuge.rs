@@ -1,5 +1,4 @@
-//! The server with clients of Centrifuge: npm's `centrifuge` as it is, over WebSocket, HTTP streams and
-//! server-sent events.
+//! Tests the server with npm's unchanged `centrifuge`, over WebSocket, HTTP streams and server-sent events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +17,7 @@ use chat_tests::program::Program;
 use chat_tokio_adapter::{Gate, Streams, TokioRuntime, serve, upgrade};
 use tokio::net::TcpListener;
 
-/// The key of the script's API calls.
+/// Sets the key of the script's API calls.
 const KEY: [&str; 2] = ["--api-key", "an api key"];
 
 fn suite(name: &str, server: &Program, more: &[&str]) {

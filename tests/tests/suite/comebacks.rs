@@ -1,4 +1,4 @@
-//! Clients that come back: with all that they have to say, or though they may not come in.
+//! Tests clients that reconnect: with requests for all their channels, or although they are refused.
 
 use chat_core::{Hub, OpenChat};
 use chat_tests::host::Host;
@@ -12,7 +12,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Each command is far within the bound of a request, and there are as many as there may be channels.
+/// Tests as many small commands in one message as a session may have channels.
 #[test]
 fn a_client_whose_subscribes_have_three_kib_comes_back_to_all_its_channels() {
     let server = Program::server(&["--store", "none"]);
@@ -42,7 +42,8 @@ fn a_client_whose_subscribes_have_three_kib_comes_back_to_all_its_channels() {
     }
 }
 
-/// As centrifuge-js asks when it comes back by server-sent events: where it was in the channels that the server puts it into.
+/// Reconnects as centrifuge-js does over server-sent events, with its offsets in the channels to which the
+/// server subscribes it.
 #[test]
 fn an_event_stream_comes_back_to_all_channels_that_the_server_puts_it_into() {
     let server = Program::server(&["--store", "none"]);
@@ -56,7 +57,7 @@ fn an_event_stream_comes_back_to_all_channels_that_the_server_puts_it_into() {
     assert_eq!(raw.status(), 200);
 }
 
-/// What waits for a session that is not read is held by the server, and counts among what is held.
+/// Sends commands to a session that is not read: the server holds them, and counts them against its bound.
 #[test]
 fn commands_that_wait_for_a_session_that_is_not_read_are_bounded_in_all() {
     let rates = ["--total-input-bytes", "1000000", "--request-rate", "1", "--request-burst", "20"];
@@ -96,7 +97,8 @@ fn commands_that_wait_for_a_session_that_is_not_read_are_bounded_in_all() {
     );
 }
 
-/// `Limits::message_bytes`: a longer request closes with 1009. `Limits::controls`: one control frame too many closes with 1008.
+/// Tests `Limits::message_bytes`, where a longer request closes with 1009, and `Limits::controls`, where one
+/// control frame too many closes with 1008.
 #[test]
 fn the_bounds_of_a_session_hold_on_every_transport() {
     let mut failed = Vec::new();
@@ -124,7 +126,8 @@ fn the_bounds_of_a_session_hold_on_every_transport() {
     assert_eq!(failed, []);
 }
 
-/// One message of one who takes somebody's name, behind the same address (NAT, a proxy): that one is let in and then not read for twenty minutes.
+/// Tests two clients under one name behind one address (NAT, a proxy). One message of the first must not keep
+/// the second, which is let in, from being read for twenty minutes.
 #[test]
 fn what_another_did_under_my_name_does_not_make_me_mute() {
     let server = Program::server(&["--store", "none"]);
@@ -145,8 +148,9 @@ fn what_another_did_under_my_name_does_not_make_me_mute() {
     assert_eq!(ann.frame(), Some((0x81, br#"{"type":"pong"}"#.to_vec())));
 }
 
-/// npm's phoenix begins anew 10 ms after each socket that was open, whatever closed it: `onConnOpen` sets its pauses back (socket.js). So who may not come in is
-/// to be told before, as by Phoenix's own server, whose `connect/3` is asked before the 101.
+/// Reconnects as npm's phoenix does, 10 ms after each socket that was open, since `onConnOpen` resets its
+/// delays (socket.js). A client must therefore be refused before the 101, as Phoenix's own server does in
+/// `connect/3`.
 #[test]
 fn a_client_of_phoenix_that_may_not_come_in_is_told_so_before_its_socket_is_open() {
     let server = Program::server(&["--store", "none", "--jwt-secret", "0123456789abcdef0123456789abcdef"]);

@@ -1,4 +1,4 @@
-//! The plain protocol over real sockets, on every runtime, with clients that others wrote.
+//! Tests the plain protocol over real sockets, on every runtime, with clients that others wrote.
 
 use chat_tests::cases::keeping;
 use chat_tests::clients::{CLIENTS, conformance};

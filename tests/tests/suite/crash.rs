@@ -1,4 +1,4 @@
-//! The server is killed while it stores, and started again.
+//! Tests a server that is killed while it stores, and started again.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use chat_tests::light::{Light, Said, number, word};
 use chat_tests::program::Program;
 
 const PUBLISHERS: usize = 20;
-/// Each of them, so that all together publish 500 a second.
+/// Sets the publications of each client in a second; all together publish 500.
 const A_SECOND: u32 = 25;
 
 fn start(path: &str) -> Program {
@@ -35,7 +35,7 @@ fn publish(server: &Program, n: usize, answered: &Mutex<Vec<(u64, String)>>, cou
     }
 }
 
-/// All that the server has, as offset and content.
+/// Returns all messages of the server, as offset and content.
 fn history(server: &Program) -> Vec<(u64, String)> {
     let mut client = chat_tests::crowd::Member::connect_to(server.address, "/ws?name=reader");
     client.subscribe("room");

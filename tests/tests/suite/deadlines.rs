@@ -1,5 +1,5 @@
-//! Whatever a client lets a server wait for has a deadline: answers that it does not read, bodies and heads
-//! that do not come, and connections that idle.
+//! Tests that the server waits for a client only until a deadline: for answers to be read, for heads and
+//! bodies to arrive, and on idle connections.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use chat_tests::program::Program;
 use chat_tests::raw::{Raw, get, request};
 use socket2::{Domain, Socket, Type};
 
-/// A client that has next to no room, and reads nothing unless told.
+/// Connects a client with a tiny receive buffer, which reads nothing by itself.
 fn deaf(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(2048).expect("a size");

@@ -1,4 +1,4 @@
-//! The same script in every protocol: each client hears the same.
+//! Tests that each client of a script receives the same events in every protocol.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use fastrand::Rng;
 const CLIENTS: usize = 4;
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 
-/// The messages that a channel keeps: some of those that an absent client misses, but not all.
+/// Keeps this many messages of a channel: some of those that an absent client misses, but not all.
 const KEPT: usize = 6;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ enum Act {
     Leave(&'static str),
     Say(&'static str),
     Cut,
-    /// Comes back, to the channels that it was in.
+    /// Reconnects to the channels that the client was in.
     Return,
 }
 
@@ -56,7 +56,7 @@ fn script(random: &mut Rng) -> Vec<(usize, Act)> {
     acts
 }
 
-/// One client, its side of its protocol, and all that it was told.
+/// Holds one client, its side of its protocol, and all events that it received.
 struct Player {
     tongue: &'static Tongue,
     speaker: Box<dyn Speaker>,
@@ -131,7 +131,7 @@ impl Player {
         }
     }
 
-    /// A client may have several frames for one thing.
+    /// Sends a text of one or several frames.
     fn say(&self, frames: &str) {
         frames.lines().for_each(|frame| self.client.say(frame));
     }

@@ -1,4 +1,4 @@
-//! Admission: under which name the server is asked, and what a page of another site can make a browser
+//! Tests admission: under which hosts the server answers, and what a page of another site can make a browser
 //! request.
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use chat_tests::host::Host;
 use chat_tests::program::{self, Program};
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
 
-/// The headers that a browser sends for a picture on a page of another site.
+/// Lists the headers that a browser sends for a picture on a page of another site.
 const PICTURE: [(&str, &str); 3] =
     [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
 
@@ -263,7 +263,8 @@ fn a_rate_holds_for_a_user_over_a_reconnect() {
     }
 }
 
-/// Connects through a proxy that says where from, sends so many lines of nonsense, and returns the code of the close.
+/// Connects through a proxy that names the client's address, sends this many lines of nonsense, and returns
+/// the code of the close.
 fn nonsense_through(server: &Program, from: &str, lines: usize) -> Option<u16> {
     let mut raw = Raw::connect(server.address);
     let headers = [&HANDSHAKE[..], &[("X-Forwarded-For", from)]].concat();

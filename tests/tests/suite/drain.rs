@@ -1,4 +1,5 @@
-//! A server stops: everybody gets what waits, nobody holds it up, and not all come back at once.
+//! Tests a server that stops: all sessions receive what is queued, none delays the stop, and not all
+//! reconnect at once.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How far a drain has come after each tenth of a second: how many sessions are closed.
+/// Returns how many sessions a drain has closed after each tenth of a second.
 fn closed_over_time(scene: &Scene, clients: &[Client], patience: Duration, tenths: usize) -> Vec<usize> {
     let hub = scene.hub.clone();
     scene.world.spawn(Box::pin(async move {

@@ -1,4 +1,4 @@
-//! Joining, leaving, speaking and being slow: what each session is promised whatever the others do.
+//! Tests the promises to a session that joins, leaves, publishes or is slow, whatever the others do.
 
 use chat_core::testkit::Way;
 use chat_core::{Close, Limits, OpenChat, Payload, SessionId};

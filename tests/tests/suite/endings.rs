@@ -1,5 +1,5 @@
-//! How sessions end: by the clock, by a hook, by the peer, by the server; always once, and always out of
-//! their channels.
+//! Tests that sessions end once and leave all their channels, whether the clock, a hook, the peer or the
+//! server ends them.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,8 @@ use chrono::TimeDelta;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Hooks that do what a request's words say, and note who came and how they went.
+/// Has hooks that do what the words of a request say, and that record which sessions opened and how they
+/// ended.
 #[derive(Clone, Default)]
 struct Moody {
     hub: Arc<Mutex<Option<WeakHub>>>,
@@ -241,7 +242,7 @@ fn a_peer_that_never_answers_a_close_is_dropped_after_five_seconds() {
     });
 }
 
-/// A second of the world's.
+/// Waits for one second of the world's time.
 fn pause(world: &World) -> impl Future<Output = ()> {
     world.sleep_until(world.now().instant + SECOND)
 }
@@ -335,7 +336,7 @@ fn a_wall_clock_that_jumps_an_hour_back_ends_nothing() {
     });
 }
 
-/// Never has done with a session that is over.
+/// Never returns from the hook of a session that has ended.
 struct SlowGoodbye;
 
 impl Endpoint for SlowGoodbye {
@@ -396,8 +397,8 @@ fn times_that_mean_never_and_times_of_nothing_are_both_well() {
     });
 }
 
-/// A session whose peer only listens, on a transport that says so much of what its peers answer; and how it
-/// ended.
+/// Runs a session whose peer only reads, on a transport that reports answers in this way. Returns its wire,
+/// and where its close will stand.
 fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option<Close>>>) {
     let (wire, ended) = (Wire::default(), Arc::new(Mutex::new(None)));
     wire.ignore_pings();

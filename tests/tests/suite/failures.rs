@@ -1,5 +1,5 @@
-//! A failure in one channel ends the session's stay in that one, in every protocol's words; and payloads of
-//! refusals.
+//! Tests that a failure in one channel ends only the membership in that channel, in every protocol; and tests
+//! the payloads of refusals.
 
 use chat_core::testkit::Client;
 use chat_core::{
@@ -12,7 +12,7 @@ use chat_tests::scene::{Scene, each_way};
 use chat_tests::speakers::{Speaker, TONGUES, Told, Tongue};
 use chrono::{DateTime, Utc};
 
-/// Hooks that panic, or refuse with 100, over what says so.
+/// Has hooks that panic, or refuse with 100, if the request says so.
 struct Failing;
 
 fn fails(over: &str) -> Result<(), Refusal> {

@@ -1,4 +1,4 @@
-//! What a hook that panics leaves behind.
+//! Tests what a hook that panics leaves behind.
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A hook that never ends, and whose future has something that panics when it is dropped.
+/// Has a hook that never ends, and whose future holds a value that panics when it is dropped.
 struct Unclean;
 
 struct Bomb;
@@ -49,7 +49,7 @@ fn a_hook_that_panics_when_it_is_called_off_ends_no_task() {
     });
 }
 
-/// The hook `publish` panics over `boom`.
+/// Panics in the hook `publish` if the content is `boom`.
 struct Fragile;
 
 impl Endpoint for Fragile {

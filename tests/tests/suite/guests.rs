@@ -1,5 +1,5 @@
-//! Guests: who came in without a name, and goes by the one it says first where its protocol has no other way
-//! to say it.
+//! Tests guests: clients without a name take the first sender name that they send, if their protocol has no
+//! other way to give one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn scene(way: Way) -> Scene {
     Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options))
 }
 
-/// How a client of Serverpod comes into `room` and says something there, under a name.
+/// Names the protocols in which a client of Serverpod joins `room` and publishes there, under a name.
 #[derive(Clone, Copy, Debug)]
 enum Dart {
     Legacy,

@@ -1,4 +1,5 @@
-//! Hostile clients get a status or a close code, over every adapter, and nobody else notices.
+//! Tests that hostile clients get a status or a close code, over every adapter, and that no other client
+//! notices.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ fn status_of(address: SocketAddr, bytes: &[u8]) -> u16 {
     raw.status()
 }
 
-/// The handshake with one header put in place of its own, or added.
+/// Returns the status of a handshake with one header replaced or added.
 fn with(address: SocketAddr, name: &str, value: &str) -> u16 {
     let mut headers = HANDSHAKE.to_vec();
     headers.retain(|(known, _)| *known != name);
@@ -334,7 +335,7 @@ fn a_peer_that_was_talking_hears_the_close_and_answers_it_behind_what_it_had_sai
     }
 }
 
-/// A message of this many bytes, of which but the beginning comes.
+/// Returns the beginning of a message of this many bytes.
 fn begun(bytes: u64) -> Vec<u8> {
     let mut frame = vec![0x81, 0xFF];
     frame.extend(bytes.to_be_bytes());

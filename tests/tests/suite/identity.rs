@@ -1,4 +1,5 @@
-//! Identity of a session: refreshed, expired, counted; and server commands to all sessions of one user.
+//! Tests the identity of a session: refreshed, expired, counted; and server commands to all sessions of one
+//! user.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use chrono::{DateTime, TimeDelta};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A token is `USER:SECONDS:CHANNEL,CHANNEL`: who, until which second of the world, and what may be joined. A
-/// session without one is a guest.
+/// Reads a token as `USER:SECONDS:CHANNEL,CHANNEL`: the user, the second of the world until which it is
+/// valid, and the channels that may be joined. A session without a token is a guest.
 struct Tokens;
 
-/// The data that the endpoint attaches to a session.
+/// Holds the data that the endpoint attaches to a session.
 struct Rights(Vec<ChannelId>);
 
-/// When worlds begin.
+/// Is the time at which worlds begin.
 const BEGINNING: i64 = 1_767_225_600;
 
 fn read(token: &Token) -> Result<Identity, Refusal> {
@@ -66,7 +67,7 @@ fn scene(way: Way) -> Scene {
     Scene::new(way, Tokens, Limits::default())
 }
 
-/// A session that says who it is by a token.
+/// Connects a session with a token.
 fn let_in(scene: &Scene, token: &str) -> Client {
     let client = scene.approach();
     client.say(&format!("connect any {token}"));

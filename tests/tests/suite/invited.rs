@@ -1,5 +1,5 @@
-//! Channels that a session is put into as it opens, for how long it may stay in one, and events that are
-//! answered.
+//! Tests channels to which the server subscribes a session as it opens, the time that it may stay in one, and
+//! events that are answered.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Everybody is put into `lobby`, may stay in any other channel for ten seconds, and is told the time by an
-/// event.
+/// Subscribes every session to `lobby`, lets it stay in any other channel for ten seconds, and answers an
+/// event with the time.
 struct Host(World);
 
 impl Host {

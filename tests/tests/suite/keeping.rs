@@ -1,4 +1,4 @@
-//! Messages of stored channels are stored or counted as lost, whatever their store does.
+//! Tests that messages of stored channels are stored or counted as lost, whatever their store does.
 
 use chat_core::{
     ChannelOptions, HistoryRequest, Incoming, Limits, OpenChat, Payload, Publish, Runtime, Subscribe,

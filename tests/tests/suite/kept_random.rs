@@ -1,4 +1,5 @@
-//! Clients are told the truth about what is stored, whatever fails and in whatever order.
+//! Tests at random that clients are told the truth about what is stored, whatever fails and in whatever
+//! order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -18,22 +19,22 @@ use futures::FutureExt;
 const CHANNELS: [&str; 4] = ["a", "b", "c", "d"];
 const STEPS: usize = 250;
 
-/// The messages of each life of each channel.
+/// Maps each epoch of each channel to its messages.
 type Said = HashMap<(String, String), BTreeMap<u64, String>>;
 
-/// Publications that the server waits for: the channel, the content, and how each ended.
+/// Lists publications that the server waits for: the channel, the content, and the outcome of each.
 type Awaited = Vec<(String, String, Arc<Mutex<Option<Result<Published, Refusal>>>>)>;
 
-/// Somebody, and where it stands in each channel.
+/// Holds a client, and its state in each channel.
 struct Reader {
     client: Client,
-    /// The epoch and the last offset.
+    /// Holds the epoch and the last offset.
     places: HashMap<String, (String, u64)>,
-    /// The last offset that the client must still hear, since it was told that it recovered.
+    /// Holds the last offset that the client must still receive, since it was told that it recovered.
     owed: HashMap<String, u64>,
-    /// The channels of which it waits to be in or out.
+    /// Lists the channels whose join or leave is not answered yet.
     asking: HashSet<String>,
-    /// The contents that it waits for an answer to.
+    /// Maps the ids of unanswered requests to what they published.
     asked: HashMap<String, (String, String)>,
     number: usize,
 }
@@ -46,12 +47,12 @@ struct Play<'a> {
     scene: Scene,
     way: Way,
     readers: Vec<Reader>,
-    /// Where those stood who went away.
+    /// Holds the state of clients that disconnected.
     away: Vec<HashMap<String, (String, u64)>>,
     said: Said,
-    /// The last offset of each when everybody had listened last.
+    /// Holds the last offset of each channel when all frames were last read.
     lasts: HashMap<(String, String), u64>,
-    /// The messages that were published in the present hub.
+    /// Lists the messages that were published in the present hub.
     here: Vec<(String, u64, String)>,
     awaited: Awaited,
     count: u64,
@@ -253,7 +254,7 @@ impl<'a> Play<'a> {
         assert_ne!(closed, Some(true), "a store that hangs is not closed");
     }
 
-    /// The process ends, and the next one begins.
+    /// Ends the process, and begins the next one.
     fn kill(&mut self) {
         self.listen();
         self.next_process();
@@ -267,7 +268,7 @@ impl<'a> Play<'a> {
         self.scene = Self::open(self.way, &self.store, self.options, &self.limits, self.random.u64(..));
     }
 
-    /// A stop in order, perhaps with a store that does not end: what is not stored then is counted.
+    /// Stops the hub in order, perhaps with a store that never ends; what is not stored then is counted.
     fn stop(&mut self) {
         // Nobody begins to publish any more.
         self.listen();
@@ -290,7 +291,7 @@ impl<'a> Play<'a> {
         self.store.contents(channel).contains(&(*offset, content.clone()))
     }
 
-    /// Everybody hears what there is to hear.
+    /// Reads all frames of all clients.
     fn listen(&mut self) {
         let last = |life: &BTreeMap<u64, String>| life.last_key_value().map_or(0, |(last, _)| *last);
         self.lasts = self.said.iter().map(|(life, said)| (life.clone(), last(said))).collect();
@@ -321,7 +322,7 @@ impl<'a> Play<'a> {
         self.away.extend(left.into_iter().map(|reader| reader.places));
     }
 
-    /// Notes what was said: one place has one content.
+    /// Records a message, and checks that one offset has one content.
     fn was_said(&mut self, channel: &str, epoch: Option<String>, offset: u64, content: &str) {
         let epoch = epoch.unwrap_or_default();
         let life = self.said.entry((channel.to_owned(), epoch.clone())).or_default();
@@ -332,7 +333,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// A durable publication that was answered is stored.
+    /// Checks that a durable publication that was answered is stored.
     fn was_promised(&self, channel: &str, offset: u64, content: &str) {
         if self.options.storage == Storage::Durable {
             let stored = self.is_stored(&(channel.to_owned(), offset, content.to_owned()));
@@ -388,7 +389,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Once everybody is gone and time has passed, nothing is left.
+    /// Checks that nothing is left once all clients are gone and time has passed.
     fn end(mut self) {
         self.store.be(Mood::Well);
         self.listen();

@@ -1,4 +1,5 @@
-//! Channels of thousands: flushed piece by piece, so that others go on meanwhile, and with the same promises.
+//! Tests channels of thousands of subscribers, which are flushed in pieces so that others continue meanwhile,
+//! with the same promises.
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{Incoming, Payload};
@@ -6,7 +7,7 @@ use chat_tests::scene::{Scene, each_way};
 
 const MEMBERS: usize = 1_100;
 
-/// A room of so many that one flush of it takes many turns.
+/// Fills a room with so many subscribers that one flush takes many turns.
 fn crowd(scene: &Scene) -> Vec<Client> {
     let members: Vec<_> = (0..MEMBERS).map(|n| scene.enter(&format!("m{n}"))).collect();
     for member in &members {

@@ -1,5 +1,5 @@
-//! Clients that their transport has let in before they say a word, as by a cookie or a header, and whose
-//! protocol says who they are all the same.
+//! Tests clients that their transport has authenticated before their first frame, by a cookie or a header,
+//! and whose protocol has credentials of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Every test over real and virtual connections as one program, so that a change is linked once.
+//! Runs every test over real and virtual connections as one program, so that a change is linked once.
 
 mod api;
 mod autobahn;

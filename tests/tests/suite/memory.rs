@@ -1,4 +1,4 @@
-//! The plain protocol in memory, in virtual time, both ways out of the core.
+//! Tests the plain protocol in memory, in virtual time, with both kinds of writers of the core.
 
 use chat_core::testkit::{Way, World};
 use chat_tests::cases::cases_for;

@@ -1,4 +1,4 @@
-//! By what name somebody goes: over a restart, over a rename, and when a session of several is gone.
+//! Tests the names of users: over a restart, over a rename, and when one of several sessions is gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use chat_tests::store::FaultyStore;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// All are one user, under the name that each says.
+/// Makes all sessions one user, each under the name that it gives.
 struct OneUser;
 
 impl Endpoint for OneUser {
@@ -71,7 +71,7 @@ fn a_guest_of_the_next_life_of_a_server_is_not_taken_for_one_of_the_last() {
     });
 }
 
-/// A name that looks the same is not taken, as the server's is not.
+/// Tests that a name is refused that looks the same as one that is taken, or as the server's.
 #[test]
 fn nobody_wishes_for_what_looks_like_the_name_of_a_guest_or_like_nothing() {
     each_way(|way| {
@@ -84,7 +84,7 @@ fn nobody_wishes_for_what_looks_like_the_name_of_a_guest_or_like_nothing() {
     });
 }
 
-/// Thinks for a second about every name.
+/// Answers every rename after a second.
 struct Slow(World);
 
 impl Endpoint for Slow {

@@ -1,4 +1,4 @@
-//! Nothing is left behind of names that were used, counted.
+//! Tests, by counting, that nothing is left behind of names that were used.
 
 use chat_core::testkit::{Client, Way};
 use chat_core::{Incoming, Limits, OpenChat, Rate};

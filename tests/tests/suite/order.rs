@@ -1,4 +1,4 @@
-//! One channel, many publishers, many subscribers, real sockets: one order for all.
+//! Tests that all subscribers of a channel with many publishers receive one order, over real sockets.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,5 +1,5 @@
-//! Orders of the server to its users hold, whatever is under way: a hook that thinks, a channel that is
-//! restored, a session that opens.
+//! Tests that commands of the server to its users hold, whatever is under way: a hook that waits, a channel
+//! that is restored, a session that opens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,9 +22,9 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct Thinker {
     world: World,
-    /// How often a session asked to come in.
+    /// Counts how often a session was opened.
     openings: Arc<AtomicUsize>,
-    /// How often anything else was asked.
+    /// Counts all other calls of hooks.
     asked: Arc<AtomicUsize>,
 }
 
@@ -66,7 +66,7 @@ impl Endpoint for Thinker {
         members_only(channel.as_str() != "barred")
     }
 
-    /// Nobody is in `brief` for longer than that.
+    /// Lets sessions stay in the channel `brief` for half a second.
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
         if wish.channel.as_str() == "slow" {
             self.think().await;
@@ -147,13 +147,13 @@ fn put_in(scene: &Scene, name: &str, channel: &str) {
     scene.hub.subscribe_user(&user(name), &Subscribe::to(channel.parse().expect("a name")));
 }
 
-/// How many are in a channel.
+/// Returns how many sessions are in a channel.
 fn members(scene: &Scene, channel: &str) -> usize {
     scene.world.advance(SECOND * 10);
     scene.hub.presence(&channel.parse().expect("a name")).map_or(0, |page| page.sessions)
 }
 
-/// One that is in `room` and has nothing left to hear.
+/// Connects a session that has joined `room`, with no frames left to read.
 fn join(scene: &Scene, name: &str) -> Client {
     let client = scene.enter_with(chat_core::testkit::Script, name);
     client.say("subscribe room");
@@ -162,7 +162,7 @@ fn join(scene: &Scene, name: &str) -> Client {
     client
 }
 
-/// All that a session asks as a member, and how it is answered to one.
+/// Lists all requests of a member, and how a member is answered.
 const REQUESTS: [(&str, &str); 5] = [
     ("#1 publish room 7", "#1 published room 1"),
     ("#1 event room seen 7", "#1 published room 1"),
@@ -389,7 +389,7 @@ fn what_is_ordered_while_a_session_opens_is_carried_out_in_order_once_it_is_in()
     });
 }
 
-/// More than is remembered of what is done while others open.
+/// Exceeds the number of commands that are remembered for sessions that are opening.
 const TOO_MANY: usize = 4097;
 
 fn act_too_often(scene: &Scene) {

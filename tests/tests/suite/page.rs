@@ -1,5 +1,4 @@
-//! The page as people use it, in a browser. Some cases put a proxy before the server, under a name of its
-//! own.
+//! Tests the page in a browser. Some cases put a proxy in front of the server, under a name of its own.
 
 use chat_tests::clients::page;
 use chat_tests::program::server;

@@ -1,5 +1,5 @@
-//! Foreign code that panics: an encoder, a talk, a transport, a hook. Only the sessions that need it end, and
-//! nothing is held that others wait for.
+//! Tests foreign code that panics: an encoder, a codec, a transport, a hook. Only the sessions that need it
+//! end, and no lock stays held.
 
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,10 +20,10 @@ use futures::future::BoxFuture;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A protocol with a bug for one word, wherever it stands.
+/// Is a protocol that panics at one word, wherever it occurs.
 #[derive(Clone, Copy, Default)]
 struct Buggy {
-    /// Each session has a voice of its own.
+    /// Gives each session an encoder of its own.
     own: bool,
 }
 
@@ -183,7 +183,7 @@ fn a_loss_that_cannot_be_told_ends_the_session() {
     });
 }
 
-/// A transport with a bug.
+/// Is a transport that panics.
 struct Bomb(AtomicBool);
 
 impl ByteWriter for Bomb {
@@ -227,7 +227,7 @@ fn a_transport_that_panics_under_a_publisher_is_lost_and_nobody_else() {
     assert_eq!((messages(&ann).len(), scene.hub.stats().sessions), (3, 1));
 }
 
-/// The hook `channel` panics once it is told to.
+/// Panics in the hook `channel` once it is told to.
 #[derive(Clone, Default)]
 struct Fickle(Arc<AtomicBool>);
 
@@ -272,7 +272,7 @@ fn a_session_ends_if_it_cannot_be_said_how_the_channel_is_kept_that_it_is_in() {
     });
 }
 
-/// A runtime that drops the tasks that it is given, while it is told to.
+/// Is a runtime that drops the tasks that it is given, while it is told to.
 #[derive(Clone)]
 struct Careless {
     world: World,

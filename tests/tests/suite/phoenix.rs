@@ -1,4 +1,4 @@
-//! Phoenix Channels: npm's client as it is published, against this server.
+//! Tests Phoenix Channels with npm's unchanged client.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

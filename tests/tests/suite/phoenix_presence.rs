@@ -1,4 +1,4 @@
-//! Phoenix Channels: presence, as its clients hear of it.
+//! Tests presence as clients of Phoenix Channels receive it.
 
 use std::sync::Arc;
 
@@ -84,7 +84,8 @@ fn what_the_endpoint_lets_others_see_stands_at_the_top_of_a_meta() {
             let scene = Scene::of(World::new(), way, Hub::builder(Showing).channel(options));
             let credentials =
                 |name: &str| Connect { token: Some(data.into()), ..Connect::named(name.parse().ok()) };
-            let enter = |name| scene.enter_by(Arc::new(Phoenix::default()), Credentials::Now(credentials(name)));
+            let enter =
+                |name| scene.enter_by(Arc::new(Phoenix::default()), Credentials::Now(credentials(name)));
             let (bob, ann) = (enter("bob"), enter("ann"));
             bob.say(r#"["1","1","room","phx_join",{}]"#);
             scene.world.advance(MOMENT);

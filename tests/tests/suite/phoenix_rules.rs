@@ -1,4 +1,4 @@
-//! Phoenix Channels: the rules of its server, in virtual time.
+//! Tests the rules of Phoenix Channels' own server, in virtual time.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ fn quiet(way: Way) -> Scene {
     Scene::open_chat(way)
 }
 
-/// Channels that keep what is said, and know who is there.
+/// Builds a hub whose channels have history and presence.
 pub(super) fn keeping(way: Way) -> Scene {
     let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: SECOND * 60 };
     let options = ChannelOptions { history, presence: true, ..ChannelOptions::default() };
     Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options))
 }
 
-/// A client of this name, with nothing said yet.
+/// Connects a client of this name that has sent nothing yet.
 pub(super) fn enter(scene: &Scene, name: &str) -> Client {
     scene.enter_in(Phoenix::default(), name)
 }
 
-/// A client that has joined `room` under the ref 1.
+/// Connects a client that has joined `room` under the ref 1.
 pub(super) fn joined(scene: &Scene, name: &str) -> Client {
     let client = enter(scene, name);
     client.say(r#"["1","1","room","phx_join",{}]"#);

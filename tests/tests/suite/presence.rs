@@ -1,4 +1,4 @@
-//! Presence: asked for, told, and never left behind.
+//! Tests presence: asked for, told, and never left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -193,7 +193,7 @@ fn a_crowd_that_comes_at_once_is_told_300_at_a_time() {
     });
 }
 
-/// The users that an observer knows.
+/// Holds the users that an observer knows.
 #[derive(Default)]
 struct View(BTreeSet<String>);
 
@@ -223,10 +223,10 @@ impl View {
     }
 }
 
-/// A session that is there: its client, its user, and whether it has joined the room.
+/// Holds a session: its client, its user, and whether it has joined the room.
 type Member = (Client, String, bool);
 
-/// Sessions of one room: each place is empty or taken, and some of those that are there observe.
+/// Holds the sessions of one room: each slot is empty or taken, and some sessions observe.
 struct Crowd {
     scene: Scene,
     there: Vec<Option<Member>>,
@@ -318,7 +318,8 @@ impl Crowd {
     }
 }
 
-/// Sessions of a few users come, join, leave, are refused, crash; some observe, and some of these are slow.
+/// Plays sessions of a few users that connect, join, leave, are refused or crash; some observe, and some of
+/// these are slow.
 fn play(seed: u64, random: &mut Rng, way: Way, sessions: usize, users: usize) {
     let mut crowd = Crowd::new(seed, way, sessions);
     for _ in 0..sessions * 4 {

@@ -1,4 +1,5 @@
-//! Simultaneous events, on real threads and sockets: still contiguous, still once.
+//! Tests simultaneous events on real threads and sockets: offsets stay contiguous, and each message comes
+//! once.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,8 @@ fn with_publisher<T>(served: &Served, a_second: u32, during: impl FnOnce() -> T)
     })
 }
 
-/// The next frame that is no message of the channel; the messages before it are to follow each other.
+/// Returns the next frame that is no message of the channel, and checks that the messages before it are
+/// contiguous.
 fn answer(client: &mut Light, last: &mut u64) -> String {
     loop {
         match client.hear() {
@@ -163,7 +165,7 @@ fn the_same_key_from_eight_threads_at_once_publishes_once() {
     assert_eq!(last, Some(2000));
 }
 
-/// All is durable, but for channels that are busy.
+/// Makes all channels durable, except for busy ones.
 struct Durable;
 
 impl Endpoint for Durable {

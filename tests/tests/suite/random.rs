@@ -1,5 +1,5 @@
-//! Sessions that come, go, speak, stall and die at random: whatever happens, each hears its channels in
-//! order, and is told what it does not hear.
+//! Tests at random that sessions receive their channels in order and are told of every gap, while others
+//! connect, leave, publish, stall and crash.
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -16,25 +16,25 @@ const OVERFLOWS: [&str; 5] = ["", "drop-oldest", "drop-newest", "only-latest", "
 const CLIENTS: usize = 6;
 const STEPS: usize = 400;
 
-/// The conclusions that one client may draw from the frames it heard.
+/// Holds the conclusions that one client may draw from the frames that it received.
 #[derive(Default)]
 struct Listener {
-    /// The last offset of every channel it is in.
+    /// Maps every channel that the client is in to its last offset.
     places: HashMap<String, u64>,
-    /// Where it was in every channel it knows: the epoch, and the last offset.
+    /// Maps every channel that the client knows to its epoch and last offset.
     known: HashMap<String, (String, u64)>,
-    /// Where it asked to go on, in the order of its requests.
+    /// Lists the positions from which the client asked to recover, in the order of its requests.
     asked: HashMap<String, VecDeque<u64>>,
     closed: bool,
     lost: usize,
     recovered: usize,
 }
 
-/// The message at every place, as the first that heard it tells.
+/// Maps every offset to its message, as the first client received it.
 type Record = HashMap<(String, u64), String>;
 
 impl Listener {
-    /// The words of a subscribe request that goes on where it was.
+    /// Returns the subscribe request that recovers from the client's position.
     fn subscribe(&mut self, channel: &str, overflow: &str) -> String {
         let (epoch, offset) = self.known.get(channel).cloned().unwrap_or_else(|| ("0".repeat(16), 0));
         self.asked.entry(channel.to_owned()).or_default().push_back(offset);
@@ -86,7 +86,7 @@ impl Listener {
     }
 }
 
-/// Clients and what each concluded.
+/// Holds the clients and the conclusions of each.
 struct Crowd {
     scene: Scene,
     clients: Vec<Client>,
@@ -149,11 +149,11 @@ impl Crowd {
     }
 }
 
-/// The outcome of a play: messages heard, gaps told and recoveries made.
+/// Counts the outcome of a play: messages received, gaps told and recoveries made.
 type Sums = (usize, usize, usize);
 
-/// Nothing came of it if the one that keeps the channels alive was too slow: places may have been given
-/// twice.
+/// Plays once. Returns zeros if the client that keeps the channels alive was too slow, since offsets may then
+/// have been given twice.
 fn play(seed: u64, random: &mut Rng, way: Way) -> Sums {
     let limits = Limits {
         outbox_frames: 40,

@@ -1,4 +1,4 @@
-//! Rates of one session: requests that come faster are read later, control frames that do so end it.
+//! Tests the rates of one session: faster requests are read later, and faster control frames end it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use chat_tests::scene::{Scene, each_way};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// How many of the lines that it heard begin so.
+/// Returns how many of the received lines begin with this.
 fn count(client: &Client, begin: &str) -> usize {
     client.heard().iter().filter(|line| line.starts_with(begin)).count()
 }

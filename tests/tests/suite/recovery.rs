@@ -1,5 +1,5 @@
-//! A client that reconnects gets everything it missed, and is told `recovered` exactly then: every cut,
-//! window, age and epoch, in virtual time.
+//! Tests that a client that reconnects gets everything that it missed, and is told `recovered` exactly then,
+//! for every cut, window, age and epoch, in virtual time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,15 +30,15 @@ impl Endpoint for ByName {
     }
 }
 
-/// The expected state of a channel, known without looking at it.
+/// Holds the expected state of a channel.
 #[derive(Default)]
 struct Model {
     entries: usize,
     members: usize,
     last: u64,
-    /// Offsets, and when they were published.
+    /// Lists offsets, and when they were published.
     kept: VecDeque<(u64, u64)>,
-    /// When somebody was last in it, or published there.
+    /// Holds the time of the last member or publication.
     used: u64,
     is_there: bool,
     lives: u32,
@@ -82,7 +82,7 @@ impl Model {
     }
 }
 
-/// One channel, and somebody who is cut off from it and comes back.
+/// Holds one channel, and a client that is cut off from it and reconnects.
 struct Case<'a> {
     scene: &'a Scene,
     random: &'a mut Rng,

@@ -1,5 +1,5 @@
-//! Requests as clients, proxies and balancers write them: what HTTP lets them write is read, and what they
-//! may not do is said.
+//! Tests requests as clients, proxies and load balancers write them: all that HTTP allows is read, and each
+//! refusal says why.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use chat_tests::raw::{HANDSHAKE, Raw};
 
 const ADAPTERS: [Host; 3] = [Host::TokioMulti, Host::AsyncStd, Host::Smol];
 
-/// Every path of the server, and the methods that it answers.
+/// Lists every path of the server, and the methods that it answers.
 const PATHS: [(&str, &str); 13] = [
     ("/", "GET, HEAD, OPTIONS"),
     ("/health", "GET, HEAD, OPTIONS"),
@@ -27,7 +27,7 @@ const PATHS: [(&str, &str); 13] = [
     ("/api/info", "POST"),
 ];
 
-/// The answer to a request.
+/// Holds the answer to a request.
 struct Reply {
     status: u16,
     head: String,

@@ -1,4 +1,4 @@
-//! Promises of before a restart hold after it, be it one in order or a crash.
+//! Tests that the promises made before a restart hold after it, whether it is in order or a crash.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A file that answers at once: virtual time does not wait for a thread.
+/// Is a store in a file that answers at once, since virtual time does not wait for a thread.
 struct AtOnce(SqliteStore);
 
 fn now<'a, T: Send + 'a>(done: BoxFuture<'a, Result<T, StoreError>>) -> BoxFuture<'a, Result<T, StoreError>> {
@@ -68,12 +68,12 @@ impl HistoryStore for AtOnce {
     }
 }
 
-/// The machine that a server runs on.
+/// Holds the machine that a server runs on.
 struct Machine {
     way: Way,
     storage: Storage,
     disk: TempDir,
-    /// How long ago the first server started.
+    /// Holds the time since the first server started.
     since: Duration,
 }
 
@@ -112,7 +112,7 @@ impl Machine {
     }
 }
 
-/// The disk as it is at this moment: what an end leaves.
+/// Copies the disk as it is at this moment, which is what a crash leaves.
 fn copy(from: &Path, to: &Path) {
     for file in fs::read_dir(from).expect("a folder").flatten() {
         fs::copy(file.path(), to.join(file.file_name())).expect("it copies");

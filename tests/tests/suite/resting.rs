@@ -1,4 +1,5 @@
-//! Channels that nobody is in keep their place within the bound of all, and have lives of their own.
+//! Tests that channels without subscribers keep their history within the bound on all, and have epochs of
+//! their own.
 
 use chat_core::testkit::{Way, World};
 use chat_core::{

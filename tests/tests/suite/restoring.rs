@@ -1,4 +1,4 @@
-//! A stored channel is restored before it is used, and stays until it is, whatever its store does.
+//! Tests that a stored channel is restored before it is used, and stays until then, whatever its store does.
 
 use chat_core::testkit::{Way, World};
 use chat_core::{
@@ -12,7 +12,7 @@ use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;
 use chat_tests::store::{Call, FaultyStore, Mood};
 
-/// Stored, but for channels whose names begin with this.
+/// Stores all channels, except those whose names begin with this.
 struct But(&'static str, HistoryOptions);
 
 impl Endpoint for But {

@@ -1,5 +1,4 @@
-//! Rights: a user may change its own messages and publish under its own keys, whatever the name that is
-//! shown.
+//! Tests rights: a user may change its own messages and publish under its own keys, whatever name is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A token is `USER/NAME`; what may be done is as in the open chat.
+/// Reads a token as `USER/NAME`, and grants the rights of the open chat.
 struct Passports;
 
 fn read(token: &Token) -> Result<Identity, Refusal> {
@@ -41,7 +40,7 @@ fn scene(way: Way, endpoint: impl Endpoint) -> Scene {
     Scene::of(World::new(), way, Hub::builder(endpoint).history(10, SECOND * 60))
 }
 
-/// A session with a token that is in `room` and has nothing left to hear.
+/// Connects a session with a token that has joined `room`, with no frames left to read.
 fn come(scene: &Scene, protocol: impl Protocol, token: &str) -> Client {
     let client = scene.enter_with(protocol, token);
     client.heard();
@@ -224,7 +223,7 @@ impl Endpoint for Permissive {
         Self::allow(session, wish)
     }
 
-    /// An event named by a number edits that message.
+    /// Edits a message with an event whose name is the message's offset.
     async fn event(
         &self,
         session: &SessionInfo,
@@ -280,7 +279,7 @@ fn no_client_says_itself_that_it_moderates() {
     });
 }
 
-/// Nobody may look back or know who is there, but for the newest `most`.
+/// Refuses history and presence, except for the newest `most`.
 struct Discreet {
     most: usize,
 }
@@ -313,7 +312,7 @@ impl Endpoint for Discreet {
     }
 }
 
-/// Two messages, `"secret"` each, are there to be read, and Ann.
+/// Publishes two messages, `"secret"` each, in a channel that Ann has joined.
 fn discreet(way: Way, most: usize) -> (Scene, Client) {
     let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 60 };
     let options = ChannelOptions { history, presence: true, ..ChannelOptions::default() };

@@ -1,4 +1,4 @@
-//! Clients of every protocol in one channel.
+//! Tests clients of every protocol in one channel.
 
 use chat_tests::clients::script_says;
 use chat_tests::program::Program;

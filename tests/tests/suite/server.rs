@@ -1,4 +1,4 @@
-//! The server as people start it: its paths, its flags, its end.
+//! Tests the server as users start it: its paths, its flags, its end.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -38,7 +38,7 @@ fn the_page_may_run_nothing_foreign_and_health_and_metrics_are_there() {
     assert!(get(server.address, "/nothing").starts_with("HTTP/1.1 404"));
 }
 
-/// Every flag that sets a bound or a choice.
+/// Lists every flag that sets a bound or a choice.
 const FLAGS: [&str; 44] = [
     "listen",
     "allow-origin",

@@ -1,5 +1,5 @@
-//! Serverpod's legacy streams in virtual time, and clients of both of its protocols in one channel with a
-//! page in Chromium.
+//! Tests Serverpod's legacy streams in virtual time, and clients of both of its protocols in one channel with
+//! a page in Chromium.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const PING: &str = r#"{"command":"ping","args":{}}"#;
 const PONG: &str = r#"{"command":"pong"}"#;
 
-/// A token is a name, none a guest; the channel `secret` is for nobody.
+/// Takes a token for a name, and a client without one for a guest; refuses the channel `secret`.
 struct Names;
 
 impl Endpoint for Names {
@@ -191,16 +191,16 @@ fn an_endpoint_that_knows_no_tokens_ends_nobody_over_one() {
     });
 }
 
-/// The messages that one socket heard on its streams.
+/// Holds the messages that one socket received on its streams.
 #[derive(Default)]
 struct Heard {
-    /// The last number on each stream that is open.
+    /// Maps each open stream to its last number.
     open: HashMap<String, Option<u64>>,
     ended: HashSet<String>,
 }
 
 impl Heard {
-    /// Nothing comes before its stream's answer, and nothing is missing between.
+    /// Checks that nothing comes before the answer to its stream, and that no message is missing.
     fn take(&mut self, frame: &Value) {
         let data = &frame["data"];
         let cid = data["cid"].as_str().expect("every frame is of a call");

@@ -1,4 +1,4 @@
-//! Serverpod's method streams in virtual time: what becomes of frames and of calls, in any order.
+//! Tests the frames and calls of Serverpod's method streams in any order, in virtual time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -205,12 +205,12 @@ fn a_session_has_as_many_calls_as_it_may_have_channels_and_many_wrong_proofs_end
 
 // ---- any order of anything ----
 
-/// The expectations of a client that keeps to the protocol.
+/// Holds the expectations of a client that keeps to the protocol.
 #[derive(Default)]
 struct Expected {
-    /// Each call by its `cid`: opened with success, and over.
+    /// Maps the `cid` of each call to whether it opened with success, and whether it ended.
     calls: HashMap<String, (bool, bool)>,
-    /// Calls that the client ended itself: some of their answers may still be on their way.
+    /// Lists calls that the client ended itself; some of their answers may still be on their way.
     cancelled: HashSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Serverpod's method streams in virtual time: what a server must do for a Dart client that is as it is.
+//! Tests in virtual time what an unchanged Dart client needs of Serverpod's method streams.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Slow readers over real sockets: what each policy promises to them, that healthy ones notice nothing, and
-//! what it costs.
+//! Tests slow readers over real sockets: the promises of each policy, its cost, and that healthy readers
+//! notice nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -17,8 +17,7 @@ const HEALTHY: usize = 100;
 const SLOW: usize = 10;
 const MESSAGES: u64 = 3000;
 const BYTES: usize = 4096;
-/// The furthest that the publisher runs ahead of the slowest healthy reader: well within what may wait for
-/// it.
+/// Bounds how far the publisher runs ahead of the slowest healthy reader, well within the bound of its queue.
 const AHEAD: u64 = 64;
 const OUTBOX: usize = 1024 * 1024;
 
@@ -90,7 +89,7 @@ fn rest(client: &mut Light) -> Vec<Said> {
     }
 }
 
-/// Every offset once: heard, or told as lost.
+/// Checks that every offset comes once, as a message or within a gap.
 fn tiles(told: &[Said]) {
     let mut next = 1;
     for said in told {

@@ -1,4 +1,5 @@
-//! Stored messages outlive the log, the server and its crash; and a store that fails holds nobody up.
+//! Tests that stored messages outlive the log, the server and its crash, and that a store that fails delays
+//! no session.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use futures::future::{BoxFuture, pending};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A store that fails or hangs on demand, and is a real one else.
+/// Is a real store that fails or hangs on demand.
 #[derive(Clone)]
 struct Moody(Arc<Inner>);
 
@@ -44,7 +45,7 @@ impl Moody {
         *self.0.mood.lock().expect("no panic") = mood;
     }
 
-    /// In virtual time the file is as fast as anything.
+    /// Answers at once, since virtual time does not wait for the file.
     fn swayed<'a, T: Send + 'a>(
         &self,
         well: BoxFuture<'a, Result<T, StoreError>>,
@@ -80,8 +81,8 @@ impl HistoryStore for Moody {
     }
 }
 
-/// A hub that keeps five publications in its log, and all in the store. Every scene is another process to the
-/// store.
+/// Builds a hub that keeps five publications in its log, and all in the store. To the store, every scene is
+/// another process.
 fn scene(way: Way, store: &Moody, storage: Storage, seed: u64) -> Scene {
     let history = HistoryOptions { entries: 5, bytes: 1 << 20, age: SECOND * 60 };
     let options = ChannelOptions { history, storage, ..ChannelOptions::default() };

@@ -1,4 +1,4 @@
-//! What costs a strike: what cannot be read, and nothing that can.
+//! Tests that a request costs a strike if it cannot be read, and only then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Users by another word than their name, as tokens tell them: so their rates are remembered.
+/// Gives users an id other than their name, as tokens do, so that their rates are remembered.
 struct Named;
 
 impl Endpoint for Named {
@@ -21,7 +21,8 @@ impl Endpoint for Named {
     }
 }
 
-/// npm's phoenix joins again after every refusal, with pauses of up to ten seconds (channel.js).
+/// Tests refused joins of npm's phoenix, which joins again after every refusal, with delays of up to ten
+/// seconds (channel.js).
 #[test]
 fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() {
     each_way(|way| {
@@ -39,7 +40,8 @@ fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() 
     });
 }
 
-/// An app whose names are longer than an operator's `--channel-name-bytes`: each is refused, and clients do not ask again.
+/// Tests an app whose channel names are longer than the operator's `--channel-name-bytes`: each is refused,
+/// and clients do not ask again.
 #[test]
 fn names_over_the_bound_are_refused_and_the_connection_stays() {
     each_way(|way| {
@@ -52,7 +54,8 @@ fn names_over_the_bound_are_refused_and_the_connection_stays() {
     });
 }
 
-/// docs/clients.md: filters are refused with 108; a bad request is one that is refused with 107.
+/// Tests a promise of docs/clients.md: filters are refused with 108; a bad request is one that is refused
+/// with 107.
 #[test]
 fn what_is_not_offered_is_no_strike() {
     each_way(|way| {

@@ -1,5 +1,5 @@
-//! Every state of a session × every cause of its end × whatever happens then × another cause: it ends once,
-//! for the first, and is let alone.
+//! Tests every state of a session × every cause of its end × every event after it × another cause: the
+//! session ends once, for the first cause.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use futures::future::pending;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Every session's last second: 50 after the world began.
+/// Is the second at which every session expires, 50 after the world began.
 const EXPIRES: i64 = 1_767_225_650;
 
-/// Hooks that wait for ever if they are asked to, panic for those whose name says so, and note every end.
+/// Has hooks that wait for ever if asked to, panic for sessions whose name says so, and record every end.
 #[derive(Clone, Default)]
 struct Noting {
     closed: Arc<Mutex<Vec<(SessionId, u16)>>>,
@@ -62,7 +62,7 @@ impl Endpoint for Noting {
         Ok(())
     }
 
-    /// This hook knows no session: it goes by the channel.
+    /// Decides by the channel, since this hook gets no session.
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
         assert!(!channel.as_str().ends_with("channel"), "as was asked for");
         defaults
@@ -99,7 +99,7 @@ impl Endpoint for Noting {
     }
 }
 
-/// How far a session has come.
+/// Names the states of a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Opening,
@@ -108,9 +108,9 @@ enum State {
     InAChannel,
     WaitsForHook,
     Stalled,
-    /// The session is closed, and its queue cannot be written.
+    /// Is closed, and its queue cannot be written.
     Flushing,
-    /// The close is sent, and not answered.
+    /// Has sent a close that is not answered.
     Said,
     Closed,
 }
@@ -185,7 +185,7 @@ const EVENTS: [Event; 7] = [
 ];
 const FIRST: SessionId = SessionId(1);
 
-/// As many pongs fit that a peer may ask for at once, and a few more.
+/// Bounds the writer, which has room for as many pongs as a peer may request at once, and a few more.
 const OUTBOX_FRAMES: usize = 250;
 
 fn publish(scene: &Scene) {
@@ -222,7 +222,7 @@ impl State {
         !matches!(self, Self::Opening | Self::OpeningWaitsForHook)
     }
 
-    /// The code of the end that the first cause brings, here; none if it cannot happen here.
+    /// Returns the close code of the first cause in this state; none if it cannot happen here.
     fn ends_with(self, cause: Cause) -> Option<u16> {
         Some(match (self, cause) {
             (Self::Flushing | Self::Said, _) => 4001,
@@ -339,7 +339,7 @@ fn a_session_ends_once_for_the_first_cause_whatever_its_state_and_nothing_touche
     });
 }
 
-/// The hooks that panic in turn.
+/// Lists the hooks that panic in turn.
 const HOOKS: [&str; 11] = [
     "opened",
     "subscribe",
@@ -354,7 +354,7 @@ const HOOKS: [&str; 11] = [
     "closed",
 ];
 
-/// The hooks whose panic ends the session. The others are about one channel, and end that alone.
+/// Lists the hooks whose panic ends the session; the others end the membership in one channel.
 const OF_THE_SESSION: [&str; 5] = ["opened", "refresh", "stay", "call", "ordered-channel"];
 
 /// Lets a session in whose hook of this name panics, has it ask for everything, and expects how it ends.

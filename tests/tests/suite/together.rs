@@ -1,4 +1,4 @@
-//! The bounds on all sessions and all channels together, each at it and one past it.
+//! Tests the bounds on all sessions and all channels together, each at the bound and one past it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Bytes before each message on a wire that carries bytes.
+/// Is the number of bytes before each message on a wire that carries bytes.
 const MARK: usize = 5;
 
 fn keeping(limits: Limits) -> HubBuilder {

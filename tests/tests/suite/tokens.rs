@@ -1,4 +1,4 @@
-//! The server with `--jwt-secret`: who comes in, until when, and what it may do.
+//! Tests the server with `--jwt-secret`: which tokens open a session, until when, and with which rights.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -68,7 +68,7 @@ fn only_a_token_that_holds_lets_in_and_the_close_says_whether_to_come_back() {
     assert_eq!(ann.hear()["senderName"], "ann", "the token says who she is, not she");
 }
 
-/// A token whose header is this, signed as it should be.
+/// Returns a token with this header and a valid signature.
 fn under(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(header), part(claims));

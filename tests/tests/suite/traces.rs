@@ -1,4 +1,5 @@
-//! Traces name who comes and goes; never a message, and never a line that somebody forged.
+//! Tests that traces name the sessions that open and end, never a message, and never a line that a client
+//! forged.
 
 use std::io;
 use std::sync::{Arc, Mutex};

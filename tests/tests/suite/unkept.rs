@@ -1,4 +1,4 @@
-//! Messages of the server that are kept nowhere: everybody who is there hears them, and nobody else.
+//! Tests messages of the server that are kept nowhere: only the present subscribers receive them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sessions that are not read for a time, since they asked faster than they may.
+//! Tests sessions that are not read for a time, since they sent requests faster than allowed.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn count(client: &Client, begin: &str) -> usize {
     client.heard().iter().filter(|line| line.starts_with(begin)).count()
 }
 
-/// Five a second are within ten a second, whenever the server chooses to read them.
+/// Tests that five requests a second are within ten a second, whenever the server reads them.
 #[test]
 fn pings_that_came_in_their_rate_while_the_session_was_not_read_end_nothing() {
     each_way(|way| {
@@ -31,7 +31,7 @@ fn pings_that_came_in_their_rate_while_the_session_was_not_read_end_nothing() {
     });
 }
 
-/// Users by another word than their name, as tokens tell them: so their rates are remembered.
+/// Gives users an id other than their name, as tokens do, so that their rates are remembered.
 struct Named;
 
 impl Endpoint for Named {
@@ -101,7 +101,7 @@ fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
     });
 }
 
-/// The task of a session that is not read does not run.
+/// Checks that the task of a session that is not read does not run.
 #[test]
 fn who_is_not_read_costs_no_turns() {
     each_way(|way| {

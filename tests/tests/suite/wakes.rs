@@ -1,4 +1,4 @@
-//! When a session's task is woken: for what only it can do, and then always.
+//! Tests that a session's task is woken exactly for work that only the task can do.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -22,7 +22,7 @@ impl Wake for Bell {
     }
 }
 
-/// A transport that does something while it is written to, as another thread may.
+/// Is a transport that runs a function while it is written to, as another thread may.
 #[derive(Default)]
 struct Meanwhile {
     full: bool,
@@ -49,7 +49,7 @@ impl ByteWriter for Meanwhile {
     }
 }
 
-/// A session that is in a room, polled by hand.
+/// Holds a session that has joined a room and is polled by hand.
 struct Scene {
     hub: Hub,
     wire: Wire,

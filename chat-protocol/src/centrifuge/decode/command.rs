@@ -17,7 +17,8 @@ use crate::read::{Text, is_object};
 /// Flags a subscriber that asks to be refused if it cannot be given all that it missed.
 const REJECT_UNRECOVERED: i64 = 2;
 
-/// Makes a request of a command, with the context that its reply needs. One whose fields could be read and that is refused costs no strike.
+/// Makes a request of a command, with the context that its reply needs. A command that is refused although
+/// its fields could be read costs no strike.
 pub(in crate::centrifuge) fn request(
     mut context: ReplyContext<'_>,
     command: Result<Command, Refusal>,

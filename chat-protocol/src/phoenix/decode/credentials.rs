@@ -107,8 +107,9 @@ mod tests {
         assert_eq!(handshake("vsn=2.0.0", &offered).expect("supported").subprotocol, Some("phoenix"));
         assert_eq!(handshake("vsn=2.0.0", &["chat"]).expect("supported").subprotocol, None);
         for bad in ["!", "YT8+Yn4=", "/w"] {
-            let credentials =
-                handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")]).expect("supported").credentials;
+            let credentials = handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")])
+                .expect("supported")
+                .credentials;
             assert!(matches!(credentials, Credentials::Wrong(refusal) if refusal.code == 107), "{bad}");
         }
     }
