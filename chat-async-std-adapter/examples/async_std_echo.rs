@@ -1,4 +1,5 @@
-//! Sends every WebSocket message back. `async_std_echo 127.0.0.1:9001`; with `--no-default-features --features smol`, on smol.
+//! Sends every WebSocket message back. `async_std_echo 127.0.0.1:9001`; with `--no-default-features
+//! --features smol`, on smol.
 
 use std::future::pending;
 use std::io;

@@ -5,12 +5,15 @@
 //!             run_io  ──┘                            (TLS and other streams)
 //! ```
 //!
-//! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`] for a
+//! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`]
+//! for a
 //! server of its own, with a [`gate`]; [`run_tcp`] and [`run_io`] for connections that are opened by hand;
 //! admission, from [`chat_http`].
 //!
-//! Sockets are async-io's [`Async`], on which both runtimes stand. On Unix the sockets of [`serve`] stand together
-//! behind one such source, which costs much less under load. async-std itself is discontinued (RUSTSEC-2025-0052):
+//! Sockets are async-io's [`Async`], on which both runtimes stand. On Unix the sockets of [`serve`] stand
+//! together
+//! behind one such source, which costs much less under load. async-std itself is discontinued
+//! (RUSTSEC-2025-0052):
 //! choose smol for what is new.
 //!
 //! ```no_run

@@ -16,7 +16,7 @@ fn main() {
     assert_eq!(audience.hub().stats().deliveries, 201 * 1_000);
 }
 
-/// What is counted.
+/// Publishes once, which is counted.
 #[inline(never)]
 fn one_publish(audience: &Audience) {
     audience.hear(1);

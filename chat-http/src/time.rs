@@ -1,4 +1,5 @@
-//! Waits for a bounded time, on whatever runtime a hub stands on, and reads the clock of those that go by the system's.
+//! Waits for a bounded time, on whatever runtime a hub stands on, and reads the clock of those that go by the
+//! system's.
 
 use std::future::Future;
 use std::pin::pin;
@@ -35,7 +36,8 @@ pub async fn within<F: Future>(runtime: &dyn Runtime, patience: Duration, future
 /// When this process first asked: the start of every clock in it.
 static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 
-/// Returns an instant of the system's clock as runtimes count it that go by that clock. The inverse is [`to_std`].
+/// Returns an instant of the system's clock as runtimes count it that go by that clock. The inverse is
+/// [`to_std`].
 ///
 /// ```
 /// use chat_http::{from_std, to_std};

@@ -1,4 +1,5 @@
-//! A transport of one's own: the plain protocol as lines over TCP. `tokio_lines 127.0.0.1:9003`, then `nc 127.0.0.1 9003`.
+//! A transport of one's own: the plain protocol as lines over TCP. `tokio_lines 127.0.0.1:9003`, then `nc
+//! 127.0.0.1 9003`.
 
 use std::sync::Arc;
 
@@ -51,7 +52,8 @@ fn lines(read: OwnedReadHalf, most: u64) -> impl Stream<Item = Result<Incoming, 
     })
 }
 
-/// Line breaks in JSON stand only between its tokens, where a space does as well. A close has no line: the end says it.
+/// Line breaks in JSON stand only between its tokens, where a space does as well. A close has no line: the
+/// end says it.
 fn sink(write: OwnedWriteHalf) -> impl Sink<Frame, Error = std::io::Error> {
     sink::unfold(write, |mut write, frame: Frame| async move {
         if frame.kind() == Kind::Text {

@@ -1,4 +1,5 @@
-//! Seats in rooms, for clients of Phoenix: a refusal says which are taken, and an event is answered. `tokio_phoenix 127.0.0.1:9005`
+//! Seats in rooms, for clients of Phoenix: a refusal says which are taken, and an event is answered.
+//! `tokio_phoenix 127.0.0.1:9005`
 //!
 //! `socket.channel('room:1', { permit: 'a1' }).join().receive('error', ({ taken }) => …)`
 
@@ -14,7 +15,7 @@ use chat_tokio_adapter::{Gate, TokioRuntime, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Who sits where.
+/// Holds the session of each seat at a table.
 #[derive(Default)]
 struct Seats(Mutex<HashMap<(ChannelId, String), SessionId>>);
 

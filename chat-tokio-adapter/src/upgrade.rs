@@ -24,7 +24,8 @@ pub fn gate(hub: Hub) -> Gate {
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Where the protocol
-/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on all
+/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on
+/// all
 /// that stands on it.
 ///
 /// ```

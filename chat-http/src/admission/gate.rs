@@ -175,7 +175,8 @@ impl Gate {
 }
 
 impl Opening {
-    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Credentials`] among
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Credentials`]
+    /// among
     /// its extensions.
     pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
         let request = request.into();
@@ -187,11 +188,13 @@ impl Opening {
         Self { permit: self.permit.of_peer(request.peer()), credentials, ..self }
     }
 
-    /// Asks the endpoint whether the client may come in, if its protocol [wants it so](Protocol::refuses_early): to be called before the transport is
+    /// Asks the endpoint whether the client may come in, if its protocol [wants it
+    /// so](Protocol::refuses_early): to be called before the transport is
     /// open. The session that then begins is let in by that answer.
     ///
     /// # Errors
-    /// [`Rejection::Refused`], or [`Rejection::Timeout`] after [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
+    /// [`Rejection::Refused`], or [`Rejection::Timeout`] after
+    /// [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
     pub async fn ask(&mut self) -> Result<(), Rejection> {
         let (Credentials::Now(connect) | Credentials::Known(connect)) = &self.credentials else {
             return Ok(());

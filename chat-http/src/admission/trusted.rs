@@ -6,7 +6,8 @@ use chat_core::{Credentials, Peer};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
-/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions are
+/// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions
+/// are
 /// to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
 /// middleware.
 ///
@@ -60,7 +61,8 @@ impl RequestHead<'_> {
         self.extensions.get().copied()
     }
 
-    /// Returns who the client is: the [`Credentials`] among the extensions, which holds in place of what the URL
+    /// Returns who the client is: the [`Credentials`] among the extensions, which holds in place of what the
+    /// URL
     /// says. A server puts it there that has let the client in by a cookie or a header.
     pub fn credentials(&self) -> Option<Credentials> {
         self.extensions.get().cloned()

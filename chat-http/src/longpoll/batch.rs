@@ -11,12 +11,15 @@ use super::lines::{BadLine, Lines};
 use super::mailbox::Mailbox;
 use crate::time::within;
 
-/// Limits the empty lines in one POST, for each is work. Messages are not counted: each is taken in as its session's
-/// rate has room, and clients older than 1.8.16 put all that they have to say into one POST, such as the joins of all
+/// Limits the empty lines in one POST, for each is work. Messages are not counted: each is taken in as its
+/// session's
+/// rate has room, and clients older than 1.8.16 put all that they have to say into one POST, such as the
+/// joins of all
 /// their channels.
 const EMPTY: usize = 100;
 
-/// Reads a body, each line of which is to come in time. A session that takes its time with the lines before it is no
+/// Reads a body, each line of which is to come in time. A session that takes its time with the lines before
+/// it is no
 /// fault of the client's.
 pub(super) struct Batch<'a, B> {
     pub(super) runtime: &'a dyn Runtime,
@@ -31,7 +34,8 @@ impl<B: Body + Unpin> Batch<'_, B> {
     }
 }
 
-/// Hands over the messages of a batch, each of at most so many bytes, and returns the status of the answer. A session
+/// Hands over the messages of a batch, each of at most so many bytes, and returns the status of the answer. A
+/// session
 /// whose client breaks a bound ends, as it does on a WebSocket.
 pub(super) async fn take_in<B: Body + Unpin>(mailbox: &Mailbox, mut batch: Batch<'_, B>, most: usize) -> u16 {
     let mut empty = 0;

@@ -17,7 +17,8 @@ const TOO_SLOW: Refused = (StatusCode::REQUEST_TIMEOUT, "the request did not com
 const TOO_MUCH_WAITS: Refused =
     (StatusCode::SERVICE_UNAVAILABLE, "too much is held of what is not whole yet");
 
-/// Reads a body of at most so many bytes, within its time, and counts it among what the hub holds of requests that
+/// Reads a body of at most so many bytes, within its time, and counts it among what the hub holds of requests
+/// that
 /// are not whole yet, for as long as the returned count is kept.
 pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<(Vec<u8>, Intake), Refused>
 where

@@ -85,7 +85,8 @@ impl Streams {
     /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the
     /// commands are `application/octet-stream`.
     ///
-    /// Takes the client for whom a [`Credentials`](chat_core::Credentials) among the request's extensions names, if a
+    /// Takes the client for whom a [`Credentials`](chat_core::Credentials) among the request's extensions
+    /// names, if a
     /// server has put one there that has let the client in by a cookie or a header.
     ///
     /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes),
