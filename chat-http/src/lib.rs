@@ -21,8 +21,7 @@
 //! The public interface is:
 //!
 //! - admission: [`Gate`] and [`Opening`], with [`Origins`], [`Hosts`] and [`Rejection`]; [`RequestHead`] for
-//! what
-//!   the server knows of a client, and [`Proxies`] for where it comes from;
+//!   what the server knows of a client, and [`Proxies`] for where it comes from;
 //! - sessions on sockets: [`handshake()`], [`run`] and [`run_io`];
 //! - other transports: `LongPoll` (feature `longpoll`, for the clients of Phoenix) and `Streams` (feature
 //!   `streams`, for those of Centrifuge);

@@ -262,8 +262,8 @@ mod tests {
         }
     }
 
-    /// Holds the outcome of a handshake: the bytes after the request if it holds, read or not; the answer, and
-    /// its time.
+    /// Holds the outcome of a handshake: the bytes after the request if it holds, read or not; the answer,
+    /// and its time.
     struct Outcome {
         rest: Option<Vec<u8>>,
         answer: String,
