@@ -25,6 +25,8 @@ while read -r tool; do
     name=${tool%@*}
     [ -x "$tools/bin/$name" ] && grep -q "\"$name ${tool#*@} " "$tools/.crates.toml" || missing+=("$tool")
 done <tests/tools.txt
+# One of these tools links OpenSSL.
+[ ${#missing[@]} = 0 ] || dpkg -s pkg-config libssl-dev >/dev/null 2>&1 || packages+=(pkg-config libssl-dev)
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 

@@ -1,7 +1,6 @@
-//! Seats in rooms, for clients of Phoenix: a refusal says which are taken, and an event is answered.
-//! `tokio_phoenix 127.0.0.1:9005`
+//! Seats in rooms, for clients of Phoenix: a refusal says which are taken, and an event is answered. `tokio_phoenix 127.0.0.1:9005`
 //!
-//! `socket.channel('room:1', { permit: 'a1' }).join().receive('error', ({ taken }) => …)`
+//! `socket.channel('room:1', { seat: 'a1' }).join().receive('error', ({ taken }) => …)`
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,24 +22,24 @@ impl Endpoint for Seats {
     /// Refuses with what the client is to show: the codes 400–1999 are an endpoint's own.
     async fn subscribe(&self, who: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
         let params = wish.data.as_ref().map_or(Value::Null, read);
-        let permit = params["seat"].as_str().ok_or_else(|| Refusal::bad_request("seat: no string"))?;
-        let mut permits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let holder = *permits.entry((wish.channel.clone(), permit.to_owned())).or_insert(who.id);
+        let seat = params["seat"].as_str().ok_or_else(|| Refusal::bad_request("seat: no string"))?;
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = *seats.entry((wish.channel.clone(), seat.to_owned())).or_insert(who.id);
         if holder != who.id {
-            let data = Payload::json(json!({ "reason": "taken", "taken": permit }).to_string());
+            let data = Payload::json(json!({ "reason": "taken", "taken": seat }).to_string());
             return Err(Refusal::new(409, "taken", "somebody sits there").with_data(data));
         }
         Ok(SubscribeOptions::of(&wish))
     }
 
-    /// Answers `permits` to who asks; all else is published.
+    /// Answers `seats` to who asks; all else is published.
     async fn event(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         if said.event.as_ref().is_none_or(|event| event.as_str() != "seats") {
             return Ok(Pushed::Publish(said));
         }
-        let permits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let taken: Vec<_> =
-            permits.keys().filter(|(room, _)| *room == said.channel).map(|(_, permit)| permit).collect();
+            seats.keys().filter(|(room, _)| *room == said.channel).map(|(_, seat)| seat).collect();
         Ok(Pushed::Answer(Payload::json(json!({ "taken": taken }).to_string())))
     }
 
