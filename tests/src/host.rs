@@ -9,6 +9,7 @@ use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
 use chat_core::{Hub, HubBuilder};
 use chat_tokio_adapter::TokioRuntime;
 
+use crate::local;
 use crate::streams::{self, stopped, until_gone};
 
 /// Names a runtime, and the adapter that binds the core to it.
@@ -30,6 +31,10 @@ pub enum Host {
     AsyncStdStreams,
     /// Runs async-std, on sockets that are open already.
     AsyncStdSockets,
+    /// Stands for Tokio's `LocalSet`, on a stream and a sink that are not `Send`.
+    TokioLocal,
+    /// Stands for smol's local executor, on the same.
+    SmolLocal,
 }
 
 /// Holds a hub that listens until this is dropped.
@@ -67,6 +72,8 @@ impl Host {
             Self::AsyncStdStreams => {
                 streams::async_std(hub.build(AsyncStdRuntime), chat_async_std_adapter::run_io, tell, stop);
             }
+            Self::TokioLocal => local::tokio(hub, tell, stop),
+            Self::SmolLocal => local::smol(hub, tell, stop),
             Self::AsyncStdSockets => {
                 streams::async_std(hub.build(AsyncStdRuntime), chat_async_std_adapter::run_tcp, tell, stop);
             }

@@ -25,6 +25,7 @@ pub mod dart;
 pub mod host;
 pub mod keeping;
 pub mod light;
+mod local;
 pub mod memory;
 pub mod pattern;
 pub mod program;

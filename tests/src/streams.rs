@@ -21,7 +21,7 @@ use futures::io::{AsyncReadExt, AsyncWriteExt};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-type Tell = Teller<(SocketAddr, Hub)>;
+pub(crate) type Tell = Teller<(SocketAddr, Hub)>;
 
 pub(crate) async fn stopped(stop: Receiver<()>) {
     let _ = stop.recv().await;

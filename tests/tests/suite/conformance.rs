@@ -39,6 +39,13 @@ fn every_case_holds_over_byte_streams_that_are_no_tcp_to_the_adapter() {
 }
 
 #[test]
+fn every_case_holds_over_transports_that_are_not_send_on_executors_of_one_thread() {
+    for host in [Host::TokioLocal, Host::SmolLocal] {
+        conformance("ws", &host.serve(keeping()).url());
+    }
+}
+
+#[test]
 fn every_case_holds_against_the_server_as_people_start_it() {
     let server = Program::server(&[]);
     conformance("ws", &format!("ws://{}/ws", server.address));
