@@ -1,4 +1,5 @@
-//! Seats in rooms, for clients of Phoenix: a refusal says which are taken, and an event is answered. `tokio_phoenix 127.0.0.1:9005`
+//! Gives seats in rooms to clients of Phoenix: a refusal says which are taken, and an event is answered.
+//! `tokio_phoenix 127.0.0.1:9005`
 //!
 //! `socket.channel('room:1', { seat: 'a1' }).join().receive('error', ({ taken }) => …)`
 
