@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use chat_core::testkit::Client;
 use chat_core::{
-    Close, Connect, Endpoint, Identity, Incoming, Limits, OpenChat, Rate, Refusal, SessionId, UserId,
+    Close, Connect, Endpoint, Identity, Incoming, Limits, Message, OpenChat, Protocol, Rate, Refusal,
+    Requests, SessionId, UserId,
 };
+use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -120,4 +122,49 @@ fn who_is_not_read_costs_no_turns() {
         }
         assert!(turns <= 1, "{turns} turns for what is not read");
     });
+}
+
+#[test]
+fn what_a_user_asked_for_before_it_came_back_counts_with_what_it_asks_for_then() {
+    each_way(|way| {
+        let scene = Scene::new(way, Named, Limits::default());
+        let said = |times: usize| vec!["publish room 1"; times].join("\n");
+        for _ in 0..5 {
+            let ann = scene.enter("ann");
+            ann.say(&format!("subscribe room\n{}", said(198)));
+            // One that is not read hears of nothing but the server's own close.
+            scene.hub.disconnect_user(&"u-ann".parse().expect("a name"), &Close::NORMAL);
+            assert_eq!(ann.close(), Some(Close::NORMAL));
+        }
+        let published = scene.hub.stats().publications;
+        assert!(published <= 2 * 198, "{published} at once, of one who came back and back");
+        let ann = scene.enter("ann");
+        ann.say(&format!("subscribe room\n{}", said(10)));
+        scene.world.advance(SECOND * 20);
+        assert_eq!(scene.hub.stats().publications, published + 10, "it is heard once there is room");
+    });
+}
+
+#[test]
+fn a_message_is_decoded_no_further_than_a_session_may_ask_for() {
+    let limits = Limits::default();
+    let json = "{\"send\":{}}\n".repeat(10_000);
+    let pongs = "{}\n".repeat(10_000);
+    let protobuf = b"\x02\x62\x00".repeat(10_000);
+    let in_bytes = Centrifuge::default().in_protobuf();
+    for (protocol, connect, message) in [
+        (
+            &Centrifuge::default() as &dyn Protocol,
+            Message::Text(r#"{"id":1,"connect":{}}"#),
+            Message::Text(&json),
+        ),
+        (&Centrifuge::default(), Message::Text(r#"{"id":1,"connect":{}}"#), Message::Text(&pongs)),
+        (&*in_bytes, Message::Binary(b"\x04\x08\x01\x22\x00"), Message::Binary(&protobuf)),
+    ] {
+        let mut codec = protocol.session_codec(SessionId(1), &limits);
+        codec.decode(connect, &mut Requests::at_most(1));
+        let mut requests = Requests::at_most(329);
+        codec.decode(message, &mut requests);
+        assert!(requests.is_full() && requests.all().len() <= 329, "{}", requests.all().len());
+    }
 }
