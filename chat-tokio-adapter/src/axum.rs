@@ -48,9 +48,8 @@ use crate::upgrade::gate;
 /// # }
 /// ```
 ///
-/// What middleware leaves among the request's extensions is read: a [`Credentials`] says who the client is,
-/// and a
-/// [`Peer`](chat_core::Peer) where it comes from.
+/// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
+/// and a [`Peer`](chat_core::Peer) where it comes from.
 pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
     crate::upgrade(&gate(hub), &mut request).await
 }

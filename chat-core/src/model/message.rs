@@ -106,7 +106,7 @@ pub struct Publication {
     /// Identifies the session that published it; none for the server itself.
     pub from: Option<SessionId>,
     /// Identifies the user who published it, whatever name is shown: the rights of an author depend on this.
-    /// It is none for the server itself, and where a store does not know the user.
+    /// Is none for the server itself, and where a store does not know the user.
     pub author: Option<UserId>,
     /// Names the kind of event, if its publisher gave one.
     pub event: Option<EventName>,

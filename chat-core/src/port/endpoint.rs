@@ -59,7 +59,7 @@ pub trait Endpoint: Send + Sync + 'static {
     /// 3500, 109 with 3005, any other with 3507. An identity under the [name](crate::HubBuilder::name) of the
     /// server itself closes with 3507 too.
     ///
-    /// What is done to the user while the hook runs counts: a session of a user who is disconnected meanwhile
+    /// Heeds what is done to the user while the hook runs: a session of a user who is disconnected meanwhile
     /// is not admitted. If more is done to all users meanwhile than the hub remembers, the hook is asked
     /// again.
     fn stream_opened(

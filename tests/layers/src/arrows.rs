@@ -1,4 +1,4 @@
-//! Which file names what of which other.
+//! Finds which file names what of which other.
 
 use std::collections::{BTreeMap, BTreeSet};
 

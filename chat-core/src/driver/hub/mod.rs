@@ -166,7 +166,7 @@ impl Hub {
     ///
     /// A page has at most [`Limits::answer_entries`](crate::Limits::answer_entries) publications, and about a
     /// quarter of [`Limits::outbox_bytes`](crate::Limits::outbox_bytes), but one in any case if there is one.
-    /// It has only what the log holds: [`read_history`](Self::read_history) asks the store too.
+    /// Reads only what the log holds: [`read_history`](Self::read_history) asks the store too.
     ///
     /// ```
     /// # use std::time::Duration;
