@@ -1,4 +1,4 @@
-//! Where a path leads: to the file that defines what it names, whoever re-exports that.
+//! Finds where a path leads: to the file that defines what it names, whoever re-exports that.
 
 use crate::tree::{Key, Tree};
 

@@ -1,4 +1,4 @@
-//! How comments are written: how wide, with what first words, and how much they say.
+//! Measures how comments are written: how wide, with what first words, and how much they say.
 
 use crate::source::Source;
 

@@ -1,4 +1,4 @@
-//! How long functions and files are.
+//! Measures how long functions and files are.
 
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};

@@ -91,11 +91,11 @@ impl Tree {
     }
 }
 
-/// Where a module stands among the files.
+/// Says where a module stands among the files.
 struct Place<'a> {
     sources: &'a [Source],
     file: &'a str,
-    /// Where the files of its modules are looked for.
+    /// Holds the folder in which the files of its modules are looked for.
     folder: String,
 }
 
