@@ -56,7 +56,7 @@ fn flush(criterion: &mut Criterion) {
         let what = Publish::to(audience.channel().clone(), content());
         group.throughput(Throughput::Elements(1_000 * together));
         group.bench_function(format!("{together} to 1,000"), |bencher| {
-            bencher.iter(|| audience.hub().publish_all((0..together).map(|_| what.clone())));
+            bencher.iter(|| audience.hub().publish_batch((0..together).map(|_| what.clone())));
         });
     }
 }

@@ -69,7 +69,7 @@ pub fn epoch(scene: &Scene, channel: &str) -> Epoch {
 
 /// Publishes as the server, and returns the offset.
 pub fn publish(scene: &Scene, channel: &str, content: &str) -> u64 {
-    scene.hub.publish(channel, Payload::json(content)).expect("a name").offset.0
+    scene.hub.publish(channel, Payload::json(content)).expect("a name").offset().expect("a place").0
 }
 
 /// Connects a session of this name that resumes the room, and returns what it receives.

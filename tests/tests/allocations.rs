@@ -35,7 +35,7 @@ fn a_publication_allocates_twice_at_most_when_sixteen_are_flushed_together() {
     let content = Payload::json(format!("\"{}\"", "x".repeat(128)));
     let audience = Audience::new(hub(), 1_000, &content);
     let all = || (0..16).map(|_| Publish::to(audience.channel().clone(), content.clone()));
-    (0..200).for_each(|_| drop(audience.hub().publish_all(all())));
-    let counted = measure(|| drop(audience.hub().publish_all(all()))).count_total;
+    (0..200).for_each(|_| drop(audience.hub().publish_batch(all())));
+    let counted = measure(|| drop(audience.hub().publish_batch(all()))).count_total;
     assert!(counted <= 2 * 16, "{counted} allocations for 16 publications");
 }

@@ -119,7 +119,7 @@ impl<S: Clone> Channel<S> {
         if let Some(key) = &draft.key {
             self.keys.forget_old(now);
             if let Some((offset, unstored)) = self.keys.find(draft.author.as_ref(), key) {
-                let published = Published { offset, epoch, subscribers: 0, already: true };
+                let published = Published::Duplicate { epoch, offset };
                 return Appended { published, flush: false, to_store: unstored };
             }
         }
@@ -129,7 +129,10 @@ impl<S: Clone> Channel<S> {
             let author = publication.author.clone();
             self.keys.remember(author, key.clone(), publication.offset, unstored, now);
         }
-        let published = Published { offset: publication.offset, epoch, subscribers, already: false };
+        let published = match publication.ephemeral {
+            true => Published::Ephemeral { subscribers },
+            false => Published::Placed { epoch, offset: publication.offset, subscribers },
+        };
         Appended { published, flush, to_store: (!publication.ephemeral).then_some(publication) }
     }
 

@@ -114,12 +114,12 @@ pub enum Answer {
         /// Holds the reason why the server ended the subscription, if the server did.
         why: Option<Refusal>,
     },
-    /// Tells that the publication has its offset.
+    /// Tells that the publication was published.
     Published {
         /// Names the channel.
         channel: ChannelId,
-        /// Holds the offset of the publication.
-        offset: Offset,
+        /// Holds the offset of the publication; none if it is ephemeral, or if nobody gets it.
+        offset: Option<Offset>,
         /// Is true if the same key was published before; the offset is then that of the first publication.
         already: bool,
     },

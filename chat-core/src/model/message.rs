@@ -177,17 +177,68 @@ pub struct RecalledKey {
 }
 
 /// Reports the outcome of a publish.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat, Payload, Published, testkit::World};
+/// let hub = Hub::builder(OpenChat::default()).build(World::new());
+/// let published = hub.publish("news", Payload::json("1"))?;
+/// assert_eq!(published, Published::Unheard);
+/// assert_eq!((published.offset(), published.subscribers()), (None, 0));
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Holds the offset that the publication got; of a signal, that of the publication before it.
-    pub offset: Offset,
-    /// Holds the epoch of the channel in which the offset counts.
-    pub epoch: Epoch,
-    /// Counts the subscribers that the publication goes to.
-    pub subscribers: usize,
-    /// Is true if the same key was published before: the offset is that of the first publication, and nothing
-    /// is delivered again.
-    pub already: bool,
+#[non_exhaustive]
+pub enum Published {
+    /// The publication has its offset.
+    Placed {
+        /// Holds the epoch of the channel in which the offset counts.
+        epoch: Epoch,
+        /// Holds the offset that the publication got.
+        offset: Offset,
+        /// Counts the subscribers that the publication goes to.
+        subscribers: usize,
+    },
+    /// The publication is [ephemeral](crate::Publish::ephemeral): it goes to subscribers, is kept nowhere, and
+    /// has no offset of its own.
+    Ephemeral {
+        /// Counts the subscribers that the publication goes to.
+        subscribers: usize,
+    },
+    /// The same user published under the same [key](crate::Publish::key) before. Nothing is delivered again.
+    Duplicate {
+        /// Holds the epoch of the channel in which the offset counts.
+        epoch: Epoch,
+        /// Holds the offset of the first publication.
+        offset: Offset,
+    },
+    /// The channel is being restored from its store; the publication follows.
+    Deferred,
+    /// The channel has no subscribers and keeps nothing: nobody gets the publication.
+    Unheard,
+}
+
+impl Published {
+    /// Returns the offset of the publication, or of the first one under the same key; none if it has none, or
+    /// none yet.
+    pub fn offset(&self) -> Option<Offset> {
+        match self {
+            Self::Placed { offset, .. } | Self::Duplicate { offset, .. } => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Returns how many subscribers the publication goes to, as far as that is known.
+    pub fn subscribers(&self) -> usize {
+        match self {
+            Self::Placed { subscribers, .. } | Self::Ephemeral { subscribers } => *subscribers,
+            _ => 0,
+        }
+    }
+
+    /// Returns whether the publication was published before under the same key.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Duplicate { .. })
+    }
 }
 
 impl Author {

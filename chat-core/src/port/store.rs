@@ -101,7 +101,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 /// let hub = builder.build(world.clone());
 /// let news: ChannelId = "news".parse()?;
 /// let publish = Publish::to(news.clone(), Payload::json("\"open at nine\""));
-/// let published = world.run(async move { hub.publish_stored(publish).await }).expect("it is stored");
+/// let published = world.run(async move { hub.publish_durable(publish).await }).expect("it is stored");
 /// let page = world.run(async move { store.read(HistoryRequest::of(news, 10), 4096).await });
 /// assert_eq!(page.expect("it can be read").publications[0].offset, published.offset);
 /// # Ok::<(), chat_core::NameError>(())

@@ -261,7 +261,8 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
             why.iter().try_for_each(|why| write!(line, " {} {}", why.code, why.message))
         }
         Answer::Published { channel, offset, already } => {
-            write!(line, "published {channel} {offset}{}", mark(already))
+            let offset = offset.map_or_else(String::new, |offset| format!(" {offset}"));
+            write!(line, "published {channel}{offset}{}", mark(already))
         }
         Answer::Result(data) => write!(line, "result {}", String::from_utf8_lossy(data.as_bytes())),
         Answer::Goodbye { .. } => line.write_str("goodbye"),

@@ -193,7 +193,7 @@ fn fields(answer: &Answer, out: &mut Vec<u8>) {
         }
         Answer::Published { channel, offset, already } => {
             in_channel(channel, out);
-            number_field("offset", offset.0, out);
+            offset.iter().for_each(|offset| number_field("offset", offset.0, out));
             flag("already", *already, out);
         }
         Answer::History { channel, page, clamped } => {
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn every_other_reply_stands_as_the_protocol_shows_it() {
         check(
-            Answer::Published { channel: channel(), offset: Offset(58), already: false },
+            Answer::Published { channel: channel(), offset: Some(Offset(58)), already: false },
             r#"{"type":"published","id":3,"channelId":"room-1","offset":58}"#,
         );
         check(Answer::Result(Payload::null()), r#"{"type":"result","id":3,"data":null}"#);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chat_core::{
     Answer, ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload,
-    PresencePage, Publish, Refusal, SessionId, Since, Subscribe, UserId,
+    PresencePage, Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
 };
 use chat_protocol::centrifuge::{no_history, result};
 use futures::future::join_all;
@@ -81,9 +81,15 @@ impl Manner {
     async fn say(&self, hub: &Hub, channel: ChannelId, content: Payload) -> Called {
         let said = Publish { key: self.key.clone(), ..Publish::to(channel, content) };
         let said = if self.unkept { said.kept_nowhere() } else { said };
-        let said = hub.publish_stored(said).await?;
-        let place = || json!({"offset":said.offset.0,"epoch":said.epoch.to_string()}).to_string();
-        Ok(if self.unkept { "{}".to_owned() } else { place() })
+        let said = hub.publish_durable(said).await?;
+        Ok(match said {
+            Published::Placed { epoch, offset, .. } | Published::Duplicate { epoch, offset }
+                if !self.unkept =>
+            {
+                json!({"offset":offset.0,"epoch":epoch.to_string()}).to_string()
+            }
+            _ => "{}".to_owned(),
+        })
     }
 }
 

@@ -29,7 +29,7 @@ fn a_server_publishes_in_its_own_name_to_who_is_there() {
         let ann = scene.join("ann", "room");
         let there = scene.hub.publish("room", Payload::json("1")).expect("a name");
         let nobody = scene.hub.publish("elsewhere", Payload::json("2")).expect("a name");
-        assert_eq!((there.subscribers, nobody.subscribers), (1, 0));
+        assert_eq!((there.subscribers(), nobody.subscribers()), (1, 0));
         assert!(scene.hub.publish("", Payload::null()).is_err());
         assert_eq!(ann.heard(), ["message room 1 server 1"]);
         assert_eq!(scene.hub.stats().channels, 1);

@@ -110,7 +110,7 @@ fn a_drain_waits_for_what_the_server_published_to_channels_that_are_restored() {
         store.be(Mood::Slow(SECOND));
         (0..5).for_each(|n| _ = publish(&scene, &format!("room{n}"), "1"));
         let (hub, wish) = (scene.hub.clone(), Publish::to(id("room5"), Payload::json("1")));
-        scene.world.spawn(Box::pin(async move { drop(hub.publish_stored(wish).await) }));
+        scene.world.spawn(Box::pin(async move { drop(hub.publish_durable(wish).await) }));
         scene.world.settle();
         stop(&scene);
         assert_eq!((store.names().len(), scene.hub.stats().unstored), (6, 0));
@@ -125,7 +125,8 @@ fn what_the_server_waits_for_keeps_its_place_among_all_that_it_publishes_to_a_ch
         let scene = scene(way, &store, durable(5));
         store.be_for("room", Mood::Slow(SECOND));
         let (hub, first) = (scene.hub.clone(), Publish::to(id("room"), Payload::json("1")));
-        let publishing = async move { hub.publish_stored(first).await.map(|said| said.offset.0) };
+        let publishing =
+            async move { hub.publish_durable(first).await.map(|said| said.offset().expect("a place").0) };
         let mut publishing = Box::pin(publishing);
         assert_eq!((&mut publishing).now_or_never(), None);
         publish(&scene, "room", "2");
@@ -179,7 +180,7 @@ fn futures_that_are_dropped_midway_leave_nothing_behind() {
         let scene = scene(way, &store, kept(5));
         store.be(Mood::Slow(SECOND));
         let publish = Publish::to(id("room"), Payload::json("1"));
-        assert_eq!(scene.hub.publish_stored(publish).now_or_never(), None);
+        assert_eq!(scene.hub.publish_durable(publish).now_or_never(), None);
         let (room, other) = (HistoryRequest::of(id("room"), 9), HistoryRequest::of(id("other"), 9));
         assert_eq!(scene.hub.read_history(&room).now_or_never(), None);
         assert_eq!(scene.hub.read_history(&other).now_or_never(), None);

@@ -205,7 +205,7 @@ impl<'a> Play<'a> {
         let (filled, impatient) = (slot.clone(), self.random.bool());
         let world = self.scene.world.clone();
         self.scene.world.spawn(Box::pin(async move {
-            let publishing = Box::pin(hub.publish_stored(publish));
+            let publishing = Box::pin(hub.publish_durable(publish));
             let patience = world.sleep_until(world.now().after(Duration::from_millis(200)));
             match impatient {
                 true => {
@@ -312,8 +312,14 @@ impl<'a> Play<'a> {
             .collect();
         for (channel, content, ended) in done {
             if let Ok(published) = ended {
-                self.was_said(&channel, Some(published.epoch.to_string()), published.offset.0, &content);
-                self.was_promised(&channel, published.offset.0, &content);
+                let (Published::Placed { epoch, offset, .. } | Published::Duplicate { epoch, offset }) =
+                    published
+                else {
+                    panic!("a stored message has a place: {published:?}")
+                };
+                let offset = offset.0;
+                self.was_said(&channel, Some(epoch.to_string()), offset, &content);
+                self.was_promised(&channel, offset, &content);
             }
         }
         let gone = |reader: &Reader| reader.client.close().is_some();

@@ -99,7 +99,7 @@ fn a_publication_that_cannot_be_encoded_ends_only_the_sessions_that_should_have_
             let publish = |(channel, content): (&str, &str)| {
                 Publish::to(channel.parse().expect("a name"), Payload::json(content))
             };
-            scene.hub.publish_all(all.map(publish));
+            scene.hub.publish_batch(all.map(publish));
             assert_eq!(messages(&ann).len(), 3, "all others hear all");
             assert_eq!((messages(&bob).len(), messages(&zoe).len()), (1, 1), "so do other channels");
             assert_eq!(eve.close().map(|close| close.code), Some(3004));

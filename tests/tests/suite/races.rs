@@ -157,11 +157,11 @@ fn the_same_key_from_eight_threads_at_once_publishes_once() {
     };
     let places = at_once(8, |_| (0..2000).map(|n| served.hub.publish_with(publish(n))).collect::<Vec<_>>());
     for n in 0..2000 {
-        let offsets: BTreeSet<_> = places.iter().map(|all| all[n].offset).collect();
-        let fresh = places.iter().filter(|all| !all[n].already).count();
+        let offsets: BTreeSet<_> = places.iter().map(|all| all[n].offset()).collect();
+        let fresh = places.iter().filter(|all| !all[n].is_duplicate()).count();
         assert_eq!((offsets.len(), fresh), (1, 1), "key {n}");
     }
-    let last = places.iter().flatten().map(|place| place.offset.0).max();
+    let last = places.iter().flatten().map(|place| place.offset().expect("a place").0).max();
     assert_eq!(last, Some(2000));
 }
 
@@ -198,8 +198,8 @@ fn what_was_answered_as_stored_is_stored_while_all_histories_are_full() {
         let publish = |thread: usize, n: usize| {
             let (channel, content) = (format!("room{}", n % 37), format!("{thread}{n:04}"));
             let wish = Publish::to(channel.parse().expect("a name"), Payload::json(content.clone()));
-            let said = async_io::block_on(hub.publish_stored(wish)).expect("it is stored");
-            (channel, said.offset.0, content)
+            let said = async_io::block_on(hub.publish_durable(wish)).expect("it is stored");
+            (channel, said.offset().expect("a place").0, content)
         };
         let publishers: Vec<_> = (1..=THREADS)
             .map(|thread| scope.spawn(move || (0..500).map(|n| publish(thread, n)).collect::<Vec<_>>()))

@@ -143,15 +143,19 @@ fn a_key_that_was_answered_counts_after_a_restart_for_as_long_as_it_would_have()
             ..Publish::to("room".parse().expect("a name"), chat_core::Payload::json(content))
         };
         let publish = own("10");
-        let said = first.world.run(async move { hub.publish_stored(publish).await });
-        assert_eq!(said.expect("it is stored").offset, Offset(10));
+        let said = first.world.run(async move { hub.publish_durable(publish).await });
+        assert_eq!(said.expect("it is stored").offset(), Some(Offset(10)));
         let second = machine.restart(&first, end, MINUTE * 4);
         let (ann, bob) = (second.join("ann", "room"), second.join("bob", "room"));
         ann.say("#2 once room key 1");
         assert_eq!(ann.heard(), ["#2 published room 1 already"], "{end:?}");
         let (hub, publish) = (second.hub.clone(), own("10"));
-        let said = second.world.run(async move { hub.publish_stored(publish).await }).expect("it is stored");
-        assert_eq!((said.offset, said.already), (Offset(10), true), "the server's key is its own");
+        let said = second.world.run(async move { hub.publish_durable(publish).await }).expect("it is stored");
+        assert_eq!(
+            (said.offset(), said.is_duplicate()),
+            (Some(Offset(10)), true),
+            "the server's key is its own"
+        );
         bob.say("#3 once room key 11");
         assert!(bob.heard().contains(&"#3 published room 11".to_owned()), "and so is bob's");
         ann.heard();

@@ -135,8 +135,8 @@ fn the_servers_keys_are_its_own() {
         user.say("#1 once room 1 \"from a user\"");
         let room = "room".parse().expect("a name");
         let again = Publish { key: Some("1".into()), ..Publish::to(room, Payload::json("\"news\"")) };
-        assert!(!scene.hub.publish_with(again.clone()).already);
-        assert!(scene.hub.publish_with(again).already);
+        assert!(!scene.hub.publish_with(again.clone()).is_duplicate());
+        assert!(scene.hub.publish_with(again).is_duplicate());
     });
 }
 

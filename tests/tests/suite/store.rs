@@ -222,7 +222,15 @@ fn a_server_publishes_to_a_channel_that_has_to_be_taken_up_first() {
     each_way(|way| {
         let scene = scene(way, &Moody::new(), Storage::Kept, 1);
         let published: Vec<_> = (1..=3)
-            .map(|n| scene.hub.publish("room", Payload::json(n.to_string())).expect("a name").offset.0)
+            .map(|n| {
+                scene
+                    .hub
+                    .publish("room", Payload::json(n.to_string()))
+                    .expect("a name")
+                    .offset()
+                    .expect("a place")
+                    .0
+            })
             .collect();
         assert_eq!(published, [0, 0, 0], "their places are given later");
         scene.world.settle();
@@ -340,7 +348,9 @@ fn what_the_server_publishes_stored_has_its_real_place_and_is_stored_when_it_is_
         let publish = |scene: &Scene, content: &str| {
             let (hub, said) = (scene.hub.clone(), Payload::json(content));
             let wish = Publish::to("room".parse().expect("a name"), said);
-            scene.world.run(async move { hub.publish_stored(wish).await.map(|said| said.offset.0) })
+            scene.world.run(async move {
+                hub.publish_durable(wish).await.map(|said| said.offset().expect("a place").0)
+            })
         };
         let first = scene(way, &store, Storage::Durable, 1);
         let ann = first.join("ann", "room");

@@ -101,7 +101,7 @@ impl Hub {
     /// let ann = world.open(&hub, "ann");
     /// ann.say("subscribe news");
     /// let published = hub.publish("news", Payload::json("\"open at nine\""))?;
-    /// assert_eq!(published.subscribers, 1);
+    /// assert_eq!(published.subscribers(), 1);
     /// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 server \"open at nine\""]);
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
@@ -117,8 +117,8 @@ impl Hub {
     /// refers to, or that it is a signal.
     ///
     /// A channel that is stored and has no session in it may have to be restored from the store first. Then
-    /// this returns the offset 0, and the publication follows; at most 1,024 may wait for that, and more are
-    /// dropped and counted.
+    /// this returns [`Published::Deferred`], and the publication follows; at most 1,024 may wait for that, and
+    /// more are dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
         publish::publish(&self.0, publish)
     }
@@ -133,12 +133,12 @@ impl Hub {
     /// let ann = world.open(&hub, "ann");
     /// ann.say("subscribe news");
     /// let news = "news".parse::<chat_core::ChannelId>()?;
-    /// hub.publish_all(["1", "2"].map(|json| Publish::to(news.clone(), Payload::json(json))));
+    /// hub.publish_batch(["1", "2"].map(|json| Publish::to(news.clone(), Payload::json(json))));
     /// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 server 1", "message news 2 server 2"]);
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
-    pub fn publish_all(&self, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
-        publish::publish_all(&self.0, all)
+    pub fn publish_batch(&self, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
+        publish::publish_batch(&self.0, all)
     }
 
     /// Publishes as [`publish_with`](Self::publish_with) does, but restores a stored channel first, so that
@@ -150,16 +150,17 @@ impl Hub {
     /// 100: it is not stored; under the same [key](Publish::key) it may be tried again.
     ///
     /// ```
-    /// # use chat_core::{Hub, OpenChat, Payload, Publish, testkit::World};
+    /// # use chat_core::{Hub, Offset, OpenChat, Payload, Publish, Published, testkit::World};
     /// # let world = World::new();
     /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
     /// let publish = Publish::to("news".parse()?, Payload::json("\"open at nine\""));
-    /// let published = world.run(async move { hub.publish_stored(publish).await });
-    /// assert_eq!(published.expect("a channel that is not durable waits for nothing").offset.0, 1);
+    /// let published = world.run(async move { hub.publish_durable(publish).await });
+    /// let published = published.expect("a channel that is not durable waits for nothing");
+    /// assert!(matches!(published, Published::Placed { offset: Offset(1), .. }));
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
-    pub async fn publish_stored(&self, publish: Publish) -> Result<Published, Refusal> {
-        publish::publish_stored(&self.0, publish).await
+    pub async fn publish_durable(&self, publish: Publish) -> Result<Published, Refusal> {
+        publish::publish_durable(&self.0, publish).await
     }
 
     /// Returns what the channel kept of what is asked for; none if there is no such channel.

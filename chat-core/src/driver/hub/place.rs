@@ -34,7 +34,7 @@ pub(crate) fn append(
     let sender = by.map_or(&shared.name, |session| &session.name).clone();
     let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
     let placed = give_place(shared, &mut entry, draft, now.instant);
-    if placed.published.subscribers == 0 {
+    if placed.published.subscribers() == 0 {
         sweep_later(shared);
     }
     let appended = appended(shared, placed, stored);

@@ -10,22 +10,21 @@ use super::shared::Shared;
 use super::store::appended::{Waits, not_stored};
 use super::store::defer::{defer, enter_next};
 use super::store::writing::arrival;
-use crate::lock::lock;
-use crate::model::{ChannelId, Offset, Publish, Published, Refusal};
+use crate::model::{ChannelId, Publish, Published, Refusal};
 
 /// Publishes one message, as [`Hub::publish_with`](crate::Hub::publish_with) documents.
 pub(super) fn publish(shared: &Arc<Shared>, publish: Publish) -> Published {
     publish_into(shared, publish, &mut Dirty::new(shared))
 }
 
-/// Publishes many messages, as [`Hub::publish_all`](crate::Hub::publish_all) documents.
-pub(super) fn publish_all(shared: &Arc<Shared>, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
+/// Publishes many messages, as [`Hub::publish_batch`](crate::Hub::publish_batch) documents.
+pub(super) fn publish_batch(shared: &Arc<Shared>, all: impl IntoIterator<Item = Publish>) -> Vec<Published> {
     let mut dirty = Dirty::new(shared);
     all.into_iter().map(|publish| publish_into(shared, publish, &mut dirty)).collect()
 }
 
-/// Publishes and waits for the store, as [`Hub::publish_stored`](crate::Hub::publish_stored) documents.
-pub(super) async fn publish_stored(shared: &Arc<Shared>, publish: Publish) -> Result<Published, Refusal> {
+/// Publishes and waits for the store, as [`Hub::publish_durable`](crate::Hub::publish_durable) documents.
+pub(super) async fn publish_durable(shared: &Arc<Shared>, publish: Publish) -> Result<Published, Refusal> {
     let channel = publish.channel.clone();
     let options = shared.options(&channel);
     let appended = match enter_next(shared, &channel, options) {
@@ -53,9 +52,8 @@ pub(super) async fn publish_stored(shared: &Arc<Shared>, publish: Publish) -> Re
 fn publish_into(shared: &Arc<Shared>, publish: Publish, dirty: &mut Dirty<'_>) -> Published {
     let options = shared.options(&publish.channel);
     let Some(entry) = enter_next(shared, &publish.channel, options) else {
-        let epoch = lock(shared.shard(&publish.channel)).next_epoch();
         defer(shared, publish, options, None);
-        return Published { offset: Offset(0), epoch, subscribers: 0, already: false };
+        return Published::Deferred;
     };
     let channel = publish.channel.clone();
     let appended = append(shared, publish, None, entry, false);

@@ -12,7 +12,7 @@ use crate::driver::hub::store::enter::{enter, enter_now};
 use crate::driver::hub::store::entry::Entry;
 use crate::driver::hub::store::writing::arrival;
 use crate::model::{
-    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Published, Refusal, RequestId,
+    Answer, ChannelId, ChannelOptions, HistoryPage, HistoryRequest, Publish, Refusal, RequestId,
 };
 
 impl Session {
@@ -91,7 +91,7 @@ impl Session {
         if id.is_none() {
             return;
         }
-        let Published { offset, already, .. } = appended.published;
+        let (offset, already) = (appended.published.offset(), appended.published.is_duplicate());
         let answer = Answer::Published { channel, offset, already };
         match appended.stored {
             Waits::No => self.answer(id, answer),

@@ -160,8 +160,7 @@ impl<S: Clone> Shard<S> {
             self.enter(name, options);
         }
         self.publish(name, draft).unwrap_or_else(|draft| {
-            let epoch = self.next_epoch();
-            let published = Published { offset: Offset(1), epoch, subscribers: 0, already: false };
+            let published = Published::Unheard;
             Placed { published, flush: false, stored: StoreState::Settled, receipt: draft.receipt }
         })
     }
@@ -193,7 +192,7 @@ impl<S: Clone> Shard<S> {
         self.common.histories.change(before, after);
         let (offset, unstored) = place?;
         let stored = self.send_off(name, unstored, &mut receipt);
-        let published = Published { offset, epoch, subscribers: 0, already: true };
+        let published = Published::Duplicate { epoch, offset };
         Some(Placed { published, flush: false, stored, receipt })
     }
 

@@ -125,5 +125,5 @@ fn a_publish_that_nobody_hears_creates_nothing() {
     let mut shard = shard();
     let draft = shard.publish(&room(), draft(1)).expect_err("the channel is not there");
     let placed = shard.publish_anew(&room(), draft, ChannelOptions::default());
-    assert_eq!((placed.published.subscribers, placed.flush, shard.channels()), (0, false, 0));
+    assert_eq!((placed.published.subscribers(), placed.flush, shard.channels()), (0, false, 0));
 }

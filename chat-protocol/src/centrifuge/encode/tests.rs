@@ -112,7 +112,7 @@ fn replies_about_a_session_or_a_subscription_stand_as_the_protocol_has_them() {
         ),
         (
             "4 publish",
-            Answer::Published { channel: channel(), offset: Offset(1), already: false },
+            Answer::Published { channel: channel(), offset: Some(Offset(1)), already: false },
             r#"{"id":4,"publish":{}}"#,
         ),
     ];

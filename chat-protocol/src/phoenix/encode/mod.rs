@@ -123,10 +123,13 @@ pub(super) fn is_reserved(event: &str) -> bool {
         || matches!(event, "presence_state" | "presence_diff" | "presence_partial" | "lost")
 }
 
-/// Writes the response to a push that was published.
-pub(super) fn published(offset: Offset, out: &mut Vec<u8>) {
-    out.extend(br#"{"offset":"#);
-    number(offset.0, out);
+/// Writes the response to a push that was published; an ephemeral one has no offset.
+pub(super) fn published(offset: Option<Offset>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if let Some(offset) = offset {
+        out.extend(br#""offset":"#);
+        number(offset.0, out);
+    }
     out.push(b'}');
 }
 
