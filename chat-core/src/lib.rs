@@ -34,7 +34,7 @@
 //! # let runtime = World::new();
 //! let hub = Hub::builder(OpenChat::default()).build(runtime);
 //! let published = hub.publish("news", Payload::json("\"open at nine\""))?;
-//! assert_eq!(published.subscribers, 0);
+//! assert_eq!(published.subscribers(), 0);
 //! # Ok::<(), chat_core::NameError>(())
 //! ```
 

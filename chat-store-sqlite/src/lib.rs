@@ -60,12 +60,12 @@ impl SqliteStore {
     /// Fails if the file is no store, was written by a newer version, or is open in another process.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let named = |error: rusqlite::Error| StoreError(format!("{}: {error}", path.display()));
+        let named = |error: rusqlite::Error| StoreError::of(error).within(path.display());
         let connection = sql::open(path).map_err(named)?;
         let version = sql::version(&connection).map_err(named)?;
         if version != sql::VERSION {
             let message = format!("the file has version {version}; the newest supported is {}", sql::VERSION);
-            return Err(StoreError(format!("{}: {message}", path.display())));
+            return Err(StoreError::new(message).within(path.display()));
         }
         Ok(Self { thread: Thread::spawn(connection), keep: None })
     }

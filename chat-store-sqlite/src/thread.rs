@@ -55,14 +55,14 @@ impl Thread {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move |db| {
-            let done = apart(db, what).map_err(|error| StoreError(error.to_string()));
+            let done = apart(db, what).map_err(StoreError::of);
             Box::new(move |failed| {
                 // A caller that no longer waits needs no answer.
                 let _ = tell.send(failed.map_or(done, Err));
             })
         });
         Box::pin(async move {
-            let gone = || StoreError("the store's thread has ended".into());
+            let gone = || StoreError::new("the store's thread has ended");
             self.jobs.send(job).await.map_err(|_| gone())?;
             told.await.map_err(|_| gone())?
         })
@@ -92,7 +92,7 @@ fn work(db: Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
             let _ = db.execute_batch("ROLLBACK");
         }
         commits.fetch_add(1, Ordering::Relaxed);
-        let failed = ended.err().map(|error| StoreError(error.to_string()));
+        let failed = ended.err().map(StoreError::of);
         answers.into_iter().for_each(|answer| answer(failed.clone()));
     }
 }

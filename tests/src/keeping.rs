@@ -54,7 +54,7 @@ pub fn stop(scene: &Scene) {
 /// Closes the store, and returns whether all was written.
 pub fn close(scene: &Scene, patience: Duration) -> bool {
     let hub = scene.hub.clone();
-    scene.world.run(async move { hub.close_store(patience).await })
+    scene.world.run(async move { hub.close_store(patience).await }).is_ok()
 }
 
 /// Returns the channel of this name.

@@ -155,7 +155,7 @@ impl FaultyStore {
             state.calls.push(call);
             state.moods.as_mut().map_or(Mood::Well, |moods| moods(call, channel))
         });
-        let failed = || Err(StoreError("the disk is full".into()));
+        let failed = || Err(StoreError::new("the disk is full"));
         async move {
             match mood {
                 Mood::Well => self.with(what),
@@ -196,7 +196,7 @@ fn open(rows: &mut HashMap<ChannelId, Row>, channel: ChannelId, fresh: Epoch, te
 fn append(state: &mut State, publications: &[Arc<Publication>]) -> Result<(), StoreError> {
     let all_open = publications.iter().all(|said| state.rows.contains_key(&said.message.channel_id));
     if !all_open {
-        return Err(StoreError("a channel that was never opened".into()));
+        return Err(StoreError::new("a channel that was never opened"));
     }
     for said in publications {
         let row = state.rows.get_mut(&said.message.channel_id).expect("it was opened");

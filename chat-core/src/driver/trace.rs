@@ -16,7 +16,7 @@ macro_rules! debug {
 use debug as warn;
 
 use crate::model::{ChannelId, Close, SessionId, SessionInfo};
-use crate::port::{Cost, StoreError};
+use crate::port::Cost;
 
 pub(crate) fn opened(session: &SessionInfo) {
     debug!(session = session.id.0, name = tracing_debug(&session.name), "session opened");
@@ -39,7 +39,7 @@ pub(crate) fn closed(session: SessionId, close: &Close) {
     debug!(session = session.0, code = close.code, reason = tracing_debug(&close.reason), "session closed");
 }
 
-pub(crate) fn store_failed(error: &StoreError) {
+pub(crate) fn store_failed(error: &impl std::error::Error) {
     warn!(error = tracing_debug(error), "the store failed");
 }
 

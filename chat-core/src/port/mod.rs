@@ -16,5 +16,5 @@ pub use framing::{Answers, Framing, Unframed};
 pub use protocol::{Accepted, Cost, Credentials, Greeting, Handshake, Protocol, SessionCodec};
 pub use requests::Requests;
 pub use runtime::{Runtime, Sleep};
-pub use store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
+pub use store::{CloseStoreError, HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
 pub use transport::ByteWriter;

@@ -1,11 +1,12 @@
 //! Defines the store, where publications outlive the log of their channel and the process.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use thiserror::Error;
 
 use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, RecalledKey, UserId};
 
@@ -103,7 +104,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 /// let publish = Publish::to(news.clone(), Payload::json("\"open at nine\""));
 /// let published = world.run(async move { hub.publish_durable(publish).await }).expect("it is stored");
 /// let page = world.run(async move { store.read(HistoryRequest::of(news, 10), 4096).await });
-/// assert_eq!(page.expect("it can be read").publications[0].offset, published.offset);
+/// assert_eq!(page.expect("it can be read").publications[0].offset, published.offset().expect("a place"));
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
 pub trait HistoryStore: Send + Sync + 'static {
@@ -219,7 +220,63 @@ pub struct StoredPage {
     pub more: bool,
 }
 
-/// Tells why a store failed, in words for whoever runs the server.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
+/// Tells why a store failed, in words for whoever runs the server, and keeps the error that caused it.
+///
+/// ```
+/// use std::error::Error;
+/// use chat_core::StoreError;
+/// let full = StoreError::of(std::io::Error::other("the disk is full"));
+/// assert_eq!(full.to_string(), "the disk is full");
+/// assert!(full.source().is_some_and(|source| source.is::<std::io::Error>()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    message: Box<str>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Returns an error with this message and without a source.
+    pub fn new(message: impl Into<Box<str>>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    /// Returns the error that this source caused, with the source's own words.
+    pub fn of(source: impl Error + Send + Sync + 'static) -> Self {
+        Self { message: source.to_string().into(), source: Some(Arc::new(source)) }
+    }
+
+    /// Begins the message with what failed: `store.db: the disk is full`.
+    #[must_use]
+    pub fn within(self, what: impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message).into(), ..self }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+// Derived, the source would be the `Arc`, which nobody could downcast.
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// Tells why a store was not closed in order.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseStoreError {
+    /// The store failed to close.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store did not end in time. It was given up, and what waited for it is not stored.
+    #[error("the store takes too long to be closed")]
+    TimedOut,
+    /// The store is closed, but some of what this hub published to stored channels is not stored.
+    #[error("not all that was published is stored")]
+    Unstored,
+}

@@ -22,7 +22,7 @@ fn a_batch_that_nobody_waits_for_any_more_is_neither_lost_nor_called_stored() {
             store.be_at(Call::Append, mood);
             ann.say("publish room 2");
             // Who closes it midway loses nothing; the writer has it still.
-            assert_eq!(first.hub.close_store(SECOND).now_or_never(), None);
+            assert!(first.hub.close_store(SECOND).now_or_never().is_none());
             assert_eq!(first.hub.stats().unstored, 0);
             assert!(!close(&first, SECOND), "{mood:?}");
             assert_eq!(first.hub.stats().unstored, 1);
@@ -47,7 +47,7 @@ fn a_close_that_is_dropped_or_given_up_leaves_a_batch_to_the_writer_that_is_only
         store.be_at(Call::Append, Mood::Slow(SECOND));
         ann.say("publish room 1");
         let before = epoch(&first, "room");
-        assert_eq!(first.hub.close_store(SECOND * 5).now_or_never(), None);
+        assert!(first.hub.close_store(SECOND * 5).now_or_never().is_none());
         assert!(close(&first, SECOND * 5));
         assert_eq!((first.hub.stats().unstored, store.offsets("room")), (0, vec![1]));
         let second = scene(way, &store, kept(5));

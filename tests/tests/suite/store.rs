@@ -52,7 +52,7 @@ impl Moody {
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         match *self.0.mood.lock().expect("no panic") {
             Mood::Well => std::future::ready(async_io::block_on(well)).boxed(),
-            Mood::Fails => std::future::ready(Err(StoreError("the disk is full".into()))).boxed(),
+            Mood::Fails => std::future::ready(Err(StoreError::new("the disk is full"))).boxed(),
             Mood::Hangs => pending().boxed(),
         }
     }

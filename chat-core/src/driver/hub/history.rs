@@ -53,7 +53,7 @@ async fn complete(
     let before = Some(request.before.map_or(begins, |before| before.min(begins)));
     let older = HistoryRequest { before, limit: limit - taken, ..request.clone() };
     let asked = shared.stored().call(|store| store.read(older, page_bytes(shared)));
-    let Some(stored) = in_time(shared, asked).await else { return page };
+    let Ok(stored) = in_time(shared, asked).await else { return page };
     let found = stored.publications.into_iter().map(Arc::new);
     let (publications, more) = match request.reverse {
         true => (page.publications.into_iter().chain(found).collect::<Vec<_>>(), stored.more),

@@ -39,7 +39,7 @@ use crate::model::{
     Answer, ChannelId, Close, HistoryPage, HistoryRequest, Limits, LimitsError, NameError, Offset, Payload,
     PresencePage, Publish, Published, Refusal, SessionId, Subscribe, UserId,
 };
-use crate::port::{Endpoint, Runtime};
+use crate::port::{CloseStoreError, Endpoint, Runtime, StoreError};
 
 /// Holds all sessions and channels of a server. A clone is cheap; the clones are one hub.
 #[derive(Clone)]
@@ -150,9 +150,11 @@ impl Hub {
     /// 100: it is not stored; under the same [key](Publish::key) it may be tried again.
     ///
     /// ```
+    /// # use std::time::Duration;
     /// # use chat_core::{Hub, Offset, OpenChat, Payload, Publish, Published, testkit::World};
     /// # let world = World::new();
-    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
+    /// # let minute = Duration::from_secs(60);
+    /// let hub = Hub::builder(OpenChat::default()).history(10, minute).build(world.clone());
     /// let publish = Publish::to("news".parse()?, Payload::json("\"open at nine\""));
     /// let published = world.run(async move { hub.publish_durable(publish).await });
     /// let published = published.expect("a channel that is not durable waits for nothing");
@@ -201,9 +203,11 @@ impl Hub {
         history::read_history(&self.0, request, self.0.options(&request.channel)).await
     }
 
-    /// Drops what is stored of a channel before this offset, if there is a store. Returns false if the store
-    /// failed.
-    pub async fn trim(&self, channel: &ChannelId, before: Offset) -> bool {
+    /// Drops what is stored of a channel before this offset, if there is a store.
+    ///
+    /// # Errors
+    /// If the store failed, or did not answer within [`Limits::store_timeout`](crate::Limits::store_timeout).
+    pub async fn trim(&self, channel: &ChannelId, before: Offset) -> Result<(), StoreError> {
         store::timely::trim(&self.0, channel, before).await
     }
 
@@ -373,9 +377,10 @@ impl Hub {
     /// [`Stats::unstored`](crate::Stats::unstored), and its publishers are told. Dropping the future loses
     /// nothing: the hub goes on storing.
     ///
-    /// Returns true if there is no store, or all that this hub ever published to stored channels is stored,
-    /// and the store is closed.
-    pub async fn close_store(&self, patience: Duration) -> bool {
+    /// # Errors
+    /// Unless there is no store, or the store is closed and all that this hub ever published to stored
+    /// channels is stored.
+    pub async fn close_store(&self, patience: Duration) -> Result<(), CloseStoreError> {
         store::close::close_store(&self.0, patience).await
     }
 

@@ -11,11 +11,11 @@ use super::timely::count_failure;
 use super::writing::{settle, take_outgoing};
 use crate::driver::hub::shared::Shared;
 use crate::lock::lock;
-use crate::port::StoreError;
+use crate::port::CloseStoreError;
 
 /// Closes the store, as [`Hub::close_store`](crate::Hub::close_store) documents.
-pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> bool {
-    let Some(store) = &shared.store else { return true };
+pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> Result<(), CloseStoreError> {
+    let Some(store) = &shared.store else { return Ok(()) };
     let incarnation = shared.incarnation();
     let closing = async {
         all_settled(shared, store).await;
@@ -24,16 +24,17 @@ pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> boo
     let sleep = shared.runtime.sleep_until(shared.runtime.now().after(patience));
     let failure = match select(std::pin::pin!(closing), sleep).await {
         Either::Left((Ok(()), _)) => {
-            return incarnation.is_whole() && shared.metrics.undeferred.read() == 0;
+            let whole = incarnation.is_whole() && shared.metrics.undeferred.read() == 0;
+            return whole.then_some(()).ok_or(CloseStoreError::Unstored);
         }
-        Either::Left((Err(error), _)) => error,
+        Either::Left((Err(error), _)) => CloseStoreError::Store(error),
         Either::Right(_) => {
             give_up(shared, store);
-            StoreError("the store takes too long to be closed".into())
+            CloseStoreError::TimedOut
         }
     };
     count_failure(shared, &failure);
-    false
+    Err(failure)
 }
 
 async fn all_settled(shared: &Shared, store: &Store) {

@@ -110,7 +110,7 @@ struct Load {
 impl Load {
     async fn run(mut self) {
         let shared = self.shared.clone();
-        if let Some(restored) = in_time(&shared, read(&shared, &self.channel, &self.options)).await {
+        if let Ok(restored) = in_time(&shared, read(&shared, &self.channel, &self.options)).await {
             self.found = Found::Channel(restored);
         }
     }

@@ -41,6 +41,6 @@ impl Store {
         what: impl FnOnce(&dyn HistoryStore) -> BoxFuture<'_, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let called = AssertUnwindSafe(async { what(&*self.store).await }).catch_unwind();
-        called.await.unwrap_or_else(|_| Err(StoreError("the store panicked".into())))
+        called.await.unwrap_or_else(|_| Err(StoreError::new("the store panicked")))
     }
 }

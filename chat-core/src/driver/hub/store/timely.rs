@@ -12,28 +12,28 @@ use crate::port::StoreError;
 pub(crate) async fn in_time<T>(
     shared: &Shared,
     asked: impl Future<Output = Result<T, StoreError>>,
-) -> Option<T> {
+) -> Result<T, StoreError> {
     let deadline = shared.runtime.now().after(shared.limits.store_timeout);
     let sleep = shared.runtime.sleep_until(deadline);
     let error = match select(std::pin::pin!(asked), sleep).await {
-        Either::Left((Ok(value), _)) => return Some(value),
+        Either::Left((Ok(value), _)) => return Ok(value),
         Either::Left((Err(error), _)) => error,
-        Either::Right(_) => StoreError("the store takes too long".into()),
+        Either::Right(_) => StoreError::new("the store takes too long"),
     };
     count_failure(shared, &error);
-    None
+    Err(error)
 }
 
 /// Counts a failure of the store, and traces it.
-pub(crate) fn count_failure(shared: &Shared, error: &StoreError) {
+pub(crate) fn count_failure(shared: &Shared, error: &impl std::error::Error) {
     shared.metrics.store_errors.add(1);
     trace::store_failed(error);
 }
 
-/// Drops what is stored of a channel before this offset. Returns false if the store failed.
-pub(crate) async fn trim(shared: &Shared, channel: &ChannelId, before: Offset) -> bool {
+/// Drops what is stored of a channel before this offset.
+pub(crate) async fn trim(shared: &Shared, channel: &ChannelId, before: Offset) -> Result<(), StoreError> {
     match &shared.store {
-        Some(store) => in_time(shared, store.call(|store| store.trim(channel, before))).await.is_some(),
-        None => true,
+        Some(store) => in_time(shared, store.call(|store| store.trim(channel, before))).await,
+        None => Ok(()),
     }
 }

@@ -172,7 +172,7 @@ async fn store(shared: &Shared, hub_store: &Store, batch: Batch) -> HashSet<Chan
 async fn open(hub_store: &Store, channel: &ChannelId, epoch: Epoch, tenure: u64) -> Result<(), StoreError> {
     let opened = hub_store.call(|store| store.open(channel, epoch, tenure)).await?;
     let same = opened.epoch == epoch;
-    same.then_some(()).ok_or_else(|| StoreError(format!("{channel:?} was opened by another, too")))
+    same.then_some(()).ok_or_else(|| StoreError::new(format!("{channel:?} was opened by another, too")))
 }
 
 fn end_batch(shared: &Arc<Shared>, hub_store: &Store, failed: &HashSet<ChannelId>) {
