@@ -201,7 +201,7 @@ mod tests {
     /// Returns the end of the validity, or the code of the refusal.
     fn check(claims: &Value, terms: &Terms) -> Result<Option<i64>, u16> {
         let claims: Claims = serde_json::from_str(&claims.to_string()).map_err(|_| 101_u16)?;
-        let until = claims.times.check(terms, NOW).map_err(|refusal| refusal.code)?;
+        let until = claims.times.check(terms, NOW).map_err(|refusal| refusal.code())?;
         Ok(until.map(|until| until.timestamp()))
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
     Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish,
-    PublishContext, Refusal, SenderName, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
+    PublishContext, Reason, Refusal, SenderName, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -126,8 +126,8 @@ impl TokenChat {
         token: &Token,
     ) -> Result<Option<DateTime<Utc>>, Refusal> {
         let (claims, expires) =
-            self.claims::<ChannelClaims>(token).map_err(|refusal| match refusal.code {
-                109 => refusal,
+            self.claims::<ChannelClaims>(token).map_err(|refusal| match refusal.reason {
+                Reason::TokenExpired => refusal,
                 _ => Refusal::permission_denied(refusal.message),
             })?;
         if claims.sub != session.user || claims.channel != *channel {
@@ -141,7 +141,7 @@ impl TokenChat {
 /// Traces a refusal without the token, and shortened: an unsigned text may hold anything.
 fn trace_refused(what: &str, refusal: &Refusal) {
     let why: String = refusal.message.chars().take(200).collect();
-    info!(code = refusal.code, why = ?why, "{what} refused");
+    info!(code = refusal.code(), why = ?why, "{what} refused");
 }
 
 impl Endpoint for TokenChat {

@@ -28,7 +28,7 @@ impl Endpoint for Seats {
         let holder = *seats.entry((wish.channel.clone(), seat.to_owned())).or_insert(who.id);
         if holder != who.id {
             let data = Payload::json(json!({ "reason": "taken", "taken": seat }).to_string());
-            return Err(Refusal::new(409, "taken", "somebody sits there").with_data(data));
+            return Err(Refusal::custom(409, "taken", "somebody sits there").with_data(data));
         }
         Ok(SubscribeOptions::of(&wish))
     }

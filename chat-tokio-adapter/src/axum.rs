@@ -138,7 +138,7 @@ fn outgoing(frame: Frame) -> Message {
         Kind::Close => Message::Close(
             frame
                 .close()
-                .map(|close| CloseFrame { code: close.code, reason: close.reason.into_owned().into() }),
+                .map(|close| CloseFrame { code: close.code(), reason: close.message.into_owned().into() }),
         ),
     }
 }

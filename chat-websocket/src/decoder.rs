@@ -184,7 +184,7 @@ mod tests {
 
     fn code_of(bytes: &[u8]) -> Option<u16> {
         let (_, error) = decode(bytes, 1, LIMITS);
-        error.and_then(|error| error.close()).map(|close| close.code)
+        error.and_then(|error| error.close()).map(|close| close.code())
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) fn refused(session: SessionId, code: u16, cost: &Cost) {
 }
 
 pub(crate) fn closed(session: SessionId, close: &Close) {
-    debug!(session = session.0, code = close.code, reason = tracing_debug(&close.reason), "session closed");
+    debug!(session = session.0, code = close.code(), reason = tracing_debug(&close.reason), "session closed");
 }
 
 pub(crate) fn store_failed(error: &impl std::error::Error) {

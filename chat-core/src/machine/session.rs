@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Ask { stay: None });
         join_a(&mut session);
         assert_eq!(session.weigh(&subscribe("a"), &limits), Verdict::Already);
-        assert!(matches!(session.weigh(&subscribe("b"), &limits), Verdict::Refuse(r) if r.code == 106));
+        assert!(matches!(session.weigh(&subscribe("b"), &limits), Verdict::Refuse(r) if r.code() == 106));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) use now::{later, or_never};
 pub use peer::Peer;
 pub use presence::{PresenceChange, PresencePage, Present, SessionPresence};
 pub use rate::Rate;
-pub use reason::{Close, Refusal};
+pub use reason::{Close, CloseReason, CodeError, Custom, Reason, Refusal};
 pub use request::{
     BadRequest, Call, Command, Connect, KEY_BYTES, Overflow, Publish, Request, RequestId, Subscribe, Token,
 };

@@ -5,19 +5,24 @@ use std::fmt;
 
 use super::{NameError, Payload};
 
-/// Tells why a request is refused: a code and a reason for programs, a message for people, and optional data
-/// of the endpoint.
+/// Tells a request's refusal: a reason for programs, a message for people, and optional data of the endpoint.
 ///
-/// Codes 100–113 have the meaning that they have in the Centrifuge protocol; 400–1999 are the endpoint's own.
-/// A hook that refuses with 100 reports that it failed itself; [`Endpoint`](crate::Endpoint) tells what that
-/// ends.
+/// A hook that refuses with [`Reason::Internal`] reports that it failed itself;
+/// [`Endpoint`](crate::Endpoint) tells what that ends.
+///
+/// ```
+/// use chat_core::{Reason, Refusal};
+/// let refusal = Refusal::permission_denied("not for you");
+/// assert_eq!((refusal.reason.clone(), refusal.code()), (Reason::PermissionDenied, 103));
+/// assert_eq!(refusal.to_string(), "permission denied (103): not for you");
+/// assert_eq!(Refusal::custom(409, "taken", "somebody sits there").code(), 409);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} ({code}): {message}")]
+#[error("{reason} ({}): {message}", reason.code())]
+#[non_exhaustive]
 pub struct Refusal {
-    /// Holds the numeric code.
-    pub code: u16,
-    /// Holds the code in words.
-    pub reason: Cow<'static, str>,
+    /// Holds the reason.
+    pub reason: Reason,
     /// Describes for a person what was wrong.
     pub message: String,
     /// Holds further data of the endpoint for the client, as far as the protocol can carry it: Phoenix sends
@@ -25,10 +30,121 @@ pub struct Refusal {
     pub data: Option<Box<Payload>>,
 }
 
+/// Reports a code that is not free for reasons of an endpoint's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no code of an endpoint's own: these are 400 to 1999")]
+pub struct CodeError(pub u16);
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident $name:ident = $code:literal $words:literal;)*) => {
+        /// Names the reasons for which a request is refused.
+        ///
+        /// The codes 100–113 have the meaning that they have in the Centrifuge protocol.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+            /// Gives a reason of the endpoint's own, made by [`Reason::custom`].
+            Custom(Custom),
+        }
+
+        impl Reason {
+            /// Returns the code of the reason on the wire.
+            pub fn code(&self) -> u16 {
+                match self {
+                    $(Self::$variant => $code,)*
+                    Self::Custom(custom) => custom.code,
+                }
+            }
+
+            /// Returns the reason in words.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $words,)*
+                    Self::Custom(custom) => &custom.words,
+                }
+            }
+        }
+
+        impl Refusal {
+            $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
+                Self::new(Reason::$variant, message)
+            })*
+        }
+    };
+}
+
+reasons! {
+    /// Refuses with 100: the server failed.
+    Internal internal = 100 "internal server error";
+    /// Refuses with 101: the session is not admitted.
+    Unauthorized unauthorized = 101 "unauthorized";
+    /// Refuses with 102: there is no such channel.
+    UnknownChannel unknown_channel = 102 "unknown channel";
+    /// Refuses with 103: the session may not do that.
+    PermissionDenied permission_denied = 103 "permission denied";
+    /// Refuses with 104: there is no such method.
+    MethodNotFound method_not_found = 104 "method not found";
+    /// Refuses with 104 too: the endpoint offers no methods at all. Some protocols tell the two apart.
+    NoMethods no_methods = 104 "method not found";
+    /// Refuses with 106: a bound is reached.
+    LimitExceeded limit_exceeded = 106 "limit exceeded";
+    /// Refuses with 107: the request cannot be read or is invalid. Each counts as a strike against its
+    /// session.
+    BadRequest bad_request = 107 "bad request";
+    /// Refuses with 108: that is not offered, or not now.
+    NotAvailable not_available = 108 "not available";
+    /// Refuses with 109: the token that proves the identity is no longer valid.
+    TokenExpired token_expired = 109 "token expired";
+    /// Refuses with 110: the permission for the request has expired.
+    Expired expired = 110 "expired";
+    /// Refuses with 111: the client sends more requests than it may.
+    TooManyRequests too_many_requests = 111 "too many requests";
+    /// Refuses with 112: the position from which to resume is no longer known.
+    UnrecoverablePosition unrecoverable_position = 112 "unrecoverable position";
+}
+
+/// Holds a reason of the endpoint's own: a code from 400 to 1999, and words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custom {
+    code: u16,
+    words: Cow<'static, str>,
+}
+
+impl Reason {
+    /// Returns a reason of the endpoint's own.
+    ///
+    /// # Errors
+    /// If `code` is not from 400 to 1999.
+    pub fn custom(code: u16, words: impl Into<Cow<'static, str>>) -> Result<Self, CodeError> {
+        let free = (400..2000).contains(&code).then_some(code).ok_or(CodeError(code))?;
+        Ok(Self::Custom(Custom { code: free, words: words.into() }))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Refusal {
-    /// Returns a refusal of the endpoint's own: codes 400–1999 are free for that.
-    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), message: message.into(), data: None }
+    /// Returns a refusal for this reason.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), data: None }
+    }
+
+    /// Returns a refusal for a reason of the endpoint's own.
+    ///
+    /// # Panics
+    /// If `code` is not from 400 to 1999. [`Reason::custom`] returns an error instead, for codes that come
+    /// from elsewhere.
+    #[track_caller]
+    pub fn custom(code: u16, words: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        match Reason::custom(code, words) {
+            Ok(reason) => Self::new(reason, message),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Adds data for the client.
@@ -36,59 +152,10 @@ impl Refusal {
     pub fn with_data(self, data: Payload) -> Self {
         Self { data: Some(Box::new(data)), ..self }
     }
-}
 
-macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
-        impl Refusal {
-            $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
-                Self::new($code, $reason, message)
-            })*
-        }
-    };
-}
-
-refusals! {
-    /// Refuses with 100: the server failed.
-    internal = 100 "internal server error";
-    /// Refuses with 101: the session is not admitted.
-    unauthorized = 101 "unauthorized";
-    /// Refuses with 102: there is no such channel.
-    unknown_channel = 102 "unknown channel";
-    /// Refuses with 103: the session may not do that.
-    permission_denied = 103 "permission denied";
-    /// Refuses with 104: there is no such method.
-    method_not_found = 104 "method not found";
-    /// Refuses with 106: a bound is reached.
-    limit_exceeded = 106 "limit exceeded";
-    /// Refuses with 107: the request cannot be read or is invalid. Each counts as a strike against its
-    /// session.
-    bad_request = 107 "bad request";
-    /// Refuses with 108: that is not offered, or not now.
-    not_available = 108 "not available";
-    /// Refuses with 109: the token that proves the identity is no longer valid.
-    token_expired = 109 "token expired";
-    /// Refuses with 110: the permission for the request has expired.
-    expired = 110 "expired";
-    /// Refuses with 111: the client sends more requests than it may.
-    too_many_requests = 111 "too many requests";
-    /// Refuses with 112: the position from which to resume is no longer known.
-    unrecoverable_position = 112 "unrecoverable position";
-}
-
-/// Begins the message of a refusal from an endpoint that offers no methods.
-const NO_CALLS: &str = "there is no method ";
-
-impl Refusal {
-    /// Refuses with 104, for an endpoint that offers no methods.
-    pub fn no_calls(method: &str) -> Self {
-        Self::method_not_found(format!("{NO_CALLS}{method:?}"))
-    }
-
-    /// Returns whether it is [`no_calls`](Self::no_calls): some protocols distinguish that from a method that
-    /// does not exist.
-    pub fn is_no_calls(&self) -> bool {
-        self.code == 104 && self.message.starts_with(NO_CALLS)
+    /// Returns the code of the reason on the wire.
+    pub fn code(&self) -> u16 {
+        self.reason.code()
     }
 }
 
@@ -98,93 +165,151 @@ impl From<NameError> for Refusal {
     }
 }
 
-/// Tells why a session ends: a close code and its reason.
+/// Tells why a session ends: a reason for programs, and a message that is sent with its code.
 ///
-/// Codes 3000–3499 and 4000–4499 tell the client to reconnect, 3500–3999 and 4500–4999 not to; those below
-/// 3000 are RFC 6455's (§7.4).
+/// ```
+/// use chat_core::{Close, CloseReason};
+/// assert_eq!((Close::SLOW.reason, Close::SLOW.code()), (CloseReason::Slow, 3008));
+/// let banned = Close::new(4500, "banned");
+/// assert_eq!((banned.reason, banned.tells_to_reconnect()), (CloseReason::Other(4500), false));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Close {
-    /// Holds the code. 1005 and 1006 stand for closes that had none, and are never sent (RFC 6455 §7.4.1).
-    pub code: u16,
-    /// Holds the reason, which is sent with the code: at most 123 bytes, cut at a character's boundary.
-    pub reason: Cow<'static, str>,
+    /// Holds the reason.
+    pub reason: CloseReason,
+    /// Holds the message, which is sent with the code: at most 123 bytes, cut at a character's boundary.
+    pub message: Cow<'static, str>,
 }
 
 macro_rules! closes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $name:ident = $code:literal $message:literal;)*) => {
+        /// Names the reasons for which a session ends.
+        ///
+        /// The codes 3000–3499, 4000–4499 and those from 5000 tell the client to reconnect, 3500–3999 and
+        /// 4500–4999 not to; those below 3000 are RFC 6455's (§7.4).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum CloseReason {
+            $($(#[$doc])* $variant,)*
+            /// Closes for any other reason, with its code: the client's, or the application's own. No code
+            /// of another reason stands here.
+            Other(u16),
+        }
+
+        impl CloseReason {
+            /// Returns the code on the wire. 1005 and 1006 stand for closes that had none, and are never sent
+            /// (RFC 6455 §7.4.1).
+            pub fn code(self) -> u16 {
+                match self {
+                    $(Self::$variant => $code,)*
+                    Self::Other(code) => code,
+                }
+            }
+        }
+
+        /// Returns the reason with this code.
+        impl From<u16> for CloseReason {
+            fn from(code: u16) -> Self {
+                match code {
+                    $($code => Self::$variant,)*
+                    other => Self::Other(other),
+                }
+            }
+        }
+
         impl Close {
-            $($(#[$doc])* pub const $name: Self = Self { code: $code, reason: Cow::Borrowed($reason) };)*
+            $(
+                $(#[$doc])* pub const $name: Self =
+                    Self { reason: CloseReason::$variant, message: Cow::Borrowed($message) };
+            )*
         }
     };
 }
 
 closes! {
     /// Closes in order, with nothing left to do.
-    NORMAL = 1000 "";
+    Normal NORMAL = 1000 "";
     /// Closes because the server stops.
-    GOING_AWAY = 1001 "going away";
+    GoingAway GOING_AWAY = 1001 "going away";
     /// Closes because the peer broke the transport's rules.
-    PROTOCOL_ERROR = 1002 "protocol error";
+    ProtocolError PROTOCOL_ERROR = 1002 "protocol error";
     /// Stands for a close of the peer without a code.
-    NO_STATUS = 1005 "";
+    NoStatus NO_STATUS = 1005 "";
     /// Stands for a transport that was lost.
-    DISCONNECTED = 1006 "connection lost";
+    Disconnected DISCONNECTED = 1006 "connection lost";
     /// Closes because a text message is no UTF-8.
-    INVALID_PAYLOAD = 1007 "invalid payload";
+    InvalidPayload INVALID_PAYLOAD = 1007 "invalid payload";
     /// Closes because the peer sent more control frames than it may.
-    POLICY = 1008 "policy violation";
+    Policy POLICY = 1008 "policy violation";
     /// Closes because a message is over its bound.
-    TOO_BIG = 1009 "message too big";
+    TooBig TOO_BIG = 1009 "message too big";
     /// Closes because incomplete messages take too much memory, and the session's own was begun first.
-    TRY_AGAIN = 1013 "try again later";
+    TryAgain TRY_AGAIN = 1013 "try again later";
     /// Closes because a hook that is about the whole session panicked.
-    SERVER_ERROR = 3004 "internal server error";
+    ServerError SERVER_ERROR = 3004 "internal server error";
     /// Closes because the session's identity has expired.
-    EXPIRED = 3005 "expired";
+    Expired EXPIRED = 3005 "expired";
     /// Closes because the peer does not read as fast as its channels publish.
-    SLOW = 3008 "slow";
+    Slow SLOW = 3008 "slow";
     /// Closes because nothing was received after a ping.
-    NO_PONG = 3012 "no pong";
+    NoPong NO_PONG = 3012 "no pong";
     /// Closes because the peer sent more requests than it may.
-    TOO_MANY_REQUESTS = 3013 "too many requests";
+    TooManyRequests TOO_MANY_REQUESTS = 3013 "too many requests";
     /// Closes because the endpoint refused the session: its token is invalid.
-    INVALID_TOKEN = 3500 "invalid token";
+    InvalidToken INVALID_TOKEN = 3500 "invalid token";
     /// Closes because the peer does not follow its protocol.
-    BAD_REQUEST = 3501 "bad request";
+    BadRequest BAD_REQUEST = 3501 "bad request";
     /// Closes because the session did not open in time.
-    STALE = 3502 "stale";
+    Stale STALE = 3502 "stale";
     /// Closes because the user already has as many sessions as one may have.
-    TOO_MANY_SESSIONS = 3504 "too many sessions";
+    TooManySessions TOO_MANY_SESSIONS = 3504 "too many sessions";
     /// Closes because the endpoint refused the session.
-    PERMISSION_DENIED = 3507 "permission denied";
+    PermissionDenied PERMISSION_DENIED = 3507 "permission denied";
     /// Closes because the peer sent too many bad requests.
-    TOO_MANY_ERRORS = 3509 "too many errors";
+    TooManyErrors TOO_MANY_ERRORS = 3509 "too many errors";
 }
 
-/// Bounds the reason: a control frame has at most 125 bytes, two of which are the code (RFC 6455 §5.5).
-const REASON_BYTES: usize = 123;
+/// Bounds the message: a control frame has at most 125 bytes, two of which are the code (RFC 6455 §5.5).
+const MESSAGE_BYTES: usize = 123;
 
 impl Close {
-    /// Returns a close of the application's own: codes 4000–4499 tell the client to reconnect, 4500–4999 not
-    /// to.
-    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into() }
+    /// Returns a close with this code and message. For the application's own closes, 4000–4499 tell the client
+    /// to reconnect, and 4500–4999 not to.
+    pub fn new(code: u16, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: code.into(), message: message.into() }
+    }
+
+    /// Replaces the message.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
+    /// Returns the code on the wire.
+    pub fn code(&self) -> u16 {
+        self.reason.code()
+    }
+
+    /// Returns whether the client is told to reconnect, as far as the code tells.
+    pub fn tells_to_reconnect(&self) -> bool {
+        !matches!(self.code(), 3500..4000 | 4500..5000)
     }
 
     /// Returns the payload of a close frame (RFC 6455 §5.5.1). It is empty for codes that are never sent.
     pub fn payload(&self) -> Vec<u8> {
-        if matches!(self.code, 1005 | 1006 | 1015) {
+        if matches!(self.code(), 1005 | 1006 | 1015) {
             return Vec::new();
         }
-        let most = self.reason.len().min(REASON_BYTES);
-        let end = (0..=most).rev().find(|at| self.reason.is_char_boundary(*at)).unwrap_or(0);
-        [&self.code.to_be_bytes(), &self.reason.as_bytes()[..end]].concat()
+        let most = self.message.len().min(MESSAGE_BYTES);
+        let end = (0..=most).rev().find(|at| self.message.is_char_boundary(*at)).unwrap_or(0);
+        [&self.code().to_be_bytes(), &self.message.as_bytes()[..end]].concat()
     }
 }
 
 impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.reason)
+        write!(f, "{} {}", self.code(), self.message)
     }
 }
 

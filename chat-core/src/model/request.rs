@@ -2,8 +2,8 @@
 
 use super::message::MESSAGE;
 use super::{
-    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Reference, Refusal,
-    SenderName, Since,
+    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Reason, Reference,
+    Refusal, SenderName, Since,
 };
 
 /// Holds the id that a client gave its request, in its protocol's own form. It is returned as it came.
@@ -194,7 +194,7 @@ impl Request {
 impl BadRequest {
     /// Returns a bad request that counts as a strike, unless it is refused with another code than 107.
     pub fn new(id: Option<RequestId>, refusal: Refusal) -> Self {
-        let readable = refusal.code != 107;
+        let readable = refusal.reason != Reason::BadRequest;
         Self { id, refusal, close: None, readable }
     }
 

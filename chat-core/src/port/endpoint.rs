@@ -206,7 +206,7 @@ pub trait Endpoint: Send + Sync + 'static {
         defaults
     }
 
-    /// Answers any other request. By default no method is offered: [`Refusal::no_calls`]. An endpoint that
+    /// Answers any other request. By default no method is offered: [`Refusal::no_methods`]. An endpoint that
     /// offers methods refuses those that it does not know with [`Refusal::method_not_found`], in its own
     /// words.
     fn call(
@@ -215,7 +215,7 @@ pub trait Endpoint: Send + Sync + 'static {
         request: Call,
     ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
         let _ = session;
-        ready(Err(Refusal::no_calls(&request.method)))
+        ready(Err(Refusal::no_methods(format!("there is no method {:?}", request.method))))
     }
 
     /// Handles the end of a session, which has left all its channels. The hook is called exactly once for

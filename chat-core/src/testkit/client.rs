@@ -25,7 +25,7 @@ use crate::port::{Answers, Credentials, Protocol, Runtime};
 /// ann.say("publish news \"hello\"");
 /// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 ann \"hello\""]);
 /// ann.cut();
-/// assert_eq!(ann.close().map(|close| close.code), Some(1006));
+/// assert_eq!(ann.close().map(|close| close.code()), Some(1006));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {

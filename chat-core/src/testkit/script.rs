@@ -258,7 +258,7 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
         Answer::Read { channel, offset } => write!(line, "read {channel} {offset}"),
         Answer::Unsubscribed { channel, already, why } => {
             write!(line, "unsubscribed {channel}{}", mark(already))?;
-            why.iter().try_for_each(|why| write!(line, " {} {}", why.code, why.message))
+            why.iter().try_for_each(|why| write!(line, " {} {}", why.code(), why.message))
         }
         Answer::Published { channel, offset, already } => {
             let offset = offset.map_or_else(String::new, |offset| format!(" {offset}"));
@@ -267,6 +267,6 @@ fn write_answer(answer: &Answer, line: &mut String) -> std::fmt::Result {
         Answer::Result(data) => write!(line, "result {}", String::from_utf8_lossy(data.as_bytes())),
         Answer::Goodbye { .. } => line.write_str("goodbye"),
         Answer::Pong => line.write_str("pong"),
-        Answer::Error(refusal) => write!(line, "error {} {}", refusal.code, refusal.message),
+        Answer::Error(refusal) => write!(line, "error {} {}", refusal.code(), refusal.message),
     }
 }

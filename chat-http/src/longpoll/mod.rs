@@ -177,7 +177,7 @@ impl LongPoll {
 
 /// Returns whether a client is not to come back.
 fn is_final(close: &Close) -> bool {
-    matches!(close.code, 3500..4000 | 4500..5000)
+    !close.tells_to_reconnect()
 }
 
 impl fmt::Debug for LongPoll {

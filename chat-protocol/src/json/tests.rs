@@ -35,7 +35,7 @@ fn decoded(message: Message<'_>) -> Result<Request, BadRequest> {
 
 /// Returns true if a message is read, or refused without an end of the session.
 fn is_taken(message: Message<'_>) -> bool {
-    decoded(message).err().is_none_or(|bad| bad.refusal.code == 107 && bad.close.is_none())
+    decoded(message).err().is_none_or(|bad| bad.refusal.code() == 107 && bad.close.is_none())
 }
 
 /// Reads the fields of a request; numbers as large as `1e400` are JSON, but no `Value`.

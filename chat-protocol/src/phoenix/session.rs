@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Refusal, Reply, Request, Requests,
-    SessionCodec, Subscribe, Subscribed,
+    Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Reason, Refusal, Reply, Request,
+    Requests, SessionCodec, Subscribe, Subscribed,
 };
 
 use super::context::{NO_REF, ReplyContext, ReplyKind, SOCKET, unquoted};
@@ -170,7 +170,12 @@ impl Session {
                 topic.wanted = None;
             }
         });
-        let event = if matches!(why.code, 100 | 110 | 112) { "phx_error" } else { "phx_close" };
+        let event =
+            if matches!(why.reason, Reason::Internal | Reason::Expired | Reason::UnrecoverablePosition) {
+                "phx_error"
+            } else {
+                "phx_close"
+            };
         if let Membership::Joined(join_ref) = before {
             out.text(|out| encode::end(&join_ref, channel, event, Some(why), out));
         }
@@ -179,23 +184,25 @@ impl Session {
     fn refused(&mut self, context: Option<&ReplyContext<'_>>, why: &Refusal, out: &mut Frames<'_>) {
         let Some(context) = context else {
             return out.text(|out| {
-                encode::push(NO_REF, SOCKET, "error", out, |out| encode::refusal(&why.reason, why, out));
+                encode::push(NO_REF, SOCKET, "error", out, |out| {
+                    encode::refusal(why.reason.as_str(), why, out)
+                });
             });
         };
         let reason = match context.kind {
             ReplyKind::Join => {
                 self.not_joined(context);
                 // The reasons that the protocol's own server gives (socket.ex, server.ex).
-                match why.code {
-                    100 => "join crashed",
-                    106 => "too many channels joined",
-                    _ => &why.reason,
+                match why.reason {
+                    Reason::Internal => "join crashed",
+                    Reason::LimitExceeded => "too many channels joined",
+                    _ => why.reason.as_str(),
                 }
             }
             // A push that ends its channel gets no reply: the end itself tells enough (server.ex).
-            ReplyKind::Push if why.code == 100 && !self.is_joined(context.topic) => return,
+            ReplyKind::Push if why.reason == Reason::Internal && !self.is_joined(context.topic) => return,
             ReplyKind::Push if !self.is_joined(context.topic) => return unmatched(context, out),
-            _ => &why.reason,
+            _ => why.reason.as_str(),
         };
         match &why.data {
             Some(data) => encode::response(context, Status::Error, data, self.only_text, out),

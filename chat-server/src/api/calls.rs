@@ -1,7 +1,5 @@
 //! Does the calls of the API. Each has its parameters and its result as the published API has them.
 
-use std::borrow::Cow;
-
 use chat_core::{
     Answer, ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload,
     PresencePage, Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
@@ -15,7 +13,9 @@ use tokio::task::yield_now;
 use super::fields::{Fields, channel};
 
 /// Closes a client that the API disconnects without a close of its own: the client does not reconnect.
-const FORCED: Close = Close { code: 3503, reason: Cow::Borrowed("force disconnect") };
+fn forced() -> Close {
+    Close::new(3503, "force disconnect")
+}
 
 /// Lists the methods of the published API that are known, in the order in which a command is searched for
 /// them.
@@ -127,8 +127,8 @@ async fn broadcast(hub: &Hub, mut fields: Fields<'_>) -> Called {
 }
 
 /// Writes a refusal as JSON.
-pub(super) fn error(Refusal { code, message, .. }: &Refusal) -> String {
-    json!({"error":{"code":code,"message":message}}).to_string()
+pub(super) fn error(refusal: &Refusal) -> String {
+    json!({"error":{"code":refusal.code(),"message":refusal.message}}).to_string()
 }
 
 /// Holds a position in a channel, as the published API has it.
@@ -244,7 +244,7 @@ fn disconnect(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let whom = Whom::read(hub, &user, &mut fields)?;
     let spared: Vec<String> = fields.take("whitelist")?;
     let close = match fields.take::<Option<Ending>>("disconnect")? {
-        None => FORCED,
+        None => forced(),
         Some(Ending { code: code @ 3000..5000, reason }) => Close::new(code, reason.unwrap_or_default()),
         Some(_) => return Err(Refusal::bad_request("disconnect: the code must be 3000 to 4999")),
     };

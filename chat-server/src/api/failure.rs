@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chat_core::Refusal;
+use chat_core::{Reason, Refusal};
 use serde_json::json;
 
 use super::calls::error;
@@ -31,7 +31,7 @@ impl Failure {
     /// read has a status of its own.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Refused(refusal) if refusal.code == 107 => StatusCode::BAD_REQUEST,
+            Self::Refused(refusal) if refusal.reason == Reason::BadRequest => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::OK,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BrokenOff => StatusCode::BAD_REQUEST,
@@ -77,10 +77,10 @@ pub(super) async fn in_the_mode_asked_for(request: Request, next: Next) -> Respo
     let response = next.run(request).await;
     let Some(refusal) = response.extensions().get::<Refusal>().filter(|_| by_status) else { return response };
     let status = match response.status() {
-        StatusCode::OK | StatusCode::BAD_REQUEST => own_status(refusal.code),
+        StatusCode::OK | StatusCode::BAD_REQUEST => own_status(refusal.code()),
         other => other,
     };
-    let alone = json!({"code":refusal.code,"message":refusal.message}).to_string();
+    let alone = json!({"code":refusal.code(),"message":refusal.message}).to_string();
     let (mut parts, _) = response.into_parts();
     parts.status = status;
     parts.headers.remove(CONTENT_LENGTH);

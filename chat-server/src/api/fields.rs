@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_refused_unless_it_says_nothing() {
-        let end = |text: &str| Fields::read(text).and_then(Fields::end).map_err(|refusal| refusal.code);
+        let end = |text: &str| Fields::read(text).and_then(Fields::end).map_err(|refusal| refusal.code());
         for empty in ["null", "false", "0", "\"\"", "[]", "{}"] {
             assert_eq!(end(&format!("{{\"any\": {empty} }}")), Ok(()), "{empty}");
         }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(content(r#"{"b64data":"/w==","data":1}"#), Ok(Payload::Binary([0xff].into())));
         assert_eq!(content(r#"{"data":null,"b64data":null}"#), Ok(Payload::json("null")));
         for bad in [r#"{"b64data":"%"}"#, "{}", r#"{"b64data":7}"#] {
-            assert_eq!(content(bad).map_err(|refusal| refusal.code), Err(107), "{bad}");
+            assert_eq!(content(bad).map_err(|refusal| refusal.code()), Err(107), "{bad}");
         }
     }
 }

@@ -361,6 +361,6 @@ fn who_asks_and_never_reads_is_closed_when_its_time_is_over_and_not_before() {
         scene.world.advance(SECOND * 9);
         assert_eq!(ann.close(), None);
         scene.world.advance(SECOND * 7);
-        assert_eq!(ann.close().map(|close| close.code), Some(3008));
+        assert_eq!(ann.close().map(|close| close.code()), Some(3008));
     });
 }

@@ -85,7 +85,7 @@ impl Endpoint for Moody {
     }
 
     async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
-        assert_ne!(close.code, 4999, "as was asked for");
+        assert_ne!(close.code(), 4999, "as was asked for");
         self.closed.lock().expect("no panic").push((who.name.to_string(), close.clone()));
     }
 }
@@ -430,7 +430,7 @@ fn a_transport_is_waited_for_only_in_what_it_says_that_its_peers_answer() {
         let (_wire, ended) = listening(&scene, answers);
         scene.world.advance(SECOND * 3600);
         let close = ended.lock().expect("no panic").take();
-        assert_eq!(close.map(|close| close.code), silent, "silence: {answers:?}");
+        assert_eq!(close.map(|close| close.code()), silent, "silence: {answers:?}");
         let (_wire, ended) = listening(&scene, answers);
         let session = *scene.hub.sessions_of(&"ann".parse().expect("a name")).last().expect("she is there");
         assert!(scene.hub.disconnect(session, Close::new(4000, "enough")));

@@ -197,7 +197,7 @@ fn who_is_not_in_the_channel_is_refused_alone() {
 struct Refusing;
 
 fn refusal(data: Payload) -> Refusal {
-    Refusal::new(409, "taken", "somebody sits there").with_data(data)
+    Refusal::custom(409, "taken", "somebody sits there").with_data(data)
 }
 
 impl Endpoint for Refusing {

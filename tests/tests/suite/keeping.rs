@@ -93,7 +93,7 @@ fn a_drain_over_a_store_that_hangs_says_what_is_not_stored() {
             ann.say("#3 publish room 3");
             publish(&scene, "other", "4");
             stop(&scene);
-            assert_eq!(ann.close().expect("it ends").code, 1001);
+            assert_eq!(ann.close().expect("it ends").code(), 1001);
             let stats = scene.hub.stats();
             assert_eq!((stats.unstored, stats.store_errors), (3, 2), "{mood:?}");
             store.be(Mood::Well);

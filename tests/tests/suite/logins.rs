@@ -215,7 +215,7 @@ fn one_that_never_says_connect_is_stale_and_others_open_without() {
         let silent = enter(&scene, way, ann());
         let plain = scene.world.connect(&scene.hub, Arc::new(Json), Credentials::Now(ann()), way);
         scene.world.advance(Limits::default().open_timeout + Duration::from_millis(1));
-        assert_eq!(silent.close().map(|close| close.code), Some(3502));
+        assert_eq!(silent.close().map(|close| close.code()), Some(3502));
         assert_eq!(plain.close(), None, "where no connect is needed");
     });
 }

@@ -102,7 +102,7 @@ fn a_publication_that_cannot_be_encoded_ends_only_the_sessions_that_should_have_
             scene.hub.publish_batch(all.map(publish));
             assert_eq!(messages(&ann).len(), 3, "all others hear all");
             assert_eq!((messages(&bob).len(), messages(&zoe).len()), (1, 1), "so do other channels");
-            assert_eq!(eve.close().map(|close| close.code), Some(3004));
+            assert_eq!(eve.close().map(|close| close.code()), Some(3004));
             assert_eq!(messages(&eve), [""; 0], "nothing that would stand behind a gap");
             scene.hub.publish("room", Payload::json("4")).expect("a name");
             assert_eq!(messages(&ann).len(), 1, "the channel goes on");
@@ -122,7 +122,7 @@ fn a_session_that_ends_while_anothers_encoder_panics_leaves_nothing_behind() {
         ann.wire().put(Ok(Incoming::Text("publish room \"boom\"".into())));
         ann.put(Ok(Incoming::Close(Some(1000))));
         scene.world.advance(SECOND);
-        assert_eq!(eve.close().map(|close| close.code), Some(3004));
+        assert_eq!(eve.close().map(|close| close.code()), Some(3004));
         let stats = scene.hub.stats();
         assert_eq!((stats.sessions, stats.subscriptions, stats.channels), (0, 0, 0));
     });
@@ -140,7 +140,7 @@ fn who_is_there_is_told_on_though_one_protocol_cannot_say_it() {
         let _boom = scene.join("boom", "room");
         scene.world.advance(SECOND);
         assert_eq!(ann.heard()[0], "presence room +boom");
-        assert_eq!(eve.close().map(|close| close.code), Some(3004));
+        assert_eq!(eve.close().map(|close| close.code()), Some(3004));
         let _bob = scene.join("bob", "room");
         scene.world.advance(SECOND);
         assert!(ann.heard().iter().any(|line| line.contains("+bob")), "and so it goes on");
@@ -155,7 +155,7 @@ fn a_talk_that_panics_ends_its_own_session_with_3004() {
             let (ann, eve) = (scene.join("ann", "room"), scene.enter_in(Buggy::default(), "eve"));
             eve.say(line);
             assert_eq!(
-                eve.close().map(|close| close.code),
+                eve.close().map(|close| close.code()),
                 (line != "#boom publish nowhere 1").then_some(3004)
             );
             scene.hub.publish("room", Payload::json("1")).expect("a name");
@@ -267,7 +267,7 @@ fn a_session_ends_if_it_cannot_be_said_how_the_channel_is_kept_that_it_is_in() {
         let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
         fickle.0.store(true, Ordering::Relaxed);
         ann.say("subscribe room");
-        assert_eq!(ann.close().map(|close| close.code), Some(3004));
+        assert_eq!(ann.close().map(|close| close.code()), Some(3004));
         assert_eq!((bob.close(), scene.hub.stats().subscriptions), (None, 1));
     });
 }

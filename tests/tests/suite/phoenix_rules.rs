@@ -279,7 +279,7 @@ fn who_is_taken_out_comes_back_after_an_error_and_stays_out_after_a_close() {
         ];
         for (n, (why, event)) in (1..).zip(removals) {
             scene.hub.unsubscribe_user(&user("ann"), &channel("room"), &why);
-            let Refusal { reason, code, message, .. } = why;
+            let (reason, code, message) = (&why.reason, why.code(), &why.message);
             let why = format!(r#"{{"reason":"{reason}","code":{code},"message":"{message}"}}"#);
             assert_eq!(ann.heard(), [format!(r#"["{n}","{n}","room","{event}",{why}]"#)]);
             ann.say(&format!(r#"["{n}","x","room","new_msg",{{}}]"#));
@@ -364,7 +364,7 @@ impl Endpoint for Forgiving {
     async fn event(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
         match said.event.as_ref().map(|event| event.as_str()) {
             Some("sum") => Ok(Pushed::Answer(Payload::json(r#"{"sum":3}"#))),
-            _ => Err(Refusal::new(400, "mine", "no way")),
+            _ => Err(Refusal::custom(400, "mine", "no way")),
         }
     }
 }

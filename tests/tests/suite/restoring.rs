@@ -264,7 +264,7 @@ fn a_history_that_the_store_cannot_read_is_not_told_as_none() {
             let (hub, request) = (scene.hub.clone(), HistoryRequest::of(id("room"), 9));
             let asked = request.clone();
             let read = scene.world.run(async move { hub.try_read_history(&asked).await });
-            assert_eq!(read.expect_err("it is not known").code, 100, "{mood:?}");
+            assert_eq!(read.expect_err("it is not known").code(), 100, "{mood:?}");
             store.be(Mood::Well);
             let hub = scene.hub.clone();
             let page =

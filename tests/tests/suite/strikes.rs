@@ -33,7 +33,7 @@ fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() 
             for n in 0..40 {
                 scene.world.advance(SECOND * 10);
                 ann.say(&format!(r#"["7","{n}","{}","phx_join",{{}}]"#, "x".repeat(256)));
-                let code = ann.close().map(|close| close.code);
+                let code = ann.close().map(|close| close.code());
                 assert_eq!(code, None, "life {life}, after {} joins", n + 1);
             }
         }
@@ -49,7 +49,7 @@ fn names_over_the_bound_are_refused_and_the_connection_stays() {
         let ann = scene.enter("ann");
         let all: Vec<_> = (0..30).map(|n| format!("#{n} subscribe organisation-{n}")).collect();
         ann.say(&all.join("\n"));
-        let (heard, close) = (ann.heard(), ann.close().map(|close| close.code));
+        let (heard, close) = (ann.heard(), ann.close().map(|close| close.code()));
         assert_eq!((heard.iter().filter(|line| line.contains(" error 107 ")).count(), close), (30, None));
     });
 }
@@ -67,6 +67,6 @@ fn what_is_not_offered_is_no_strike() {
         }
         let heard = ann.heard();
         let refused = heard.iter().filter(|line| line.contains("\"code\":108")).count();
-        assert_eq!((refused, ann.close().map(|close| close.code)), (30, None), "{:?}", heard.last());
+        assert_eq!((refused, ann.close().map(|close| close.code())), (30, None), "{:?}", heard.last());
     });
 }

@@ -94,7 +94,7 @@ impl Endpoint for Noting {
     }
 
     async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
-        self.closed.lock().expect("no panic").push((who.id, close.code));
+        self.closed.lock().expect("no panic").push((who.id, close.code()));
         trip(who, "closed");
     }
 }

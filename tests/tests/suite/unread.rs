@@ -79,7 +79,7 @@ fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
         let before = scene.world_seconds();
         scene.world.run(async move { hub.drain(SECOND).await });
         assert!(scene.world_seconds() - before < 10);
-        assert_eq!(bob.close().map(|close| close.code), Some(1001));
+        assert_eq!(bob.close().map(|close| close.code()), Some(1001));
         // Expired.
         struct Soon;
         impl Endpoint for Soon {

@@ -86,7 +86,7 @@ where
     /// let (sink, frames) = futures::channel::mpsc::unbounded::<Frame>();
     /// let (permit, input) = (hub.permit()?, futures::stream::iter(input));
     /// let connection = Connection::over_sink(permit, Arc::new(Script), Credentials::Later, input, sink);
-    /// assert_eq!(world.run(connection).code, 1000);
+    /// assert_eq!(world.run(connection).code(), 1000);
     /// let frames: Vec<_> = world.run(futures::StreamExt::collect(frames));
     /// assert_eq!(frames[0].as_str(), Some("connected 1 ann"));
     /// # Ok::<(), chat_core::Full>(())

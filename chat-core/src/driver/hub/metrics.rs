@@ -138,11 +138,11 @@ impl Metrics {
     }
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        *lock(&self.refusals).entry(refusal.code).or_default() += 1;
+        *lock(&self.refusals).entry(refusal.code()).or_default() += 1;
     }
 
     pub(crate) fn closed(&self, close: &Close) {
-        *lock(&self.closes).entry(close.code).or_default() += 1;
+        *lock(&self.closes).entry(close.code()).or_default() += 1;
     }
 
     pub(crate) fn read(&self) -> Stats {

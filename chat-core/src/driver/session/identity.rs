@@ -17,8 +17,8 @@ use crate::driver::outbox::control::Order;
 use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
-    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Instant, Refusal, RequestId,
-    SenderName, SessionInfo, Subscribe,
+    Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Instant, Reason, Refusal,
+    RequestId, SenderName, SessionInfo, Subscribe,
 };
 use crate::port::Cost;
 
@@ -148,9 +148,9 @@ impl Session {
 
     /// Refuses to open the session, and ends it.
     pub(crate) fn turn_away(&mut self, id: Option<RequestId>, refusal: Refusal) -> Step {
-        let close = match refusal.code {
-            101 => Close::INVALID_TOKEN,
-            109 => Close::EXPIRED,
+        let close = match refusal.reason {
+            Reason::Unauthorized => Close::INVALID_TOKEN,
+            Reason::TokenExpired => Close::EXPIRED,
             _ => Close::PERMISSION_DENIED,
         };
         self.opening = None;

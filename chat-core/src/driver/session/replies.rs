@@ -100,7 +100,7 @@ impl Session {
     /// Answers with a refusal. Returns how the session ends by it, if it does.
     pub(crate) fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal, usual: Cost) -> Option<Close> {
         self.shared().metrics.refused(&refusal);
-        let code = refusal.code;
+        let code = refusal.code();
         let reply = Reply { id, answer: Answer::Error(refusal) };
         self.say(&reply);
         let cost =

@@ -8,7 +8,7 @@ use super::{Session, Step};
 use crate::driver::caught::Panicked;
 use crate::driver::hub::place::author;
 use crate::machine::{Stay, Verdict};
-use crate::model::{Answer, BadRequest, Close, Command, Publish, Refusal, Request, Subscribe};
+use crate::model::{Answer, BadRequest, Close, Command, Publish, Reason, Refusal, Request, Subscribe};
 use crate::port::{PublishContext, Pushed};
 
 impl Session {
@@ -48,7 +48,7 @@ impl Session {
                 return self.refuse_bad(bad).map_or_else(Step::End, |()| Step::Done);
             }
             Verdict::Refuse(refusal) => {
-                self.shared().metrics.bad_requests.add(u64::from(refusal.code == 107));
+                self.shared().metrics.bad_requests.add(u64::from(refusal.reason == Reason::BadRequest));
                 self.answer(request.id, Answer::Error(refusal));
             }
             Verdict::Already => self.answer_already(request),
@@ -156,7 +156,9 @@ impl Session {
             Outcome::History(Ok((request, page))) => self.tell_history(pending.id, request, page),
             Outcome::Stored(Ok(answer)) => self.answer(pending.id, answer),
             Outcome::Presence(Ok(channel)) => self.tell_presence(pending.id, channel),
-            Outcome::Publish(Err(refusal)) | Outcome::Event(Err(refusal)) if refusal.code == 100 => {
+            Outcome::Publish(Err(refusal)) | Outcome::Event(Err(refusal))
+                if refusal.reason == Reason::Internal =>
+            {
                 self.fail_in_channel(&pending, refusal);
             }
             Outcome::Call(Ok(data)) if pending.id.is_some() => self.answer(pending.id, Answer::Result(data)),

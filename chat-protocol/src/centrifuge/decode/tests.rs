@@ -58,7 +58,7 @@ fn a_line_that_is_no_command_closes_with_3501_and_wrong_fields_are_a_strike() {
         r#"{"id":2,"history":{"channel":"room","limit":"1"}}"#,
     ] {
         let bad = decoded(wrong).remove(0).expect_err(wrong);
-        assert_eq!((bad.refusal.code, bad.close), (107, None), "{wrong}");
+        assert_eq!((bad.refusal.code(), bad.close), (107, None), "{wrong}");
         assert!(bad.id.is_some_and(|id| id.0.starts_with("2 ")));
     }
     let first = decode(&mut *talk(), r#"{"id":1,"subscribe":{"channel":"room"}}"#).remove(0);
@@ -138,7 +138,7 @@ fn a_field_that_is_null_is_read_as_one_that_is_absent() {
         assert!(null.iter().all(Result::is_ok) && null == absent, "{null:?} is not {absent:?}");
     }
     let missing = decoded(r#"{"id":2,"subscribe":{"channel":null}}"#).remove(0).expect_err("no channel");
-    assert_eq!((missing.refusal.code, missing.close), (107, None));
+    assert_eq!((missing.refusal.code(), missing.close), (107, None));
 }
 
 /// Generates pieces of commands, in any order and any nesting.
@@ -183,7 +183,7 @@ proptest! {
         let mut talk = talk();
         for frame in frames.iter().chain([&any]) {
             let requests = decode(&mut *talk, frame);
-            prop_assert!(requests.iter().all(|one| one.as_ref().err().is_none_or(|bad| bad.refusal.code >= 100)));
+            prop_assert!(requests.iter().all(|one| one.as_ref().err().is_none_or(|bad| bad.refusal.code() >= 100)));
         }
         let mut requests = Requests::at_most(usize::MAX);
         talk.decode(Message::Binary(&bytes), &mut requests);

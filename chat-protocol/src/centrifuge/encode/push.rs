@@ -1,6 +1,6 @@
 //! Writes pushes: publications, presence, and what else the server sends unasked.
 
-use chat_core::{Answer, ChannelId, Close, Publication, Refusal, SessionPresence};
+use chat_core::{Answer, ChannelId, Close, Publication, Reason, Refusal, SessionPresence};
 
 use super::{Object, client, data, published, subscribed};
 use crate::write::string;
@@ -61,10 +61,10 @@ pub(in crate::centrifuge) fn unasked(answer: &Answer, out: &mut Vec<u8>) {
 /// Returns the code that says what a client does once the server unsubscribed it: from 2500 on it subscribes
 /// again, with a new token after 2501 and 2502; below it stays out.
 pub(in crate::centrifuge) fn unsubscribe_code(why: &Refusal) -> u16 {
-    match why.code {
-        112 => 2500,
-        110 => 2501,
-        100 => 2502,
+    match why.reason {
+        Reason::UnrecoverablePosition => 2500,
+        Reason::Expired => 2501,
+        Reason::Internal => 2502,
         _ => 2000,
     }
 }
@@ -72,7 +72,7 @@ pub(in crate::centrifuge) fn unsubscribe_code(why: &Refusal) -> u16 {
 /// Writes the end of an HTTP stream, in place of a close frame.
 pub(in crate::centrifuge) fn disconnect(close: &Close, out: &mut Vec<u8>) {
     out.extend(br#"{"push":{"disconnect":"#);
-    end(close.code, &close.reason, out);
+    end(close.code(), &close.message, out);
     out.extend(b"}}");
 }
 

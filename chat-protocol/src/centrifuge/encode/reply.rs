@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_core::{Answer, Connected, HistoryPage, PresencePage, Refusal, RequestId, SessionId};
+use chat_core::{Answer, Connected, HistoryPage, PresencePage, Reason, Refusal, RequestId, SessionId};
 
 use super::{Object, client, data, published, subscribed};
 use crate::centrifuge::context::{ConnectContext, ReplyContext};
@@ -16,7 +16,7 @@ pub(in crate::centrifuge) const VERSION: &str = concat!("chat-core ", env!("CARG
 /// To a bad token there is none: the close that follows tells it, and clients ignore that after a reply.
 pub(in crate::centrifuge) fn is_sent(id: &RequestId, answer: &Answer) -> bool {
     let connects = ReplyContext::of(id).is_some_and(|context| context.method == "connect");
-    !(connects && matches!(answer, Answer::Error(refusal) if refusal.code == 101))
+    !(connects && matches!(answer, Answer::Error(refusal) if refusal.reason == Reason::Unauthorized))
 }
 
 /// Writes a reply; nothing if the id is of no command.
@@ -83,12 +83,12 @@ pub fn no_history() -> &'static str {
 /// Returns true if a history is refused because its channel does not exist: to clients of this protocol it is
 /// empty.
 pub(in crate::centrifuge) fn is_no_history(context: ReplyContext<'_>, refusal: &Refusal) -> bool {
-    context.method == "history" && refusal.code == 102
+    context.method == "history" && refusal.reason == Reason::UnknownChannel
 }
 
 /// Returns the refusal that a client is sent: a server without calls says so, and looks for no method.
 pub(in crate::centrifuge) fn as_sent(refusal: &Refusal) -> Cow<'_, Refusal> {
-    match refusal.is_no_calls() {
+    match refusal.reason == Reason::NoMethods {
         true => Cow::Owned(Refusal::not_available("there is nothing to call")),
         false => Cow::Borrowed(refusal),
     }
@@ -171,15 +171,16 @@ fn presence(page: &PresencePage, out: &mut Vec<u8>) {
 
 fn error(refusal: &Refusal, out: &mut Vec<u8>) {
     let mut error = Object::begin(out);
-    error.number("code", refusal.code.into());
-    error.text("message", if refusal.message.is_empty() { &refusal.reason } else { &refusal.message });
+    error.number("code", refusal.code().into());
+    error
+        .text("message", if refusal.message.is_empty() { refusal.reason.as_str() } else { &refusal.message });
     error.flag("temporary", is_temporary(refusal));
     error.end();
 }
 
 /// Returns true if the same request may succeed later.
 pub(in crate::centrifuge) fn is_temporary(refusal: &Refusal) -> bool {
-    matches!(refusal.code, 100 | 111)
+    matches!(refusal.reason, Reason::Internal | Reason::TooManyRequests)
 }
 
 fn begin<'a>(context: ReplyContext<'_>, out: &'a mut Vec<u8>) -> Object<'a> {

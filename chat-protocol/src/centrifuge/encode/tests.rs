@@ -210,7 +210,7 @@ fn fields_that_the_protocol_never_leaves_out_stand_there_though_they_are_zero_or
 #[test]
 fn a_server_without_calls_refuses_with_108_and_one_with_calls_an_unknown_method_with_104() {
     let refused = |refusal: Refusal| reply("4 rpc", &Answer::Error(refusal));
-    assert!(refused(Refusal::no_calls("dance")).contains(r#""code":108"#));
+    assert!(refused(Refusal::no_methods("dance")).contains(r#""code":108"#));
     assert!(refused(Refusal::method_not_found("dance")).contains(r#""code":104"#));
 }
 

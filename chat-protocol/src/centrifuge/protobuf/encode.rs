@@ -111,7 +111,7 @@ pub(super) fn connected(id: &RequestId, connected: &Connected, extra: &ConnectCo
 
 /// Appends the end of an HTTP stream, in place of a close frame.
 pub(in crate::centrifuge) fn disconnect(close: &Close, out: &mut Vec<u8>) {
-    let disconnect = Some(Disconnect { code: close.code.into(), reason: close.reason.to_string() });
+    let disconnect = Some(Disconnect { code: close.code().into(), reason: close.message.to_string() });
     let push = Some(Push { disconnect, ..Push::default() });
     append(&Reply { push, ..Reply::default() }, out);
 }
@@ -213,7 +213,7 @@ fn presence(page: &PresencePage) -> PresenceResult {
 fn error(refusal: &Refusal) -> Error {
     let message =
         if refusal.message.is_empty() { refusal.reason.to_string() } else { refusal.message.clone() };
-    Error { code: refusal.code.into(), message, temporary: is_temporary(refusal) }
+    Error { code: refusal.code().into(), message, temporary: is_temporary(refusal) }
 }
 
 fn expiry(expires: Option<Expiry>) -> (bool, u32) {

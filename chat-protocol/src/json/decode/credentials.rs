@@ -40,6 +40,6 @@ mod tests {
         assert_eq!(connect.token, Some("x+y".into()));
         assert_eq!(read(None), Credentials::Later);
         assert_eq!(read(Some("room=1")), Credentials::Later);
-        assert!(matches!(read(Some("name=")), Credentials::Wrong(refusal) if refusal.code == 107));
+        assert!(matches!(read(Some("name=")), Credentials::Wrong(refusal) if refusal.code() == 107));
     }
 }

@@ -167,7 +167,7 @@ mod tests {
 
     fn refused(text: &str) -> (Option<String>, u16, String) {
         let bad = read(text).expect_err(text);
-        (bad.id.map(|id| id.0.into()), bad.refusal.code, bad.refusal.message)
+        (bad.id.map(|id| id.0.into()), bad.refusal.code(), bad.refusal.message)
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(credentials.data, Some(Payload::json(r#"{"room":"1"}"#)));
         assert_eq!(connect("vsn=2.0.0", &[]), Connect::default());
         let wrong = handshake("name=&vsn=2.0.0", &[]).expect("it is supported").credentials;
-        assert!(matches!(wrong, Credentials::Wrong(refusal) if refusal.code == 107));
+        assert!(matches!(wrong, Credentials::Wrong(refusal) if refusal.code() == 107));
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             let credentials = handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")])
                 .expect("supported")
                 .credentials;
-            assert!(matches!(credentials, Credentials::Wrong(refusal) if refusal.code == 107), "{bad}");
+            assert!(matches!(credentials, Credentials::Wrong(refusal) if refusal.code() == 107), "{bad}");
         }
     }
 }

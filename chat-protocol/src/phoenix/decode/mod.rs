@@ -205,7 +205,7 @@ mod tests {
             (&*deep, "JSON deeper than 128"),
         ] {
             let refusal = text(bad).expect_err(bad);
-            assert!(refusal.code == 107 && refusal.message.starts_with(why), "{bad}: {refusal}");
+            assert!(refusal.code() == 107 && refusal.message.starts_with(why), "{bad}: {refusal}");
         }
     }
 

@@ -156,7 +156,7 @@ pub(super) fn end(
 ) {
     frame([join_ref, join_ref], channel.as_str(), event, out, |out| match why {
         Some(Refusal { data: Some(data), .. }) => value(data, out),
-        Some(why) => refusal(&why.reason, why, out),
+        Some(why) => refusal(why.reason.as_str(), why, out),
         None => out.extend(b"{}"),
     });
 }
@@ -175,7 +175,7 @@ pub(super) fn direct(data: &Payload, out: &mut Vec<u8>) {
 pub(super) fn refusal(reason: &str, refusal: &Refusal, out: &mut Vec<u8>) {
     out.extend(br#"{"reason":"#);
     string(reason, out);
-    number_field("code", u64::from(refusal.code), out);
+    number_field("code", u64::from(refusal.code()), out);
     out.extend(br#","message":"#);
     string(&refusal.message, out);
     out.push(b'}');

@@ -71,7 +71,7 @@ pub(super) fn read(message: Message<'_>, depth: usize) -> Result<(Request, Optio
     text.and_then(|text| frame(text, depth)).and_then(request).map_err(|fault| match fault {
         Ignored(why) => BadRequest::new(None, Refusal::bad_request(why)),
         Fatal(why) => BadRequest {
-            close: Some(Close::new(Close::BAD_REQUEST.code, why)),
+            close: Some(Close::BAD_REQUEST.with_message(why)),
             ..BadRequest::new(None, Refusal::bad_request(why))
         },
     })

@@ -1,6 +1,8 @@
 //! Remembers of one session whether a message has named its sender, and decides what a refusal costs.
 
-use chat_core::{Answer, Close, Command, Cost, Frames, Message, Reply, Request, Requests, SessionCodec};
+use chat_core::{
+    Answer, Close, Command, Cost, Frames, Message, Reason, Reply, Request, Requests, SessionCodec,
+};
 
 use super::context::ReplyContext;
 use super::{decode, encode};
@@ -54,11 +56,13 @@ impl SessionCodec for Session {
     fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
         let Answer::Error(refusal) = &refused.answer else { return usual };
         match (usual, ReplyContext::of(refused)) {
-            (Cost::Nothing, Some(ReplyContext::Auth)) if refusal.code == 108 => Cost::Nothing,
+            (Cost::Nothing, Some(ReplyContext::Auth)) if refusal.reason == Reason::NotAvailable => {
+                Cost::Nothing
+            }
             (Cost::Nothing, Some(ReplyContext::Auth)) => {
                 Cost::End(Close::new(4001, "come back as who you are now"))
             }
-            (Cost::Nothing, None) if refusal.code != 100 => Cost::Strike,
+            (Cost::Nothing, None) if refusal.reason != Reason::Internal => Cost::Strike,
             (usual, _) => usual,
         }
     }

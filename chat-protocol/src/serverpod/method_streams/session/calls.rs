@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use chat_core::{
-    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Refusal, Request, Subscribe,
+    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Reason, Refusal, Request, Subscribe,
 };
 
 use super::admission::{Admission, MESSAGES, PendingCall, Purpose, Step};
@@ -256,11 +256,11 @@ impl Calls {
     /// Refuses a call. Where the protocol has no answer for the refusal, the call opens and fails at once, as
     /// it does after an exception.
     fn fail(&mut self, call: Call<'static>, refusal: &Refusal) {
-        let answer = match refusal.code {
-            101 | 109 | 110 => Opened::AuthenticationFailed,
-            103 | 400.. => Opened::AuthorizationDeclined,
-            102 | 107 => Opened::InvalidArguments,
-            104 => Opened::EndpointNotFound,
+        let answer = match refusal.reason {
+            Reason::Unauthorized | Reason::TokenExpired | Reason::Expired => Opened::AuthenticationFailed,
+            Reason::PermissionDenied | Reason::Custom(_) => Opened::AuthorizationDeclined,
+            Reason::UnknownChannel | Reason::BadRequest => Opened::InvalidArguments,
+            Reason::MethodNotFound | Reason::NoMethods => Opened::EndpointNotFound,
             _ => Opened::Success,
         };
         self.frames.push_back(Frame::Opened(call.clone(), answer));
@@ -295,7 +295,7 @@ impl Calls {
     ///
     /// With 108 it has refused a refresh because it knows no tokens: then there is nothing to prove.
     pub(super) fn denied(&mut self, refusal: &Refusal) {
-        if refusal.code == 108 {
+        if refusal.reason == Reason::NotAvailable {
             return self.admission.granted();
         }
         for pending in self.admission.denied() {
@@ -389,7 +389,7 @@ fn is_unknown(value: &Typed<'_>) -> bool {
 
 fn closed(why: &'static str) -> BadRequest {
     BadRequest {
-        close: Some(Close::new(Close::BAD_REQUEST.code, why)),
+        close: Some(Close::BAD_REQUEST.with_message(why)),
         ..BadRequest::new(None, Refusal::bad_request(why))
     }
 }
