@@ -18,14 +18,12 @@ use chat_async_std_adapter::SmolRuntime as Runtime;
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let big = 16 * 1024 * 1024;
-    let limits = Limits {
-        message_bytes: big,
-        message_fragments: 0,
-        outbox_bytes: 4 * big,
-        requests: Rate::UNBOUNDED,
-        controls: Rate::UNBOUNDED,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .with_message_bytes(big)
+        .with_message_fragments(0)
+        .with_outbox_bytes(4 * big)
+        .with_requests(Rate::UNBOUNDED)
+        .with_controls(Rate::UNBOUNDED);
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(Runtime);
     let place: Listen = address.parse().map_err(io::Error::other)?;
     let listener = Async::new(TcpListener::bind(&*place.addresses()?)?)?;

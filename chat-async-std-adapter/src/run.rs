@@ -29,7 +29,7 @@ pub fn gate(hub: Hub) -> Gate {
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: Async<TcpStream>, query: &str) {
-///     let opener = Handshake { query: Some(query), ..Handshake::default() };
+///     let opener = Handshake::new(Some(query), &[]);
 ///     if let Ok(opening) = gate.admit(&opener) {
 ///         run_tcp(opening, socket, Vec::new()).await;
 ///     }

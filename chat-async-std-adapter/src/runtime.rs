@@ -13,12 +13,14 @@ use futures::future::BoxFuture;
 /// Runs a hub on async-std's global executor, which may be called from anywhere.
 #[cfg(feature = "async-std")]
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct AsyncStdRuntime;
 
 /// Runs a hub on smol's global executor, which may be called from anywhere. It has as many threads as
 /// `SMOL_THREADS` in the environment says, or one.
 #[cfg(feature = "smol")]
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct SmolRuntime;
 
 #[cfg(feature = "async-std")]

@@ -19,7 +19,7 @@ use chat_websocket::WebSocket;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn hub() -> HubBuilder {
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Options {
 /// except the publisher's rate.
 pub(crate) fn run(options: &Options) -> Report {
     let (shape, messages) = (options.workload.shape(), options.messages);
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     let hub = Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300));
     let content = Payload::json(format!("\"{}\"", wire::content(0, 0)));
     let audience = Audience::new(hub, shape.subscribers, &content);

@@ -7,7 +7,7 @@ use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
 
 fn main() {
     let content = Payload::json(format!("\"{}\"", "x".repeat(128)));
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     let hub = Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300));
     let audience = Audience::new(hub, 1_000, &content);
     // Until the history is full, and all that grows has grown.

@@ -11,7 +11,7 @@ use crate::head::HeadLimits;
 /// ```
 /// use chat_http::HttpLimits;
 ///
-/// let bounds = chat_core::Limits { head_bytes: 16 * 1024, ..chat_core::Limits::default() };
+/// let bounds = chat_core::Limits::default().with_head_bytes(16 * 1024);
 /// assert_eq!(HttpLimits::from(&bounds).head.bytes, 16 * 1024);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,8 +63,8 @@ impl SessionCodec for Echo {
             Message::Text(text) => ("text", Payload::json_unchecked(text)),
             Message::Binary(bytes) => ("binary", Payload::Binary(bytes.into())),
         };
-        let command = Command::Call(Call { method: "echo".into(), data });
-        requests.push(Ok(Request { id: Some(RequestId(kind.into())), command }));
+        let command = Command::Call(Call::new("echo".into(), data));
+        requests.push(Ok(Request::new(command).with_id(Some(RequestId(kind.into())))));
     }
 
     fn encode_reply(&mut self, reply: &Reply, out: &mut Frames<'_>) {

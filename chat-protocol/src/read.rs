@@ -45,7 +45,7 @@ pub(crate) fn is_object(text: &str) -> bool {
 /// use chat_protocol::check_depth;
 ///
 /// assert!(check_depth(r#"{"a":["[[["]}"#, 2).is_ok());
-/// assert_eq!(check_depth(r#"{"a":[[]]}"#, 2).unwrap_err().code, 107);
+/// assert_eq!(check_depth(r#"{"a":[[]]}"#, 2).unwrap_err().code(), 107);
 /// ```
 pub fn check_depth(text: &str, most: usize) -> Result<(), Refusal> {
     match is_deeper(text, most) {

@@ -159,8 +159,11 @@ pub(crate) struct Bounds {
 impl History {
     pub(crate) fn channel(&self) -> ChannelOptions {
         let age = seconds(self.history_seconds);
-        let history = HistoryOptions { entries: self.history_entries, bytes: self.history_bytes, age };
-        ChannelOptions { history, presence: self.presence, storage: self.storage() }
+        let history = HistoryOptions::of(self.history_entries, age).with_bytes(self.history_bytes);
+        ChannelOptions::default()
+            .with_history(history)
+            .with_presence(self.presence)
+            .with_storage(self.storage())
     }
 }
 
@@ -198,40 +201,39 @@ impl Bounds {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            sessions: self.sessions,
-            poll_share: self.poll_share,
-            handshake_timeout: seconds(self.handshake_seconds),
-            keep_alive_timeout: seconds(self.keep_alive_seconds),
-            head_bytes: self.head_bytes,
-            head_line_bytes: self.head_line_bytes,
-            head_headers: self.head_headers,
-            session_channels: self.session_channels,
-            message_bytes: self.message_bytes,
-            message_fragments: self.message_fragments,
-            json_depth: self.json_depth.into(),
-            channel_name_bytes: self.channel_name_bytes.into(),
-            answer_entries: self.answer_entries,
-            user_sessions: self.user_sessions,
-            requests: Rate { per_second: self.request_rate, burst: self.request_burst },
-            controls: Rate { per_second: self.control_rate, burst: self.control_burst },
-            strikes: self.strikes,
-            records: self.records,
-            outbox_bytes: self.outbox_bytes,
-            outbox_frames: self.outbox_frames,
-            total_outbox_bytes: self.total_outbox_bytes,
-            total_input_bytes: self.total_input_bytes,
-            history_bytes: self.total_history_bytes,
-            store_bytes: self.store_bytes,
-            store_timeout: seconds(self.store_seconds),
-            open_timeout: seconds(self.open_seconds),
-            write_timeout: seconds(self.write_seconds),
-            ping_interval: seconds(self.ping_seconds),
-            pong_timeout: seconds(self.pong_seconds),
-            close_timeout: seconds(self.close_seconds),
-            turn_bytes: self.turn_bytes,
-            turn_messages: self.turn_messages,
-        }
+        Limits::default()
+            .with_sessions(self.sessions)
+            .with_poll_share(self.poll_share)
+            .with_handshake_timeout(seconds(self.handshake_seconds))
+            .with_keep_alive_timeout(seconds(self.keep_alive_seconds))
+            .with_head_bytes(self.head_bytes)
+            .with_head_line_bytes(self.head_line_bytes)
+            .with_head_headers(self.head_headers)
+            .with_session_channels(self.session_channels)
+            .with_message_bytes(self.message_bytes)
+            .with_message_fragments(self.message_fragments)
+            .with_json_depth(self.json_depth.into())
+            .with_channel_name_bytes(self.channel_name_bytes.into())
+            .with_answer_entries(self.answer_entries)
+            .with_user_sessions(self.user_sessions)
+            .with_requests(Rate { per_second: self.request_rate, burst: self.request_burst })
+            .with_controls(Rate { per_second: self.control_rate, burst: self.control_burst })
+            .with_strikes(self.strikes)
+            .with_records(self.records)
+            .with_outbox_bytes(self.outbox_bytes)
+            .with_outbox_frames(self.outbox_frames)
+            .with_total_outbox_bytes(self.total_outbox_bytes)
+            .with_total_input_bytes(self.total_input_bytes)
+            .with_history_bytes(self.total_history_bytes)
+            .with_store_bytes(self.store_bytes)
+            .with_store_timeout(seconds(self.store_seconds))
+            .with_open_timeout(seconds(self.open_seconds))
+            .with_write_timeout(seconds(self.write_seconds))
+            .with_ping_interval(seconds(self.ping_seconds))
+            .with_pong_timeout(seconds(self.pong_seconds))
+            .with_close_timeout(seconds(self.close_seconds))
+            .with_turn_bytes(self.turn_bytes)
+            .with_turn_messages(self.turn_messages)
     }
 }
 

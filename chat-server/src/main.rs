@@ -58,13 +58,13 @@ fn run() -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let open = OpenChat { open_publish: settings.open_publish };
+    let open = OpenChat::default().with_open_publish(settings.open_publish);
     let mut hub = match &settings.jwt_secret {
         Some(secret) => Hub::builder(TokenChat::new(open, secret, settings.token_terms())),
         None => Hub::builder(open),
     }
     .limits(settings.limits())
-    .channel(settings.channel());
+    .channel(|_| settings.channel());
     if let Some(store) = settings.open_store()? {
         hub = hub.store(store);
     }

@@ -98,14 +98,12 @@ impl TokenChat {
             Some(name) => name,
             None => sub.as_str().parse().map_err(Refusal::from)?,
         };
-        Ok(Identity {
-            user: sub,
-            data: info.map(|info| Payload::json_unchecked(info.get())),
-            expires,
-            subscriptions: channels.iter().cloned().map(Subscribe::to).collect(),
-            attachment: Attachment::new(Scopes { read, write, channels, granted }),
-            ..Identity::named(name)
-        })
+        Ok(Identity::named(name)
+            .with_user(sub)
+            .with_data(info.map(|info| Payload::json_unchecked(info.get())))
+            .with_expires(expires)
+            .with_subscriptions(channels.iter().cloned().map(Subscribe::to).collect())
+            .with_attachment(Attachment::new(Scopes { read, write, channels, granted })))
     }
 
     /// Returns the time until which this token lets the session stay in this channel.
@@ -174,7 +172,7 @@ impl Endpoint for TokenChat {
                 None
             }
         };
-        Ok(SubscribeOptions { expires, ..self.open.subscribe(session, request).await? })
+        Ok(self.open.subscribe(session, request).await?.with_expires(expires))
     }
 
     async fn refresh_subscription(

@@ -15,11 +15,11 @@
 //!
 //! ```no_run
 //! # fn of<R: chat_core::Runtime>(runtime: R) -> Result<(), chat_core::StoreError> {
-//! use chat_core::{ChannelOptions, Hub, OpenChat, Storage};
+//! use chat_core::{Hub, OpenChat, Storage};
 //! use chat_store_sqlite::SqliteStore;
 //!
 //! let hub = Hub::builder(OpenChat::default())
-//!     .channel(ChannelOptions { storage: Storage::Kept, ..ChannelOptions::default() })
+//!     .channel(|channel| channel.with_storage(Storage::Kept))
 //!     .store(SqliteStore::open("chat.db")?)
 //!     .build(runtime);
 //! # let _ = hub; Ok(()) }

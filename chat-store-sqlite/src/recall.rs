@@ -70,7 +70,7 @@ pub(crate) fn recall(
     keys.reverse();
     let mut marks = db.prepare_cached("SELECT user, place FROM marks WHERE channel = ?1 LIMIT ?2")?;
     let read = marks.query_map(params![id, count(most.marks)], mark)?.collect::<Result<_>>()?;
-    Ok(Recalled { keys, read })
+    Ok(Recalled::default().with_keys(keys).with_read(read))
 }
 
 /// Stores read offsets. Those of unknown channels are ignored, and none exceeds the channel's last offset.
@@ -79,7 +79,7 @@ pub(crate) fn mark_read(db: &Connection, marks: &[ReadMark]) -> Result<()> {
         "INSERT INTO marks (channel, user, place) SELECT id, ?2, min(?3, last) FROM channels WHERE name = ?1
          ON CONFLICT (channel, user) DO UPDATE SET place = max(place, excluded.place)",
     )?;
-    for ReadMark { channel, user, offset } in marks {
+    for ReadMark { channel, user, offset, .. } in marks {
         insert.execute(params![channel.as_str(), user.as_str(), signed(*offset)])?;
     }
     Ok(())
@@ -88,12 +88,12 @@ pub(crate) fn mark_read(db: &Connection, marks: &[ReadMark]) -> Result<()> {
 fn key(row: &Row<'_>) -> Result<RecalledKey> {
     let (author, key): (String, String) = (row.get(0)?, row.get(1)?);
     let author = author.strip_prefix('u').map(UserId::try_from).transpose();
-    Ok(RecalledKey {
-        author: author.map_err(|error: NameError| odd(0, error))?,
-        key: Arc::from(key),
-        offset: offset(row.get(2)?),
-        at: time(row.get(3)?),
-    })
+    Ok(RecalledKey::new(
+        author.map_err(|error: NameError| odd(0, error))?,
+        Arc::from(key),
+        offset(row.get(2)?),
+        time(row.get(3)?),
+    ))
 }
 
 fn mark(row: &Row<'_>) -> Result<(UserId, Offset)> {

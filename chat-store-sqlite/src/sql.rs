@@ -76,7 +76,7 @@ pub(crate) fn open_channel(
          SET epoch = iif(tenure IS NULL OR tenure = ?3, epoch, ?2), tenure = ?3 RETURNING epoch, last",
     )?;
     upsert.query_row(params![channel.as_str(), fresh, tenure], |row| {
-        Ok(Stored { epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()), last: offset(row.get(1)?) })
+        Ok(Stored::new(Epoch(row.get::<_, i64>(0)?.cast_unsigned()), offset(row.get(1)?)))
     })
 }
 
@@ -197,16 +197,10 @@ fn publication(row: &Row<'_>, channel: &ChannelId, epoch: Epoch) -> Result<Publi
         timestamp: time(row.get(4)?),
         channel_id: channel.clone(),
     };
-    Ok(Publication {
-        offset: place,
-        previous: Offset(place.0.saturating_sub(1)),
-        epoch,
-        from: None,
-        key: None,
-        author: author.map(UserId::try_from).transpose().map_err(|error| odd(8, error))?,
-        event: event.map(EventName::try_from).transpose().map_err(|error| odd(7, error))?,
-        refers: edits.or(deletes),
-        ephemeral: false,
-        message,
-    })
+    Ok(Publication::new(message, epoch, place)
+        .with_previous(Offset(place.0.saturating_sub(1)))
+        .with_author(author.map(UserId::try_from).transpose().map_err(|error| odd(8, error))?)
+        .with_event(event.map(EventName::try_from).transpose().map_err(|error| odd(7, error))?)
+        .with_refers(edits.or(deletes))
+        .with_ephemeral(false))
 }

@@ -17,23 +17,23 @@ fn room() -> ChannelId {
 }
 
 fn said(offset: u64, content: Payload, refers: Option<Reference>) -> Arc<Publication> {
-    Arc::new(Publication {
-        offset: Offset(offset),
-        previous: Offset(offset - 1),
-        epoch: Epoch(7),
-        from: None,
-        author: (!offset.is_multiple_of(3)).then(|| "u-1 é😀".parse().expect("a name")),
-        event: offset.is_multiple_of(2).then(|| "new_msg".parse().expect("a name")),
-        key: None,
-        refers,
-        ephemeral: false,
-        message: ChatMessage {
-            sender_name: "ann é😀".parse().expect("a name"),
-            content,
-            timestamp: DateTime::from_timestamp_micros(1_795_456_800_123_456).expect("a time"),
-            channel_id: room(),
-        },
-    })
+    Arc::new(
+        Publication::new(
+            ChatMessage {
+                sender_name: "ann é😀".parse().expect("a name"),
+                content,
+                timestamp: DateTime::from_timestamp_micros(1_795_456_800_123_456).expect("a time"),
+                channel_id: room(),
+            },
+            Epoch(7),
+            Offset(offset),
+        )
+        .with_previous(Offset(offset - 1))
+        .with_author((!offset.is_multiple_of(3)).then(|| "u-1 é😀".parse().expect("a name")))
+        .with_event(offset.is_multiple_of(2).then(|| "new_msg".parse().expect("a name")))
+        .with_refers(refers)
+        .with_ephemeral(false),
+    )
 }
 
 fn one(offset: u64) -> Arc<Publication> {
@@ -64,13 +64,13 @@ fn what_was_appended_comes_back_to_the_byte_after_a_restart() {
     ];
     {
         let store = SqliteStore::open(&path).expect("it opens");
-        assert_eq!(opened(&store, 7, 1), Stored { epoch: Epoch(7), last: Offset(0) });
+        assert_eq!(opened(&store, 7, 1), Stored::new(Epoch(7), Offset(0)));
         block_on(store.append(publications.clone())).expect("it appends");
         block_on(store.append(publications.clone())).expect("what is there stays as it is");
         block_on(store.close(1)).expect("it closes");
     }
     let store = SqliteStore::open(&path).expect("it opens");
-    assert_eq!(opened(&store, 8, 2), Stored { epoch: Epoch(7), last: Offset(3) });
+    assert_eq!(opened(&store, 8, 2), Stored::new(Epoch(7), Offset(3)));
     let page = block_on(store.read(all(), usize::MAX)).expect("it reads");
     let expected: Vec<_> = publications.iter().map(|publication| Publication::clone(publication)).collect();
     assert_eq!((page.publications, page.more), (expected, false));
@@ -111,7 +111,8 @@ fn any_range_is_read_as_a_simple_list_says() {
         }
         let more = expected.len() > limit;
         expected.truncate(limit);
-        let request = HistoryRequest { after, before, reverse, ..HistoryRequest::of(room(), limit) };
+        let request =
+            HistoryRequest::of(room(), limit).with_after(after).with_before(before).with_reverse(reverse);
         assert_eq!(offsets(&store, request), (expected, more), "SEED={seed}");
     }
 }
@@ -154,13 +155,10 @@ fn what_comes_at_once_is_committed_together() {
 fn one_call_that_fails_takes_no_other_with_it() {
     let store = SqliteStore::open(":memory:").expect("it opens");
     opened(&store, 1, 1);
-    let stranger = Publication {
-        message: ChatMessage {
-            channel_id: "never opened".parse().expect("a name"),
-            ..one(1).message.clone()
-        },
-        ..Publication::clone(&one(1))
-    };
+    let stranger = Publication::clone(&one(1)).with_message(ChatMessage {
+        channel_id: "never opened".parse().expect("a name"),
+        ..one(1).message.clone()
+    });
     let calls = vec![
         store.append(vec![one(1)]),
         store.append(vec![one(2), Arc::new(stranger)]),
@@ -198,7 +196,7 @@ fn a_file_of_the_first_version_goes_on_and_nobody_is_the_author_of_what_it_kept(
     drop(old);
     for offset in [2, 3] {
         let store = SqliteStore::open(&path).expect("it opens");
-        assert_eq!(opened(&store, 8, offset), Stored { epoch: Epoch(7), last: Offset(offset - 1) });
+        assert_eq!(opened(&store, 8, offset), Stored::new(Epoch(7), Offset(offset - 1)));
         block_on(store.append(vec![said(offset, Payload::json("1"), None)])).expect("it appends");
         block_on(store.close(offset)).expect("it closes");
     }
@@ -233,13 +231,13 @@ fn a_name_that_was_only_joined_leaves_no_row() {
     for n in 0..100 {
         let channel: ChannelId = format!("user:{n}").parse().expect("a name");
         assert_eq!(block_on(store.resume(&channel, Epoch(n), 1)).expect("it resumes"), None);
-        let mark = ReadMark { channel, user: "ann".parse().expect("a name"), offset: Offset(1) };
+        let mark = ReadMark::new(channel, "ann".parse().expect("a name"), Offset(1));
         block_on(store.mark_read(vec![mark])).expect("it does nothing");
     }
     opened(&store, 1, 1);
     assert_eq!(
         block_on(store.resume(&room(), Epoch(2), 1)).expect("it resumes"),
-        Some(Stored { epoch: Epoch(1), last: Offset(0) })
+        Some(Stored::new(Epoch(1), Offset(0)))
     );
     drop(store);
     let rows = "SELECT (SELECT count(*) FROM channels) + (SELECT count(*) FROM marks)";
@@ -267,15 +265,14 @@ fn keys_and_marks_come_back_also_from_a_file_of_the_first_version() {
         };
         let all = vec![keyed(2, Some(&ann), "k"), keyed(3, Some(&bob), "k"), keyed(4, None, "k")];
         block_on(store.append(all)).expect("it appends");
-        let mark =
-            |user: &UserId, offset| ReadMark { channel: room(), user: user.clone(), offset: Offset(offset) };
+        let mark = |user: &UserId, offset| ReadMark::new(room(), user.clone(), Offset(offset));
         block_on(store.mark_read(vec![mark(&ann, 3), mark(&bob, 9)])).expect("it marks");
         block_on(store.mark_read(vec![mark(&ann, 2)])).expect("it does not go back");
     }
     let store = SqliteStore::open(&path).expect("it opens");
     let recalled = |since, keys| {
-        let recalled = block_on(store.recall(&room(), at(since), Recall { keys, marks: 9 }));
-        let Recalled { keys, mut read } = recalled.expect("it reads");
+        let recalled = block_on(store.recall(&room(), at(since), Recall::new(keys, 9)));
+        let Recalled { keys, mut read, .. } = recalled.expect("it reads");
         read.sort();
         assert_eq!(
             read,

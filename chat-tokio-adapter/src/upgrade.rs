@@ -78,7 +78,7 @@ pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<Strin
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: TcpStream, query: &str) {
-///     let opener = Handshake { query: Some(query), ..Handshake::default() };
+///     let opener = Handshake::default().with_query(query);
 ///     if let Ok(opening) = gate.admit(&opener) {
 ///         run_tcp(opening, socket, Vec::new()).await;
 ///     }
@@ -115,7 +115,7 @@ where
 ///
 /// /// Opens a session for a request whose handshake something else has checked; `response` is its 101.
 /// fn open<B>(gate: &Gate, request: &mut Request<B>, response: Response<()>) -> Response<()> {
-///     let opener = Handshake { query: request.uri().query(), ..Handshake::default() };
+///     let opener = Handshake::default().with_query(request.uri().query());
 ///     let Ok(opening) = gate.admit(&opener) else {
 ///         let mut refused = Response::new(());
 ///         *refused.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

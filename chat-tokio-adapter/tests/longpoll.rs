@@ -151,7 +151,7 @@ async fn nothing_is_lost_between_polls_though_much_more_waits_than_one_answer_ho
 
 #[tokio::test(start_paused = true)]
 async fn who_polls_too_late_for_what_waits_is_told_that_the_session_is_gone() {
-    let limits = Limits { outbox_frames: 10, ..Limits::default() };
+    let limits = Limits::default().with_outbox_frames(10);
     let served = served(limits);
     let token = served.joined().await;
     for n in 0..2000 {
@@ -196,7 +196,7 @@ async fn a_session_that_is_begun_and_never_polled_gives_its_seat_back_after_fift
 
 #[tokio::test(start_paused = true)]
 async fn polls_that_are_given_up_fill_no_more_than_their_share_and_the_oldest_of_them_goes_first() {
-    let served = served(Limits { sessions: 10, ..Limits::default() });
+    let served = served(Limits::default().with_sessions(10));
     let stays = served.joined().await;
     assert_eq!(served.post(&stays, &[r#"[null,"2","phoenix","heartbeat",{}]"#]).await, 200);
     assert_eq!(served.poll(&stays).await.status, 200, "its second poll");
@@ -223,7 +223,7 @@ async fn polls_that_are_given_up_fill_no_more_than_their_share_and_the_oldest_of
 
 #[tokio::test(start_paused = true)]
 async fn a_share_full_of_those_who_poll_on_lets_no_more_in() {
-    let served = served(Limits { sessions: 3, ..Limits::default() });
+    let served = served(Limits::default().with_sessions(3));
     for _ in 0..2 {
         let token = served.joined().await;
         assert_eq!(served.post(&token, &[r#"[null,"2","phoenix","heartbeat",{}]"#]).await, 200);
@@ -281,14 +281,14 @@ async fn a_stop_says_what_waits_and_then_that_the_session_is_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_hub_begins_no_session() {
-    let served = served(Limits { sessions: 1, ..Limits::default() });
+    let served = served(Limits::default().with_sessions(1));
     let _permit = served.hub.permit().expect("there is room");
     assert_eq!(served.get("vsn=2.0.0").await.status, 500);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_has_any_number_of_messages_and_each_is_within_the_bound() {
-    let served = served(Limits { message_bytes: 1000, requests: Rate::UNBOUNDED, ..Limits::default() });
+    let served = served(Limits::default().with_message_bytes(1000).with_requests(Rate::UNBOUNDED));
     let token = served.joined().await;
     let heartbeat = r#"[null,"1","phoenix","heartbeat",{}]"#;
     assert_eq!(served.post(&token, &[heartbeat; 200]).await, 200);
@@ -436,7 +436,7 @@ async fn a_session_whose_task_panics_is_known_no_more_and_who_polls_is_told_so()
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_for_which_there_is_no_room_is_told_so_and_its_session_goes_on() {
-    let served = served(Limits { total_input_bytes: 1000, ..Limits::default() });
+    let served = served(Limits::default().with_total_input_bytes(1000));
     let token = served.joined().await;
     let message = |bytes: usize| {
         let line = r#"["1","2","room","x",{"a":""}]"#;

@@ -17,6 +17,7 @@ const FINAL: u8 = 0x80;
 /// assert_eq!(bytes, [0x81, 2, b'h', b'i']);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct WebSocket;
 
 impl Framing for WebSocket {

@@ -40,7 +40,7 @@ const POLL_BYTES: usize = 16 * 1024;
 ///     }
 /// }
 ///
-/// let limits = MessageLimits { message_bytes: 1024, fragments: 16 };
+/// let limits = MessageLimits::new(1024, 16);
 /// let frame = Bytes(b"\x81\x82\0\0\0\0hi");
 /// let mut messages = Messages::new(frame, limits, Vec::new());
 /// let next = messages.next().now_or_never().expect("all is there");

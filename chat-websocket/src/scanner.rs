@@ -4,11 +4,19 @@ use crate::error::ReadError;
 
 /// Bounds one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageLimits {
     /// Limits the bytes of a message: a longer one is refused with 1009, before its payload is read.
     pub message_bytes: usize,
     /// Limits the fragments of a message: one more is refused with 1009. 0 lifts the bound.
     pub fragments: u32,
+}
+
+impl MessageLimits {
+    /// Bounds a message to so many bytes, and so many fragments.
+    pub fn new(message_bytes: usize, fragments: u32) -> Self {
+        Self { message_bytes, fragments }
+    }
 }
 
 /// Follows the frames of a client. Keeps the header that is not whole yet and nothing else.

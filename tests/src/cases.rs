@@ -11,7 +11,7 @@ use serde_json::Value;
 /// minutes.
 pub fn keeping() -> HubBuilder {
     // The clients of all cases have the same names, and most of them one address.
-    let limits = Limits { records: 0, ..Limits::default() };
+    let limits = Limits::default().with_records(0);
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 

@@ -41,9 +41,9 @@ impl Endpoint for Names {
     }
 
     async fn refresh(&self, _: &SessionInfo, token: Token) -> Result<Identity, Refusal> {
-        let connect = Connect { token: Some(token.clone()), ..Connect::default() };
+        let connect = Connect::default().with_token(token.clone());
         let identity = self.stream_opened(SessionId(0), connect).await?;
-        Ok(Identity { attachment: Attachment::new(token), ..identity })
+        Ok(identity.with_attachment(Attachment::new(token)))
     }
 
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {

@@ -18,13 +18,13 @@ pub const MILLI: Duration = Duration::from_millis(1);
 
 /// Keeps this many messages for a minute, and stores them.
 pub fn kept(entries: usize) -> ChannelOptions {
-    let history = HistoryOptions { entries, bytes: 1 << 20, age: SECOND * 60 };
-    ChannelOptions { history, storage: Storage::Kept, ..ChannelOptions::default() }
+    let history = HistoryOptions::of(entries, SECOND * 60).with_bytes(1 << 20);
+    ChannelOptions::default().with_history(history).with_storage(Storage::Kept)
 }
 
 /// Keeps this many messages for a minute, stores them, and answers once they are stored.
 pub fn durable(entries: usize) -> ChannelOptions {
-    ChannelOptions { storage: Storage::Durable, ..kept(entries) }
+    kept(entries).with_storage(Storage::Durable)
 }
 
 /// Builds a hub over this store, in a world of its own: to the store it is another process.
@@ -42,7 +42,7 @@ pub fn scene_of(
 ) -> Scene {
     let world = World::new();
     store.move_to(&world);
-    Scene::of(world, way, Hub::builder(endpoint).limits(limits).channel(options).store(store.clone()))
+    Scene::of(world, way, Hub::builder(endpoint).limits(limits).channel(|_| options).store(store.clone()))
 }
 
 /// Drains the hub.

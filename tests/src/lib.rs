@@ -18,6 +18,12 @@
 //!   speakers defines clients of every protocol, for scripts
 //! ```
 
+#![allow(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "nobody links this crate but the tests of this workspace"
+)]
+
 pub mod cases;
 pub mod clients;
 pub mod crowd;

@@ -46,8 +46,7 @@ impl Run {
         match verb {
             "open" => {
                 let query = step["query"].as_str().map(|query| query.trim_start_matches('?'));
-                let welcome =
-                    Json.accept(&Handshake { query, subprotocols: &[] }).expect("anybody is welcome");
+                let welcome = Json.accept(&Handshake::new(query, &[])).expect("anybody is welcome");
                 let client = self.world.connect(&self.hub, Arc::new(Json), welcome.credentials, self.way);
                 self.clients.insert(who.to_owned(), client);
                 Ok(())

@@ -58,7 +58,7 @@ impl Scene {
 
     /// Connects a session with this token and a protocol.
     pub fn enter_with(&self, protocol: impl Protocol, token: &str) -> Client {
-        let credentials = Credentials::Now(Connect { token: Some(token.into()), ..Connect::default() });
+        let credentials = Credentials::Now(Connect::default().with_token(Some(token.into())));
         self.world.connect(&self.hub, Arc::new(protocol), credentials, self.way)
     }
 
@@ -66,7 +66,7 @@ impl Scene {
     pub fn enter_as(&self, tongue: &Tongue, token: &str) -> (Client, Box<dyn Speaker>) {
         let mut speaker = (tongue.speaker)();
         let greeting = speaker.greeting();
-        let connect = Connect { token: Some(token.into()), ..Connect::default() };
+        let connect = Connect::default().with_token(Some(token.into()));
         let credentials = if greeting.is_some() { Credentials::Later } else { Credentials::Now(connect) };
         let client = self.world.connect(&self.hub, (tongue.protocol)(), credentials, self.way);
         if let Some(frame) = greeting {

@@ -190,7 +190,7 @@ fn open(rows: &mut HashMap<ChannelId, Row>, channel: ChannelId, fresh: Epoch, te
         row.epoch = fresh;
     }
     row.tenure = Some(tenure);
-    Stored { epoch: row.epoch, last: row.last }
+    Stored::new(row.epoch, row.last)
 }
 
 fn append(state: &mut State, publications: &[Arc<Publication>]) -> Result<(), StoreError> {
@@ -225,24 +225,20 @@ fn read(state: &State, request: &HistoryRequest, mut bytes: usize) -> StoredPage
         (said.epoch, said.key, said.from) = (row.epoch, None, None);
         publications.push(said);
     }
-    StoredPage { more: publications.len() < found, publications }
+    let more = publications.len() < found;
+    StoredPage::new(publications, more)
 }
 
 fn recall(state: &State, channel: &ChannelId, since: DateTime<Utc>, most: Recall) -> Recalled {
     let Some(row) = state.rows.get(channel) else { return Recalled::default() };
     let key = |said: &Publication| {
         let key = said.key.clone().filter(|_| said.message.timestamp > since)?;
-        Some(RecalledKey {
-            author: said.author.clone(),
-            key,
-            offset: said.offset,
-            at: said.message.timestamp,
-        })
+        Some(RecalledKey::new(said.author.clone(), key, said.offset, said.message.timestamp))
     };
     let keys: Vec<_> = row.publications.values().filter_map(key).collect();
     let newest = keys.len().saturating_sub(most.keys);
     let read = row.read.iter().take(most.marks).map(|(user, offset)| (user.clone(), *offset)).collect();
-    Recalled { keys: keys.into_iter().skip(newest).collect(), read }
+    Recalled::default().with_keys(keys.into_iter().skip(newest).collect()).with_read(read)
 }
 
 impl HistoryStore for FaultyStore {
@@ -281,7 +277,7 @@ impl HistoryStore for FaultyStore {
 
     fn mark_read(&self, marks: Vec<ReadMark>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.call(Call::MarkRead, None, move |state| {
-            for ReadMark { channel, user, offset } in marks {
+            for ReadMark { channel, user, offset, .. } in marks {
                 let Some(row) = state.rows.get_mut(&channel) else { continue };
                 let mark = row.read.entry(user).or_default();
                 *mark = offset.min(row.last).max(*mark);

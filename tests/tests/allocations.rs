@@ -6,7 +6,7 @@ use chat_core::{Hub, HubBuilder, Limits, OpenChat, Payload, Publish, Rate};
 use std::time::Duration;
 
 fn hub() -> HubBuilder {
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300))
 }
 

@@ -11,7 +11,7 @@ use chat_core::{Hub, HubBuilder, Limits, OpenChat, Rate};
 use chat_tokio_adapter::TokioRuntime;
 
 fn builder(shards: usize) -> HubBuilder {
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     Hub::builder(OpenChat::default()).limits(limits).history(100, Duration::from_secs(300)).shards(shards)
 }
 

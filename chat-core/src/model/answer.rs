@@ -1,5 +1,6 @@
 //! Defines the answers that a client gets.
 
+use super::setters::setters;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use super::{
 
 /// Holds an answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an answer, and the id that it answers")]
 pub struct Reply {
     /// Holds the id of the request, if it has one.
     pub id: Option<RequestId>,
@@ -20,6 +22,7 @@ pub struct Reply {
 
 /// Describes a session that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Connected {
     /// Identifies the session.
     pub session: SessionId,
@@ -37,6 +40,7 @@ pub struct Connected {
 
 /// Describes the subscription of a session to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscribed {
     /// Names the channel.
     pub channel: ChannelId,
@@ -60,6 +64,7 @@ pub struct Subscribed {
 
 /// Holds the time at which something expires, on the wall clock and as a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a time, on two clocks")]
 pub struct Expiry {
     /// Holds the time on the wall clock.
     pub at: DateTime<Utc>,
@@ -69,6 +74,7 @@ pub struct Expiry {
 
 /// Reports events that a subscriber does not get, in place of those events.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a protocol reports every gap: a new one breaks its build")]
 pub enum Gap {
     /// Reports publications that were dropped.
     Publications {
@@ -88,6 +94,7 @@ pub enum Gap {
 
 /// Lists the kinds of answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a protocol encodes every answer: a new one breaks its build")]
 pub enum Answer {
     /// Tells that the session is open.
     Connected(Connected),
@@ -175,6 +182,33 @@ impl Answer {
 }
 
 impl Subscribed {
+    /// Describes a new subscription to a channel that keeps nothing.
+    pub fn to(channel: ChannelId, epoch: Epoch, offset: Offset) -> Self {
+        Self {
+            channel,
+            epoch,
+            offset,
+            keeps: false,
+            already: false,
+            recovery: None,
+            presence: None,
+            expires: None,
+            data: None,
+        }
+    }
+}
+
+setters! {
+    Subscribed:
+    with_keeps keeps: bool,
+    with_already already: bool,
+    with_recovery recovery: impl Into<Option<Recovery>>,
+    with_presence presence: impl Into<Option<PresencePage>>,
+    with_expires expires: impl Into<Option<Expiry>>,
+    with_data data: impl Into<Option<Payload>>,
+}
+
+impl Subscribed {
     fn is_clamped(&self) -> bool {
         self.recovery == Some(Recovery::TooMany)
             || self.presence.as_ref().is_some_and(PresencePage::is_clamped)
@@ -188,4 +222,18 @@ impl Gap {
             Self::Publications { channel, .. } | Self::Presence { channel } => channel,
         }
     }
+}
+
+impl Connected {
+    /// Describes an open session that does not expire and has no subscriptions.
+    pub fn new(session: SessionId, name: SenderName, user: UserId) -> Self {
+        Self { session, name, user, expires: None, data: None, subscriptions: Vec::new() }
+    }
+}
+
+setters! {
+    Connected:
+    with_expires expires: impl Into<Option<Expiry>>,
+    with_data data: impl Into<Option<Payload>>,
+    with_subscriptions subscriptions: Vec<Subscribed>,
 }

@@ -4,6 +4,7 @@ use super::{Close, Kind, Run};
 
 /// Holds one item that a transport read from its peer, whole and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the frames of RFC 6455, and parts of them")]
 pub enum Incoming {
     /// Carries a message of UTF-8 text.
     Text(String),
@@ -21,6 +22,7 @@ pub enum Incoming {
 
 /// Holds a message as a protocol decodes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two kinds of message of RFC 6455")]
 pub enum Message<'a> {
     /// Borrows a message of UTF-8 text.
     Text(&'a str),
@@ -97,6 +99,7 @@ impl AsRef<[u8]> for Frame {
 
 /// Tells why a transport has nothing more to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InputError {
     /// Reports that the peer broke a rule. The peer is told by this close; the transport keeps reading, and
     /// drops what it reads, until the input ends.

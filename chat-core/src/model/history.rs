@@ -1,5 +1,6 @@
 //! Defines what a channel keeps of its publications, and how that is requested.
 
+use super::setters::setters;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::{ChannelId, Epoch, Offset, Publication};
 
 /// Bounds the history that a channel keeps: over one of the bounds the oldest publications are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryOptions {
     /// Bounds the number of publications; 0 keeps none.
     pub entries: usize,
@@ -19,6 +21,7 @@ pub struct HistoryOptions {
 /// Decides how a channel is kept. The endpoint is asked when the channel comes to be; the answer holds for
 /// the channel's whole life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChannelOptions {
     /// Bounds the history that the channel keeps.
     pub history: HistoryOptions,
@@ -31,6 +34,7 @@ pub struct ChannelOptions {
 
 /// Decides whether a channel's publications outlive the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Storage {
     /// Stores nothing; publications end with the process.
     #[default]
@@ -43,6 +47,7 @@ pub enum Storage {
 
 /// Holds the position in a channel from which a client wants to resume: the last that it received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a position is an epoch and an offset")]
 pub struct Since {
     /// Holds the epoch of the channel; none accepts the present one, whichever it is.
     pub epoch: Option<Epoch>,
@@ -52,6 +57,7 @@ pub struct Since {
 
 /// Reports the outcome of a request to resume from a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Recovery {
     /// Confirms that all missed publications follow, in order, and then the new ones.
     Recovered,
@@ -70,6 +76,7 @@ pub enum Recovery {
 
 /// Requests a page of a channel's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryRequest {
     /// Names the channel.
     pub channel: ChannelId,
@@ -88,6 +95,7 @@ pub struct HistoryRequest {
 
 /// Holds what a channel keeps of its publications, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryPage {
     /// Holds the epoch of the channel.
     pub epoch: Epoch,
@@ -100,6 +108,22 @@ pub struct HistoryPage {
     pub more: bool,
 }
 
+impl HistoryPage {
+    /// Returns a page of a channel that is in this epoch and has published up to this offset.
+    pub fn new(epoch: Epoch, offset: Offset, publications: Vec<Arc<Publication>>, more: bool) -> Self {
+        Self { epoch, offset, publications, more }
+    }
+}
+
+setters! {
+    HistoryRequest:
+    with_after after: impl Into<Option<Offset>>,
+    with_before before: impl Into<Option<Offset>>,
+    with_epoch epoch: impl Into<Option<Epoch>>,
+    with_limit limit: usize,
+    with_reverse reverse: bool,
+}
+
 impl HistoryRequest {
     /// Returns a request for the oldest publications that this channel keeps, at most `limit`.
     pub fn of(channel: ChannelId, limit: usize) -> Self {
@@ -110,6 +134,21 @@ impl HistoryRequest {
     pub fn clamped(&self, most: usize) -> Option<usize> {
         (self.limit > most).then_some(most)
     }
+}
+
+impl HistoryOptions {
+    /// Returns options that keep at most `entries` publications, none older than `age`, and of these 1 MiB of
+    /// content at most.
+    pub fn of(entries: usize, age: Duration) -> Self {
+        Self { entries, bytes: 1024 * 1024, age }
+    }
+}
+
+setters! {
+    HistoryOptions:
+    with_entries entries: usize,
+    with_bytes bytes: usize,
+    with_age age: Duration,
 }
 
 impl HistoryOptions {
@@ -131,4 +170,11 @@ impl Recovery {
             Self::NotAllowed => Some("not allowed"),
         }
     }
+}
+
+setters! {
+    ChannelOptions:
+    with_history history: HistoryOptions,
+    with_presence presence: bool,
+    with_storage storage: Storage,
 }

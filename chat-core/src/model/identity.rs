@@ -1,5 +1,6 @@
 //! Defines who a session is, as the endpoint decides.
 
+use super::setters::setters;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::{Payload, SenderName, SessionId, Subscribe, UserId};
 
 /// Holds what the endpoint decides about a session that it admits.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Identity {
     /// Holds the name under which the session publishes.
     pub name: SenderName,
@@ -31,6 +33,7 @@ pub struct Identity {
 
 /// Holds what every hook is told about the session that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// Identifies the session.
     pub id: SessionId,
@@ -50,6 +53,17 @@ pub type SharedInfo = Arc<SessionInfo>;
 /// Holds a value of the endpoint's own, or none. Cloning it is cheap, and it is never traced.
 #[derive(Clone, Default)]
 pub struct Attachment(Option<Arc<dyn Any + Send + Sync>>);
+
+setters! {
+    Identity:
+    with_name name: SenderName,
+    with_user user: UserId,
+    with_data data: impl Into<Option<Payload>>,
+    with_expires expires: impl Into<Option<DateTime<Utc>>>,
+    with_subscriptions subscriptions: Vec<Subscribe>,
+    with_welcome welcome: impl Into<Option<Payload>>,
+    with_attachment attachment: Attachment,
+}
 
 impl Identity {
     /// Returns the identity of a user of this name, without data, expiry, subscriptions, welcome or

@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 
 /// Identifies one session for as long as its hub lives. No id is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct SessionId(pub u64);
 
 /// Holds the position of a publication in its channel. The first is 1; 0 is the position before it.
 ///
 /// Two offsets can be compared only within one [`Epoch`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct Offset(pub u64);
 
 /// Identifies one life of a channel. A channel that was removed returns with another epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct Epoch(pub u64);
 
 /// Holds the place of an event among all events of a channel. Publications have an offset; every event has a
@@ -68,6 +71,7 @@ impl fmt::Display for Offset {
 /// Reports that a text is no epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an epoch has 16 hexadecimal digits")]
+#[expect(clippy::exhaustive_structs, reason = "it says all there is to say")]
 pub struct EpochError;
 
 impl FromStr for Epoch {

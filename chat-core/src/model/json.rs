@@ -7,6 +7,7 @@ const DEPTH: usize = 128;
 
 /// Tells why a text cannot be published as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NotJson {
     /// Reports a text that is not one JSON value, with the byte at which it fails.
     #[error("no JSON at byte {0}")]

@@ -2,6 +2,7 @@
 
 /// Tells frames apart, for transports that have several kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the kinds of frame of RFC 6455")]
 pub enum Kind {
     /// Carries a message of UTF-8 text.
     Text,

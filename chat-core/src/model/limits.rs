@@ -1,5 +1,6 @@
 //! Defines every bound, with its name and its default.
 
+use super::setters::setters;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,6 +12,7 @@ use super::{NAME_BYTES, Rate};
 /// A time that is longer than the clock can count, such as [`Duration::MAX`], means never. Where 0 lifts a
 /// bound, its field says so; where nothing could work with 0, [`check`](Self::check) refuses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::Permit) (503 at the
     /// handshake).
@@ -115,6 +117,7 @@ pub struct Limits {
 
 /// Tells why no hub can be built with these bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum LimitsError {
     /// Reports a bound that is 0, with which nothing could work.
     #[error("`{field}` must not be 0")]
@@ -130,6 +133,42 @@ impl LimitsError {
         let Self::Zero { field } = self;
         field
     }
+}
+
+setters! {
+    Limits:
+    with_sessions sessions: usize,
+    with_poll_share poll_share: u8,
+    with_handshake_timeout handshake_timeout: Duration,
+    with_keep_alive_timeout keep_alive_timeout: Duration,
+    with_head_bytes head_bytes: usize,
+    with_head_line_bytes head_line_bytes: usize,
+    with_head_headers head_headers: usize,
+    with_session_channels session_channels: usize,
+    with_message_bytes message_bytes: usize,
+    with_message_fragments message_fragments: u32,
+    with_json_depth json_depth: usize,
+    with_channel_name_bytes channel_name_bytes: usize,
+    with_answer_entries answer_entries: usize,
+    with_user_sessions user_sessions: usize,
+    with_requests requests: Rate,
+    with_controls controls: Rate,
+    with_strikes strikes: u32,
+    with_records records: usize,
+    with_outbox_bytes outbox_bytes: usize,
+    with_outbox_frames outbox_frames: usize,
+    with_total_outbox_bytes total_outbox_bytes: usize,
+    with_total_input_bytes total_input_bytes: usize,
+    with_history_bytes history_bytes: usize,
+    with_store_bytes store_bytes: usize,
+    with_store_timeout store_timeout: Duration,
+    with_open_timeout open_timeout: Duration,
+    with_write_timeout write_timeout: Duration,
+    with_ping_interval ping_interval: Duration,
+    with_pong_timeout pong_timeout: Duration,
+    with_close_timeout close_timeout: Duration,
+    with_turn_bytes turn_bytes: usize,
+    with_turn_messages turn_messages: usize,
 }
 
 impl Limits {

@@ -1,5 +1,6 @@
 //! Defines the messages of the original design, and the publications that a channel makes of them.
 
+use super::setters::setters;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,7 @@ use super::{ChannelId, Epoch, EventName, Offset, SenderName, SessionId, UserId};
 /// serde knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "these are the fields of the original design")]
 pub struct ChatMessage<C = Payload> {
     /// Names the sender: it is the session's own name, never one that the client claims in the message.
     pub sender_name: SenderName,
@@ -29,6 +31,7 @@ pub struct ChatMessage<C = Payload> {
 /// Requests to join a channel or to leave it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "these are the fields of the original design")]
 pub struct ChannelSubscription {
     /// Names the channel.
     pub channel_id: ChannelId,
@@ -38,6 +41,7 @@ pub struct ChannelSubscription {
 
 /// Holds content, which is carried byte for byte as it came. Cloning it is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a protocol carries every kind: a new one breaks its build")]
 pub enum Payload {
     /// Holds one JSON value. [`parse`](Payload::parse) and [`json`](Payload::json) check the text, and
     /// [`json_unchecked`](Payload::json_unchecked) trusts the caller: the text goes to every subscriber as it
@@ -96,6 +100,7 @@ impl Payload {
 
 /// Holds a message with its place in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Publication {
     /// Holds the position of the publication in its channel.
     pub offset: Offset,
@@ -123,6 +128,37 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Returns the publication of this message at this offset, after the one before it: by the server, and
+    /// without anything besides. A store builds on this what it returns.
+    pub fn new(message: ChatMessage, epoch: Epoch, offset: Offset) -> Self {
+        Self {
+            offset,
+            previous: Offset(offset.0.saturating_sub(1)),
+            epoch,
+            from: None,
+            author: None,
+            event: None,
+            key: None,
+            refers: None,
+            ephemeral: false,
+            message,
+        }
+    }
+}
+
+setters! {
+    Publication:
+    with_message message: ChatMessage,
+    with_previous previous: Offset,
+    with_from from: impl Into<Option<SessionId>>,
+    with_author author: impl Into<Option<UserId>>,
+    with_event event: impl Into<Option<EventName>>,
+    with_key key: impl Into<Option<Arc<str>>>,
+    with_refers refers: impl Into<Option<Reference>>,
+    with_ephemeral ephemeral: bool,
+}
+
+impl Publication {
     /// Returns whether it is a signal to those who receive it. A message that the server published as
     /// [`kept_nowhere`](super::Publish::kept_nowhere) has no place either, but is a message like any other.
     pub fn is_signal(&self) -> bool {
@@ -146,6 +182,7 @@ pub(super) const MESSAGE: &str = "message";
 /// Identifies the author of a publication. It does not depend on a user's name: two users may have one name,
 /// and one user several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "who is no user is the server")]
 pub enum Author {
     /// Identifies this user, in whichever session and under whichever name.
     User(UserId),
@@ -156,6 +193,7 @@ pub enum Author {
 /// Refers to an earlier publication. Edits and deletes are publications like any other, and clients that
 /// receive them apply them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a protocol carries every kind: a new one breaks its build")]
 pub enum Reference {
     /// Replaces the content of that publication.
     Edit(Offset),
@@ -165,6 +203,7 @@ pub enum Reference {
 
 /// Describes a publication that had an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecalledKey {
     /// Identifies the user who published it; none for the server itself.
     pub author: Option<UserId>,
@@ -261,6 +300,13 @@ impl Reference {
         match self {
             Self::Edit(offset) | Self::Delete(offset) => offset,
         }
+    }
+}
+
+impl RecalledKey {
+    /// Describes a publication under this key at this offset.
+    pub fn new(author: Option<UserId>, key: Arc<str>, offset: Offset, at: DateTime<Utc>) -> Self {
+        Self { author, key, offset, at }
     }
 }
 

@@ -18,6 +18,7 @@ mod presence;
 mod rate;
 mod reason;
 mod request;
+pub(crate) mod setters;
 
 pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};

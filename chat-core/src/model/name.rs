@@ -14,6 +14,7 @@ pub const NAME_BYTES: usize = 255;
 
 /// Tells why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// Reports a text without a character.
     #[error("a name has at least one character")]

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 /// Holds the present time on both of a server's clocks.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the two clocks")]
 pub struct Now {
     /// Holds the time for deadlines, which never goes back.
     pub instant: Instant,

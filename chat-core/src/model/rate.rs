@@ -2,6 +2,7 @@
 
 /// Bounds how often something may happen in a second, and how often at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a rate and a burst")]
 pub struct Rate {
     /// Bounds the events per second in the long run; 0 lifts the bound.
     pub per_second: u32,

@@ -33,6 +33,7 @@ pub struct Refusal {
 /// Reports a code that is not free for reasons of an endpoint's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no code of an endpoint's own: these are 400 to 1999")]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct CodeError(pub u16);
 
 macro_rules! reasons {

@@ -1,6 +1,7 @@
 //! Defines the requests of a client.
 
 use super::message::MESSAGE;
+use super::setters::setters;
 use super::{
     ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Reason, Reference,
     Refusal, SenderName, Since,
@@ -8,10 +9,12 @@ use super::{
 
 /// Holds the id that a client gave its request, in its protocol's own form. It is returned as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct RequestId(pub Box<str>);
 
 /// Holds one request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
     /// Holds the id of the request, if it has one.
     pub id: Option<RequestId>,
@@ -21,6 +24,7 @@ pub struct Request {
 
 /// Lists what a client can request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Command {
     /// Opens the session.
     Connect(Connect),
@@ -52,6 +56,7 @@ pub enum Command {
 
 /// Requests to open a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Connect {
     /// Holds the name that the client requests.
     pub name: Option<SenderName>,
@@ -65,10 +70,12 @@ pub struct Connect {
 
 /// Holds the token that proves an identity. It is hidden from every trace.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct Token(pub Box<str>);
 
 /// Requests to join a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscribe {
     /// Names the channel.
     pub channel: ChannelId,
@@ -93,6 +100,7 @@ pub struct Subscribe {
 /// Decides what is done with publications for which a subscriber is too slow. Whatever it does not get, it is
 /// told so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overflow {
     /// Closes the session with 3008; the client may reconnect and recover.
     #[default]
@@ -113,6 +121,7 @@ pub const KEY_BYTES: usize = 128;
 
 /// Requests to publish to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Publish {
     /// Names the channel.
     pub channel: ChannelId,
@@ -134,6 +143,7 @@ pub struct Publish {
 
 /// Calls a method of the endpoint, for requests that are none of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Call {
     /// Names the method.
     pub method: Box<str>,
@@ -143,6 +153,7 @@ pub struct Call {
 
 /// Describes a message that is no valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadRequest {
     /// Holds its id, if one could be read.
     pub id: Option<RequestId>,
@@ -184,11 +195,29 @@ impl Command {
     }
 }
 
+setters! {
+    Request:
+    with_id id: impl Into<Option<RequestId>>,
+}
+
 impl Request {
     /// Returns a request without an id.
     pub fn new(command: Command) -> Self {
         Self { id: None, command }
     }
+}
+
+impl Call {
+    /// Returns a call of this method.
+    pub fn new(method: Box<str>, data: Payload) -> Self {
+        Self { method, data }
+    }
+}
+
+setters! {
+    BadRequest:
+    with_close close: impl Into<Option<Close>>,
+    with_readable readable: bool,
 }
 
 impl BadRequest {
@@ -205,11 +234,31 @@ impl BadRequest {
     }
 }
 
+setters! {
+    Connect:
+    with_name name: impl Into<Option<SenderName>>,
+    with_token token: impl Into<Option<Token>>,
+    with_data data: impl Into<Option<Payload>>,
+    with_since since: Vec<(ChannelId, Since)>,
+}
+
 impl Connect {
     /// Returns a request that gives no more than a name.
     pub fn named(name: Option<SenderName>) -> Self {
         Self { name, ..Self::default() }
     }
+}
+
+setters! {
+    Subscribe:
+    with_echo echo: bool,
+    with_since since: impl Into<Option<Since>>,
+    with_whole whole: bool,
+    with_latest latest: bool,
+    with_presence presence: bool,
+    with_overflow overflow: Overflow,
+    with_token token: impl Into<Option<Token>>,
+    with_data data: impl Into<Option<Payload>>,
 }
 
 impl Subscribe {
@@ -227,6 +276,17 @@ impl Subscribe {
             data: None,
         }
     }
+}
+
+setters! {
+    Publish:
+    with_channel channel: ChannelId,
+    with_content content: Payload,
+    with_event event: impl Into<Option<EventName>>,
+    with_key key: impl Into<Option<Box<str>>>,
+    with_refers refers: impl Into<Option<Reference>>,
+    with_ephemeral ephemeral: bool,
+    with_moderates moderates: bool,
 }
 
 impl Publish {

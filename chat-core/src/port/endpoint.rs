@@ -1,5 +1,6 @@
 //! Defines the hooks that a user of the library writes.
 
+use crate::model::setters::setters;
 use std::future::{Future, ready};
 
 use chrono::{DateTime, Utc};
@@ -228,6 +229,7 @@ pub trait Endpoint: Send + Sync + 'static {
 
 /// Decides what is done with an event that a client pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pushed {
     /// Publishes this publication.
     Publish(Publish),
@@ -237,6 +239,7 @@ pub enum Pushed {
 
 /// Decides how a session is subscribed to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SubscribeOptions {
     /// Is true if the session gets its own messages.
     pub echo: bool,
@@ -260,6 +263,7 @@ pub struct SubscribeOptions {
 
 /// Describes how a session that requests to publish stands to the channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PublishContext {
     /// Is true if the session is in the channel.
     pub member: bool,
@@ -287,9 +291,22 @@ impl PublishContext {
 /// Implements the chat of the original design: everyone may join any channel, and its members may publish to
 /// it.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct OpenChat {
     /// Allows sessions to publish that are not in the channel.
     pub open_publish: bool,
+}
+
+setters! {
+    SubscribeOptions:
+    with_echo echo: bool,
+    with_since since: impl Into<Option<Since>>,
+    with_whole whole: bool,
+    with_latest latest: bool,
+    with_presence presence: bool,
+    with_overflow overflow: Overflow,
+    with_expires expires: impl Into<Option<DateTime<Utc>>>,
+    with_data data: impl Into<Option<Payload>>,
 }
 
 impl SubscribeOptions {
@@ -354,4 +371,9 @@ fn may_publish(request: Publish, standing: &PublishContext, open: bool) -> Resul
 
 fn not_a_member(channel: &ChannelId, what: &str) -> Refusal {
     Refusal::permission_denied(format!("only subscribers of {channel:?} may {what}"))
+}
+
+setters! {
+    OpenChat:
+    with_open_publish open_publish: bool,
 }

@@ -1,6 +1,7 @@
 //! Defines how a kind of transport marks where a message begins and ends.
 
 use crate::model::Kind;
+use crate::model::setters::setters;
 
 /// Turns messages into the bytes of one kind of transport.
 ///
@@ -29,6 +30,7 @@ pub trait Framing: Send + Sync + 'static {
 /// Tells what the peers of a transport answer by themselves. By default they answer neither, and nothing is
 /// waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Answers {
     /// Is true if they answer [`Kind::Ping`], and the transport hands that in as
     /// [`Incoming::Pong`](crate::Incoming::Pong). A session of which nothing is received after a ping is
@@ -40,6 +42,12 @@ pub struct Answers {
     pub closes: bool,
 }
 
+setters! {
+    Answers:
+    with_pings pings: bool,
+    with_closes closes: bool,
+}
+
 impl Answers {
     /// Answers both pings and closes, as WebSockets do.
     pub const BOTH: Self = Self { pings: true, closes: true };
@@ -48,6 +56,7 @@ impl Answers {
 /// Adds no framing, for transports that take frames one by one and mark them themselves. Its peers answer
 /// neither pings nor closes, unless [`Connection::answered`](crate::Connection::answered) says so.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct Unframed;
 
 impl Framing for Unframed {

@@ -1,5 +1,6 @@
 //! Defines what clients and server send to each other, in bytes.
 
+use crate::model::setters::setters;
 use std::fmt;
 use std::sync::Arc;
 
@@ -134,6 +135,7 @@ pub trait Protocol: Send + Sync + 'static {
 
 /// Decides how a client's own connect is handled where its transport has admitted the client already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Greeting {
     /// Expects no connect: one is refused with 107.
     #[default]
@@ -190,6 +192,7 @@ pub trait SessionCodec: Send {
 
 /// Decides the cost of a refusal for its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cost {
     /// Costs the session nothing.
     Nothing,
@@ -201,6 +204,7 @@ pub enum Cost {
 
 /// Holds what a client sent to open its transport.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Handshake<'a> {
     /// Holds the query of the URL.
     pub query: Option<&'a str>,
@@ -208,8 +212,16 @@ pub struct Handshake<'a> {
     pub subprotocols: &'a [String],
 }
 
+impl<'a> Handshake<'a> {
+    /// Returns the handshake of a client with this query in its URL, and these subprotocols.
+    pub fn new(query: Option<&'a str>, subprotocols: &'a [String]) -> Self {
+        Self { query, subprotocols }
+    }
+}
+
 /// Holds the outcome of an accepted handshake.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Accepted {
     /// Holds the identity that the client claims.
     pub credentials: Credentials,
@@ -222,6 +234,7 @@ pub struct Accepted {
 
 /// Holds the identity that a client claims before its first message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Credentials {
     /// Claims nothing yet: the client sends a connect later.
     #[default]
@@ -247,4 +260,11 @@ impl fmt::Debug for Accepted {
             .field("protocol", &protocol);
         shown.finish()
     }
+}
+
+setters! {
+    Accepted:
+    with_credentials credentials: Credentials,
+    with_subprotocol subprotocol: impl Into<Option<&'static str>>,
+    with_protocol protocol: impl Into<Option<Arc<dyn Protocol>>>,
 }

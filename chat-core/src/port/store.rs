@@ -1,5 +1,6 @@
 //! Defines the store, where publications outlive the log of their channel and the process.
 
+use crate::model::setters::setters;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 ///         let mut all = self.0.lock().expect("no thread panicked");
 ///         let (epoch, kept) = all.entry(channel.clone()).or_insert_with(|| (fresh, BTreeMap::new()));
 ///         let last = kept.last_key_value().map_or(Offset(0), |(last, _)| *last);
-///         Box::pin(ready(Ok(Stored { epoch: *epoch, last })))
+///         Box::pin(ready(Ok(Stored::new(*epoch, last))))
 ///     }
 ///
 ///     fn append(&self, publications: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -96,9 +97,10 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 /// }
 ///
 /// let (world, store) = (World::new(), Memory::default());
-/// let history = HistoryOptions { entries: 10, bytes: 4096, age: Duration::from_secs(60) };
-/// let options = ChannelOptions { history, storage: Storage::Durable, ..ChannelOptions::default() };
-/// let builder = Hub::builder(OpenChat::default()).channel(options).store(store.clone());
+/// let builder = Hub::builder(OpenChat::default())
+///     .history(10, Duration::from_secs(60))
+///     .channel(|channel| channel.with_storage(Storage::Durable))
+///     .store(store.clone());
 /// let hub = builder.build(world.clone());
 /// let news: ChannelId = "news".parse()?;
 /// let publish = Publish::to(news.clone(), Payload::json("\"open at nine\""));
@@ -175,6 +177,7 @@ pub trait HistoryStore: Send + Sync + 'static {
 
 /// Tells where a stored channel continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stored {
     /// Holds the epoch of the channel.
     pub epoch: Epoch,
@@ -184,6 +187,7 @@ pub struct Stored {
 
 /// Bounds what a store returns of a channel besides its publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recall {
     /// Bounds the keys, of which the newest are returned.
     pub keys: usize,
@@ -193,6 +197,7 @@ pub struct Recall {
 
 /// Holds what a store remembers of a channel besides its publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recalled {
     /// Lists the keys with their authors and offsets, the oldest first.
     pub keys: Vec<RecalledKey>,
@@ -202,6 +207,7 @@ pub struct Recalled {
 
 /// Holds up to where a user has read in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReadMark {
     /// Names the channel.
     pub channel: ChannelId,
@@ -213,6 +219,7 @@ pub struct ReadMark {
 
 /// Holds what is stored of a range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredPage {
     /// Lists the publications in the requested order; their epoch is the channel's present one.
     pub publications: Vec<Publication>,
@@ -279,4 +286,38 @@ pub enum CloseStoreError {
     /// The store is closed, but some of what this hub published to stored channels is not stored.
     #[error("not all that was published is stored")]
     Unstored,
+}
+
+impl Stored {
+    /// Describes a channel that is in this epoch, and whose last publication has this offset.
+    pub fn new(epoch: Epoch, last: Offset) -> Self {
+        Self { epoch, last }
+    }
+}
+
+impl Recall {
+    /// Asks for at most so many keys and read marks.
+    pub fn new(keys: usize, marks: usize) -> Self {
+        Self { keys, marks }
+    }
+}
+
+impl ReadMark {
+    /// Returns how far a user has read in a channel.
+    pub fn new(channel: ChannelId, user: UserId, offset: Offset) -> Self {
+        Self { channel, user, offset }
+    }
+}
+
+impl StoredPage {
+    /// Returns a page of these publications.
+    pub fn new(publications: Vec<Publication>, more: bool) -> Self {
+        Self { publications, more }
+    }
+}
+
+setters! {
+    Recalled:
+    with_keys keys: Vec<RecalledKey>,
+    with_read read: Vec<(UserId, Offset)>,
 }

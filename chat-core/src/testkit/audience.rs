@@ -16,6 +16,7 @@ use crate::port::{ByteWriter, Credentials, Frames, Protocol, Requests, Runtime, 
 
 /// Takes everything that is written, and keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct Void;
 
 /// Holds a channel of many sessions, each on a [`Void`]. One of them publishes.

@@ -36,6 +36,7 @@ pub struct Client {
 
 /// Decides how a session's frames are written: each way is a path of its own through the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two ways to run a connection")]
 pub enum Way {
     /// Writes frame by frame, as into any `Sink`.
     Frames,

@@ -33,6 +33,7 @@ use crate::port::{Frames, Protocol, Requests, SessionCodec};
 /// `presence room +ann -bob`, with `+ann/7` if she has read to 7. Names in a script have no spaces, and
 /// content is carried as it stands.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct Script;
 
 impl SessionCodec for Script {

@@ -23,6 +23,7 @@ pub struct Wire(Arc<Mutex<State>>);
 
 /// Holds a frame that the server sent. As text, a control frame is `ping`, `pong` or `close 1000 reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a frame is a kind and a payload")]
 pub struct Heard {
     /// Holds the kind of the frame.
     pub kind: Kind,
@@ -32,6 +33,7 @@ pub struct Heard {
 
 /// Frames the bytes of [`Wire::writer`]: a byte for the kind, four for the length, then the payload.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct Marked;
 
 /// Reads what the client of a [`Wire`] sends, on the server's side.

@@ -149,7 +149,7 @@ impl Gate {
         let accepted = accept(method, version, headers)?;
         self.check_origin(headers)?;
         self.check_host(headers)?;
-        let opener = Handshake { query: uri.query(), subprotocols: &accepted.subprotocols };
+        let opener = Handshake::new(uri.query(), &accepted.subprotocols);
         let (subprotocol, opening) = self.permit(&opener)?;
         Ok((accepted.response(subprotocol), opening.of_request(request)))
     }
@@ -169,7 +169,7 @@ impl Gate {
         let bounds = self.hub.limits();
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         let message_bytes = protocol.message_bytes(bounds);
-        let limits = MessageLimits { message_bytes, fragments: bounds.message_fragments };
+        let limits = MessageLimits::new(message_bytes, bounds.message_fragments);
         Ok((welcome.subprotocol, Opening { permit, protocol, credentials: welcome.credentials, limits }))
     }
 }

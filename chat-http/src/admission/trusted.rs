@@ -40,11 +40,13 @@ pub struct RequestHead<'a> {
 /// Holds the address at the other end of a request's connection: the client's, or a proxy's. The listeners of
 /// the adapters put it among each request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct RemoteAddress(pub SocketAddr);
 
 /// Holds the address of a client that has come through a proxy. A server that trusts the proxy puts it among
 /// the request's extensions: see [`Proxies`](crate::Proxies).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct ClientAddress(pub IpAddr);
 
 impl RequestHead<'_> {

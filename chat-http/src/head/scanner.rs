@@ -8,6 +8,7 @@ use chat_websocket::fields::is_token_byte;
 
 /// Bounds the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeadLimits {
     /// Limits its bytes.
     pub bytes: usize,

@@ -116,7 +116,7 @@ impl LongPoll {
     /// Begins a session. Its client polls again at once, with the token that it is told.
     async fn begin(&self, head: &Parts, query: &str) -> Response<String> {
         let subprotocols = bearer(&head.headers);
-        let opener = Handshake { query: Some(query), subprotocols: &subprotocols };
+        let opener = Handshake::new(Some(query), &subprotocols);
         match self.admit(head, &opener).await {
             Ok((opening, token)) => {
                 self.run(opening, token.clone());

@@ -277,7 +277,7 @@ mod tests {
     const BOUND: usize = 256 * 1024;
 
     fn streams() -> Streams {
-        let limits = Limits { message_bytes: BOUND, session_channels: 0, ..Limits::default() };
+        let limits = Limits::default().with_message_bytes(BOUND).with_session_channels(0);
         Streams::new(Hub::builder(OpenChat::default()).limits(limits).build(World::new()))
     }
 

@@ -110,7 +110,7 @@ impl Protocol for Centrifuge {
             true => Some(asked.in_protobuf()),
             false => frame_pings.then(|| Arc::new(asked) as Arc<dyn Protocol>),
         };
-        Some(Accepted { subprotocol: chosen, protocol, ..Accepted::default() })
+        Some(Accepted::default().with_subprotocol(chosen).with_protocol(protocol))
     }
 
     fn greeting(&self) -> Greeting {

@@ -58,7 +58,7 @@ impl State {
             return Ok(());
         }
         let refusal = Refusal::bad_request(format!("a command has at most {} bytes", self.command_bytes));
-        Err(BadRequest { close: Some(Close::TOO_BIG), ..BadRequest::new(None, refusal) })
+        Err(BadRequest::new(None, refusal).with_close(Close::TOO_BIG))
     }
 
     /// Adds a command to the requests. Returns false if no further command is read, because this one ends the

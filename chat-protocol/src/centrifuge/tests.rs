@@ -31,23 +31,20 @@ pub(super) fn channel() -> ChannelId {
 }
 
 pub(super) fn publication(content: &str) -> Publication {
-    Publication {
-        offset: Offset(58),
-        previous: Offset(57),
-        epoch: Epoch(1),
-        from: Some(SessionId(17)),
-        author: Some("ann".parse().expect("a name")),
-        key: None,
-        event: None,
-        refers: None,
-        ephemeral: false,
-        message: ChatMessage {
+    Publication::new(
+        ChatMessage {
             sender_name: "ann".parse().expect("a name"),
             content: Payload::json(content),
             timestamp: DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time"),
             channel_id: channel(),
         },
-    }
+        Epoch(1),
+        Offset(58),
+    )
+    .with_previous(Offset(57))
+    .with_from(SessionId(17))
+    .with_author(Some("ann".parse().expect("a name")))
+    .with_ephemeral(false)
 }
 
 pub(super) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -60,7 +57,7 @@ pub(super) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
 fn clients_that_ask_for_protobuf_get_it_and_all_others_json() {
     let welcome = |query, subprotocol: &str| {
         let subprotocols = [subprotocol.to_owned()];
-        Centrifuge::default().accept(&Handshake { query, subprotocols: &subprotocols })
+        Centrifuge::default().accept(&Handshake::new(query, &subprotocols))
     };
     for (query, subprotocol) in [(None, "centrifuge-protobuf"), (Some("a=b&format=protobuf"), "x")] {
         let protocol = welcome(query, subprotocol).expect("welcome").protocol.expect("another");
@@ -76,7 +73,7 @@ fn a_tool_that_answers_only_the_pings_of_websocket_gets_those() {
         ("cf_ws_frame_ping_pong=true", "centrifuge", &br#"{"id":1,"connect":{}}"#[..]),
         ("cf_ws_frame_ping_pong=true&format=protobuf", "centrifuge-protobuf", &[4, 8, 1, 34, 0]),
     ] {
-        let welcome = Centrifuge::default().accept(&Handshake { query: Some(query), subprotocols: &[] });
+        let welcome = Centrifuge::default().accept(&Handshake::new(Some(query), &[]));
         let protocol = welcome.expect("welcome").protocol.expect("another");
         assert_eq!(protocol.name(), name);
         let (world, limits) = (World::new(), Limits::default());

@@ -273,18 +273,7 @@ mod tests {
             timestamp: DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time"),
             channel_id: channel(),
         };
-        Publication {
-            offset: Offset(58),
-            previous: Offset(57),
-            epoch: Epoch(1),
-            from: None,
-            author: None,
-            key: None,
-            event: None,
-            refers: None,
-            ephemeral: false,
-            message,
-        }
+        Publication::new(message, Epoch(1), Offset(58)).with_previous(Offset(57)).with_ephemeral(false)
     }
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -318,25 +307,12 @@ mod tests {
     #[test]
     fn replies_about_a_session_or_a_subscription_stand_as_the_protocol_shows_them() {
         let at = DateTime::from_timestamp_millis(1_795_456_800_123).expect("a time");
-        let connected = Connected {
-            session: SessionId(17),
-            name: ann(),
-            user: ann().into(),
-            expires: Some(Expiry { at, left: Duration::ZERO }),
-            data: None,
-            subscriptions: Vec::new(),
-        };
-        let subscribed = Subscribed {
-            channel: channel(),
-            epoch: Epoch(0x5f1c_9a02_e7b3_d846),
-            offset: Offset(57),
-            keeps: true,
-            already: true,
-            recovery: None,
-            presence: None,
-            expires: None,
-            data: None,
-        };
+        let connected = Connected::new(SessionId(17), ann(), ann().into())
+            .with_expires(Expiry { at, left: Duration::ZERO })
+            .with_subscriptions(Vec::new());
+        let subscribed = Subscribed::to(channel(), Epoch(0x5f1c_9a02_e7b3_d846), Offset(57))
+            .with_keeps(true)
+            .with_already(true);
         check(
             Answer::Connected(connected),
             r#"{"type":"connected","id":3,"session":"17","name":"ann","expires":"2026-11-23T18:00:00.123Z"}"#,

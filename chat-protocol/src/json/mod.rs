@@ -49,7 +49,7 @@ impl Protocol for Json {
     }
 
     fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
-        Some(Accepted { credentials: credentials::read(opening.query), ..Accepted::default() })
+        Some(Accepted::default().with_credentials(credentials::read(opening.query)))
     }
 
     fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use chat_core::{
-    Answer, BadRequest, ChannelId, Command, Frames, Message, Publish, Reason, Refusal, Reply, Request,
-    Requests, SessionCodec, Subscribe, Subscribed,
+    Answer, BadRequest, ChannelId, Command, EventName, Frames, Message, Publish, Reason, Refusal, Reply,
+    Request, Requests, SessionCodec, Subscribe, Subscribed,
 };
 
 use super::context::{NO_REF, ReplyContext, ReplyKind, SOCKET, unquoted};
@@ -70,8 +70,7 @@ impl Session {
             let context = ReplyContext { join_ref, ..frame.context(ReplyKind::Close) };
             requests.push(request(context, Command::Unsubscribe(channel.clone())));
         }
-        let subscribe =
-            Subscribe { presence: true, data: Some(frame.payload.to_payload()), ..Subscribe::to(channel) };
+        let subscribe = Subscribe::to(channel).with_presence(true).with_data(frame.payload.to_payload());
         requests.push(request(frame.context(ReplyKind::Join), Command::Subscribe(subscribe)));
     }
 
@@ -92,7 +91,7 @@ impl Session {
             return requests.push(at_once(frame, ReplyKind::Unmatched));
         };
         let Some(join_ref) = current(topic, frame) else { return };
-        let event = match frame.event.parse() {
+        let event: EventName = match frame.event.parse() {
             Ok(_) if is_reserved(&frame.event) => {
                 let refusal = Refusal::bad_request(format!("event: only the server says {:?}", frame.event));
                 return requests.push(malformed(frame, refusal));
@@ -102,7 +101,7 @@ impl Session {
                 return requests.push(malformed(frame, Refusal::bad_request(format!("event: {error}"))));
             }
         };
-        let publish = Publish { event: Some(event), ..Publish::to(channel, frame.payload.to_payload()) };
+        let publish = Publish::to(channel, frame.payload.to_payload()).with_event(event);
         let context = ReplyContext { join_ref: &join_ref, ..frame.context(ReplyKind::Push) };
         requests.push(request(context, Command::Event(publish)));
     }
@@ -266,7 +265,7 @@ fn current(topic: &Topic, frame: &Frame<'_>) -> Option<JoinRef> {
 }
 
 fn request(context: ReplyContext<'_>, command: Command) -> Result<Request, BadRequest> {
-    Ok(Request { id: Some(context.to_id()), command })
+    Ok(Request::new(command).with_id(context.to_id()))
 }
 
 /// Asks for a reply that needs no work: ahead of requests that wait, and without a strike.

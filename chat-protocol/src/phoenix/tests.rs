@@ -22,7 +22,7 @@ impl Endpoint for Answering {
     }
 
     async fn subscribe(&self, _: &SessionInfo, request: Subscribe) -> Result<SubscribeOptions, Refusal> {
-        Ok(SubscribeOptions { data: request.data.clone(), presence: false, ..SubscribeOptions::of(&request) })
+        Ok(SubscribeOptions::of(&request).with_data(request.data.clone()).with_presence(false))
     }
 }
 
@@ -51,7 +51,7 @@ impl Scene {
     fn publish(&self, event: Option<&str>, content: Payload) {
         let event = event.map(|event| event.parse().expect("a name"));
         let topic = "topic".parse().expect("a name");
-        self.hub.publish_with(Publish { event, ..Publish::to(topic, content) });
+        self.hub.publish_with(Publish::to(topic, content).with_event(event));
     }
 }
 

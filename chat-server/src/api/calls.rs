@@ -79,7 +79,7 @@ impl Manner {
     }
 
     async fn say(&self, hub: &Hub, channel: ChannelId, content: Payload) -> Called {
-        let said = Publish { key: self.key.clone(), ..Publish::to(channel, content) };
+        let said = Publish::to(channel, content).with_key(self.key.clone());
         let said = if self.unkept { said.kept_nowhere() } else { said };
         let said = hub.publish_durable(said).await?;
         Ok(match said {
@@ -160,7 +160,8 @@ async fn history(Api { hub, keeps }: &Api, mut fields: Fields<'_>) -> Called {
     let from = since.map(|since| since.offset);
     let (after, before) = if reverse { (None, from) } else { (from, None) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let request = HistoryRequest { channel, after, before, epoch: None, limit, reverse };
+    let request =
+        HistoryRequest::of(channel, limit).with_after(after).with_before(before).with_reverse(reverse);
     let clamped = request.clamped(hub.limits().answer_entries);
     let page = hub.try_read_history(&request).await?;
     let life = page.as_ref().map(|page: &HistoryPage| page.epoch);
@@ -212,7 +213,7 @@ fn subscribe(hub: &Hub, mut fields: Fields<'_>) -> Called {
     let whom = Whom::read(hub, &user, &mut fields)?;
     let since = fields.take::<Option<Place>>("recover_since")?.map(Place::since);
     fields.end()?;
-    let wish = Subscribe { since, ..Subscribe::to(channel) };
+    let wish = Subscribe::to(channel).with_since(since);
     let _anybody = match whom {
         Whom::All => hub.subscribe_user(&user, &wish) > 0,
         Whom::One(session) => session.is_some_and(|session| hub.subscribe(session, &wish)),

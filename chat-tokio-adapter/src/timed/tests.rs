@@ -99,12 +99,10 @@ async fn an_end_has_its_time_whatever_is_taken_now_and_then() {
 #[tokio::test(start_paused = true)]
 async fn no_time_at_all_means_never() {
     let never = Duration::ZERO;
-    let limits = Limits {
-        write_timeout: never,
-        keep_alive_timeout: never,
-        handshake_timeout: never,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .with_write_timeout(never)
+        .with_keep_alive_timeout(never)
+        .with_handshake_timeout(never);
     let (mut timed, _, mut client) = pair(&limits);
     assert_eq!(reads(&mut timed).await, None);
     client.write_all(b"G").await.expect("there is room");

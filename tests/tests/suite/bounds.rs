@@ -38,7 +38,7 @@ fn nineteen_bad_requests_are_borne_and_the_twentieth_closes() {
 #[test]
 fn the_name_of_a_channel_has_as_many_bytes_as_is_said_whatever_is_asked_of_it() {
     each_way(|way| {
-        let limits = Limits { channel_name_bytes: 4, strikes: 99, ..Limits::default() };
+        let limits = Limits::default().with_channel_name_bytes(4).with_strikes(99);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let ann = scene.enter("ann");
         ann.say("subscribe room");
@@ -55,7 +55,7 @@ fn the_name_of_a_channel_has_as_many_bytes_as_is_said_whatever_is_asked_of_it() 
 
 #[test]
 fn json_may_be_as_deep_as_is_said_in_every_protocol() {
-    let limits = Limits { json_depth: 6, ..Limits::default() };
+    let limits = Limits::default().with_json_depth(6);
     let streams = r#"{"type":"omsc","data":{"en":"chat","m":"publish","cid":"11111111-2222-4333-8444-555555555555","args":"{\"channelId\":\"a\"}","is":["messages"],"x":@}}"#;
     let told: [(&dyn Protocol, usize, &str); 5] = [
         (&Json, 1, r#"{"type":"publish","channelId":"a","content":@}"#),
@@ -127,7 +127,7 @@ fn a_ping_goes_out_after_25_seconds_and_10_more_without_a_word_close() {
 #[test]
 fn a_peer_that_is_asked_more_often_than_it_is_waited_for_is_closed_all_the_same() {
     each_way(|way| {
-        let limits = Limits { ping_interval: SECOND, pong_timeout: SECOND * 3, ..Limits::default() };
+        let limits = Limits::default().with_ping_interval(SECOND).with_pong_timeout(SECOND * 3);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let ann = scene.enter("ann");
         ann.wire().ignore_pings();
@@ -162,7 +162,7 @@ fn cut_short(scene: &Scene, what: &str) -> u64 {
 #[test]
 fn an_answer_holds_300_publications_and_says_that_it_was_asked_for_more() {
     each_way(|way| {
-        let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+        let limits = Limits::default().with_requests(Rate::UNBOUNDED);
         let scene = Scene::of(World::new(), way, keeping(limits));
         let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
         let count = |line: &str| line.split(' ').filter(|word| word.contains(':')).count();
@@ -179,7 +179,7 @@ fn an_answer_holds_300_publications_and_says_that_it_was_asked_for_more() {
 #[test]
 fn three_hundred_missed_are_recovered_and_one_more_is_too_many() {
     each_way(|way| {
-        let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+        let limits = Limits::default().with_requests(Rate::UNBOUNDED);
         let scene = Scene::of(World::new(), way, keeping(limits));
         let ann = scene.join("ann", "room");
         let page = scene.hub.history(&chat_core::HistoryRequest::of("room".parse().expect("a name"), 1));
@@ -241,11 +241,8 @@ fn an_outbox_holds_4096_frames_and_not_one_more() {
 fn a_turn_handles_64_messages_or_16_kib_and_then_lets_others_go_on() {
     each_way(|way| {
         for (bytes, at_once) in [(10, 64), (1024, 16), (1025, 16), (16 * 1024, 1), (20 * 1024, 1)] {
-            let scene = Scene::new(
-                way,
-                OpenChat::default(),
-                Limits { requests: Rate::UNBOUNDED, ..Limits::default() },
-            );
+            let scene =
+                Scene::new(way, OpenChat::default(), Limits::default().with_requests(Rate::UNBOUNDED));
             let ann = scene.join("ann", "room");
             let publish = format!("publish room {}", "x".repeat(bytes - "publish room ".len().min(bytes)));
             (0..200).for_each(|_| ann.wire().put(Ok(Incoming::Text(publish.clone()))));
@@ -263,8 +260,8 @@ struct BySeconds;
 impl Endpoint for BySeconds {
     fn channel(&self, channel: &ChannelId, _: ChannelOptions) -> ChannelOptions {
         let age = SECOND * channel.as_str().parse().expect("a number");
-        let history = HistoryOptions { entries: 10, bytes: 1000, age };
-        ChannelOptions { history, ..ChannelOptions::default() }
+        let history = HistoryOptions::of(10, age).with_bytes(1000);
+        ChannelOptions::default().with_history(history)
     }
 }
 

@@ -235,10 +235,10 @@ fn each(play: impl Fn(Scene)) {
 
 impl Scene {
     fn new(run: Run, manner: Manner) -> Self {
-        let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
+        let limits = Limits::default().with_ping_interval(Duration::ZERO);
         let (world, stream) = (World::new(), Stream::new(manner));
         let hub = Hub::builder(OpenChat::default()).limits(limits).build(world.clone());
-        let opener = Handshake { query: Some("name=ann"), ..Handshake::default() };
+        let opener = Handshake::new(Some("name=ann"), &[]);
         let opening = chat_tokio_adapter::gate(hub.clone()).admit(&opener).expect("anybody is welcome");
         let session = run(opening, stream.clone());
         world.spawn(Box::pin(async { drop(session.await) }));

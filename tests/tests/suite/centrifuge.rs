@@ -90,7 +90,7 @@ impl Endpoint for OwnChannels {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.ok_or_else(|| Refusal::unauthorized("nobody"))?;
         let subscriptions = vec![Subscribe::to(format!("own-{name}").parse()?)];
-        Ok(Identity { subscriptions, ..Identity::named(name) })
+        Ok(Identity::named(name).with_subscriptions(subscriptions))
     }
 }
 

@@ -81,7 +81,7 @@ impl Play {
 
     fn connect(&self, tongue: &Tongue) -> Client {
         let protocol = (tongue.protocol)();
-        let opener = Handshake { query: Some("vsn=2.0.0"), ..Handshake::default() };
+        let opener = Handshake::new(Some("vsn=2.0.0"), &[]);
         let credentials = protocol.accept(&opener).map_or(Credentials::Later, |welcome| welcome.credentials);
         self.world.connect(&self.hub, protocol, credentials, self.way)
     }

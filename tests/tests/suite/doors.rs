@@ -232,7 +232,7 @@ fn strikes_hold_for_a_user_over_a_reconnect_and_before_there_is_one_for_an_addre
 
 #[test]
 fn a_rate_holds_for_a_user_over_a_reconnect() {
-    let limits = Limits { requests: Rate { per_second: 1, burst: 20 }, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate { per_second: 1, burst: 20 });
     for host in [Host::TokioMulti, Host::AsyncStd, Host::Smol] {
         let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
         let mut unread = Vec::new();

@@ -5,7 +5,7 @@ use chat_core::{Close, Limits, OpenChat, Payload, SessionId};
 use chat_tests::scene::{Scene, each_way};
 
 fn small_outbox() -> Limits {
-    Limits { outbox_frames: 10, outbox_bytes: 1000, ..Limits::default() }
+    Limits::default().with_outbox_frames(10).with_outbox_bytes(1000)
 }
 
 #[test]

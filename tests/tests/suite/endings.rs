@@ -275,7 +275,7 @@ fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
 #[test]
 fn a_drain_does_not_wait_for_a_stalled_reader_beyond_its_patience() {
     each_way(|way| {
-        let limits = Limits { close_timeout: SECOND * 60, write_timeout: SECOND * 60, ..Limits::default() };
+        let limits = Limits::default().with_close_timeout(SECOND * 60).with_write_timeout(SECOND * 60);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let ann = scene.join("ann", "room");
         ann.wire().stall();
@@ -313,7 +313,7 @@ fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_i
 #[test]
 fn a_full_hub_says_so_and_has_room_again_when_one_goes() {
     each_way(|way| {
-        let limits = Limits { sessions: 2, ..Limits::default() };
+        let limits = Limits::default().with_sessions(2);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let (ann, _bob) = (scene.enter("ann"), scene.enter("bob"));
         assert_eq!(scene.hub.permit().expect_err("it is full"), Full::Sessions);
@@ -377,7 +377,7 @@ fn times_that_mean_never_and_times_of_nothing_are_both_well() {
     each_way(|way| {
         for set in times {
             for time in [Duration::MAX, Duration::ZERO] {
-                let mut limits = Limits { turn_bytes: 0, turn_messages: 0, ..Limits::default() };
+                let mut limits = Limits::default().with_turn_bytes(0).with_turn_messages(0);
                 set(&mut limits, time);
                 let hub = Hub::builder(OpenChat::default()).limits(limits).history(9, Duration::MAX);
                 let scene = Scene::of(World::new(), way, hub);
@@ -423,8 +423,8 @@ fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option
 fn a_transport_is_waited_for_only_in_what_it_says_that_its_peers_answer() {
     for (answers, silent, ended_after) in [
         (None, None, 0),
-        (Some(Answers { pings: true, closes: false }), Some(3012), 0),
-        (Some(Answers { pings: false, closes: true }), None, 5),
+        (Some(Answers::default().with_pings(true).with_closes(false)), Some(3012), 0),
+        (Some(Answers::default().with_pings(false).with_closes(true)), None, 5),
     ] {
         let scene = Scene::open_chat(Way::Frames);
         let (_wire, ended) = listening(&scene, answers);

@@ -23,7 +23,7 @@ fn fails(over: &str) -> Result<(), Refusal> {
 impl Endpoint for Failing {
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
         fails(wish.channel.as_str())?;
-        Ok(SubscribeOptions { overflow: Overflow::DropNewest, ..SubscribeOptions::of(&wish) })
+        Ok(SubscribeOptions::of(&wish).with_overflow(Overflow::DropNewest))
     }
 
     async fn publish(&self, _: &SessionInfo, wish: Publish, _: PublishContext) -> Result<Publish, Refusal> {
@@ -83,7 +83,7 @@ struct Player(Client, Box<dyn Speaker>);
 impl Player {
     fn new(scene: &Scene, tongue: &Tongue) -> Self {
         let (protocol, mut speaker) = ((tongue.protocol)(), (tongue.speaker)());
-        let opener = Handshake { query: Some("vsn=2.0.0"), ..Handshake::default() };
+        let opener = Handshake::new(Some("vsn=2.0.0"), &[]);
         let credentials = protocol.accept(&opener).map_or(Credentials::Later, |welcome| welcome.credentials);
         let client = scene.enter_by(protocol, credentials);
         speaker.greeting().iter().for_each(|frame| client.say(frame));

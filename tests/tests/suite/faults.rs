@@ -55,7 +55,7 @@ struct Fragile;
 impl Endpoint for Fragile {
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
         let expires = chrono::DateTime::from_timestamp(1_767_225_600 + 60, 0);
-        Ok(SubscribeOptions { expires, ..SubscribeOptions::of(&wish) })
+        Ok(SubscribeOptions::of(&wish).with_expires(expires))
     }
     async fn publish(
         &self,
@@ -71,8 +71,8 @@ impl Endpoint for Fragile {
 #[test]
 fn a_panic_over_what_is_said_leaves_nothing_of_that_stay_behind() {
     each_way(|way| {
-        let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-        let scene = Scene::of(World::new(), way, Hub::builder(Fragile).channel(options));
+        let options = ChannelOptions::default().with_presence(true);
+        let scene = Scene::of(World::new(), way, Hub::builder(Fragile).channel(|_| options));
         let (ann, bob) = (scene.enter("ann"), scene.enter("bob"));
         bob.say("subscribe room present");
         ann.say("subscribe room");

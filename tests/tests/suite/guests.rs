@@ -11,8 +11,8 @@ use chat_tests::scene::{Scene, each_way};
 use serde_json::json;
 
 fn scene(way: Way) -> Scene {
-    let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-    Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options))
+    let options = ChannelOptions::default().with_presence(true);
+    Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options))
 }
 
 /// Names the protocols in which a client of Serverpod joins `room` and publishes there, under a name.
@@ -30,8 +30,7 @@ impl Dart {
             Self::Legacy => Arc::new(Legacy),
             Self::Streams => Arc::new(MethodStreams::default()),
         };
-        let welcome =
-            protocol.accept(&Handshake { query: None, subprotocols: &[] }).expect("anybody is welcome");
+        let welcome = protocol.accept(&Handshake::new(None, &[])).expect("anybody is welcome");
         let client = scene.world.connect(&scene.hub, protocol, welcome.credentials, way);
         match self {
             Self::Legacy => client.say(

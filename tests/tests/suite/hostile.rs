@@ -194,7 +194,7 @@ fn every_request_of_a_connection_is_held_to_the_bounds_of_its_head() {
 #[test]
 fn a_handshake_in_single_bytes_has_the_time_of_any_other_and_no_more() {
     let handshake_timeout = Duration::from_secs(1);
-    on_each(&Limits { handshake_timeout, ..Limits::default() }, |served| {
+    on_each(&Limits::default().with_handshake_timeout(handshake_timeout), |served| {
         let mut raw = Raw::connect(served.address);
         let head = [b"GET / HTTP/1.1\r\nA: ", &[b'x'; 1000][..]].concat();
         let sent = head.iter().take_while(|byte| {
@@ -258,7 +258,7 @@ fn a_flood_of_tiny_frames_does_not_keep_others_from_talking() {
 
 #[test]
 fn a_full_server_says_so_at_the_door() {
-    on_each(&Limits { sessions: 2, ..Limits::default() }, |served| {
+    on_each(&Limits::default().with_sessions(2), |served| {
         let first = Raw::open(served.address, "/");
         let _second = Raw::open(served.address, "/");
         assert_eq!(with(served.address, "X", "y"), 503);
@@ -272,8 +272,10 @@ fn a_full_server_says_so_at_the_door() {
 #[test]
 fn a_client_that_never_reads_is_let_go_and_its_channel_goes_on() {
     let close_timeout = Duration::from_secs(1);
-    let limits =
-        Limits { outbox_frames: 1000, requests: Rate::UNBOUNDED, close_timeout, ..Limits::default() };
+    let limits = Limits::default()
+        .with_outbox_frames(1000)
+        .with_requests(Rate::UNBOUNDED)
+        .with_close_timeout(close_timeout);
     on_each(&limits, |served| {
         let mut deaf = Raw::open(served.address, "/?name=deaf");
         deaf.send(&frame(0x81, br#"{"type":"subscribe","channelId":"room"}"#));
@@ -300,7 +302,7 @@ fn what_a_flooder_says_after_its_close_is_not_read_at_its_speed() {
         Host::TokioStreams,
         Host::AsyncStdStreams,
     ];
-    let limits = Limits { close_timeout: Duration::from_secs(1), ..Limits::default() };
+    let limits = Limits::default().with_close_timeout(Duration::from_secs(1));
     at_once(every.len(), |n| {
         let host = every[n];
         let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
@@ -355,7 +357,7 @@ fn messages_that_are_not_whole_are_bounded_in_all_and_the_first_begun_goes_first
     ];
     for host in every {
         // Each holds 40,000 bytes, and the buffer that it is read into.
-        let limits = Limits { total_input_bytes: 10 * (40_000 + 4096), ..Limits::default() };
+        let limits = Limits::default().with_total_input_bytes(10 * (40_000 + 4096));
         let served = host.serve(Hub::builder(OpenChat::default()).limits(limits));
         let mut all: Vec<_> = (0..11).map(|_| Raw::open(served.address, "/")).collect();
         let cut = || served.hub.stats().cut_short.get("input").copied().unwrap_or_default();

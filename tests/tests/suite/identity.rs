@@ -28,11 +28,9 @@ fn read(token: &Token) -> Result<Identity, Refusal> {
     let [user, seconds, channels] = token.0.split(':').collect::<Vec<_>>()[..] else { return Err(bad()) };
     let seconds: i64 = seconds.parse().map_err(|_| bad())?;
     let channels = channels.split(',').filter_map(|channel| channel.parse().ok()).collect();
-    Ok(Identity {
-        expires: DateTime::from_timestamp(BEGINNING + seconds, 0),
-        attachment: Attachment::new(Rights(channels)),
-        ..Identity::named(user.parse()?)
-    })
+    Ok(Identity::named(user.parse()?)
+        .with_expires(DateTime::from_timestamp(BEGINNING + seconds, 0))
+        .with_attachment(Attachment::new(Rights(channels))))
 }
 
 fn may(session: &SessionInfo, channel: &ChannelId) -> Result<(), Refusal> {

@@ -27,11 +27,11 @@ impl Host {
 impl Endpoint for Host {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.ok_or_else(|| Refusal::unauthorized("who?"))?;
-        Ok(Identity { subscriptions: vec![Subscribe::to("lobby".parse()?)], ..Identity::named(name) })
+        Ok(Identity::named(name).with_subscriptions(vec![Subscribe::to("lobby".parse()?)]))
     }
 
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
-        Ok(SubscribeOptions { expires: Some(self.in_seconds(10)), ..SubscribeOptions::of(&wish) })
+        Ok(SubscribeOptions::of(&wish).with_expires(self.in_seconds(10)))
     }
 
     async fn refresh_subscription(
@@ -57,9 +57,9 @@ impl Endpoint for Host {
 
 fn scene(way: Way) -> Scene {
     let world = World::new();
-    let history = HistoryOptions { entries: 10, bytes: 1000, age: SECOND * 60 };
-    let options = ChannelOptions { history, ..ChannelOptions::default() };
-    Scene::of(world.clone(), way, Hub::builder(Host(world)).channel(options))
+    let history = HistoryOptions::of(10, SECOND * 60).with_bytes(1000);
+    let options = ChannelOptions::default().with_history(history);
+    Scene::of(world.clone(), way, Hub::builder(Host(world)).channel(|_| options))
 }
 
 fn epoch(scene: &Scene) -> Epoch {
@@ -89,7 +89,7 @@ fn who_comes_back_goes_on_in_the_channels_that_the_server_puts_it_into() {
         (1..=3).for_each(|n| ann.say(&format!("publish lobby {n}")));
         let lobby = "lobby".parse().expect("a name");
         let since = vec![(lobby, Since { epoch: Some(epoch(&scene)), offset: Offset(1) })];
-        let connect = Connect { since, ..Connect::named(Some("bob".parse().expect("a name"))) };
+        let connect = Connect::named(Some("bob".parse().expect("a name"))).with_since(since);
         let script = std::sync::Arc::new(Script);
         let bob = scene.world.connect(&scene.hub, script, Credentials::Now(connect), way);
         let recovered = format!("subscribed lobby 3 recovered {}", epoch(&scene));

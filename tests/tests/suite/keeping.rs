@@ -1,8 +1,6 @@
 //! Tests that messages of stored channels are stored or counted as lost, whatever their store does.
 
-use chat_core::{
-    ChannelOptions, HistoryRequest, Incoming, Limits, OpenChat, Payload, Publish, Runtime, Subscribe,
-};
+use chat_core::{HistoryRequest, Incoming, Limits, OpenChat, Payload, Publish, Runtime, Subscribe};
 use chat_tests::keeping::{
     SECOND, close, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of, stop,
 };
@@ -141,7 +139,7 @@ fn a_store_that_panics_ends_nothing() {
     each_way(|way| {
         for call in [Call::Open, Call::Append, Call::Read, Call::Recall, Call::Resume, Call::MarkRead] {
             let store = FaultyStore::default();
-            let options = ChannelOptions { presence: true, ..durable(5) };
+            let options = durable(5).with_presence(true);
             let first = scene(way, &store, options);
             let ann = first.join("ann", "old");
             ann.say("publish old 0");
@@ -203,7 +201,7 @@ fn futures_that_are_dropped_midway_leave_nothing_behind() {
 fn a_queue_for_the_store_that_is_full_ends_the_epoch_at_once() {
     each_way(|way| {
         let store = FaultyStore::default();
-        let limits = Limits { store_bytes: 600, ..Limits::default() };
+        let limits = Limits::default().with_store_bytes(600);
         let first = scene_of(way, &store, OpenChat::default(), kept(9), limits.clone());
         let ann = first.join("ann", "room");
         ann.say("publish room 1");

@@ -63,15 +63,13 @@ impl<'a> Play<'a> {
         let store = FaultyStore::default();
         let ages = [5, 60].map(Duration::from_secs);
         let entries = [0, 3, 1000][random.usize(..3)];
-        let history = HistoryOptions { entries, bytes: 1 << 20, age: ages[random.usize(..2)] };
+        let history = HistoryOptions::of(entries, ages[random.usize(..2)]).with_bytes(1 << 20);
         let storage = if random.bool() { Storage::Kept } else { Storage::Durable };
-        let options = ChannelOptions { history, storage, ..ChannelOptions::default() };
-        let limits = Limits {
-            requests: Rate::UNBOUNDED,
-            history_bytes: [3000, 64 << 20][random.usize(..2)],
-            store_bytes: [800, 64 << 20][random.usize(..2)],
-            ..Limits::default()
-        };
+        let options = ChannelOptions::default().with_history(history).with_storage(storage);
+        let limits = Limits::default()
+            .with_requests(Rate::UNBOUNDED)
+            .with_history_bytes([3000, 64 << 20][random.usize(..2)])
+            .with_store_bytes([800, 64 << 20][random.usize(..2)]);
         let scene = Self::open(way, &store, options, &limits, random.u64(..));
         Self {
             random,
@@ -93,8 +91,10 @@ impl<'a> Play<'a> {
     fn open(way: Way, store: &FaultyStore, options: ChannelOptions, limits: &Limits, seed: u64) -> Scene {
         let world = World::seeded(seed);
         store.move_to(&world);
-        let hub =
-            Hub::builder(OpenChat::default()).channel(options).limits(limits.clone()).store(store.clone());
+        let hub = Hub::builder(OpenChat::default())
+            .channel(|_| options)
+            .limits(limits.clone())
+            .store(store.clone());
         Scene::of(world, way, hub)
     }
 
@@ -226,7 +226,7 @@ impl<'a> Play<'a> {
         let channel: ChannelId = name.parse().expect("a name");
         let user = format!("u{}", self.random.u8(..4)).parse().expect("a name");
         let since = Some(Since { epoch: Some(chat_core::Epoch(0)), offset: chat_core::Offset(0) });
-        self.scene.hub.subscribe_user(&user, &Subscribe { since, ..Subscribe::to(channel) });
+        self.scene.hub.subscribe_user(&user, &Subscribe::to(channel).with_since(since));
     }
 
     fn sway(&mut self) {

@@ -29,7 +29,7 @@ impl Endpoint for Porter {
         self.0.lock().expect("nobody panics").push(connect);
         let name = name.map_or_else(|| format!("guest-{session}").parse(), Ok)?;
         let subscriptions = vec![Subscribe::to("own".parse()?)];
-        Ok(Identity { subscriptions, ..Identity::named(name) })
+        Ok(Identity::named(name).with_subscriptions(subscriptions))
     }
 }
 
@@ -40,7 +40,7 @@ impl Porter {
 }
 
 fn ann() -> Connect {
-    Connect { token: Some("a cookie".into()), ..Connect::named(Some("ann".parse().expect("a name"))) }
+    Connect::named(Some("ann".parse().expect("a name"))).with_token(Some("a cookie".into()))
 }
 
 fn enter(scene: &Scene, way: Way, known: Connect) -> Client {
@@ -133,7 +133,7 @@ fn where_the_transport_knows_all_it_is_in_at_once_and_told_who_it_is_when_it_ask
         let porter = Porter::default();
         let scene = Scene::new(way, porter.clone(), Limits::default());
         let since = vec![("own".parse().expect("a name"), Since { epoch: None, offset: Offset(0) })];
-        let client = enter(&scene, way, Connect { since, ..ann() });
+        let client = enter(&scene, way, ann().with_since(since));
         assert_eq!(scene.hub.sessions_of(&"ann".parse().expect("a name")).len(), 1);
         scene.hub.publish("own", Payload::json("1")).expect("a name");
         assert!(client.heard().last().is_some_and(|last| last.contains(r#""pub":{"data":1"#)));
@@ -169,7 +169,7 @@ fn what_the_transport_has_to_say_to_the_endpoint_is_not_the_clients_to_change() 
     each_way(|way| {
         let own = Some(Payload::json(r#"{"user":7}"#));
         for (known, said, data) in [
-            (Connect { data: own.clone(), ..ann() }, r#"{"user":8}"#, own.clone()),
+            (ann().with_data(own.clone()), r#"{"user":8}"#, own.clone()),
             (ann(), r#"{"device":"phone"}"#, Some(Payload::json(r#"{"device":"phone"}"#))),
         ] {
             let porter = Porter::default();

@@ -20,15 +20,15 @@ struct OneUser;
 impl Endpoint for OneUser {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.expect("a name");
-        Ok(Identity { user: "u-1".parse()?, ..Identity::named(name) })
+        Ok(Identity::named(name).with_user("u-1".parse()?))
     }
 }
 
 #[test]
 fn nobody_is_shown_under_the_name_of_a_session_that_is_gone() {
     each_way(|way| {
-        let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-        let scene = Scene::of(World::new(), way, Hub::builder(OneUser).channel(options));
+        let options = ChannelOptions::default().with_presence(true);
+        let scene = Scene::of(World::new(), way, Hub::builder(OneUser).channel(|_| options));
         let (_ann, anna) = (scene.join("Ann", "room"), scene.join("Anna", "room"));
         anna.say("unsubscribe room");
         let page = scene.hub.presence(&"room".parse().expect("a name")).expect("known");
@@ -43,9 +43,12 @@ fn a_guest_of_the_next_life_of_a_server_is_not_taken_for_one_of_the_last() {
     each_way(|way| {
         let store = FaultyStore::default();
         let start = || {
-            let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 60 };
-            let options = ChannelOptions { history, storage: Storage::Kept, presence: true };
-            let hub = Hub::builder(OpenChat::default()).channel(options).store(store.clone());
+            let history = HistoryOptions::of(10, SECOND * 60).with_bytes(1 << 20);
+            let options = ChannelOptions::default()
+                .with_history(history)
+                .with_storage(Storage::Kept)
+                .with_presence(true);
+            let hub = Hub::builder(OpenChat::default()).channel(|_| options).store(store.clone());
             Scene::of(World::new(), way, hub)
         };
         let first = start();
@@ -99,8 +102,8 @@ impl Endpoint for Slow {
 fn who_is_put_in_and_taken_out_while_its_name_is_thought_about_is_shown_under_one_name() {
     each_way(|way| {
         let world = World::new();
-        let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-        let scene = Scene::of(world.clone(), way, Hub::builder(Slow(world)).channel(options));
+        let options = ChannelOptions::default().with_presence(true);
+        let scene = Scene::of(world.clone(), way, Hub::builder(Slow(world)).channel(|_| options));
         let room = |name: &str| name.parse::<ChannelId>().expect("a name");
         let guest = scene.enter_by(Arc::new(Legacy), Credentials::Now(Connect::default()));
         let ann = scene.enter("ann");

@@ -12,7 +12,7 @@ fn scene() -> Scene {
     Scene::new(
         Way::Bytes,
         OpenChat::default(),
-        Limits { session_channels: usize::MAX, requests: Rate::UNBOUNDED, ..Limits::default() },
+        Limits::default().with_session_channels(usize::MAX).with_requests(Rate::UNBOUNDED),
     )
 }
 

@@ -17,13 +17,11 @@ const TOTAL: u64 = PUBLISHERS as u64 * MESSAGES;
 
 fn holds_on(host: Host) {
     // What is shown is the order, not how much may wait: nobody is too slow here.
-    let limits = Limits {
-        outbox_frames: usize::MAX,
-        outbox_bytes: usize::MAX,
-        requests: Rate::UNBOUNDED,
-        ..Limits::default()
-    };
-    let served = host.serve(Hub::builder(OpenChat { open_publish: true }).limits(limits));
+    let limits = Limits::default()
+        .with_outbox_frames(usize::MAX)
+        .with_outbox_bytes(usize::MAX)
+        .with_requests(Rate::UNBOUNDED);
+    let served = host.serve(Hub::builder(OpenChat::default().with_open_publish(true)).limits(limits));
     let (address, all_in) = (served.address, Barrier::new(SUBSCRIBERS + 1));
     let hashes = thread::scope(|scope| {
         let hearing = scope.spawn(|| at_once(SUBSCRIBERS, |n| hear_all(address, n, &all_in)));

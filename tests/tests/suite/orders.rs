@@ -54,7 +54,7 @@ impl Endpoint for Thinker {
         if name == "late" {
             self.think().await;
         }
-        Ok(Identity { subscriptions, ..Identity::named(name.parse()?) })
+        Ok(Identity::named(name.parse()?).with_subscriptions(subscriptions))
     }
 
     async fn refresh(&self, session: &SessionInfo, _: Token) -> Result<Identity, Refusal> {
@@ -73,7 +73,7 @@ impl Endpoint for Thinker {
         }
         let brief = wish.channel.as_str() == "brief";
         let expires = brief.then(|| self.world.now().utc + TimeDelta::milliseconds(500));
-        Ok(SubscribeOptions { expires, ..SubscribeOptions::of(&wish) })
+        Ok(SubscribeOptions::of(&wish).with_expires(expires))
     }
 
     async fn refresh_subscription(
@@ -117,13 +117,13 @@ fn scene(way: Way, storage: Storage) -> (Scene, Thinker) {
 }
 
 fn scene_in(world: World, way: Way, storage: Storage) -> (Scene, Thinker) {
-    let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 600 };
-    let options = ChannelOptions { history, storage, presence: true };
+    let history = HistoryOptions::of(10, SECOND * 600).with_bytes(1 << 20);
+    let options = ChannelOptions::default().with_history(history).with_storage(storage).with_presence(true);
     let thinker = Thinker::new(&world);
     let store = FaultyStore::default();
     store.move_to(&world);
     store.be(Mood::Slow(SECOND));
-    let hub = Hub::builder(thinker.clone()).channel(options).store(store);
+    let hub = Hub::builder(thinker.clone()).channel(|_| options).store(store);
     (Scene::of(world, way, hub), thinker)
 }
 

@@ -114,8 +114,8 @@ fn a_publication_that_cannot_be_encoded_ends_only_the_sessions_that_should_have_
 #[test]
 fn a_session_that_ends_while_anothers_encoder_panics_leaves_nothing_behind() {
     each_way(|way| {
-        let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options));
+        let options = ChannelOptions::default().with_presence(true);
+        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options));
         let (ann, eve) = (scene.join("ann", "room"), scene.enter_in(Buggy::default(), "eve"));
         eve.say("subscribe room");
         eve.say("subscribe other");
@@ -131,8 +131,8 @@ fn a_session_that_ends_while_anothers_encoder_panics_leaves_nothing_behind() {
 #[test]
 fn who_is_there_is_told_on_though_one_protocol_cannot_say_it() {
     each_way(|way| {
-        let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options));
+        let options = ChannelOptions::default().with_presence(true);
+        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options));
         let (ann, eve) = (scene.enter("ann"), scene.enter_in(Buggy::default(), "eve"));
         [&ann, &eve].into_iter().for_each(|one| one.say("subscribe room present"));
         scene.world.advance(SECOND);
@@ -167,7 +167,7 @@ fn a_talk_that_panics_ends_its_own_session_with_3004() {
 #[test]
 fn a_loss_that_cannot_be_told_ends_the_session() {
     each_way(|way| {
-        let limits = Limits { outbox_frames: 4, ..Limits::default() };
+        let limits = Limits::default().with_outbox_frames(4);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let eve = scene.enter_in(Buggy::default(), "eve");
         eve.say("subscribe boomroom drop-newest");
@@ -301,8 +301,8 @@ impl Runtime for Careless {
 fn a_flush_that_its_runtime_drops_gives_its_events_back() {
     let world = World::new();
     let runtime = Careless { world: world.clone(), drops: Arc::default(), dropped: Arc::default() };
-    let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-    let hub = Hub::builder(OpenChat::default()).channel(options).build(runtime.clone());
+    let options = ChannelOptions::default().with_presence(true);
+    let hub = Hub::builder(OpenChat::default()).channel(|_| options).build(runtime.clone());
     let wires: Vec<_> = (0..1100)
         .map(|n| {
             let wire = Wire::default();

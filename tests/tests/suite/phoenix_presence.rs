@@ -66,7 +66,7 @@ impl Endpoint for Showing {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.expect("these say who they are");
         let data = Payload::json(connect.token.map_or("null".to_owned(), |token| token.0.to_string()));
-        Ok(Identity { data: Some(data), ..Identity::named(name) })
+        Ok(Identity::named(name).with_data(data))
     }
 }
 
@@ -80,10 +80,9 @@ fn what_the_endpoint_lets_others_see_stands_at_the_top_of_a_meta() {
             ("[7]", r#""name":"ann","data":[7]"#),
             (r#""x""#, r#""name":"ann","data":"x""#),
         ] {
-            let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-            let scene = Scene::of(World::new(), way, Hub::builder(Showing).channel(options));
-            let credentials =
-                |name: &str| Connect { token: Some(data.into()), ..Connect::named(name.parse().ok()) };
+            let options = ChannelOptions::default().with_presence(true);
+            let scene = Scene::of(World::new(), way, Hub::builder(Showing).channel(|_| options));
+            let credentials = |name: &str| Connect::named(name.parse().ok()).with_token(Some(data.into()));
             let enter =
                 |name| scene.enter_by(Arc::new(Phoenix::default()), Credentials::Now(credentials(name)));
             let (bob, ann) = (enter("bob"), enter("ann"));

@@ -19,9 +19,9 @@ fn quiet(way: Way) -> Scene {
 
 /// Builds a hub whose channels have history and presence.
 pub(super) fn keeping(way: Way) -> Scene {
-    let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: SECOND * 60 };
-    let options = ChannelOptions { history, presence: true, ..ChannelOptions::default() };
-    Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options))
+    let history = HistoryOptions::of(100, SECOND * 60).with_bytes(1 << 20);
+    let options = ChannelOptions::default().with_history(history).with_presence(true);
+    Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options))
 }
 
 /// Connects a client of this name that has sent nothing yet.
@@ -141,7 +141,7 @@ fn refs_are_any_json_and_come_back_as_they_came() {
 #[test]
 fn a_topic_that_is_not_joined_is_unmatched_without_a_strike_but_may_be_left() {
     each_way(|way| {
-        let scene = Scene::new(way, OpenChat { open_publish: true }, Limits::default());
+        let scene = Scene::new(way, OpenChat::default().with_open_publish(true), Limits::default());
         let ann = enter(&scene, "ann");
         for n in 0..25 {
             ann.say(&format!(r#"["1","{n}","room","new_msg",{{}}]"#));
@@ -251,7 +251,7 @@ fn a_join_that_is_refused_says_why_and_what_was_pushed_meanwhile_is_unmatched() 
 fn a_channel_too_many_is_refused_and_one_that_is_left_makes_room() {
     each_way(|way| {
         let requests = Rate { per_second: 0, burst: 0 };
-        let limits = Limits { session_channels: 2, requests, ..Limits::default() };
+        let limits = Limits::default().with_session_channels(2).with_requests(requests);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let ann = enter(&scene, "ann");
         for n in 1..=3 {
@@ -358,7 +358,7 @@ struct Forgiving;
 
 impl Endpoint for Forgiving {
     async fn subscribe(&self, _: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
-        Ok(SubscribeOptions { overflow: Overflow::DropNewest, ..SubscribeOptions::of(&wish) })
+        Ok(SubscribeOptions::of(&wish).with_overflow(Overflow::DropNewest))
     }
 
     async fn event(&self, _: &SessionInfo, said: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
@@ -372,7 +372,7 @@ impl Endpoint for Forgiving {
 #[test]
 fn what_a_slow_client_misses_is_told_as_an_event() {
     each_way(|way| {
-        let limits = Limits { outbox_frames: 1, ..Limits::default() };
+        let limits = Limits::default().with_outbox_frames(1);
         let scene = Scene::new(way, Forgiving, limits);
         let ann = joined(&scene, "ann");
         ann.wire().stall();

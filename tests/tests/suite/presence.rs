@@ -19,13 +19,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(250);
 
 fn scene_in(world: World, way: Way, limits: Limits) -> Scene {
-    let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: SECOND * 60 };
+    let history = HistoryOptions::of(100, SECOND * 60).with_bytes(1 << 20);
     let hub = Hub::builder(OpenChat::default()).limits(limits);
-    Scene::of(
-        world,
-        way,
-        hub.channel(ChannelOptions { history, presence: true, ..ChannelOptions::default() }),
-    )
+    Scene::of(world, way, hub.channel(|channel| channel.with_history(history).with_presence(true)))
 }
 
 fn scene(way: Way) -> Scene {
@@ -148,7 +144,7 @@ fn an_answer_holds_300_users_and_counts_all() {
 #[test]
 fn a_slow_reader_is_told_that_it_missed_who_came_and_went() {
     each_way(|way| {
-        let limits = Limits { outbox_frames: 10, ..Limits::default() };
+        let limits = Limits::default().with_outbox_frames(10);
         let scene = scene_in(World::new(), way, limits);
         let ann = scene.enter("ann");
         for policy in ["drop-oldest", "drop-newest", "only-latest", "resync"] {
@@ -235,13 +231,11 @@ struct Crowd {
 
 impl Crowd {
     fn new(seed: u64, way: Way, sessions: usize) -> Self {
-        let limits = Limits {
-            outbox_frames: 12,
-            requests: Rate::UNBOUNDED,
-            write_timeout: SECOND * 100_000,
-            ping_interval: SECOND * 100_000,
-            ..Limits::default()
-        };
+        let limits = Limits::default()
+            .with_outbox_frames(12)
+            .with_requests(Rate::UNBOUNDED)
+            .with_write_timeout(SECOND * 100_000)
+            .with_ping_interval(SECOND * 100_000);
         let scene = scene_in(World::seeded(seed), way, limits);
         Self { scene, there: (0..sessions).map(|_| None).collect(), views: BTreeMap::new() }
     }
@@ -397,8 +391,8 @@ impl Endpoint for Open {
 fn nobody_is_in_a_channel_that_is_not_there_to_whom_may_ask() {
     each_way(|way| {
         let hub = |presence| {
-            let options = ChannelOptions { presence, ..ChannelOptions::default() };
-            Scene::of(World::new(), way, Hub::builder(Open).channel(options))
+            let options = ChannelOptions::default().with_presence(presence);
+            Scene::of(World::new(), way, Hub::builder(Open).channel(|_| options))
         };
         let asks = [
             (

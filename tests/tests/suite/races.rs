@@ -20,7 +20,7 @@ const ROUNDS: usize = 10_000;
 const THREADS: usize = 4;
 
 fn hub() -> HubBuilder {
-    let limits = Limits { requests: Rate::UNBOUNDED, answer_entries: 10_000, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED).with_answer_entries(10_000);
     Hub::builder(OpenChat::default()).limits(limits).history(10_000, Duration::from_secs(600))
 }
 
@@ -151,9 +151,8 @@ fn who_leaves_and_joins_10_000_times_hears_nothing_in_between() {
 #[test]
 fn the_same_key_from_eight_threads_at_once_publishes_once() {
     let served = Host::TokioMulti.serve(hub());
-    let publish = |n: u64| Publish {
-        key: Some(n.to_string().into()),
-        ..Publish::to("room".parse().expect("a name"), Payload::json("1"))
+    let publish = |n: u64| {
+        Publish::to("room".parse().expect("a name"), Payload::json("1")).with_key(Some(n.to_string().into()))
     };
     let places = at_once(8, |_| (0..2000).map(|n| served.hub.publish_with(publish(n))).collect::<Vec<_>>());
     for n in 0..2000 {
@@ -172,18 +171,18 @@ impl Endpoint for Durable {
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
         let busy = channel.as_str().starts_with("busy");
         let storage = if busy { Storage::None } else { Storage::Durable };
-        ChannelOptions { storage, ..defaults }
+        defaults.with_storage(storage)
     }
 }
 
 #[test]
 fn what_was_answered_as_stored_is_stored_while_all_histories_are_full() {
     let store = FaultyStore::default();
-    let history = HistoryOptions { entries: 100, bytes: 1 << 20, age: Duration::from_secs(600) };
-    let limits = Limits { history_bytes: 20_000, ..Limits::default() };
-    let options = ChannelOptions { history, ..ChannelOptions::default() };
-    let served =
-        Host::TokioMulti.serve(Hub::builder(Durable).limits(limits).channel(options).store(store.clone()));
+    let history = HistoryOptions::of(100, Duration::from_secs(600)).with_bytes(1 << 20);
+    let limits = Limits::default().with_history_bytes(20_000);
+    let options = ChannelOptions::default().with_history(history);
+    let served = Host::TokioMulti
+        .serve(Hub::builder(Durable).limits(limits).channel(|_| options).store(store.clone()));
     let over = AtomicBool::new(false);
     let answered: Vec<_> = thread::scope(|scope| {
         let (hub, over) = (&served.hub, &over);

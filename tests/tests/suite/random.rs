@@ -155,13 +155,11 @@ type Sums = (usize, usize, usize);
 /// Plays once. Returns zeros if the client that keeps the channels alive was too slow, since offsets may then
 /// have been given twice.
 fn play(seed: u64, random: &mut Rng, way: Way) -> Sums {
-    let limits = Limits {
-        outbox_frames: 40,
-        outbox_bytes: 3000,
-        strikes: u32::MAX,
-        requests: Rate::UNBOUNDED,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .with_outbox_frames(40)
+        .with_outbox_bytes(3000)
+        .with_strikes(u32::MAX)
+        .with_requests(Rate::UNBOUNDED);
     let world = World::seeded(seed);
     let hub = Hub::builder(OpenChat::default()).limits(limits).history(30, Duration::from_secs(60));
     let mut crowd = Crowd::gather(Scene::of(world, way, hub));

@@ -59,7 +59,7 @@ fn a_message_of_two_hundred_requests_passes_and_one_of_more_closes() {
 fn who_is_not_read_for_its_rate_is_not_taken_for_silent() {
     each_way(|way| {
         let requests = Rate { per_second: 1, burst: 20 };
-        let scene = Scene::new(way, OpenChat::default(), Limits { requests, ..Limits::default() });
+        let scene = Scene::new(way, OpenChat::default(), Limits::default().with_requests(requests));
         let ann = scene.enter("ann");
         (0..5).for_each(|_| ann.say(&vec!["ping"; 20].join("\n")));
         scene.world.advance(SECOND * 100);
@@ -71,7 +71,7 @@ fn who_is_not_read_for_its_rate_is_not_taken_for_silent() {
 fn a_client_that_comes_back_to_all_its_channels_at_once_is_let_in_whatever_its_rate() {
     each_way(|way| {
         let requests = Rate { per_second: 10, burst: 20 };
-        let scene = Scene::new(way, OpenChat::default(), Limits { requests, ..Limits::default() });
+        let scene = Scene::new(way, OpenChat::default(), Limits::default().with_requests(requests));
         for _ in 0..3 {
             let ann = scene.enter("ann");
             let all: Vec<_> = (0..128).map(|n| format!("subscribe room{n}")).collect();
@@ -136,7 +136,7 @@ fn pongs_that_nobody_asked_for_count_too() {
 #[test]
 fn a_rate_of_0_is_none() {
     each_way(|way| {
-        let limits = Limits { requests: Rate::UNBOUNDED, controls: Rate::UNBOUNDED, ..Limits::default() };
+        let limits = Limits::default().with_requests(Rate::UNBOUNDED).with_controls(Rate::UNBOUNDED);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let ann = scene.enter("ann");
         (0..5000).for_each(|_| ann.say("ping"));

@@ -21,12 +21,9 @@ struct ByName;
 impl Endpoint for ByName {
     fn channel(&self, channel: &ChannelId, _: ChannelOptions) -> ChannelOptions {
         let entries = channel.as_str().rsplit('-').next().and_then(|word| word.parse().ok());
-        let history = HistoryOptions {
-            entries: entries.expect("a number"),
-            bytes: 1 << 20,
-            age: Duration::from_secs(AGE),
-        };
-        ChannelOptions { history, ..ChannelOptions::default() }
+        let history =
+            HistoryOptions::of(entries.expect("a number"), Duration::from_secs(AGE)).with_bytes(1 << 20);
+        ChannelOptions::default().with_history(history)
     }
 }
 
@@ -177,7 +174,7 @@ fn a_hundred_thousand_cuts_are_recovered_exactly_when_all_that_was_missed_is_kep
     let recovered = std::cell::Cell::new(0);
     each_seed(SEEDS, |seed, random| {
         let way = if random.bool() { Way::Frames } else { Way::Bytes };
-        let limits = Limits { answer_entries: MOST, ..Limits::default() };
+        let limits = Limits::default().with_answer_entries(MOST);
         let scene = Scene::of(World::seeded(seed), way, Hub::builder(ByName).limits(limits));
         let mut second = 0;
         for case in 0..CASES {

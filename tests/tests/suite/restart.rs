@@ -89,13 +89,14 @@ impl Machine {
     }
 
     fn start(&self) -> Scene {
-        let history = HistoryOptions { entries: 3, bytes: 1 << 20, age: MINUTE };
+        let history = HistoryOptions::of(3, MINUTE).with_bytes(1 << 20);
         let storage = self.storage;
-        let options = ChannelOptions { history, storage, presence: true };
+        let options =
+            ChannelOptions::default().with_history(history).with_storage(storage).with_presence(true);
         let store = AtOnce(SqliteStore::open(self.disk.path().join("chat.db")).expect("it opens"));
         let world = World::new();
         world.advance(self.since);
-        Scene::of(world, self.way, Hub::builder(OpenChat::default()).channel(options).store(store))
+        Scene::of(world, self.way, Hub::builder(OpenChat::default()).channel(|_| options).store(store))
     }
 
     /// Ends the server in this manner, and starts the next one after so long.
@@ -138,9 +139,9 @@ fn a_key_that_was_answered_counts_after_a_restart_for_as_long_as_it_would_have()
         (2..=9).for_each(|n| ann.say(&format!("publish room {n}")));
         assert!(ann.heard().contains(&"#1 published room 1".to_owned()));
         let hub = first.hub.clone();
-        let own = |content: &str| Publish {
-            key: Some("key".into()),
-            ..Publish::to("room".parse().expect("a name"), chat_core::Payload::json(content))
+        let own = |content: &str| {
+            Publish::to("room".parse().expect("a name"), chat_core::Payload::json(content))
+                .with_key(Some("key".into()))
         };
         let publish = own("10");
         let said = first.world.run(async move { hub.publish_durable(publish).await });

@@ -22,7 +22,7 @@ fn what_is_restored_keeps_to_the_bound_of_histories() {
             first.world.advance(SECOND);
         }
         stop(&first);
-        let limits = Limits { history_bytes: 50_000, ..Limits::default() };
+        let limits = Limits::default().with_history_bytes(50_000);
         let second = scene_of(way, &store, OpenChat::default(), kept(1000), limits);
         let bob = second.enter("bob");
         for n in 0..20 {
@@ -48,10 +48,13 @@ fn a_walk_of_an_earlier_life_of_a_stored_channel_leaves_the_present_one_alone() 
     each_seed(3, |seed, _| {
         let world = World::seeded(seed);
         let store = FaultyStore::within(&world);
-        let options = ChannelOptions { history: HistoryOptions::default(), ..kept(0) };
-        let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
-        let hub =
-            Hub::builder(OpenChat::default()).limits(limits).shards(1).channel(options).store(store.clone());
+        let options = kept(0).with_history(HistoryOptions::default());
+        let limits = Limits::default().with_requests(Rate::UNBOUNDED);
+        let hub = Hub::builder(OpenChat::default())
+            .limits(limits)
+            .shards(1)
+            .channel(|_| options)
+            .store(store.clone());
         let scene = Scene::of(world, Way::Bytes, hub);
         let clients: Vec<_> = (0..1100).map(|n| scene.enter(&format!("c{n}"))).collect();
         let all = |text: &str| clients.iter().for_each(|one| one.wire().put(Ok(Incoming::Text(text.into()))));
@@ -115,8 +118,8 @@ fn hubs_of_one_process_have_different_lives_in_a_store() {
 #[test]
 fn a_personal_channel_keeps_its_place_for_as_long_as_its_history_lasts() {
     each_way(|way| {
-        let options = ChannelOptions { storage: Storage::None, ..kept(9) };
-        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options));
+        let options = kept(9).with_storage(Storage::None);
+        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options));
         let (ann, heard) = come_back(&scene, "ann", Epoch(0), 0);
         assert!(!is_recovered(&heard));
         let epoch = epoch(&scene, "room");
@@ -139,10 +142,10 @@ fn a_personal_channel_keeps_its_place_for_as_long_as_its_history_lasts() {
 #[test]
 fn a_crowd_of_names_comes_to_nothing_in_time_and_stays_within_the_bound_the_oldest_going_first() {
     const NAMES: usize = 20_000;
-    let options = ChannelOptions { storage: Storage::None, ..kept(9) };
+    let options = kept(9).with_storage(Storage::None);
     let bound = 4 << 20;
-    let limits = Limits { history_bytes: bound, requests: Rate::UNBOUNDED, ..Limits::default() };
-    let hub = Hub::builder(OpenChat::default()).limits(limits).channel(options);
+    let limits = Limits::default().with_history_bytes(bound).with_requests(Rate::UNBOUNDED);
+    let hub = Hub::builder(OpenChat::default()).limits(limits).channel(|_| options);
     let scene = Scene::of(World::new(), Way::Bytes, hub);
     let ann = scene.enter("ann");
     for n in 0..NAMES {
@@ -166,8 +169,8 @@ fn a_crowd_of_names_comes_to_nothing_in_time_and_stays_within_the_bound_the_olde
 #[test]
 fn what_keys_weigh_comes_to_nothing_with_them() {
     each_way(|way| {
-        let options = ChannelOptions { history: HistoryOptions::default(), ..ChannelOptions::default() };
-        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(options));
+        let options = ChannelOptions::default().with_history(HistoryOptions::default());
+        let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).channel(|_| options));
         let ann = scene.join("ann", "room");
         ann.say("once room key 1");
         assert!(scene.hub.stats().history_bytes > 0);

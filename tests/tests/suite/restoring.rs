@@ -18,7 +18,7 @@ struct But(&'static str, HistoryOptions);
 impl Endpoint for But {
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
         if channel.as_str().starts_with(self.0) {
-            ChannelOptions { storage: Storage::None, history: self.1, ..defaults }
+            defaults.with_storage(Storage::None).with_history(self.1)
         } else {
             defaults
         }
@@ -60,7 +60,7 @@ impl Endpoint for PutIn {
         let name = connect.name.expect("a name");
         let into: &[_] = if name.as_str() == "ann" { &["a", "b"] } else { &[] };
         let subscriptions = into.iter().map(|channel| Subscribe::to(id(channel))).collect();
-        Ok(Identity { subscriptions, ..Identity::named(name) })
+        Ok(Identity::named(name).with_subscriptions(subscriptions))
     }
 
     fn channel(&self, channel: &ChannelId, defaults: ChannelOptions) -> ChannelOptions {
@@ -72,9 +72,9 @@ impl Endpoint for PutIn {
 fn a_channel_that_was_restored_stays_until_it_is_used_however_full_all_histories_are() {
     each_way(|way| {
         let store = FaultyStore::default();
-        let options = ChannelOptions { history: HistoryOptions::default(), ..kept(0) };
+        let options = kept(0).with_history(HistoryOptions::default());
         for options in [kept(1000), options] {
-            let limits = Limits { history_bytes: 2_000, ..Limits::default() };
+            let limits = Limits::default().with_history_bytes(2_000);
             let scene = scene_of(way, &store, PutIn, options, limits);
             let dan = scene.join("dan", "a");
             dan.say("publish a 1");
@@ -100,7 +100,7 @@ fn a_channel_is_restored_while_others_of_its_shard_come_and_go() {
         let store = FaultyStore::within(&world);
         store.be(Mood::Slow(MILLI * 50));
         let endpoint = But("plain", HistoryOptions::default());
-        let hub = Hub::builder(endpoint).shards(1).channel(kept(5)).store(store.clone());
+        let hub = Hub::builder(endpoint).shards(1).channel(|_| kept(5)).store(store.clone());
         let scene = Scene::of(world, way, hub);
         let (ann, eve) = (scene.enter("ann"), scene.enter("eve"));
         ann.wire().put(Ok(Incoming::Text("subscribe room".into())));
@@ -119,8 +119,8 @@ fn many_channels_are_restored_while_all_histories_are_full() {
     let world = World::new();
     let store = FaultyStore::within(&world);
     store.be(Mood::Slow(MILLI * 5));
-    let limits = Limits { history_bytes: 1 << 18, requests: Rate::UNBOUNDED, ..Limits::default() };
-    let hub = Hub::builder(But("dm-", kept(100).history)).limits(limits).channel(kept(100));
+    let limits = Limits::default().with_history_bytes(1 << 18).with_requests(Rate::UNBOUNDED);
+    let hub = Hub::builder(But("dm-", kept(100).history)).limits(limits).channel(|_| kept(100));
     let scene = Scene::of(world, Way::Bytes, hub.store(store));
     let mut count = 0;
     let mut say = || {
@@ -144,7 +144,7 @@ struct Elsewhere;
 
 impl Endpoint for Elsewhere {
     async fn publish(&self, _: &SessionInfo, what: Publish, _: PublishContext) -> Result<Publish, Refusal> {
-        Ok(Publish { channel: id("out"), ..what })
+        Ok(what.with_channel(id("out")))
     }
 }
 
@@ -231,8 +231,8 @@ fn a_user_is_put_into_a_channel_that_is_stored_however_full_all_histories_are() 
             let world = World::seeded(seed);
             let store = FaultyStore::within(&world);
             store.be(Mood::Slow(MILLI));
-            let limits = Limits { history_bytes: 2_000, ..Limits::default() };
-            let hub = Hub::builder(But("busy", kept(5).history)).limits(limits).channel(kept(5));
+            let limits = Limits::default().with_history_bytes(2_000);
+            let hub = Hub::builder(But("busy", kept(5).history)).limits(limits).channel(|_| kept(5));
             let scene = Scene::of(world, way, hub.store(store.clone()));
             let bob = scene.enter("bob");
             (0..20).for_each(|n| _ = publish(&scene, &format!("busy{n}"), "1"));

@@ -23,7 +23,7 @@ struct Passports;
 
 fn read(token: &Token) -> Result<Identity, Refusal> {
     let (user, name) = token.0.split_once('/').ok_or_else(|| Refusal::unauthorized("no token"))?;
-    Ok(Identity { user: user.parse()?, ..Identity::named(name.parse()?) })
+    Ok(Identity::named(name.parse()?).with_user(user.parse()?))
 }
 
 impl Endpoint for Passports {
@@ -134,7 +134,7 @@ fn the_servers_keys_are_its_own() {
         let user = join(&scene, "server/Ann");
         user.say("#1 once room 1 \"from a user\"");
         let room = "room".parse().expect("a name");
-        let again = Publish { key: Some("1".into()), ..Publish::to(room, Payload::json("\"news\"")) };
+        let again = Publish::to(room, Payload::json("\"news\"")).with_key(Some("1".into()));
         assert!(!scene.hub.publish_with(again.clone()).is_duplicate());
         assert!(scene.hub.publish_with(again).is_duplicate());
     });
@@ -291,7 +291,7 @@ impl Endpoint for Discreet {
             "Sub" => vec![Subscribe::to("room".parse()?)],
             _ => Vec::new(),
         };
-        Ok(Identity { subscriptions, ..identity })
+        Ok(identity.with_subscriptions(subscriptions))
     }
 
     async fn history(
@@ -303,7 +303,10 @@ impl Endpoint for Discreet {
         assert!(member, "only members ask here");
         match self.most {
             0 => Err(Refusal::permission_denied("no looking back")),
-            most => Ok(HistoryRequest { limit: wish.limit.min(most), ..wish }),
+            most => {
+                let limit = wish.limit.min(most);
+                Ok(wish.with_limit(limit))
+            }
         }
     }
 
@@ -314,9 +317,9 @@ impl Endpoint for Discreet {
 
 /// Publishes two messages, `"secret"` each, in a channel that Ann has joined.
 fn discreet(way: Way, most: usize) -> (Scene, Client) {
-    let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 60 };
-    let options = ChannelOptions { history, presence: true, ..ChannelOptions::default() };
-    let scene = Scene::of(World::new(), way, Hub::builder(Discreet { most }).channel(options));
+    let history = HistoryOptions::of(10, SECOND * 60).with_bytes(1 << 20);
+    let options = ChannelOptions::default().with_history(history).with_presence(true);
+    let scene = Scene::of(World::new(), way, Hub::builder(Discreet { most }).channel(|_| options));
     let ann = join(&scene, "u-1/Ann");
     ann.say("publish room \"secret\"");
     ann.say("publish room \"secret\"");
@@ -350,7 +353,7 @@ fn who_may_not_look_back_or_around_joins_without_in_every_protocol() {
             let (scene, ann) = discreet(way, 0);
             let room = "room".parse().expect("a name");
             let epoch = scene.hub.history(&HistoryRequest::of(room, 1)).expect("it is there").epoch;
-            let connect = Connect { token: Some("u-2/Eve".into()), ..Connect::default() };
+            let connect = Connect::default().with_token(Some("u-2/Eve".into()));
             let credentials =
                 if *name == "centrifuge" { Credentials::Later } else { Credentials::Now(connect) };
             let eve = scene.world.connect(&scene.hub, protocol.clone(), credentials, way);
@@ -411,7 +414,7 @@ fn who_comes_back_to_channels_that_it_is_put_into_reads_there_what_it_may() {
             for protocol in [Arc::new(Json) as Arc<dyn Protocol>, Arc::new(Centrifuge::default())] {
                 let (scene, _ann) = discreet(way, most);
                 let since = vec![("room".parse().expect("a name"), Since { epoch: None, offset: Offset(0) })];
-                let connect = Connect { token: Some("u-2/Sub".into()), since, ..Connect::default() };
+                let connect = Connect::default().with_token(Some("u-2/Sub".into())).with_since(since);
                 let sub = scene.world.connect(&scene.hub, protocol, Credentials::Now(connect), way);
                 scene.hub.publish("room", Payload::json("\"news\"")).expect("a name");
                 let heard = sub.heard();

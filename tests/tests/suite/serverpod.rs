@@ -49,7 +49,7 @@ fn scene(way: Way) -> Scene {
 }
 
 fn dart(scene: &Scene, way: Way, query: Option<&str>) -> Client {
-    let welcome = Legacy.accept(&Handshake { query, subprotocols: &[] }).expect("anybody is welcome");
+    let welcome = Legacy.accept(&Handshake::new(query, &[])).expect("anybody is welcome");
     scene.world.connect(&scene.hub, Arc::new(Legacy), welcome.credentials, way)
 }
 

@@ -170,7 +170,7 @@ fn calls_that_come_together_are_each_made_as_who_they_say() {
 
 #[test]
 fn a_call_for_a_channel_of_too_long_a_name_is_refused_before_it_opens() {
-    let scene = Scene::new(Way::Bytes, Names, Limits { channel_name_bytes: 4, ..Limits::default() });
+    let scene = Scene::new(Way::Bytes, Names, Limits::default().with_channel_name_bytes(4));
     let ann = dart(&scene, Way::Bytes);
     let publish = omsc(B, "publish", r#"{"channelId":"rooms"}"#, &["messages"], None);
     [subscribe(A, "room"), subscribe(C, "rooms"), publish].iter().for_each(|frame| ann.say(frame));
@@ -185,8 +185,7 @@ fn a_call_for_a_channel_of_too_long_a_name_is_refused_before_it_opens() {
 
 #[test]
 fn a_session_has_as_many_calls_as_it_may_have_channels_and_many_wrong_proofs_end_it() {
-    let scene =
-        Scene::new(Way::Bytes, Names, Limits { session_channels: 2, strikes: 3, ..Limits::default() });
+    let scene = Scene::new(Way::Bytes, Names, Limits::default().with_session_channels(2).with_strikes(3));
     let ann = dart(&scene, Way::Bytes);
     for (cid, channel) in [(A, "a"), (B, "b"), (C, "c")] {
         ann.say(&subscribe(cid, channel));
@@ -240,7 +239,7 @@ impl Expected {
 fn whatever_comes_in_whatever_order_every_call_is_answered_once_and_ends_once() {
     each_way(|way| {
         each_seed(150, |seed, rng| {
-            let limits = Limits { requests: Rate::UNBOUNDED, strikes: u32::MAX, ..Limits::default() };
+            let limits = Limits::default().with_requests(Rate::UNBOUNDED).with_strikes(u32::MAX);
             let scene = Scene::within(World::seeded(seed), way, Names, limits);
             let (ann, bob) = (dart(&scene, way), scene.join("bob", "room"));
             let put = |text: String| ann.wire().put(Ok(Incoming::Text(text)));

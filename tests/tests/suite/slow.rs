@@ -23,17 +23,15 @@ const OUTBOX: usize = 1024 * 1024;
 
 fn serve() -> Served {
     let patience = Duration::from_secs(600);
-    let limits = Limits {
-        write_timeout: patience,
-        close_timeout: patience,
-        ping_interval: patience,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .with_write_timeout(patience)
+        .with_close_timeout(patience)
+        .with_ping_interval(patience);
     let mut options = chat_core::ChannelOptions::default();
     options.history.entries = 2 * MESSAGES as usize;
     options.history.bytes = 1 << 26;
     options.history.age = patience;
-    Host::TokioMulti.serve(Hub::builder(OpenChat::default()).limits(limits).channel(options))
+    Host::TokioMulti.serve(Hub::builder(OpenChat::default()).limits(limits).channel(|_| options))
 }
 
 fn join(served: &Served, name: &str, policy: &str) -> Light {

@@ -84,12 +84,12 @@ impl HistoryStore for Moody {
 /// Builds a hub that keeps five publications in its log, and all in the store. To the store, every scene is
 /// another process.
 fn scene(way: Way, store: &Moody, storage: Storage, seed: u64) -> Scene {
-    let history = HistoryOptions { entries: 5, bytes: 1 << 20, age: SECOND * 60 };
-    let options = ChannelOptions { history, storage, ..ChannelOptions::default() };
+    let history = HistoryOptions::of(5, SECOND * 60).with_bytes(1 << 20);
+    let options = ChannelOptions::default().with_history(history).with_storage(storage);
     Scene::of(
         World::seeded(seed),
         way,
-        Hub::builder(OpenChat::default()).channel(options).store(store.clone()),
+        Hub::builder(OpenChat::default()).channel(|_| options).store(store.clone()),
     )
 }
 

@@ -19,7 +19,7 @@ const CUTS: usize = 10;
 
 /// Keeps so much history that a client recovers all messages, however long this machine delays its reconnect.
 fn hub() -> HubBuilder {
-    let limits = Limits { answer_entries: 100_000, ..Limits::default() };
+    let limits = Limits::default().with_answer_entries(100_000);
     Hub::builder(OpenChat::default()).limits(limits).history(100_000, Duration::from_secs(600))
 }
 

@@ -17,7 +17,7 @@ impl Endpoint for Named {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.expect("a name");
         let user = format!("u-{name}").parse::<UserId>()?;
-        Ok(Identity { user, ..Identity::named(name) })
+        Ok(Identity::named(name).with_user(user))
     }
 }
 
@@ -45,7 +45,7 @@ fn a_client_with_one_name_that_is_too_long_is_not_cut_from_its_other_channels() 
 #[test]
 fn names_over_the_bound_are_refused_and_the_connection_stays() {
     each_way(|way| {
-        let scene = Scene::new(way, Named, Limits { channel_name_bytes: 8, ..Limits::default() });
+        let scene = Scene::new(way, Named, Limits::default().with_channel_name_bytes(8));
         let ann = scene.enter("ann");
         let all: Vec<_> = (0..30).map(|n| format!("#{n} subscribe organisation-{n}")).collect();
         ann.say(&all.join("\n"));

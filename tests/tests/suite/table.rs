@@ -39,7 +39,7 @@ impl Endpoint for Noting {
             "mallory" => return Err(Refusal::unauthorized("not you")),
             _ => assert!(!name.as_str().ends_with("opened"), "as was asked for"),
         }
-        Ok(Identity { expires: DateTime::from_timestamp(EXPIRES, 0), ..Identity::named(name) })
+        Ok(Identity::named(name).with_expires(DateTime::from_timestamp(EXPIRES, 0)))
     }
 
     async fn subscribe(&self, who: &SessionInfo, wish: Subscribe) -> Result<SubscribeOptions, Refusal> {
@@ -302,7 +302,7 @@ impl Event {
 fn play(way: Way, state: State, first: Cause, event: Event, second: Cause) {
     let Some(code) = state.ends_with(first) else { return };
     let noting = Noting::default();
-    let limits = Limits { outbox_frames: OUTBOX_FRAMES, ..Limits::default() };
+    let limits = Limits::default().with_outbox_frames(OUTBOX_FRAMES);
     let scene = Scene::new(way, noting.clone(), limits);
     let client = state.reach(&scene);
     first.happens(&scene, &client);

@@ -20,7 +20,7 @@ fn what_waits_for_all_has_a_bound_and_the_slowest_go_first() {
     // A frame weighs 32 bytes beside its own.
     each_way(|way| {
         let said = "message r 1 server ".len() + 1000 + 32;
-        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
+        let limits = Limits::default().with_total_outbox_bytes(10 * said);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "s"));
         slowest.wire().stall();
@@ -43,7 +43,7 @@ fn answers_that_nobody_takes_count_for_all_together_too() {
     each_way(|way| {
         let mark = if way == Way::Bytes { MARK } else { 0 };
         let said = "history r 1 1:".len() + 1000 + mark + 32;
-        let limits = Limits { total_outbox_bytes: 10 * said, ..Limits::default() };
+        let limits = Limits::default().with_total_outbox_bytes(10 * said);
         let scene = Scene::of(World::new(), way, keeping(limits));
         let (slowest, slow) = (scene.join("slowest", "r"), scene.join("slow", "r"));
         scene.hub.publish("r", Payload::json_unchecked("x".repeat(1000))).expect("a name");
@@ -61,7 +61,7 @@ fn answers_that_nobody_takes_count_for_all_together_too() {
 
 #[test]
 fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() {
-    let limits = Limits { total_outbox_bytes: 10_000, ..Limits::default() };
+    let limits = Limits::default().with_total_outbox_bytes(10_000);
     let scene = Scene::new(Way::Bytes, OpenChat::default(), limits);
     let well = scene.join("well", "r");
     let stalled: Vec<_> = (0..20).map(|n| scene.join(&format!("s{n}"), "r")).collect();
@@ -79,7 +79,7 @@ fn frames_that_others_have_begun_and_do_not_take_cost_nobody_else_the_session() 
 #[test]
 fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken() {
     each_way(|way| {
-        let limits = Limits { total_outbox_bytes: 20_000, ..Limits::default() };
+        let limits = Limits::default().with_total_outbox_bytes(20_000);
         let scene = Scene::of(World::new(), way, keeping(limits));
         let _stays = scene.join("stays", "r");
         let (few, many) = (scene.join("few", "other"), scene.join("many", "other"));
@@ -107,7 +107,7 @@ fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken
 
 #[test]
 fn a_hub_has_as_many_sessions_as_the_bound_says() {
-    let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits { sessions: 3, ..Limits::default() });
+    let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits::default().with_sessions(3));
     let seats: Vec<_> = (0..3).map(|_| scene.hub.permit().expect("there is room")).collect();
     assert!(scene.hub.permit().is_err());
     assert_eq!(scene.hub.stats().turned_away, 1);
@@ -121,7 +121,7 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
         // What is kept of a publication weighs 256 bytes beside its content, and a channel that nobody is in
         // 800 beside its name.
         let bound = 20 * (1000 + 256) + 800 + "idle".len();
-        let limits = Limits { history_bytes: bound, ..Limits::default() };
+        let limits = Limits::default().with_history_bytes(bound);
         let scene = Scene::of(World::new(), way, keeping(limits));
         let kept = |channel: &str| {
             let channel = channel.parse().expect("a name");
@@ -154,7 +154,7 @@ fn what_all_channels_keep_has_a_bound_and_those_go_first_that_nobody_is_in() {
 fn keys_weigh_with_what_all_channels_keep_and_the_oldest_are_forgotten_for_new_ones() {
     each_way(|way| {
         // What is kept of a key weighs 256 bytes beside it.
-        let limits = Limits { history_bytes: 20 * (256 + 4), requests: Rate::UNBOUNDED, ..Limits::default() };
+        let limits = Limits::default().with_history_bytes(20 * (256 + 4)).with_requests(Rate::UNBOUNDED);
         let scene = Scene::of(World::new(), way, Hub::builder(OpenChat::default()).limits(limits));
         let ann = scene.join("ann", "room");
         let once = |n: u32| {

@@ -62,7 +62,7 @@ fn a_token_is_not_traced_and_a_name_forges_no_line() {
     let log = traced(|| {
         let scene = Scene::open_chat(Way::Bytes);
         let name = Some("ann\u{2028}x\"y".parse().expect("a name"));
-        let credentials = Credentials::Now(Connect { token: Some("a-token".into()), ..Connect::named(name) });
+        let credentials = Credentials::Now(Connect::named(name).with_token(Some("a-token".into())));
         let ann = scene.world.connect(&scene.hub, Arc::new(Json), credentials, Way::Bytes);
         ann.say(&json!({"type":"subscribe","channelId":"room\u{1b}[31m\r\nforged"}).to_string());
         ann.say(&json!({"type":"subscribe","channelId":"room\u{202e}\""}).to_string());

@@ -40,7 +40,7 @@ impl Endpoint for Named {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let name = connect.name.expect("a name");
         let user = format!("u-{name}").parse::<UserId>()?;
-        Ok(Identity { user, ..Identity::named(name) })
+        Ok(Identity::named(name).with_user(user))
     }
 }
 
@@ -62,7 +62,7 @@ fn what_is_remembered_of_a_rate_shuts_nobody_out_for_longer_than_ten_minutes() {
 fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
     each_way(|way| {
         let requests = Rate { per_second: 1, burst: 20 };
-        let limits = || Limits { requests, ..Limits::default() };
+        let limits = || Limits::default().with_requests(requests);
         let flood = |client: &Client| (0..6).for_each(|_| client.say(&vec!["ping"; 20].join("\n")));
         // Disconnected.
         let scene = Scene::new(way, OpenChat::default(), limits());
@@ -85,7 +85,7 @@ fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
         impl Endpoint for Soon {
             async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
                 let expires = chrono::DateTime::from_timestamp(1_767_225_600 + 30, 0);
-                Ok(Identity { expires, ..Identity::named(connect.name.expect("a name")) })
+                Ok(Identity::named(connect.name.expect("a name")).with_expires(expires))
             }
         }
         let scene = Scene::new(way, Soon, limits());
@@ -108,7 +108,7 @@ fn who_is_not_read_is_closed_expired_and_drained_all_the_same() {
 fn who_is_not_read_costs_no_turns() {
     each_way(|way| {
         let requests = Rate { per_second: 1, burst: 20 };
-        let scene = Scene::new(way, OpenChat::default(), Limits { requests, ..Limits::default() });
+        let scene = Scene::new(way, OpenChat::default(), Limits::default().with_requests(requests));
         let ann = scene.enter("ann");
         (0..6).for_each(|_| ann.say(&vec!["ping"; 20].join("\n")));
         scene.world.settle();

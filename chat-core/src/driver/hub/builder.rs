@@ -22,7 +22,7 @@ use crate::port::{Endpoint, HistoryStore, Runtime};
 /// use std::time::Duration;
 /// use chat_core::{Hub, HistoryRequest, Limits, OpenChat, Payload};
 /// let hub = Hub::builder(OpenChat::default())
-///     .limits(Limits { sessions: 100, ..Limits::default() })
+///     .limits(Limits::default().with_sessions(100))
 ///     .history(10, Duration::from_secs(60))
 ///     .name("desk".parse()?)
 ///     .build(World::new());
@@ -57,13 +57,27 @@ impl HubBuilder {
     /// publications, none older than `age`, and of these 1 MiB of content at most. Without this, nothing is
     /// kept.
     pub fn history(mut self, entries: usize, age: Duration) -> Self {
-        self.channel.history = HistoryOptions { entries, bytes: 1024 * 1024, age };
+        self.channel.history = HistoryOptions::of(entries, age);
         self
     }
 
-    /// Sets the options of every channel, unless the endpoint decides otherwise.
-    pub fn channel(mut self, options: ChannelOptions) -> Self {
-        self.channel = options;
+    /// Changes the options of every channel, unless the endpoint decides otherwise. What is not changed stays
+    /// as it is, such as the [`history`](Self::history) that was set before.
+    ///
+    /// By default a channel keeps no history, no presence, and is not stored.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use chat_core::{HistoryRequest, Hub, OpenChat, Payload, testkit::World};
+    /// let builder = Hub::builder(OpenChat::default()).history(10, Duration::from_secs(60));
+    /// let hub = builder.channel(|channel| channel.with_presence(true)).build(World::new());
+    /// hub.publish("news", Payload::json("1"))?;
+    /// assert!(hub.presence(&"news".parse()?).is_some());
+    /// assert!(hub.history(&HistoryRequest::of("news".parse()?, 1)).is_some());
+    /// # Ok::<(), chat_core::NameError>(())
+    /// ```
+    pub fn channel(mut self, change: impl FnOnce(ChannelOptions) -> ChannelOptions) -> Self {
+        self.channel = change(self.channel);
         self
     }
 

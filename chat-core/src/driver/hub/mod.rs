@@ -215,10 +215,10 @@ impl Hub {
     /// presence ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     ///
     /// ```
-    /// # use chat_core::{ChannelOptions, Hub, OpenChat, testkit::World};
+    /// # use chat_core::{Hub, OpenChat, testkit::World};
     /// # let world = World::new();
-    /// let options = ChannelOptions { presence: true, ..ChannelOptions::default() };
-    /// let hub = Hub::builder(OpenChat::default()).channel(options).build(world.clone());
+    /// let builder = Hub::builder(OpenChat::default()).channel(|channel| channel.with_presence(true));
+    /// let hub = builder.build(world.clone());
     /// world.open(&hub, "ann").say("subscribe news");
     /// let page = hub.presence(&"news".parse()?).expect("the channel keeps presence");
     /// assert_eq!((page.users, page.present[0].name.as_str()), (1, "ann"));

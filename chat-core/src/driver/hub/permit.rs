@@ -15,7 +15,7 @@ use crate::model::{Connect, Peer, Refusal, SessionId};
 /// ```
 /// # use chat_core::testkit::World;
 /// use chat_core::{Full, Hub, Limits, OpenChat};
-/// let limits = Limits { sessions: 1, ..Limits::default() };
+/// let limits = Limits::default().with_sessions(1);
 /// let hub = Hub::builder(OpenChat::default()).limits(limits).build(World::new());
 /// let permit = hub.permit()?;
 /// assert_eq!(hub.permit().err(), Some(Full::Sessions));

@@ -12,6 +12,7 @@ use crate::model::SessionId;
 
 /// Tells why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Full {
     /// The hub has as many sessions as [`Limits::sessions`](crate::Limits::sessions) allows.
     #[error("the server has as many sessions as it may have")]

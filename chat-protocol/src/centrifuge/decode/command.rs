@@ -28,7 +28,7 @@ pub(in crate::centrifuge) fn request(
             if let Command::Subscribe(Subscribe { since: Some(since), .. }) = &command {
                 context.since = Some(since.offset);
             }
-            Ok(Request { id: Some(context.to_id()), command })
+            Ok(Request::new(command).with_id(context.to_id()))
         }
         Err(refusal) => Err(BadRequest::readable(Some(context.to_id()), refusal)),
     }
@@ -100,12 +100,12 @@ pub(in crate::centrifuge) fn connect(fields: ConnectFields<'_>) -> Result<Comman
     let subs = subs.into_iter().filter_map(|(channel, place)| Some((channel, place?)));
     let since =
         subs.filter(|(_, place)| place.recover).map(|(channel, place)| Ok((name(&channel)?, place.since())));
-    Ok(Command::Connect(Connect {
-        name: data.as_ref().and_then(named),
-        token: token(&proof),
-        since: since.collect::<Result<_, Refusal>>()?,
-        data,
-    }))
+    Ok(Command::Connect(
+        Connect::named(data.as_ref().and_then(named))
+            .with_token(token(&proof))
+            .with_since(since.collect::<Result<_, Refusal>>()?)
+            .with_data(data),
+    ))
 }
 
 fn named(data: &Payload) -> Option<SenderName> {
@@ -165,14 +165,14 @@ pub(in crate::centrifuge) fn subscribe(fields: SubscribeFields<'_>) -> Result<Co
     if filter.is_some() {
         return Err(Refusal::not_available("publications are not filtered here"));
     }
-    Ok(Command::Subscribe(Subscribe {
-        since: recover.then(|| Place { recover, epoch, offset }.since()),
-        whole: flag & REJECT_UNRECOVERED != 0,
-        presence: join_leave,
-        token: token(&proof),
-        data,
-        ..Subscribe::to(name(&channel)?)
-    }))
+    Ok(Command::Subscribe(
+        Subscribe::to(name(&channel)?)
+            .with_since(recover.then(|| Place { recover, epoch, offset }.since()))
+            .with_whole(flag & REJECT_UNRECOVERED != 0)
+            .with_presence(join_leave)
+            .with_token(token(&proof))
+            .with_data(data),
+    ))
 }
 
 /// Refuses channels of maps and of polls.
@@ -236,14 +236,13 @@ pub(in crate::centrifuge) fn history(fields: HistoryFields<'_>) -> Result<Comman
     let since = since.map(|place| place.since());
     let from = since.map(|since| since.offset);
     let (after, before) = if reverse { (None, from) } else { (from, None) };
-    Ok(Command::History(HistoryRequest {
-        channel: name(&channel)?,
-        after,
-        before,
-        epoch: since.and_then(|since| since.epoch),
-        limit: usize::try_from(limit).unwrap_or(usize::MAX),
-        reverse,
-    }))
+    Ok(Command::History(
+        HistoryRequest::of(name(&channel)?, usize::try_from(limit).unwrap_or(usize::MAX))
+            .with_after(after)
+            .with_before(before)
+            .with_epoch(since.and_then(|since| since.epoch))
+            .with_reverse(reverse),
+    ))
 }
 
 #[derive(Deserialize, Default)]
@@ -257,7 +256,7 @@ pub(in crate::centrifuge) struct CallFields<'a> {
 
 pub(in crate::centrifuge) fn call(fields: CallFields<'_>) -> Command {
     let data = fields.data.unwrap_or_else(Payload::null);
-    Command::Call(Call { method: fields.method.into(), data })
+    Command::Call(Call::new(fields.method.into(), data))
 }
 
 /// Calls without a method's name, and gets no reply.

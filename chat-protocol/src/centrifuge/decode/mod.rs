@@ -22,7 +22,7 @@ pub(super) enum Decoded {
 
 /// Refuses what is no command, and ends the session: the two sides disagree on the protocol.
 pub(super) fn malformed(why: impl Into<String>) -> BadRequest {
-    BadRequest { close: Some(Close::BAD_REQUEST), ..BadRequest::new(None, Refusal::bad_request(why)) }
+    BadRequest::new(None, Refusal::bad_request(why)).with_close(Close::BAD_REQUEST)
 }
 
 /// Holds the fields of a line: a number, and a method with what it takes.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chat_core::{
-    Answer, Epoch, Expiry, HistoryPage, Offset, Payload, PresencePage, Present, Publication, Recovery,
-    Reference, Refusal, RequestId, SessionId, SessionPresence, Subscribed, UserId,
+    Answer, Epoch, Expiry, HistoryPage, Offset, Payload, PresencePage, Present, Recovery, Reference, Refusal,
+    RequestId, SessionId, SessionPresence, Subscribed, UserId,
 };
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -17,17 +17,10 @@ fn reply(id: &str, answer: &Answer) -> String {
 }
 
 fn subscribed(recovery: Option<Recovery>) -> Subscribed {
-    Subscribed {
-        channel: channel(),
-        epoch: Epoch(0xA),
-        offset: Offset(57),
-        keeps: true,
-        already: false,
-        recovery,
-        presence: None,
-        expires: None,
-        data: None,
-    }
+    Subscribed::to(channel(), Epoch(0xA), Offset(57))
+        .with_keeps(true)
+        .with_already(false)
+        .with_recovery(recovery)
 }
 
 #[test]
@@ -52,7 +45,7 @@ fn a_publication_stands_on_one_line_and_tags_hold_what_the_protocol_has_no_field
     );
     named.author = None;
     assert!(written(|out| push::publication(&named, out)).contains(r#""info":{"user":"ann","client":"17"}"#));
-    let signal = Publication { ephemeral: true, ..publication("1") };
+    let signal = publication("1").with_ephemeral(true);
     assert!(written(|out| push::publication(&signal, out)).contains(r#""signal":"true""#));
 }
 
@@ -86,8 +79,8 @@ fn ann() -> UserId {
 
 fn presence() -> Answer {
     let name = "ann".parse().expect("a name");
-    let present = Present { user: ann(), name, data: None, sessions: vec![SessionId(17)], read: Offset(0) };
-    let page = PresencePage { present: vec![present], users: 1, sessions: 1 };
+    let present = Present::new(ann(), name).with_sessions(vec![SessionId(17)]).with_read(Offset(0));
+    let page = PresencePage::default().with_present(vec![present]).with_users(1).with_sessions(1);
     Answer::Presence { channel: channel(), page }
 }
 
@@ -123,7 +116,7 @@ fn replies_about_a_session_or_a_subscription_stand_as_the_protocol_has_them() {
 
 #[test]
 fn replies_with_a_result_or_an_error_stand_as_the_protocol_has_them() {
-    let page = HistoryPage { epoch: Epoch(0xA), offset: Offset(58), publications: Vec::new(), more: false };
+    let page = HistoryPage::new(Epoch(0xA), Offset(58), Vec::new(), false);
     let vectors = [
         (
             "4 presence",
@@ -174,7 +167,7 @@ fn pushes_about_subscriptions_and_presence_stand_as_the_protocol_has_them() {
         assert!(unasked(why).contains(&format!("\"code\":{code}")));
     }
     let name = "u-7".parse().expect("a name");
-    let who = SessionPresence { session: SessionId(3), user: ann(), name, data: None };
+    let who = SessionPresence::new(SessionId(3), ann(), name);
     assert_eq!(
         written(|out| push::moved(&channel(), "join", &who, out)),
         r#"{"push":{"channel":"room","join":{"info":{"user":"u-7","client":"3"}}}}"#
@@ -184,7 +177,7 @@ fn pushes_about_subscriptions_and_presence_stand_as_the_protocol_has_them() {
 #[test]
 fn fields_that_the_protocol_never_leaves_out_stand_there_though_they_are_zero_or_empty() {
     let nobody = Answer::Presence { channel: channel(), page: PresencePage::default() };
-    let nothing = HistoryPage { epoch: Epoch(0xA), offset: Offset(0), publications: Vec::new(), more: false };
+    let nothing = HistoryPage::new(Epoch(0xA), Offset(0), Vec::new(), false);
     let nothing = Answer::History { channel: channel(), page: nothing, clamped: None };
     let gone = Answer::Error(Refusal::unknown_channel("there is none"));
     let vectors = [
@@ -201,7 +194,7 @@ fn fields_that_the_protocol_never_leaves_out_stand_there_though_they_are_zero_or
     for (id, answer, expected) in vectors {
         assert_eq!(reply(id, &answer), expected);
     }
-    let by_server = Publication { from: None, author: None, ..publication("1") };
+    let by_server = publication("1").with_from(None).with_author(None);
     assert!(
         written(|out| push::publication(&by_server, out)).contains(r#""info":{"user":"ann","client":""}"#)
     );

@@ -25,7 +25,7 @@ pub(super) fn request(message: Message<'_>, depth: usize) -> Result<Request, Bad
     let fields = fields(message, depth).map_err(|refusal| BadRequest::new(None, refusal))?;
     let id = fields.id().map_err(|refusal| BadRequest::new(None, refusal))?;
     match command(&fields) {
-        Ok(command) => Ok(Request { id, command }),
+        Ok(command) => Ok(Request::new(command).with_id(id)),
         Err(refusal) if fields.names_no_channel() => Err(BadRequest::readable(id, refusal)),
         Err(refusal) => Err(BadRequest::new(id, refusal)),
     }
@@ -51,9 +51,7 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
             let offset = offset("offset", fields.offset)?.ok_or_else(|| of_field("offset", "missing"))?;
             Command::Read(fields.channel()?, offset)
         }
-        "call" => {
-            Command::Call(Call { method: string("method", fields.method)?.into(), data: fields.data() })
-        }
+        "call" => Command::Call(Call::new(string("method", fields.method)?.into(), fields.data())),
         "ping" => Command::Ping,
         unknown => return Err(Refusal::bad_request(format!("unknown type {unknown:?}"))),
     })
@@ -62,7 +60,11 @@ fn command(fields: &Fields<'_>) -> Result<Command, Refusal> {
 fn connect(fields: &Fields<'_>) -> Result<Connect, Refusal> {
     let name = fields.name.map(|raw| parsed("name", &string("name", Some(raw))?)).transpose()?;
     let since = fields.since.map(since_each).transpose()?.unwrap_or_default();
-    Ok(Connect { name, token: token(fields)?, data: fields.data.map(payload), since })
+    Ok(Connect::default()
+        .with_name(name)
+        .with_token(token(fields)?)
+        .with_data(fields.data.map(payload))
+        .with_since(since))
 }
 
 fn token(fields: &Fields<'_>) -> Result<Option<Token>, Refusal> {
@@ -74,17 +76,15 @@ fn payload(raw: &RawValue) -> Payload {
 }
 
 fn subscribe(fields: &Fields<'_>) -> Result<Subscribe, Refusal> {
-    Ok(Subscribe {
-        channel: fields.channel()?,
-        echo: flag("echo", fields.echo, true)?,
-        since: fields.since.map(since).transpose()?,
-        whole: false,
-        latest: flag("latest", fields.latest, false)?,
-        presence: flag("presence", fields.presence, false)?,
-        overflow: overflow(fields)?,
-        token: token(fields)?,
-        data: fields.data.map(payload),
-    })
+    Ok(Subscribe::to(fields.channel()?)
+        .with_echo(flag("echo", fields.echo, true)?)
+        .with_since(fields.since.map(since).transpose()?)
+        .with_whole(false)
+        .with_latest(flag("latest", fields.latest, false)?)
+        .with_presence(flag("presence", fields.presence, false)?)
+        .with_overflow(overflow(fields)?)
+        .with_token(token(fields)?)
+        .with_data(fields.data.map(payload)))
 }
 
 /// Reads the places up to which a client has everything, channel by channel.
@@ -131,7 +131,11 @@ fn publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
     };
     let ephemeral = flag("ephemeral", fields.ephemeral, false)?;
     let event = fields.event.map(|raw| parsed("event", &string("event", Some(raw))?)).transpose()?;
-    Ok(Publish { event, key: key(fields)?, refers, ephemeral, ..Publish::to(fields.channel()?, content) })
+    Ok(Publish::to(fields.channel()?, content)
+        .with_event(event)
+        .with_key(key(fields)?)
+        .with_refers(refers)
+        .with_ephemeral(ephemeral))
 }
 
 fn key(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
@@ -145,14 +149,14 @@ fn key(fields: &Fields<'_>) -> Result<Option<Box<str>>, Refusal> {
 
 fn history(fields: &Fields<'_>) -> Result<HistoryRequest, Refusal> {
     let limit = fields.limit.map(|raw| raw.get().parse()).transpose();
-    Ok(HistoryRequest {
-        channel: fields.channel()?,
-        after: offset("after", fields.after)?,
-        before: offset("before", fields.before)?,
-        epoch: fields.epoch.map(epoch).transpose()?,
-        limit: limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY_LIMIT),
-        reverse: flag("reverse", fields.reverse, false)?,
-    })
+    Ok(HistoryRequest::of(
+        fields.channel()?,
+        limit.map_err(|_| of_field("limit", "no count"))?.unwrap_or(HISTORY_LIMIT),
+    )
+    .with_after(offset("after", fields.after)?)
+    .with_before(offset("before", fields.before)?)
+    .with_epoch(fields.epoch.map(epoch).transpose()?)
+    .with_reverse(flag("reverse", fields.reverse, false)?))
 }
 
 #[cfg(test)]

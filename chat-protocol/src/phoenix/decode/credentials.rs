@@ -27,7 +27,7 @@ pub(in crate::phoenix) fn read(opening: &Handshake<'_>) -> Option<Accepted> {
     }
     let credentials = connect(params, opening.subprotocols).map_or_else(Credentials::Wrong, Credentials::Now);
     let offered = opening.subprotocols.iter().any(|one| one == SUBPROTOCOL);
-    Some(Accepted { credentials, subprotocol: offered.then_some(SUBPROTOCOL), ..Accepted::default() })
+    Some(Accepted::default().with_credentials(credentials).with_subprotocol(offered.then_some(SUBPROTOCOL)))
 }
 
 /// Returns true for `~> 2.0.0`, whatever the last number is.
@@ -49,7 +49,7 @@ fn connect(
     let bearer = subprotocols.iter().find_map(|one| one.strip_prefix(BEARER));
     let token = bearer.map(decoded).transpose()?.or(on_url);
     let data = (!params.is_empty()).then(|| object(&params));
-    Ok(Connect { name, token, data, ..Connect::default() })
+    Ok(Connect::default().with_name(name).with_token(token).with_data(data))
 }
 
 fn decoded(bearer: &str) -> Result<Token, Refusal> {
@@ -68,7 +68,7 @@ mod tests {
 
     fn handshake(query: &str, subprotocols: &[&str]) -> Option<Accepted> {
         let subprotocols: Vec<_> = subprotocols.iter().map(|&one| one.to_owned()).collect();
-        read(&Handshake { query: Some(query), subprotocols: &subprotocols })
+        read(&Handshake::new(Some(query), &subprotocols))
     }
 
     fn connect(query: &str, subprotocols: &[&str]) -> Connect {

@@ -59,7 +59,7 @@ use Fault::{Fatal, Ignored};
 pub(super) fn credentials(query: Option<&str>) -> Credentials {
     let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(name, _)| name == "auth");
     let token = given.map(|(_, value)| token(auth::key(&value).as_deref().unwrap_or(&value)));
-    Credentials::Now(Connect { token, ..Connect::default() })
+    Credentials::Now(Connect::default().with_token(token))
 }
 
 /// Reads one frame: its request, and the sender if it names one.
@@ -70,10 +70,9 @@ pub(super) fn read(message: Message<'_>, depth: usize) -> Result<(Request, Optio
     let text = text(message).ok_or(Fatal("no UTF-8"));
     text.and_then(|text| frame(text, depth)).and_then(request).map_err(|fault| match fault {
         Ignored(why) => BadRequest::new(None, Refusal::bad_request(why)),
-        Fatal(why) => BadRequest {
-            close: Some(Close::BAD_REQUEST.with_message(why)),
-            ..BadRequest::new(None, Refusal::bad_request(why))
-        },
+        Fatal(why) => {
+            BadRequest::new(None, Refusal::bad_request(why)).with_close(Close::BAD_REQUEST.with_message(why))
+        }
     })
 }
 
@@ -99,7 +98,7 @@ pub(super) fn frame(text: &str, depth: usize) -> Result<Frame<'_>, Fault> {
 
 /// Returns the request, and the sender if the frame names one.
 fn request(frame: Frame<'_>) -> Result<(Request, Option<SenderName>), Fault> {
-    let with = |context: ReplyContext, command| Request { id: Some(context.to_id()), command };
+    let with = |context: ReplyContext, command| Request::new(command).with_id(context.to_id());
     let request = match frame {
         Frame::Ping => Request::new(Command::Ping),
         Frame::Auth(key) => with(ReplyContext::Auth, Command::Refresh(refreshed(key)?)),

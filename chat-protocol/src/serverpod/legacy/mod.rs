@@ -53,7 +53,7 @@ impl Protocol for Legacy {
     }
 
     fn accept(&self, opening: &Handshake<'_>) -> Option<Accepted> {
-        Some(Accepted { credentials: decode::credentials(opening.query), ..Accepted::default() })
+        Some(Accepted::default().with_credentials(decode::credentials(opening.query)))
     }
 
     fn session_codec(&self, _: SessionId, limits: &Limits) -> Box<dyn SessionCodec> {

@@ -115,11 +115,10 @@ fn depth_128_is_read_and_129_is_not() {
 
 #[test]
 fn the_plain_key_stands_on_the_url() {
-    let token =
-        |query| match Legacy.accept(&Handshake { query, subprotocols: &[] }).expect("welcome").credentials {
-            Credentials::Now(connect) => connect.token,
-            other => panic!("{other:?}"),
-        };
+    let token = |query| match Legacy.accept(&Handshake::new(query, &[])).expect("welcome").credentials {
+        Credentials::Now(connect) => connect.token,
+        other => panic!("{other:?}"),
+    };
     assert_eq!(token(Some("auth=12%3Aabcdef")), Some("12:abcdef".into()));
     assert_eq!(token(Some("auth=Basic%20MTI6c2VjcmV0")), Some("12:secret".into()));
     assert_eq!(token(Some("auth=Basic%20a%20b")), Some("Basic a b".into()));

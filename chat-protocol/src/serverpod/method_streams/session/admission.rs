@@ -85,7 +85,7 @@ impl Admission {
         let first = self.waiting.front()?;
         let token = first.auth.as_deref().map(Token::from);
         let command = match (&self.known, token) {
-            (None, token) => Command::Connect(Connect { token, ..Connect::default() }),
+            (None, token) => Command::Connect(Connect::default().with_token(token)),
             // A call that shows nothing runs with the session's credentials.
             (Some(known), Some(token)) if *known != first.auth => Command::Refresh(token),
             _ => return self.waiting.pop_front().map(Step::Begin),

@@ -376,7 +376,7 @@ fn key(call: &Call<'_>) -> String {
 }
 
 fn request(context: ReplyContext<'_>, command: Command) -> Request {
-    Request { id: Some(context.to_id()), command }
+    Request::new(command).with_id(context.to_id())
 }
 
 fn publish(number: u64, key: &str, channel: ChannelId, content: Payload) -> Request {
@@ -388,10 +388,7 @@ fn is_unknown(value: &Typed<'_>) -> bool {
 }
 
 fn closed(why: &'static str) -> BadRequest {
-    BadRequest {
-        close: Some(Close::BAD_REQUEST.with_message(why)),
-        ..BadRequest::new(None, Refusal::bad_request(why))
-    }
+    BadRequest::new(None, Refusal::bad_request(why)).with_close(Close::BAD_REQUEST.with_message(why))
 }
 
 #[cfg(test)]
