@@ -57,3 +57,9 @@ impl<'a> Frames<'a> {
         self.batch.finish_notice(channel)
     }
 }
+
+impl std::fmt::Debug for Frames<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frames").field("framing", &self.framing.name()).finish_non_exhaustive()
+    }
+}

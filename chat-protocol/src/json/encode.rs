@@ -229,7 +229,7 @@ fn extra(data: Option<&Payload>, out: &mut Vec<u8>) {
 
 fn refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     number_field("code", u64::from(refusal.code()), out);
-    field("reason", &refusal.reason.as_str(), out);
+    field("reason", refusal.reason.as_str(), out);
     field("message", &refusal.message, out);
     extra(refusal.data.as_deref(), out);
 }

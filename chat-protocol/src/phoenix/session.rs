@@ -184,7 +184,7 @@ impl Session {
         let Some(context) = context else {
             return out.text(|out| {
                 encode::push(NO_REF, SOCKET, "error", out, |out| {
-                    encode::refusal(why.reason.as_str(), why, out)
+                    encode::refusal(why.reason.as_str(), why, out);
                 });
             });
         };
@@ -244,7 +244,7 @@ impl SessionCodec for Session {
                 encode::reply(&context, Status::Ok, out, |out| encode::published(*offset, out));
             }),
             (Answer::Result(data), Some(context)) => {
-                encode::response(&context, Status::Ok, data, self.only_text, out)
+                encode::response(&context, Status::Ok, data, self.only_text, out);
             }
             (Answer::Pong, Some(context)) if context.kind == ReplyKind::Unmatched => unmatched(&context, out),
             (Answer::Pong, Some(context)) => out.text(|out| encode::reply(&context, Status::Ok, out, empty)),

@@ -10,7 +10,7 @@ pub fn slices(sources: &[Source]) -> Vec<String> {
     for (key, module) in &tree.modules {
         for path in &module.extended {
             let Some(found) = tree.resolve(key, path) else { continue };
-            let (room, own) = (room(sources, &found.file), self::room(sources, &module.file));
+            let (room, own) = (room(sources, &found.file), room(sources, &module.file));
             let inside = own == room || (!room.is_empty() && own.starts_with(&format!("{room}/")));
             if !inside {
                 let name = path.last().map_or("", String::as_str);

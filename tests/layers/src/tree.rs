@@ -158,7 +158,7 @@ impl Module {
         match tree {
             syn::UseTree::Path(path) => self.import(&path.tree, &with(&path.ident), shared),
             syn::UseTree::Group(group) => {
-                group.items.iter().for_each(|tree| self.import(tree, before, shared))
+                group.items.iter().for_each(|tree| self.import(tree, before, shared));
             }
             syn::UseTree::Glob(_) => self.imports.push(Import { name: None, path: before.to_vec(), shared }),
             syn::UseTree::Rename(rename) => {

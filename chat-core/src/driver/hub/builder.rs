@@ -141,6 +141,14 @@ impl HubBuilder {
     }
 }
 
+impl std::fmt::Debug for HubBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("HubBuilder");
+        shown.field("limits", &self.limits).field("channel", &self.channel).field("name", &self.name);
+        shown.finish_non_exhaustive()
+    }
+}
+
 /// Sets how many bits of a seed do not go into the first session's number. Where a hub has a store, its
 /// sessions are numbered from one of 2^40 places: a guest, who is known by the number of its session, is then
 /// not taken for a guest of an earlier incarnation, whose messages, keys and read marks are stored.

@@ -413,6 +413,12 @@ impl WeakHub {
     }
 }
 
+impl std::fmt::Debug for WeakHub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.strong_count() > 0 { "WeakHub" } else { "WeakHub (gone)" })
+    }
+}
+
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub").field("sessions", &self.0.permits.count()).finish_non_exhaustive()
