@@ -21,6 +21,8 @@ pub(super) struct Appended {
     pub(super) published: Published,
     /// Tells the caller to flush, since nobody else is about to.
     pub(super) flush: bool,
+    /// Holds the publication; none if its key tells that it was published before.
+    pub(super) fresh: Option<Arc<Publication>>,
     /// Holds the publication that the store does not have yet; none if it is ephemeral or stored.
     pub(super) to_store: Option<Arc<Publication>>,
 }
@@ -120,7 +122,7 @@ impl<S: Clone> Channel<S> {
             self.keys.forget_old(now);
             if let Some((offset, unstored)) = self.keys.find(draft.author.as_ref(), key) {
                 let published = Published::Duplicate { epoch, offset };
-                return Appended { published, flush: false, to_store: unstored };
+                return Appended { published, flush: false, fresh: None, to_store: unstored };
             }
         }
         let (publication, flush) = self.append(name, draft);
@@ -133,7 +135,8 @@ impl<S: Clone> Channel<S> {
             true => Published::Ephemeral { subscribers },
             false => Published::Placed { epoch, offset: publication.offset, subscribers },
         };
-        Appended { published, flush, to_store: (!publication.ephemeral).then_some(publication) }
+        let to_store = (!publication.ephemeral).then(|| publication.clone());
+        Appended { published, flush, fresh: Some(publication), to_store }
     }
 
     fn next(&self, ephemeral: bool) -> Offset {

@@ -1,6 +1,8 @@
 //! Holds the data that the shards of one hub share: the bounds over all of them, and the hub's incarnation in
 //! the store.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::incarnation::Incarnation;
 use super::order::IdleOrder;
 use super::quota::ByteQuota;
@@ -14,6 +16,9 @@ pub(crate) struct Common {
     pub(crate) outgoing: ByteQuota,
     /// Orders the idle channels for removal.
     pub(crate) order: IdleOrder,
+    /// Holds the index of a shard in which too much waits to be told to the endpoint, plus one; 0 if there is
+    /// none.
+    pub(crate) untold: AtomicUsize,
     /// Names the hub's incarnation in its store; none without a store.
     pub(crate) incarnation: Option<Incarnation>,
 }

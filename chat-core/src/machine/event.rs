@@ -34,6 +34,8 @@ pub(crate) struct Joining {
     pub(crate) observes: bool,
     pub(crate) since: Option<Since>,
     pub(crate) latest: bool,
+    /// Tells whether the session joins only if it recovers all that it missed.
+    pub(crate) whole: bool,
     /// Bounds the page of presence that the session gets.
     pub(crate) space: Space,
     /// Bounds the publications that the session recovers.

@@ -19,6 +19,7 @@ mod rate;
 mod reason;
 mod request;
 pub(crate) mod setters;
+mod unsubscribe;
 
 pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
@@ -44,3 +45,4 @@ pub use reason::{Close, CloseReason, CodeError, Custom, Reason, Refusal};
 pub use request::{
     BadRequest, Call, Command, Connect, KEY_BYTES, Overflow, Publish, Request, RequestId, Subscribe, Token,
 };
+pub use unsubscribe::UnsubscribeReason;

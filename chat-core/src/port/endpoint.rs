@@ -8,7 +8,8 @@ use futures::FutureExt;
 
 use crate::model::{
     Author, Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload,
-    Publish, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
+    Publication, Publish, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
+    UnsubscribeReason,
 };
 
 /// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
@@ -22,7 +23,19 @@ use crate::model::{
 /// channels continue. If [`subscribe`](Self::subscribe) fails like that, the session does not join, and if
 /// [`history`](Self::history), [`presence`](Self::presence),
 /// [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one request is
-/// refused with 100. A panic in the other hooks, which are about the whole session, closes it with 3004.
+/// refused with 100. A panic in the other hooks that decide, which are about the whole session, closes it
+/// with 3004.
+///
+/// Some hooks decide nothing, and are told what has happened: [`subscribed`](Self::subscribed),
+/// [`unsubscribed`](Self::unsubscribed), [`channel_active`](Self::channel_active),
+/// [`channel_idle`](Self::channel_idle), [`published`](Self::published) and
+/// [`stream_closed`](Self::stream_closed). Each is called exactly once for its event. A panic there is
+/// counted in [`Stats::hook_panics`](crate::Stats::hook_panics) and changes nothing else: the session stays
+/// as it is, and the next hook is called. Those about a session are called one after another, each once the
+/// one before has ended, and run to their end also if the session ends first; until then no further request
+/// of the session is begun. If as many wait as frames may wait for the session
+/// ([`Limits::outbox_frames`](crate::Limits::outbox_frames)), because the server orders more meanwhile, the
+/// session is closed with 3008.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -217,6 +230,176 @@ pub trait Endpoint: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Payload, Refusal>> + Send {
         let _ = session;
         ready(Err(Refusal::no_methods(format!("there is no method {:?}", request.method))))
+    }
+
+    /// Handles that the session has joined this channel, whoever wanted it to: its client, the
+    /// [`Identity`] under which it connected, or the server through the hub. A session that was in the
+    /// channel already, or is refused, has not joined.
+    ///
+    /// Runs in the session's own task, in the order of its joins and leaves. The client's answer goes ahead
+    /// of what this hook publishes to the channel.
+    ///
+    /// ```
+    /// use std::sync::OnceLock;
+    ///
+    /// use chat_core::testkit::World;
+    /// use chat_core::{ChannelId, Endpoint, Hub, Payload, SessionInfo, WeakHub};
+    ///
+    /// #[derive(Default)]
+    /// struct Greeter(OnceLock<WeakHub>);
+    ///
+    /// impl Endpoint for &'static Greeter {
+    ///     async fn subscribed(&self, who: &SessionInfo, channel: &ChannelId) {
+    ///         let hub = self.0.get().and_then(WeakHub::upgrade).expect("sessions keep their hub");
+    ///         let hello = Payload::json(format!("\"hello {}\"", who.name));
+    ///         hub.publish(channel, hello).expect("a channel has a name");
+    ///     }
+    /// }
+    ///
+    /// let greeter: &'static Greeter = Box::leak(Box::default());
+    /// let world = World::new();
+    /// let hub = Hub::builder(greeter).build(world.clone());
+    /// greeter.0.set(hub.downgrade()).ok();
+    /// let ann = world.open(&hub, "ann");
+    /// ann.say("subscribe news");
+    /// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 server \"hello ann\""]);
+    /// ```
+    fn subscribed(&self, session: &SessionInfo, channel: &ChannelId) -> impl Future<Output = ()> + Send {
+        let _ = (session, channel);
+        ready(())
+    }
+
+    /// Handles that the session has left this channel, for whatever reason: called once for every
+    /// [`subscribed`](Self::subscribed), after it. When a session ends, this is called for each channel that
+    /// it was in, before [`stream_closed`](Self::stream_closed).
+    ///
+    /// Runs in the session's own task; once the session is over, in a task of its own. A session that joins
+    /// again has joined after this.
+    ///
+    /// ```
+    /// use chat_core::testkit::World;
+    /// use chat_core::{ChannelId, Close, Endpoint, Hub, SessionInfo, UnsubscribeReason};
+    ///
+    /// struct Log(async_channel::Sender<(String, UnsubscribeReason)>);
+    ///
+    /// impl Endpoint for Log {
+    ///     async fn unsubscribed(&self, who: &SessionInfo, channel: &ChannelId, why: &UnsubscribeReason) {
+    ///         let _ = self.0.send((format!("{} {channel}", who.name), why.clone())).await;
+    ///     }
+    /// }
+    ///
+    /// let (log, lines) = async_channel::bounded(16);
+    /// let world = World::new();
+    /// let hub = Hub::builder(Log(log)).build(world.clone());
+    /// let ann = world.open(&hub, "ann");
+    /// ann.say("subscribe a\nsubscribe b\nunsubscribe a");
+    /// ann.cut();
+    /// let of = |line: &str| line.to_owned();
+    /// assert_eq!(lines.try_recv(), Ok((of("ann a"), UnsubscribeReason::ByClient)));
+    /// let lost = UnsubscribeReason::Closed(Close::DISCONNECTED);
+    /// assert_eq!(lines.try_recv(), Ok((of("ann b"), lost)));
+    /// ```
+    fn unsubscribed(
+        &self,
+        session: &SessionInfo,
+        channel: &ChannelId,
+        why: &UnsubscribeReason,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (session, channel, why);
+        ready(())
+    }
+
+    /// Handles that this channel has its first subscriber. For each channel, this and
+    /// [`channel_idle`](Self::channel_idle) are called in turn, in the order of the events, beginning with
+    /// this. Both are called in the order in which publications of the channel have their places, also with
+    /// several threads: where one is told, the others leave what they do for it.
+    ///
+    /// Must be quick: it is called by whoever joins, leaves or publishes, under no lock. What it takes longer
+    /// than that waits in memory, and so does what is told of some other channels; whatever is slow belongs
+    /// behind a queue. It may call the hub.
+    ///
+    /// ```
+    /// use chat_core::testkit::World;
+    /// use chat_core::{ChannelId, Endpoint, Hub};
+    ///
+    /// /// Follows a feed for as long as somebody is in its channel.
+    /// struct Feeds(async_channel::Sender<(ChannelId, bool)>);
+    ///
+    /// impl Endpoint for Feeds {
+    ///     fn channel_active(&self, channel: &ChannelId) {
+    ///         let _ = self.0.try_send((channel.clone(), true));
+    ///     }
+    ///
+    ///     fn channel_idle(&self, channel: &ChannelId) {
+    ///         let _ = self.0.try_send((channel.clone(), false));
+    ///     }
+    /// }
+    ///
+    /// let (feeds, orders) = async_channel::unbounded();
+    /// let world = World::new();
+    /// let hub = Hub::builder(Feeds(feeds)).build(world.clone());
+    /// let (ann, bob) = (world.open(&hub, "ann"), world.open(&hub, "bob"));
+    /// ann.say("subscribe news");
+    /// bob.say("subscribe news");
+    /// let news: ChannelId = "news".parse()?;
+    /// assert_eq!(orders.try_recv(), Ok((news.clone(), true)));
+    /// ann.cut();
+    /// assert!(orders.is_empty());
+    /// bob.cut();
+    /// assert_eq!(orders.try_recv(), Ok((news, false)));
+    /// # Ok::<(), chat_core::NameError>(())
+    /// ```
+    fn channel_active(&self, channel: &ChannelId) {
+        let _ = channel;
+    }
+
+    /// Handles that this channel has lost its last subscriber. The contract is that of
+    /// [`channel_active`](Self::channel_active). The channel may still keep its history.
+    fn channel_idle(&self, channel: &ChannelId) {
+        let _ = channel;
+    }
+
+    /// Handles a publication that has its place in its channel, whoever published it. Publications of a
+    /// channel come in the order of their places, each exactly once; signals, which have no offset of their
+    /// own, come in between. What was published before under the same key is not published again, and what
+    /// reaches nobody and is kept nowhere has no place: this is not called for either.
+    ///
+    /// Is called before the publication is fanned out or stored, as a rule, and says nothing of either.
+    /// Must be quick, as [`channel_active`](Self::channel_active) tells: it is part of every publish.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use chat_core::testkit::World;
+    /// use chat_core::{Endpoint, Hub, Payload, Publication};
+    ///
+    /// /// Hands messages to a task that indexes them, and counts those for which that had no room.
+    /// struct Indexed {
+    ///     queue: async_channel::Sender<Publication>,
+    ///     missed: Arc<std::sync::atomic::AtomicUsize>,
+    /// }
+    ///
+    /// impl Endpoint for Indexed {
+    ///     fn published(&self, publication: &Publication) {
+    ///         if self.queue.try_send(publication.clone()).is_err() {
+    ///             self.missed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let (queue, messages) = async_channel::bounded(1024);
+    /// let world = World::new();
+    /// let hub = Hub::builder(Indexed { queue, missed: Arc::default() }).build(world.clone());
+    /// let ann = world.open(&hub, "ann");
+    /// ann.say("subscribe news");
+    /// hub.publish("news", Payload::json("1"))?;
+    /// ann.say("publish news 2");
+    /// let offsets = [messages.try_recv(), messages.try_recv()].map(|one| one.map(|one| one.offset.0));
+    /// assert_eq!(offsets, [Ok(1), Ok(2)]);
+    /// # Ok::<(), chat_core::NameError>(())
+    /// ```
+    fn published(&self, publication: &Publication) {
+        let _ = publication;
     }
 
     /// Handles the end of a session, which has left all its channels. The hook is called exactly once for

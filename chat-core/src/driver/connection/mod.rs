@@ -17,6 +17,7 @@ use self::format::Manners;
 use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
 use crate::driver::hub::memory::shed_load;
+use crate::driver::hub::notices;
 use crate::driver::hub::opening::Asked;
 use crate::driver::hub::permit::Permit;
 use crate::driver::outbox::Outbox;
@@ -232,6 +233,10 @@ where
             self.alarm.put(Timer::Read, Some(room));
             return Poll::Pending;
         }
+        if notices::is_behind(self.session.shared()) {
+            self.alarm.put(Timer::Read, Some(self.session.shared().runtime.now().instant + PAUSE));
+            return Poll::Pending;
+        }
         match self.session.step(cx) {
             Step::Done => return Poll::Ready(()),
             Step::Left(id, channel) => {
@@ -423,6 +428,7 @@ where
             if !this.closing.is_open() && !this.closing.is_over() {
                 this.poll_farewell(cx);
             }
+            let _ = this.session.notify(cx);
             if this.poll_output(cx).is_ready() {
                 return Poll::Ready(this.session.close().cloned().unwrap_or(Close::DISCONNECTED));
             }

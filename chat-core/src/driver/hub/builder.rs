@@ -1,6 +1,6 @@
 //! Collects the settings of a hub, and builds it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -112,6 +112,7 @@ impl HubBuilder {
             histories: ByteQuota::new(self.limits.history_bytes),
             outgoing: ByteQuota::new(self.limits.store_bytes),
             order: IdleOrder::new(self.shards),
+            untold: AtomicUsize::new(0),
             incarnation: self.store.as_ref().map(|_| Incarnation::new(seed())),
         });
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));

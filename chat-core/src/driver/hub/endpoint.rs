@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use super::admission::{Admission, admit};
 use crate::machine::Stay;
 use crate::model::{
-    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publish, Refusal,
-    SenderName, SessionId, SessionInfo, SharedInfo, Subscribe, Token,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publication, Publish,
+    Refusal, SenderName, SessionId, SessionInfo, SharedInfo, Subscribe, Token, UnsubscribeReason,
 };
 use crate::port::{Endpoint, PublishContext, Pushed};
 
@@ -68,6 +68,16 @@ pub(crate) trait AnyEndpoint: Send + Sync {
     ) -> Hook<HistoryRequest>;
     fn presence(self: Arc<Self>, session: SharedInfo, channel: ChannelId, member: bool) -> Hook<ChannelId>;
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload>;
+    fn subscribed(self: Arc<Self>, session: SharedInfo, channel: ChannelId) -> BoxFuture<'static, ()>;
+    fn unsubscribed(
+        self: Arc<Self>,
+        session: SharedInfo,
+        channel: ChannelId,
+        why: UnsubscribeReason,
+    ) -> BoxFuture<'static, ()>;
+    fn channel_active(&self, channel: &ChannelId);
+    fn channel_idle(&self, channel: &ChannelId);
+    fn published(&self, publication: &Publication);
     fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()>;
 }
 
@@ -189,6 +199,31 @@ impl<E: Endpoint> AnyEndpoint for E {
 
     fn call(self: Arc<Self>, session: SharedInfo, request: Call) -> Hook<Payload> {
         Box::pin(async move { Endpoint::call(&*self, &session, request).await })
+    }
+
+    fn subscribed(self: Arc<Self>, session: SharedInfo, channel: ChannelId) -> BoxFuture<'static, ()> {
+        Box::pin(async move { Endpoint::subscribed(&*self, &session, &channel).await })
+    }
+
+    fn unsubscribed(
+        self: Arc<Self>,
+        session: SharedInfo,
+        channel: ChannelId,
+        why: UnsubscribeReason,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { Endpoint::unsubscribed(&*self, &session, &channel, &why).await })
+    }
+
+    fn channel_active(&self, channel: &ChannelId) {
+        Endpoint::channel_active(self, channel);
+    }
+
+    fn channel_idle(&self, channel: &ChannelId) {
+        Endpoint::channel_idle(self, channel);
+    }
+
+    fn published(&self, publication: &Publication) {
+        Endpoint::published(self, publication);
     }
 
     fn stream_closed(self: Arc<Self>, session: SharedInfo, close: Close) -> BoxFuture<'static, ()> {

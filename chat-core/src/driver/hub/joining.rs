@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fanout::{deliver_to, flush};
+use super::notices::tell;
 use super::presence::tell_later;
 use super::shared::Shared;
 use super::store::entry::Entry;
@@ -11,24 +12,38 @@ use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
 use crate::lock::lock;
 use crate::machine::{Joined, Joining};
-use crate::model::{ChannelId, SessionId};
+use crate::model::{ChannelId, Recovery, SessionId};
 
 /// Takes a session into the channel that is entered.
+///
+/// # Errors
+/// The failed recovery, if the session joins only with all that it missed. It has not joined then.
 pub(crate) fn join(
     shared: &Arc<Shared>,
     entry: &Entry,
     joining: Joining,
     subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
-) -> (Joined, Arc<Subscription>) {
-    shared.metrics.joined.add(1);
-    let channel = &entry.channel;
-    trace::joined(joining.who.id, channel);
-    let mut shard = lock(shared.shard(channel));
+) -> Result<(Joined, Arc<Subscription>), Recovery> {
+    let (channel, session) = (&entry.channel, joining.who.id);
+    let index = shared.shard_index(channel);
+    let mut shard = lock(&shared.shards[index]);
     let joined = shard.subscribe(channel, joining, subscription);
     let (tells, stranded) = (shard.next_telling().is_some(), shard.take_stranded(channel));
+    let (rests, noticed) = (shard.next_deadline().is_some(), shard.is_untold());
     drop(shard);
+    match &joined {
+        Ok(_) => {
+            shared.metrics.joined.add(1);
+            trace::joined(session, channel);
+        }
+        Err(_) if rests => sweep_later(shared),
+        Err(_) => {}
+    }
     if stranded {
         flush(shared, channel);
+    }
+    if noticed {
+        tell(shared, index);
     }
     if tells {
         tell_later(shared);
@@ -40,11 +55,12 @@ pub(crate) fn join(
 /// that.
 pub(crate) fn leave(shared: &Arc<Shared>, channel: &ChannelId, session: SessionId) {
     let now = shared.runtime.now().instant;
-    let (left, rests, tells) = {
-        let mut shard = lock(shared.shard(channel));
-        let left = shard.unsubscribe(channel, session, now);
-        (left, shard.next_deadline().is_some(), shard.next_telling().is_some())
-    };
+    let index = shared.shard_index(channel);
+    let mut shard = lock(&shared.shards[index]);
+    let left = shard.unsubscribe(channel, session, now);
+    let (rests, tells) = (shard.next_deadline().is_some(), shard.next_telling().is_some());
+    let noticed = shard.is_untold();
+    drop(shard);
     if rests {
         sweep_later(shared);
     }
@@ -59,4 +75,7 @@ pub(crate) fn leave(shared: &Arc<Shared>, channel: &ChannelId, session: SessionI
         shared.metrics.delivered(delivery);
     }
     left.subscriber.end();
+    if noticed {
+        tell(shared, index);
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) bad_requests: Counter,
     pub(crate) turned_away: Counter,
     pub(crate) store_errors: Counter,
+    pub(crate) hook_panics: Counter,
     /// Counts publications of the server that could not be given a place: too much waited, or the store was
     /// given up.
     pub(crate) undeferred: Counter,
@@ -75,6 +76,8 @@ pub struct Stats {
     pub turned_away: u64,
     /// Counts how often the store failed, or took too long.
     pub store_errors: u64,
+    /// Counts the panics of hooks that only tell the endpoint something, of which nothing else comes.
+    pub hook_panics: u64,
     /// Counts the publications that should have been stored and are not.
     pub unstored: u64,
     /// Counts the clients that came no further than the handshake, by HTTP status.
@@ -156,6 +159,7 @@ impl Metrics {
             bad_requests: self.bad_requests.read(),
             turned_away: self.turned_away.read(),
             store_errors: self.store_errors.read(),
+            hook_panics: self.hook_panics.read(),
             rejections: lock(&self.rejections).clone(),
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),

@@ -11,6 +11,7 @@ mod intakes;
 pub(crate) mod joining;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod notices;
 pub(crate) mod opening;
 pub(crate) mod permit;
 pub(crate) mod permits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 
 use super::memory::make_room;
+use super::notices::tell;
 use super::shared::Shared;
 use super::store::appended::{Appended, Waits};
 use super::store::entry::Entry;
@@ -33,7 +34,8 @@ pub(crate) fn append(
     let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
     let sender = by.map_or(&shared.name, |session| &session.name).clone();
     let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
-    let placed = give_place(shared, &mut entry, draft, now.instant);
+    let shard = shared.shard_index(&entry.channel);
+    let placed = give_place(shared, shard, &mut entry, draft, now.instant);
     if placed.published.subscribers() == 0 {
         sweep_later(shared);
     }
@@ -41,14 +43,15 @@ pub(crate) fn append(
     if shared.common.histories.over() > 0 {
         make_room(shared, &entry.channel);
     }
+    tell(shared, shard);
     appended
 }
 
 /// Gives a message its place, and unpins the entered channel under the same lock.
-fn give_place(shared: &Shared, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
+fn give_place(shared: &Shared, shard: usize, entry: &mut Entry, draft: Draft, now: Instant) -> Placed {
     let Entry { channel, options, pin } = entry;
     let pinned = pin.take();
-    let mut shard = lock(shared.shard(channel));
+    let mut shard = lock(&shared.shards[shard]);
     let placed = match shard.publish(channel, draft) {
         Ok(placed) => placed,
         Err(draft) => shard.publish_anew(channel, draft, *options),

@@ -50,10 +50,15 @@ pub(crate) struct Shared {
 impl Shared {
     /// Returns the shard that a channel is in.
     pub(crate) fn shard(&self, channel: &ChannelId) -> &HubShard {
+        &self.shards[self.shard_index(channel)]
+    }
+
+    /// Returns the index of the shard that a channel is in.
+    pub(crate) fn shard_index(&self, channel: &ChannelId) -> usize {
         let mut hasher = DefaultHasher::new();
         self.shard_key.hash(&mut hasher);
         channel.hash(&mut hasher);
-        &self.shards[hasher.finish() as usize % self.shards.len()]
+        hasher.finish() as usize % self.shards.len()
     }
 
     /// Returns the channel's epoch and last offset, if it is there.

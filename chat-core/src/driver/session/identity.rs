@@ -18,7 +18,7 @@ use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
     Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Instant, Reason, Refusal,
-    RequestId, SenderName, SessionInfo, Subscribe,
+    RequestId, SenderName, SessionInfo, Subscribe, UnsubscribeReason,
 };
 use crate::port::Cost;
 
@@ -204,7 +204,7 @@ impl Session {
             if let Err(why) = verdict
                 && self.state.stay(&channel) == Some(stay)
             {
-                self.remove(channel, why);
+                self.remove(channel, why, UnsubscribeReason::NotAllowed);
             }
         }
         self.answer(id, Answer::Refreshed { expires });
@@ -294,7 +294,8 @@ impl Session {
         }
         self.outbox.cork();
         while let Some(channel) = self.state.next_to_leave(now) {
-            self.remove(channel, Refusal::expired("what allowed it has expired"));
+            let why = Refusal::expired("what allowed it has expired");
+            self.remove(channel, why, |_| UnsubscribeReason::Expired);
         }
         self.outbox.uncork();
         true

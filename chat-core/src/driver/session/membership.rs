@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use super::Session;
 use super::hooks::{Asking, Pending};
+use super::notify::Change;
 use crate::driver::caught::caught;
 use crate::driver::hub::admission::{Admission, Reading};
 use crate::driver::hub::joining;
@@ -17,44 +18,51 @@ use crate::driver::outbox::subscription::Subscription;
 use crate::machine::{Joined, Joining, Verdict};
 use crate::model::{
     Answer, ChannelId, Command, Offset, Overflow, Recovery, Refusal, Request, RequestId, Subscribe,
-    Subscribed,
+    Subscribed, UnsubscribeReason,
 };
 use crate::port::SubscribeOptions;
 
 impl Session {
     /// Joins the channel. The answer is queued while the outbox is corked, and answers go ahead of
     /// publications: so none of the channel comes before it.
-    #[must_use = "the answer comes before any publication"]
+    ///
+    /// # Errors
+    /// The refusal, if the session wants all that it missed and cannot have it. It has not joined then.
     pub(crate) fn join(
         &mut self,
         entry: &Entry,
         mut options: SubscribeOptions,
         reading: Reading,
         room: usize,
-    ) -> Subscribed {
+    ) -> Result<Subscribed, Refusal> {
         let (channel, kept) = (entry.channel.clone(), entry.options);
         if !self.outbox.encoding.reports_gaps {
             options.overflow = Overflow::Disconnect;
         }
-        let SubscribeOptions { since, latest, presence: observes, .. } = options;
+        let SubscribeOptions { since, whole, latest, presence: observes, .. } = options;
+        if whole && reading.denied {
+            return Err(unrecoverable(Recovery::NotAllowed));
+        }
         let who = self.state.info().expect("only an open session joins").clone();
         let shared = self.permit.shared();
         let now = shared.runtime.now().instant;
         let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
         let joining =
-            Joining { who, observes, since, latest, space, recovers: reading.most, options: kept, now };
+            Joining { who, observes, since, latest, whole, space, recovers: reading.most, options: kept, now };
         let stay = self.state.next_stay();
-        let (mut joined, subscription) = joining::join(shared, entry, joining, |joined| {
+        let joined = joining::join(shared, entry, joining, |joined| {
             let new = Subscription::new(self.outbox.clone(), channel.clone(), stay, &options, joined.place);
             Arc::new(if joined.missed.is_empty() { new } else { new.behind() })
         });
+        let (mut joined, subscription) = joined.map_err(unrecoverable)?;
         let missed = std::mem::take(&mut joined.missed);
         if let Some(first) = missed.first() {
             let after = Offset(first.place.offset.0 - 1);
             self.catch_ups.add(subscription.clone(), after, missed);
         }
         self.state.join(channel.clone(), subscription);
+        self.note(channel.clone(), Change::Joined);
         let expires = self.stay_until(&channel, options.expires);
         let (epoch, offset) = (joined.epoch, joined.place.offset);
         let Joined { recovery, presence, .. } = joined;
@@ -62,11 +70,10 @@ impl Session {
         self.told = self.told.saturating_add(u32::try_from(told).unwrap_or(u32::MAX));
         let recovery = if reading.denied { Some(Recovery::NotAllowed) } else { recovery };
         let (keeps, data) = (!kept.history.is_none(), options.data);
-        Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data }
+        Ok(Subscribed { channel, epoch, offset, keeps, already: false, recovery, presence, expires, data })
     }
 
-    /// Joins and answers. A request that wants the whole history and cannot have it is refused, and the
-    /// session leaves the channel before anybody was told that it joined.
+    /// Joins and answers. A request that wants the whole history and cannot have it is refused.
     pub(crate) fn subscribed(&mut self, id: Option<RequestId>, entry: Entry, admission: Admission) {
         if self.state.is_in(&entry.channel) {
             let command = Command::Subscribe(Subscribe::to(entry.channel.clone()));
@@ -76,13 +83,8 @@ impl Session {
         if let Err(refusal) = self.state.may_join_another(&self.permit.shared().limits) {
             return self.answer(id, Answer::Error(refusal));
         }
-        let whole = options.whole;
-        let subscribed = self.join(&entry, options, reading, usize::MAX);
-        let failure = subscribed.recovery.and_then(Recovery::failure).filter(|_| whole);
-        let Some(failure) = failure else { return self.answer(id, Answer::Subscribed(subscribed)) };
-        self.leave(&subscribed.channel);
-        self.outbox.purge(&subscribed.channel);
-        self.answer(id, Answer::Error(Refusal::unrecoverable_position(failure)));
+        let joined = self.join(&entry, options, reading, usize::MAX);
+        self.answer(id, joined.map_or_else(Answer::Error, Answer::Subscribed));
     }
 
     pub(crate) fn answer_already(&mut self, request: Request) {
@@ -166,7 +168,7 @@ impl Session {
                 self.coming.remove(&channel);
                 self.refuse_pending(&channel, &why);
                 if self.state.is_in(&channel) {
-                    self.remove(channel, why);
+                    self.remove(channel, why, UnsubscribeReason::ByServer);
                 }
             }
         }
@@ -207,13 +209,14 @@ impl Session {
         entry: Entry,
         reading: Reading,
     ) -> Option<Subscribed> {
-        let options = SubscribeOptions::of(&request);
+        let options = SubscribeOptions { whole: false, ..SubscribeOptions::of(&request) };
         let verdict = self.state.weigh(&Command::Subscribe(request), &self.permit.shared().limits);
-        matches!(verdict, Verdict::Ask { .. }).then(|| {
-            // Joins that the client did not ask for share the room of one answer.
-            let room = self.outbox.answer_room().saturating_sub(self.told as usize);
-            self.join(&entry, options, reading, room)
-        })
+        if !matches!(verdict, Verdict::Ask { .. }) {
+            return None;
+        }
+        // Joins that the client did not ask for share the room of one answer.
+        let room = self.outbox.answer_room().saturating_sub(self.told as usize);
+        self.join(&entry, options, reading, room).ok()
     }
 
     /// Answers now if the endpoint is just being asked whether the session may join.
@@ -228,20 +231,26 @@ impl Session {
     }
 
     /// Takes the session out of a channel at the server's request.
-    pub(crate) fn remove(&mut self, channel: ChannelId, why: Refusal) {
+    pub(crate) fn remove(
+        &mut self,
+        channel: ChannelId,
+        why: Refusal,
+        reason: impl FnOnce(Refusal) -> UnsubscribeReason,
+    ) {
         self.coming.remove(&channel);
-        self.leave(&channel);
+        self.leave(&channel, reason(why.clone()));
         let dropped = self.outbox.purge(&channel);
         self.shared().metrics.dropped("left", dropped);
         self.answer(None, Answer::Unsubscribed { channel, already: false, why: Some(why) });
     }
 
     /// Leaves a channel: the session gets what was published before, and nothing after.
-    pub(crate) fn leave(&mut self, channel: &ChannelId) {
+    pub(crate) fn leave(&mut self, channel: &ChannelId, why: UnsubscribeReason) {
         self.flush();
         joining::leave(self.shared(), channel, self.permit.id());
         self.state.leave(channel);
         self.catch_ups.forget(channel);
+        self.note(channel.clone(), Change::Left(why));
     }
 
     /// Drops what the transport did not take of the channel that was left, and answers: nothing of that
@@ -251,4 +260,8 @@ impl Session {
         self.shared().metrics.dropped("left", dropped);
         self.answer(id, Answer::Unsubscribed { channel, already: false, why: None });
     }
+}
+
+fn unrecoverable(why: Recovery) -> Refusal {
+    Refusal::unrecoverable_position(why.failure().unwrap_or_default())
 }

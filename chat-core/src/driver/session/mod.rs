@@ -5,11 +5,13 @@ pub(crate) mod coming;
 pub(crate) mod hooks;
 pub(crate) mod identity;
 pub(crate) mod membership;
+pub(crate) mod notify;
 pub(crate) mod publishing;
 pub(crate) mod replies;
 pub(crate) mod steps;
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use futures::FutureExt;
 use self::catch_up::CatchUps;
 use self::coming::Coming;
 use self::hooks::Pending;
+use self::notify::{Change, Notifications};
 use crate::driver::caught::caught;
 use crate::driver::hub::fanout::flush;
 use crate::driver::hub::joining;
@@ -29,7 +32,7 @@ use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
 use crate::machine::{Phase, SessionState, Whose};
-use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId};
+use crate::model::{ChannelId, Close, Command, Connect, Request, RequestId, UnsubscribeReason};
 use crate::port::SessionCodec;
 
 /// Tells the outcome of looking at the requests.
@@ -62,6 +65,8 @@ pub(crate) struct Session {
     pub(crate) opening: Option<Box<Opening>>,
     /// Holds channels that the server subscribes the session to once they are restored from the store.
     pub(crate) coming: Coming,
+    /// Holds what the endpoint is still to be told of joins and leaves.
+    pub(crate) notifications: Notifications,
     /// Holds channels that this turn published to, and is to flush.
     pub(crate) dirty: Vec<ChannelId>,
     /// Holds the subscriptions that are behind.
@@ -90,6 +95,7 @@ impl Session {
             untold: false,
             opening: None,
             coming: Coming::default(),
+            notifications: Notifications::default(),
             dirty: Vec::new(),
             catch_ups: CatchUps::default(),
             close: None,
@@ -140,7 +146,7 @@ impl Session {
     /// time.
     pub(crate) fn drain(&mut self, close: Close, manner: Manner) -> bool {
         let Some(channels) = self.state.drain() else { return false };
-        self.close = Some(Box::new(close));
+        self.close = Some(Box::new(close.clone()));
         if let Some(info) = self.state.info() {
             self.shared().users.remove(&info.user, info.id);
         }
@@ -154,6 +160,7 @@ impl Session {
         }
         for channel in channels {
             joining::leave(self.shared(), &channel, self.permit.id());
+            self.note(channel, Change::Left(UnsubscribeReason::Closed(close.clone())));
         }
         self.outbox.shut(manner);
         // The future that is dropped here is the endpoint's.
@@ -179,10 +186,13 @@ impl Drop for Session {
         trace::closed(self.permit.id(), &close);
         if let Some(info) = self.state.info() {
             let hook = self.shared().endpoint.clone().stream_closed(info.clone(), close);
-            let permit = self.permit.clone();
+            let (permit, mut before) = (self.permit.clone(), std::mem::take(&mut self.notifications));
             self.shared().runtime.spawn(Box::pin(async move {
+                poll_fn(|cx| before.poll(cx, permit.shared())).await;
                 // A panic there has no session left to end, and the thread belongs to the runtime.
-                let _ = AssertUnwindSafe(hook).catch_unwind().await;
+                if AssertUnwindSafe(hook).catch_unwind().await.is_err() {
+                    permit.shared().metrics.hook_panics.add(1);
+                }
                 drop(permit);
             }));
         }

@@ -8,7 +8,9 @@ use super::{Session, Step};
 use crate::driver::caught::Panicked;
 use crate::driver::hub::place::author;
 use crate::machine::{Stay, Verdict};
-use crate::model::{Answer, BadRequest, Close, Command, Publish, Reason, Refusal, Request, Subscribe};
+use crate::model::{
+    Answer, BadRequest, Close, Command, Publish, Reason, Refusal, Request, Subscribe, UnsubscribeReason,
+};
 use crate::port::{PublishContext, Pushed};
 
 impl Session {
@@ -24,6 +26,9 @@ impl Session {
                 Ok(outcome) => self.conclude(*pending, outcome),
                 Err(Panicked) => self.conclude_panic(*pending),
             };
+        }
+        if self.notify(cx).is_pending() {
+            return Step::Idle;
         }
         match self.inbox.pop_front() {
             Some(request) => self.begin(request, 0),
@@ -181,7 +186,7 @@ impl Session {
         match request.command {
             Command::Unsubscribe(channel) => {
                 self.coming.remove(&channel);
-                self.leave(&channel);
+                self.leave(&channel, UnsubscribeReason::ByClient);
                 return Step::Left(request.id, channel);
             }
             Command::Read(channel, offset) => self.mark_read(request.id, channel, offset),
@@ -207,7 +212,7 @@ impl Session {
         let channel = pending.asked.as_ref().and_then(|asked| asked.command.channel());
         if let Some(channel) = channel.filter(|channel| self.state.is_in(channel) && !self.has_moved(pending))
         {
-            self.remove(channel.clone(), why.clone());
+            self.remove(channel.clone(), why.clone(), UnsubscribeReason::Failed);
         }
         self.answer(pending.id.clone(), Answer::Error(why));
     }

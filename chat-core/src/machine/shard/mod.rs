@@ -2,6 +2,7 @@
 //! clock and no await.
 
 mod idle;
+mod notices;
 mod presence;
 mod store;
 
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use crate::machine::channel::{Appended, Channel};
 use crate::machine::common::Common;
 use crate::machine::event::{Draft, Event, Fanout, Joined, Joining, Left};
+use crate::machine::notices::{Notice, Notices};
 use crate::machine::storing::{Receipt, StoreState, ToStore};
 use crate::model::{
     Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Instant, Offset, Place, Published,
-    SessionId, Storage, UserId,
+    Recovery, SessionId, Storage, UserId,
 };
 
 /// Holds channels by name. `S` is the driver's type of a subscriber.
@@ -29,6 +31,8 @@ pub(crate) struct Shard<S> {
     pub(in crate::machine) expiring: BTreeSet<(Instant, ChannelId)>,
     /// Holds the times at which channels are to publish changes of presence.
     pub(in crate::machine) telling: BTreeSet<(Instant, ChannelId)>,
+    /// Holds what the endpoint is to be told about the channels.
+    pub(in crate::machine) notices: Notices,
     /// Holds all that waits to be stored.
     pub(in crate::machine) outgoing: ToStore,
     pub(in crate::machine) common: Arc<Common>,
@@ -60,6 +64,7 @@ impl<S: Clone> Shard<S> {
             idle: BTreeMap::new(),
             expiring: BTreeSet::new(),
             telling: BTreeSet::new(),
+            notices: Notices::default(),
             outgoing: ToStore::default(),
             common,
             index,
@@ -81,6 +86,9 @@ impl<S: Clone> Shard<S> {
     /// Adds a session to a channel. `subscriber` creates the subscriber when its place in the channel is
     /// known.
     ///
+    /// # Errors
+    /// The failed recovery, if the session joins only with all that it missed. Nothing has changed then.
+    ///
     /// # Panics
     /// If the channel is to be stored and is not there: it has to be restored, and pinned, first.
     pub(crate) fn subscribe(
@@ -88,14 +96,20 @@ impl<S: Clone> Shard<S> {
         name: &ChannelId,
         joining: Joining,
         subscriber: impl FnOnce(&Joined) -> S,
-    ) -> (Joined, S) {
+    ) -> Result<(Joined, S), Recovery> {
         self.mark_active(name);
         let channel = self.enter(name, joining.options);
         let before = channel.weight();
         let mut joined = channel.find_start(&joining);
-        let subscriber = subscriber(&joined);
-        channel.join(joining.who.id, subscriber.clone());
         let after = channel.weight();
+        if let Some(failed) = joined.recovery.filter(|how| joining.whole && how.failure().is_some()) {
+            self.common.histories.change(before, after);
+            self.mark_idle(name, joining.now);
+            return Err(failed);
+        }
+        let subscriber = subscriber(&joined);
+        let first = channel.subscribers() == 0;
+        channel.join(joining.who.id, subscriber.clone());
         let due = channel.presence_due();
         if let Some(presence) = channel.presence() {
             presence.join(&joining.who, joining.observes, joining.now);
@@ -104,7 +118,10 @@ impl<S: Clone> Shard<S> {
         let due_now = channel.presence_due();
         self.common.histories.change(before, after);
         self.tell_at(name, due, due_now);
-        (joined, subscriber)
+        if first {
+            self.note(Notice::Active(name.clone()));
+        }
+        Ok((joined, subscriber))
     }
 
     /// Removes a session from a channel. Returns none if it is not in the channel. A channel that keeps
@@ -124,6 +141,7 @@ impl<S: Clone> Shard<S> {
         let due_now = channel.presence_due();
         self.tell_at(name, due, due_now);
         if alone {
+            self.note(Notice::Idle(name.clone()));
             self.mark_idle(name, now);
         }
         Some(Left { subscriber, undelivered })
@@ -139,8 +157,11 @@ impl<S: Clone> Shard<S> {
         let Some(channel) = self.look_up(name) else { return Err(draft) };
         let mut receipt = draft.receipt.take();
         let (before, now) = (channel.weight(), draft.now.instant);
-        let Appended { published, flush, to_store } = channel.publish(name, draft);
+        let Appended { published, flush, fresh, to_store } = channel.publish(name, draft);
         let (after, alone) = (channel.weight(), channel.subscribers() == 0);
+        if let Some(publication) = fresh {
+            self.note(Notice::Published(publication));
+        }
         let stored = self.send_off(name, to_store, &mut receipt);
         self.common.histories.change(before, after);
         if alone {
