@@ -16,6 +16,7 @@
 //!   dart     writes the frames of Serverpod's method streams
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
+//!   watching records what hooks are told
 //! ```
 
 #![allow(
@@ -41,3 +42,4 @@ pub mod seed;
 pub mod speakers;
 pub mod store;
 mod streams;
+pub mod watching;
