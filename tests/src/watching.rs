@@ -6,8 +6,8 @@ use std::time::Duration;
 use chat_core::testkit::{Heard, Marked, Script, Way, Wire, World};
 use chat_core::{
     Call, ChannelId, Close, Connect, Connection, Credentials, Endpoint, Frames, Hub, Identity, Incoming,
-    Limits, Payload, Protocol, Publication, Publish, PublishContext, Pushed, Refusal, Runtime, SessionCodec,
-    SessionId, SessionInfo, Subscribe, SubscribeOptions, Token, UnsubscribeReason,
+    Limits, Payload, Permit, Protocol, Publication, Publish, PublishContext, Pushed, Refusal, Runtime,
+    SessionCodec, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token, UnsubscribeReason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{AbortHandle, Abortable, BoxFuture};
@@ -61,14 +61,15 @@ impl Endpoint for Watching {
         let invited = token.as_deref() == Some("invited");
         let subscriptions = if invited { vec![Subscribe::to(ROOM.parse()?)] } else { Vec::new() };
         let name = connect.name.map_or_else(|| "ann".parse(), Ok)?;
-        Ok(Identity { subscriptions, ..Identity::named(name) })
+        Ok(Identity::named(name).with_subscriptions(subscriptions))
     }
 
-    /// Ends the session in a second, or its right to be in the room now.
+    /// Ends the session in a second, or its right to be in the room now, or renames it.
     async fn refresh(&self, who: &SessionInfo, token: Token) -> Result<Identity, Refusal> {
         let expires = (&*token.0 == "brief").then(|| self.in_a_second());
         let data = (&*token.0 == "away").then(Payload::null);
-        Ok(Identity { expires, data, ..Identity::named(who.name.clone()) })
+        let name = token.0.strip_prefix("as-").map_or_else(|| Ok(who.name.clone()), str::parse)?;
+        Ok(Identity::named(name).with_user(who.user.clone()).with_expires(expires).with_data(data))
     }
 
     async fn stay(&self, who: &SessionInfo, _: &ChannelId) -> Result<(), Refusal> {
@@ -91,7 +92,12 @@ impl Endpoint for Watching {
         Ok(Some(self.in_a_second()))
     }
 
-    async fn publish(&self, _: &SessionInfo, request: Publish, _: PublishContext) -> Result<Publish, Refusal> {
+    async fn publish(
+        &self,
+        _: &SessionInfo,
+        request: Publish,
+        _: PublishContext,
+    ) -> Result<Publish, Refusal> {
         match request.content.as_bytes() {
             b"panic" => panic!("as was asked for"),
             b"fail" => Err(Refusal::internal("as was asked for")),
@@ -131,7 +137,7 @@ impl Endpoint for Watching {
 
     async fn stream_closed(&self, who: &SessionInfo, close: &Close) {
         self.take_time().await;
-        self.note("closed", &format!("{} {}", who.name, close.code));
+        self.note("closed", &format!("{} {}", who.name, close.code()));
     }
 }
 
@@ -157,22 +163,20 @@ impl Guest {
         (name, token): (&str, Option<&str>),
         way: Way,
     ) -> Self {
-        let connect = Connect { token: token.map(Into::into), ..Connect::named(name.parse().ok()) };
-        Self::over(world, hub, Arc::new(protocol), Credentials::Now(connect), way)
+        let connect = Connect::named(name.parse().ok()).with_token(token.map(Into::into));
+        let permit = hub.permit().expect("the hub has room");
+        Self::over(world, permit, Arc::new(protocol), Credentials::Now(connect), way)
     }
 
-    /// Connects a session with these credentials, and lets the world settle.
-    ///
-    /// # Panics
-    /// Panics if the hub is full.
+    /// Connects a session with this permit and these credentials, and lets the world settle.
     pub fn over(
         world: &World,
-        hub: &Hub,
+        permit: Permit,
         protocol: Arc<dyn Protocol>,
         credentials: Credentials,
         way: Way,
     ) -> Self {
-        let (permit, wire) = (hub.permit().expect("the hub has room"), Wire::default());
+        let wire = Wire::default();
         let (id, input, writer) = (permit.id(), wire.input(), Arc::new(wire.writer()));
         let connection: BoxFuture<'static, Close> = match way {
             Way::Frames => {

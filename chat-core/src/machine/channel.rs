@@ -9,6 +9,7 @@ use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining};
 use super::history::History;
 use super::keys::Keys;
 use super::presence::Presence;
+use super::smallest::smallest;
 use super::storing::{Restored, Storing};
 use crate::model::{
     ChannelId, ChannelOptions, ChatMessage, Epoch, Instant, Now, Offset, Place, Publication, Published,
@@ -86,6 +87,15 @@ impl<S: Clone> Channel<S> {
 
     pub(super) fn subscribers(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Returns the subscribers after this session, at most `most` in the order of their ids, and whether there
+    /// are others.
+    pub(super) fn subscribers_after(&self, after: Option<SessionId>, most: usize) -> (Vec<S>, bool) {
+        let sessions = self.sessions.iter().zip(0..);
+        let later = sessions.filter(|(session, _)| after.is_none_or(|after| **session > after));
+        let (found, more) = smallest(later, most);
+        (found.into_iter().map(|(_, place): (_, usize)| self.subscribers[place].clone()).collect(), more)
     }
 
     /// Returns whether the channel has subscribers, is about to be used, or waits for the store.

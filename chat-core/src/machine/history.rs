@@ -72,6 +72,16 @@ impl History {
         }
     }
 
+    /// Returns how many publications are kept.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the bytes of their contents.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Returns the cost of the history, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.bytes + self.entries.len() * ENTRY_WEIGHT

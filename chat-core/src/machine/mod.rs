@@ -22,6 +22,7 @@ mod quota;
 mod record;
 mod session;
 mod shard;
+mod smallest;
 mod storing;
 mod timers;
 mod turn;

@@ -4,6 +4,8 @@ use super::setters::setters;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::{ChannelId, Epoch, Offset, Publication};
 
 /// Bounds the history that a channel keeps: over one of the bounds the oldest publications are dropped.
@@ -94,7 +96,8 @@ pub struct HistoryRequest {
 }
 
 /// Holds what a channel keeps of its publications, or a part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryPage {
     /// Holds the epoch of the channel.
@@ -102,6 +105,7 @@ pub struct HistoryPage {
     /// Holds the offset of the channel's last publication.
     pub offset: Offset,
     /// Holds the publications in the requested order.
+    #[serde(serialize_with = "each")]
     pub publications: Vec<Arc<Publication>>,
     /// Is true if there are others beyond these, in the requested direction and between the requested
     /// offsets.
@@ -122,6 +126,10 @@ setters! {
     with_epoch epoch: impl Into<Option<Epoch>>,
     with_limit limit: usize,
     with_reverse reverse: bool,
+}
+
+fn each<S: Serializer>(publications: &[Arc<Publication>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(publications.iter().map(|publication| &**publication))
 }
 
 impl HistoryRequest {

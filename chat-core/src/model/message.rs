@@ -98,8 +98,9 @@ impl Payload {
     }
 }
 
-/// Holds a message with its place in a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Holds a message with its place in a channel. It is serialized without its idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Publication {
     /// Holds the position of the publication in its channel.
@@ -117,6 +118,7 @@ pub struct Publication {
     pub event: Option<EventName>,
     /// Holds the idempotency key under which its author published it, if there was one. Stores keep the key;
     /// protocols send it to nobody.
+    #[serde(skip)]
     pub key: Option<Arc<str>>,
     /// Refers to the earlier publication that it edits or deletes, if there is one.
     pub refers: Option<Reference>,
@@ -192,8 +194,9 @@ pub enum Author {
 
 /// Refers to an earlier publication. Edits and deletes are publications like any other, and clients that
 /// receive them apply them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::exhaustive_enums, reason = "a protocol carries every kind: a new one breaks its build")]
+#[serde(rename_all = "camelCase")]
 pub enum Reference {
     /// Replaces the content of that publication.
     Edit(Offset),
@@ -225,7 +228,8 @@ pub struct RecalledKey {
 /// assert_eq!((published.offset(), published.subscribers()), (None, 0));
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Published {
     /// The publication has its offset.

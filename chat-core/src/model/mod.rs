@@ -19,6 +19,8 @@ mod rate;
 mod reason;
 mod request;
 pub(crate) mod setters;
+mod status;
+mod transcode;
 mod unsubscribe;
 
 pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
@@ -45,4 +47,5 @@ pub use reason::{Close, CloseReason, CodeError, Custom, Reason, Refusal};
 pub use request::{
     BadRequest, Call, Command, Connect, KEY_BYTES, Overflow, Publish, Request, RequestId, Subscribe, Token,
 };
+pub use status::{ChannelStatus, Page, SessionStatus, SubscriberStatus};
 pub use unsubscribe::UnsubscribeReason;

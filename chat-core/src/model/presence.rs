@@ -1,10 +1,13 @@
 //! Defines the presence of users and sessions in a channel.
 
 use super::setters::setters;
+use serde::Serialize;
+
 use super::{Offset, Payload, SenderName, SessionId, UserId};
 
 /// Describes one user in a channel, with all of its sessions there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Present {
     /// Identifies the user.
@@ -20,7 +23,8 @@ pub struct Present {
 }
 
 /// Holds the users in a channel at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PresencePage {
     /// Lists the users in the order of their ids, at most
@@ -34,7 +38,8 @@ pub struct PresencePage {
 
 /// Describes how the presence in a channel changed since it was last told. Each user is listed with its
 /// present state, so a client that gets a change twice is not misled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PresenceChange {
     /// Lists the users who are new in the channel, or who have another name, other data or a later read
@@ -50,7 +55,8 @@ pub struct PresenceChange {
 }
 
 /// Describes one session of a user that joined a channel or left it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SessionPresence {
     /// Identifies the session.

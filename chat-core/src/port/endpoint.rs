@@ -240,15 +240,15 @@ pub trait Endpoint: Send + Sync + 'static {
     /// of what this hook publishes to the channel.
     ///
     /// ```
-    /// use std::sync::OnceLock;
+    /// use std::sync::{Arc, OnceLock};
     ///
     /// use chat_core::testkit::World;
     /// use chat_core::{ChannelId, Endpoint, Hub, Payload, SessionInfo, WeakHub};
     ///
-    /// #[derive(Default)]
-    /// struct Greeter(OnceLock<WeakHub>);
+    /// #[derive(Clone, Default)]
+    /// struct Greeter(Arc<OnceLock<WeakHub>>);
     ///
-    /// impl Endpoint for &'static Greeter {
+    /// impl Endpoint for Greeter {
     ///     async fn subscribed(&self, who: &SessionInfo, channel: &ChannelId) {
     ///         let hub = self.0.get().and_then(WeakHub::upgrade).expect("sessions keep their hub");
     ///         let hello = Payload::json(format!("\"hello {}\"", who.name));
@@ -256,9 +256,8 @@ pub trait Endpoint: Send + Sync + 'static {
     ///     }
     /// }
     ///
-    /// let greeter: &'static Greeter = Box::leak(Box::default());
-    /// let world = World::new();
-    /// let hub = Hub::builder(greeter).build(world.clone());
+    /// let (world, greeter) = (World::new(), Greeter::default());
+    /// let hub = Hub::builder(greeter.clone()).build(world.clone());
     /// greeter.0.set(hub.downgrade()).ok();
     /// let ann = world.open(&hub, "ann");
     /// ann.say("subscribe news");

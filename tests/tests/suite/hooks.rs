@@ -32,16 +32,16 @@ impl Stage {
         let world = World::new();
         let mut watching = Watching::new(&world);
         (watching.panics_in, watching.takes) = (panics_in, takes);
-        let limits = Limits { outbox_frames: FRAMES, requests: Rate::UNBOUNDED, ..Limits::default() };
-        let history = HistoryOptions { entries: 10, bytes: 1 << 20, age: SECOND * 60 };
+        let limits = Limits::default().with_outbox_frames(FRAMES).with_requests(Rate::UNBOUNDED);
+        let history = HistoryOptions::of(10, SECOND * 60).with_bytes(1 << 20);
         let builder = Hub::builder(watching.clone()).limits(limits);
-        let options = ChannelOptions { history, ..ChannelOptions::default() };
+        let options = ChannelOptions::default().with_history(history);
         let builder = match stored {
-            false => builder.channel(options),
+            false => builder.channel(move |_| options),
             true => {
                 let store = FaultyStore::within(&world);
                 let storage = Storage::Kept;
-                builder.channel(ChannelOptions { storage, ..options }).store(store)
+                builder.channel(move |_| options.with_storage(storage)).store(store)
             }
         };
         Self { hub: builder.build(world.clone()), world, watching, way }
@@ -130,7 +130,11 @@ fn ways_in() -> Vec<In> {
             },
             ..IN
         },
-        In { name: "invited by its identity", come: |stage| stage.connect(Fragile, ("ann", Some("invited"))), ..IN },
+        In {
+            name: "invited by its identity",
+            come: |stage| stage.connect(Fragile, ("ann", Some("invited"))),
+            ..IN
+        },
         In {
             name: "hub.subscribe",
             come: |stage| {
@@ -217,12 +221,9 @@ fn ways_out() -> Vec<Out> {
         ),
         ("publish panics", failed(), None, |stage, guest| stage.say(guest, "publish room panic")),
         ("event panics", failed(), None, |stage, guest| stage.say(guest, "event room said panic")),
-        (
-            "publish fails",
-            because("Failed", Refusal::internal("as was asked for")),
-            None,
-            |stage, guest| stage.say(guest, "publish room fail"),
-        ),
+        ("publish fails", because("Failed", Refusal::internal("as was asked for")), None, |stage, guest| {
+            stage.say(guest, "publish room fail")
+        }),
         ("too slow", closed(Close::SLOW), Some(3008), |stage, guest| {
             guest.wire.stall();
             (0..2 * FRAMES).for_each(|n| stage.publish(&n.to_string()));
@@ -316,7 +317,8 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 /// Checks that each publication was told once, in order.
 fn assert_publications(lines: &[String], stage: &Stage, case: &str) {
     let told: Vec<_> = lines.iter().filter(|line| line.starts_with("published")).cloned().collect();
-    let expected: Vec<_> = (1..=stage.hub.stats().publications).map(|n| format!("published room {n}")).collect();
+    let expected: Vec<_> =
+        (1..=stage.hub.stats().publications).map(|n| format!("published room {n}")).collect();
     assert_eq!(told, expected, "{case}");
 }
 
@@ -374,7 +376,8 @@ fn each_join_and_leave_is_told_once_over_every_protocol() {
                     None => chat_core::Credentials::Now(connect),
                 };
                 let protocol = (tongue.protocol)();
-                let guest = Guest::over(&stage.world, &stage.hub, protocol, credentials, way);
+                let permit = stage.hub.permit().expect("the hub has room");
+                let guest = Guest::over(&stage.world, permit, protocol, credentials, way);
                 greeting.iter().for_each(|frame| guest.say(&frame.replace("{}", "{\"token\":\"ann\"}")));
                 guest.say(&speaker.subscribe(ROOM, None));
                 let case = format!("{} × {out}", tongue.name);

@@ -26,6 +26,7 @@ mod keeping;
 mod kept_random;
 mod large;
 mod logins;
+mod looks;
 mod memory;
 mod named;
 mod names;

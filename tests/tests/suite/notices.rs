@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use chat_core::testkit::{Script, Way, World};
+use chat_core::testkit::{Script, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Endpoint, Hub, HubBuilder, Limits, OpenChat, Payload, Publication, Publish, Rate,
-    Refusal, Runtime, SessionInfo, Storage, Subscribe, UnsubscribeReason, WeakHub,
+    ChannelId, Endpoint, Hub, HubBuilder, Limits, OpenChat, Payload, Publication, Publish, Rate, Refusal,
+    SessionInfo, Subscribe, UnsubscribeReason, WeakHub,
 };
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::host::Host;
@@ -55,7 +55,7 @@ impl Endpoint for Recorder {
 }
 
 fn builder(endpoint: impl Endpoint) -> HubBuilder {
-    let limits = Limits { requests: Rate::UNBOUNDED, ..Limits::default() };
+    let limits = Limits::default().with_requests(Rate::UNBOUNDED);
     Hub::builder(endpoint).limits(limits)
 }
 
@@ -93,8 +93,8 @@ fn with_several_threads_publications_are_told_once_in_the_order_of_their_offsets
                 Publish::to(id(&format!("room{}", (room + n) % 3)), Payload::json_unchecked("1"))
             };
             match round % 2 {
-                0 => drop(served.hub.publish_with(publish(round))),
-                _ => drop(served.hub.publish_all([publish(0), publish(1)])),
+                0 => _ = served.hub.publish_with(publish(round)),
+                _ => _ = served.hub.publish_batch([publish(0), publish(1)]),
             }
         }
     });
@@ -102,7 +102,7 @@ fn with_several_threads_publications_are_told_once_in_the_order_of_their_offsets
     // Where a thread has left the rest to a task, that is under way still.
     let count = || recorder.0.lock().expect("no panic").values().map(Vec::len).sum::<usize>();
     let (_open, pause) = channel::<()>();
-    (0..1000).take_while(|_| count() < all).for_each(|_| drop(pause.recv_timeout(MILLI * 10)));
+    (0..1000).take_while(|_| count() < all).for_each(|_| _ = pause.recv_timeout(MILLI * 10));
     assert_eq!(count(), all);
     for (room, told) in &*recorder.0.lock().expect("no panic") {
         let expected: Vec<_> = (1..=told.len() as u64).map(Told::Published).collect();
@@ -115,19 +115,20 @@ fn what_was_published_before_or_has_no_place_is_not_told_and_all_else_is_told_on
     each_way(|way| {
         let world = World::new();
         let (watching, store) = (Watching::new(&world), FaultyStore::within(&world));
-        let options = ChannelOptions { storage: Storage::Durable, ..chat_tests::keeping::kept(10) };
-        let hub = builder(watching.clone()).channel(options).store(store.clone()).build(world.clone());
-        let publish = |key: Option<&str>| Publish {
-            key: key.map(Into::into),
-            ..Publish::to(id(ROOM), Payload::json("1"))
-        };
+        let options = chat_tests::keeping::durable(10);
+        let hub =
+            builder(watching.clone()).channel(move |_| options).store(store.clone()).build(world.clone());
+        let publish =
+            |key: Option<&str>| Publish::to(id(ROOM), Payload::json("1")).with_key(key.map(Into::into));
         store.be(Mood::Slow(MILLI * 100));
         // The first two wait until the room is restored, the third also until it is stored.
         hub.publish_with(publish(None));
-        hub.publish_all([publish(Some("once")), publish(Some("once"))]);
+        hub.publish_batch([publish(Some("once")), publish(Some("once"))]);
         world.advance(SECOND);
         let stored = hub.clone();
-        world.run(async move { stored.publish_stored(Publish::to(id(ROOM), Payload::json("2"))).await.is_ok() });
+        world.run(
+            async move { stored.publish_durable(Publish::to(id(ROOM), Payload::json("2"))).await.is_ok() },
+        );
         assert_eq!(watching.lines(), ["published room 1", "published room 2", "published room 3"]);
         let guest = Guest::connect(&world, &hub, Script, ("ann", None), way);
         guest.say("subscribe room\n#1 once room again 4\n#2 once room again 4\nsignal room 5");
@@ -174,7 +175,7 @@ fn a_hook_holds_up_its_sessions_requests_alone_and_what_waits_for_it_is_bounded(
         let world = World::new();
         let mut watching = Watching::new(&world);
         watching.takes = SECOND * 3600;
-        let limits = Limits { outbox_frames: 64, user_sessions: 2, ..Limits::default() };
+        let limits = Limits::default().with_outbox_frames(64).with_user_sessions(2);
         let hub = builder(watching.clone()).limits(limits).build(world.clone());
         let guest = Guest::connect(&world, &hub, Script, ("ann", None), way);
         guest.say("subscribe room\nsubscribe other\nping");
@@ -291,7 +292,8 @@ fn hooks_may_call_the_hub_also_about_their_own_session_and_channel() {
         let contents = |channel: &str| {
             let request = chat_core::HistoryRequest::of(id(channel), 10);
             let page = hub.history(&request).expect("it keeps history");
-            let text = |said: &Arc<Publication>| String::from_utf8_lossy(said.message.content.as_bytes()).into();
+            let text =
+                |said: &Arc<Publication>| String::from_utf8_lossy(said.message.content.as_bytes()).into();
             page.publications.iter().map(text).collect::<Vec<String>>()
         };
         for channel in ["fleeting", ROOM] {
@@ -322,7 +324,7 @@ fn while_a_hook_takes_long_sessions_wait_before_they_do_more_that_is_told() {
         thread::scope(|scope| {
             let first = scope.spawn(|| hub.publish(ROOM, Payload::json("0")).expect("a name"));
             blocked.recv().expect("the hook is called");
-            (0..2000).for_each(|_| drop(hub.publish(ROOM, Payload::json("1")).expect("a name")));
+            (0..2000).for_each(|_| _ = hub.publish(ROOM, Payload::json("1")).expect("a name"));
             guest.say("#1 subscribe news");
             world.advance(SECOND);
             assert!(guest.heard().is_empty(), "it waits for the hook");

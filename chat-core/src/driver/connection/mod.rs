@@ -20,9 +20,9 @@ use crate::driver::hub::memory::shed_load;
 use crate::driver::hub::notices;
 use crate::driver::hub::opening::Asked;
 use crate::driver::hub::permit::Permit;
-use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Control, Manner};
 use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
+use crate::driver::outbox::{Origin, Outbox};
 use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
 use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
@@ -147,7 +147,8 @@ where
     ) -> Self {
         let (shared, asked) = (permit.shared().clone(), permit.take_asked());
         let Manners { codec, encoding, greeting, answers, broken } = Manners::of(&permit, protocol, framing);
-        let outbox = Arc::new(Outbox::new(permit.id(), encoding, writer, shared.memory.clone()));
+        let origin = Origin { since: shared.runtime.now().instant, peer: permit.peer() };
+        let outbox = Arc::new(Outbox::new(permit.id(), encoding, writer, shared.memory.clone(), origin));
         if permit.sit(outbox.clone()) {
             outbox.request_close(Close::GOING_AWAY, Manner::Graceful);
         }

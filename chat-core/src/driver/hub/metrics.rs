@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use serde::Serialize;
+
 use crate::driver::outbox::subscription::Delivery;
 use crate::driver::padded::Padded;
 use crate::lock::lock;
@@ -49,7 +51,8 @@ thread_local! {
 }
 
 /// Holds what a hub has counted since it was built, and how much it holds now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Stats {
     /// Counts the sessions there are, open or not yet.

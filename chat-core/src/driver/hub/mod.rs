@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod intake;
 mod intakes;
 pub(crate) mod joining;
+mod looks;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod notices;
@@ -339,6 +340,24 @@ impl Hub {
         let sessions = self.0.users.of(user);
         sessions.iter().for_each(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone()))));
         sessions.len()
+    }
+
+    /// Sends something to one session alone, as [`send_to_user`](Self::send_to_user) does to all of a user's.
+    /// Returns false if there is none of this number.
+    ///
+    /// ```
+    /// # use chat_core::{Hub, OpenChat, Payload, testkit::World};
+    /// # let world = World::new();
+    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
+    /// let (ann, again) = (world.open(&hub, "ann"), world.open(&hub, "ann"));
+    /// let first = hub.sessions_of(&"ann".parse()?)[0];
+    /// assert!(hub.send(first, &Payload::json("\"for you\"")));
+    /// assert_eq!((ann.heard(), again.heard()), (vec!["direct \"for you\"".to_owned()], vec![]));
+    /// # Ok::<(), chat_core::NameError>(())
+    /// ```
+    pub fn send(&self, session: SessionId, data: &Payload) -> bool {
+        let outbox = self.0.permits.outbox(session);
+        outbox.map(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone())))).is_some()
     }
 
     /// Stops accepting sessions, closes every session with 1001 once it has what waits for it, and returns

@@ -1,6 +1,7 @@
 //! Counts the sessions of a hub against their bound, and holds the outboxes of those that are open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use async_channel::{Receiver, Sender};
@@ -31,7 +32,7 @@ pub(crate) struct Permits {
 struct State {
     taken: usize,
     draining: bool,
-    outboxes: HashMap<SessionId, Arc<Outbox>>,
+    outboxes: BTreeMap<SessionId, Arc<Outbox>>,
     /// Holds senders that are dropped when the last session of a draining hub is gone, which wakes the task
     /// that waits at the other end.
     last: Vec<Sender<()>>,
@@ -82,6 +83,15 @@ impl Permits {
 
     pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
         lock(&self.state).outboxes.values().cloned().collect()
+    }
+
+    /// Returns the outboxes after this session's, at most `most` in the order of their ids, and whether there
+    /// are others.
+    pub(crate) fn outboxes_after(&self, after: Option<SessionId>, most: usize) -> (Vec<Arc<Outbox>>, bool) {
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = lock(&self.state);
+        let mut later = state.outboxes.range((begin, Bound::Unbounded)).map(|(_, outbox)| outbox);
+        (later.by_ref().take(most).cloned().collect(), later.next().is_some())
     }
 
     /// Stops giving permits. The channel that it returns closes when the last permit is given back.

@@ -52,6 +52,11 @@ impl Encoding {
         Self { protocol, framing, names, reports_gaps, by_session, own }
     }
 
+    /// Returns the name of the protocol.
+    pub(crate) fn protocol(&self) -> &'static str {
+        self.names.0
+    }
+
     /// Returns the most bytes that a message of a client may have: the general limit if the protocol panics.
     pub(crate) fn message_bytes(&self, limits: &Limits) -> usize {
         caught(|| self.protocol.message_bytes(limits)).unwrap_or(limits.message_bytes)

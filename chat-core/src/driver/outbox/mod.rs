@@ -5,12 +5,14 @@ pub(crate) mod encoding;
 pub(crate) mod memory;
 pub(crate) mod outlet;
 pub(crate) mod state;
+pub(crate) mod status;
 pub(crate) mod subscription;
 pub(crate) mod write;
 
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -22,7 +24,7 @@ use crate::driver::outbox::state::{State, rouse, wake};
 use crate::driver::outbox::write::{write_batch, write_nothing, write_runs};
 use crate::lock::lock;
 use crate::machine::{Load, Next};
-use crate::model::{Batch, ChannelId, Close, Frame, Gap, Run, SessionId};
+use crate::model::{Batch, ChannelId, Close, Frame, Gap, Instant, Peer, Run, SessionId};
 use crate::port::ByteWriter;
 
 /// Joins a session's two halves and the publishers to its channels, which meet nowhere else. The queue is
@@ -36,7 +38,17 @@ pub(crate) struct Outbox {
     pub(crate) encoding: Arc<Encoding>,
     pub(crate) writer: Option<Arc<dyn ByteWriter>>,
     memory: Arc<OutboxMemory>,
+    origin: Origin,
+    /// Counts the channels that the session is in.
+    channels: AtomicU32,
     pub(crate) state: Mutex<State>,
+}
+
+/// Tells when a session began, and where its client comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) since: Instant,
+    pub(crate) peer: Option<Peer>,
 }
 
 /// Bounds the rounds in which a writer also writes the frames that others queue meanwhile, so that it gets
@@ -49,8 +61,10 @@ impl Outbox {
         encoding: Arc<Encoding>,
         writer: Option<Arc<dyn ByteWriter>>,
         memory: Arc<OutboxMemory>,
+        origin: Origin,
     ) -> Self {
-        Self { session, encoding, writer, memory, state: Mutex::default() }
+        let channels = AtomicU32::new(0);
+        Self { session, encoding, writer, memory, origin, channels, state: Mutex::default() }
     }
 
     /// Reads a little of the outbox and of its writer (the count of its owners, which lies before it in

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use crate::driver::outbox::control::Control;
 use crate::driver::outbox::write::Written;
 use crate::machine::Queue;
-use crate::model::Run;
+use crate::model::{Run, SharedInfo};
 
 /// Holds one peer's queue, and the state of its transport and its task.
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) lagging: bool,
     /// Holds the requests of others that the session's task has to carry out.
     pub(crate) control: Option<Box<Control>>,
+    /// Holds who the session is, once it is admitted.
+    pub(crate) who: Option<SharedInfo>,
     /// Wakes the connection's task, if it waits.
     pub(crate) waker: Option<Waker>,
     /// Tells whether the connection's task waits for another writer to finish.

@@ -9,7 +9,7 @@ use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::state::State;
 use crate::lock::lock;
 use crate::machine::{Missed, Stay, Staying, Taken, take_in};
-use crate::model::{Batch, ChannelId, Close, Offset, Overflow, Place, Run};
+use crate::model::{Batch, ChannelId, Close, Instant, Offset, Overflow, Place, Run};
 use crate::port::SubscribeOptions;
 
 /// Counts the frames of a delivery by their outcome.
@@ -27,6 +27,8 @@ pub(crate) struct Subscription {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) channel: ChannelId,
     stay: Stay,
+    /// Holds when the session joined.
+    pub(crate) since: Instant,
     pub(crate) echo: bool,
     /// Tells whether the session is told of joins and leaves.
     pub(crate) observes: bool,
@@ -60,11 +62,12 @@ impl Subscription {
         stay: Stay,
         options: &SubscribeOptions,
         cursor: Place,
+        since: Instant,
     ) -> Self {
         let &SubscribeOptions { echo, presence: observes, overflow, .. } = options;
         let (seen, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
         let cursor = AtomicU64::new(cursor.seq);
-        Self { outbox, channel, stay, echo, observes, overflow, cursor, resume, seen }
+        Self { outbox, channel, stay, since, echo, observes, overflow, cursor, resume, seen }
     }
 
     /// Marks the subscription as behind: it has to catch up first.

@@ -130,6 +130,7 @@ impl Session {
         trace::opened(&info);
         let (session, name, user) = (info.id, info.name.clone(), info.user.clone());
         let whose = Whose::of(&info, self.permit.peer());
+        self.outbox.introduce(info.clone());
         self.state.open(info, until);
         let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
         self.state.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
@@ -199,6 +200,7 @@ impl Session {
         let (expires, until) = self.until(identity.expires).unzip();
         self.state.refresh(Arc::new(SessionInfo::of(self.permit.id(), identity)), until);
         let info = self.state.info().expect("it was just set").clone();
+        self.outbox.introduce(info.clone());
         self.state.channels().for_each(|channel| renew(self.shared(), channel, &info));
         for (channel, stay, verdict) in verdicts {
             if let Err(why) = verdict
@@ -217,6 +219,7 @@ impl Session {
             (Ok(name), id) => {
                 let info = Arc::new(SessionInfo { name, ..self.who().clone() });
                 self.state.refresh(info.clone(), self.state.ends());
+                self.outbox.introduce(info.clone());
                 self.state.channels().for_each(|channel| renew(self.shared(), channel, &info));
                 if id.is_some() {
                     self.tell_who_it_is(id);

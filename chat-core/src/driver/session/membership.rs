@@ -48,11 +48,21 @@ impl Session {
         let now = shared.runtime.now().instant;
         let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
-        let joining =
-            Joining { who, observes, since, latest, whole, space, recovers: reading.most, options: kept, now };
+        let joining = Joining {
+            who,
+            observes,
+            since,
+            latest,
+            whole,
+            space,
+            recovers: reading.most,
+            options: kept,
+            now,
+        };
         let stay = self.state.next_stay();
         let joined = joining::join(shared, entry, joining, |joined| {
-            let new = Subscription::new(self.outbox.clone(), channel.clone(), stay, &options, joined.place);
+            let outbox = self.outbox.clone();
+            let new = Subscription::new(outbox, channel.clone(), stay, &options, joined.place, now);
             Arc::new(if joined.missed.is_empty() { new } else { new.behind() })
         });
         let (mut joined, subscription) = joined.map_err(unrecoverable)?;

@@ -79,6 +79,7 @@ impl Session {
     /// orders more, the session closes as slow.
     pub(crate) fn note(&mut self, channel: ChannelId, change: Change) {
         let session = self.state.info().expect("only an open session joins and leaves").clone();
+        self.outbox.note_channels(self.state.channels().count());
         let waiting = self.notifications.add(Notification { session, channel, change });
         if waiting >= self.outbox.bound().frames {
             self.outbox.request_close(Close::SLOW, Manner::AtOnce);

@@ -2,6 +2,7 @@
 //! clock and no await.
 
 mod idle;
+mod looks;
 mod notices;
 mod presence;
 mod store;

@@ -46,7 +46,8 @@ fn joining(session: u64) -> Joining {
 
 fn shard() -> Shard<u64> {
     let (histories, outgoing) = (ByteQuota::new(1 << 20), ByteQuota::new(1 << 20));
-    let common = Common { histories, outgoing, order: IdleOrder::new(1), untold: 0.into(), incarnation: None };
+    let common =
+        Common { histories, outgoing, order: IdleOrder::new(1), untold: 0.into(), incarnation: None };
     Shard::new(1, common.into(), 0)
 }
 
@@ -59,7 +60,8 @@ fn room() -> ChannelId {
 }
 
 fn joined(shard: &mut Shard<u64>, sessions: &[u64]) -> Joined {
-    let joins = sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s).expect("it may join").0);
+    let joins =
+        sessions.iter().map(|s| shard.subscribe(&room(), joining(*s), |_| *s).expect("it may join").0);
     joins.last().expect("someone")
 }
 

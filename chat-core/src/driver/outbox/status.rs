@@ -1,0 +1,46 @@
+//! Describes a session to those who look at it from outside.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Outbox;
+use crate::lock::lock;
+use crate::model::{Instant, Now, SessionStatus, SharedInfo};
+
+impl Outbox {
+    /// Notes who the session is from now on.
+    pub(crate) fn introduce(&self, who: SharedInfo) {
+        let before = lock(&self.state).who.replace(who);
+        // Dropped under no lock, since the endpoint's own data is in it.
+        drop(before);
+    }
+
+    /// Notes how many channels the session is in.
+    pub(crate) fn note_channels(&self, channels: usize) {
+        self.channels.store(u32::try_from(channels).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Describes the session.
+    pub(crate) fn status(&self, now: Now) -> SessionStatus {
+        let who = lock(&self.state).who.clone();
+        let load = self.load();
+        SessionStatus {
+            session: self.session,
+            user: who.as_ref().map(|who| who.user.clone()),
+            name: who.as_ref().map(|who| who.name.clone()),
+            since: by_the_clock(self.origin.since, now),
+            peer: self.origin.peer,
+            protocol: self.encoding.protocol(),
+            channels: self.channels.load(Ordering::Relaxed) as usize,
+            waiting_frames: load.frames,
+            waiting_bytes: load.bytes,
+        }
+    }
+}
+
+/// Returns the time of an instant by the wall clock, as that stands now.
+pub(crate) fn by_the_clock(at: Instant, now: Now) -> DateTime<Utc> {
+    let ago = TimeDelta::from_std(now.instant.saturating_duration_since(at)).unwrap_or_default();
+    now.utc.checked_sub_signed(ago).unwrap_or(now.utc)
+}
