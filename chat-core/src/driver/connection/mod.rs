@@ -235,7 +235,7 @@ where
             return Poll::Pending;
         }
         if notices::is_behind(self.session.shared()) {
-            self.alarm.put(Timer::Read, Some(self.session.shared().runtime.now().instant + PAUSE));
+            self.alarm.set(Timer::Read, PAUSE);
             return Poll::Pending;
         }
         match self.session.step(cx) {

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
 
@@ -140,6 +141,22 @@ impl Session {
             Some(info) => Whose::of(info, self.permit.peer()),
             None => self.permit.peer().map(Whose::Peer),
         }
+    }
+
+    /// Notes a join or a leave for the endpoint. If too many wait, since a hook takes long while the server
+    /// orders more, the session closes as slow.
+    pub(crate) fn note(&mut self, channel: ChannelId, change: Change) {
+        let session = self.state.info().expect("only an open session joins and leaves").clone();
+        self.outbox.note_channels(self.state.channels().count());
+        let waiting = self.notifications.add(session, channel, change);
+        if waiting >= self.outbox.bound().frames {
+            self.outbox.request_close(Close::SLOW, Manner::AtOnce);
+        }
+    }
+
+    /// Continues to tell the endpoint of joins and leaves. Ready when it knows of all.
+    pub(crate) fn notify(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.notifications.poll(cx, self.permit.shared())
     }
 
     /// Takes the session out of its channels and lets nothing more be sent to it. Returns true the first

@@ -7,11 +7,9 @@ use std::task::{Context, Poll, ready};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
-use super::Session;
 use crate::driver::caught::caught;
 use crate::driver::hub::shared::Shared;
-use crate::driver::outbox::control::Manner;
-use crate::model::{ChannelId, Close, SharedInfo, UnsubscribeReason};
+use crate::model::{ChannelId, SharedInfo, UnsubscribeReason};
 
 /// Holds what the endpoint is still to be told of a session's joins and leaves: nearly always nothing.
 #[derive(Default)]
@@ -57,9 +55,9 @@ impl Notifications {
     }
 
     /// Adds a notification. Returns how many wait.
-    fn add(&mut self, notification: Notification) -> usize {
+    pub(crate) fn add(&mut self, session: SharedInfo, channel: ChannelId, change: Change) -> usize {
         let waiting = &mut self.0.get_or_insert_default().waiting;
-        waiting.push_back(notification);
+        waiting.push_back(Notification { session, channel, change });
         waiting.len()
     }
 }
@@ -71,23 +69,5 @@ impl Notification {
             Change::Joined => shared.endpoint.clone().subscribed(session, channel),
             Change::Left(why) => shared.endpoint.clone().unsubscribed(session, channel, why),
         }
-    }
-}
-
-impl Session {
-    /// Notes a join or a leave for the endpoint. If too many wait, since a hook takes long while the server
-    /// orders more, the session closes as slow.
-    pub(crate) fn note(&mut self, channel: ChannelId, change: Change) {
-        let session = self.state.info().expect("only an open session joins and leaves").clone();
-        self.outbox.note_channels(self.state.channels().count());
-        let waiting = self.notifications.add(Notification { session, channel, change });
-        if waiting >= self.outbox.bound().frames {
-            self.outbox.request_close(Close::SLOW, Manner::AtOnce);
-        }
-    }
-
-    /// Continues to tell the endpoint of joins and leaves. Ready when it knows of all.
-    pub(crate) fn notify(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.notifications.poll(cx, self.permit.shared())
     }
 }
