@@ -8,20 +8,23 @@ mod jose;
 mod listen;
 mod metrics;
 mod page;
+mod readiness;
 mod routes;
 mod settings;
 mod target;
 mod tokens;
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chat_core::{Hub, OpenChat};
 use chat_tokio_adapter::{TokioRuntime, serve_http};
 use clap::Parser;
-use futures::FutureExt;
-use futures::future::join_all;
+use futures::future::{join_all, pending};
 use hyper_util::service::TowerToHyperService;
+use readiness::Readiness;
 use settings::{ClientAddress, Settings};
 use tokens::TokenChat;
 use tokio::net::TcpListener;
@@ -76,25 +79,37 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     for address in addresses {
         info!("listening on http://{address}");
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+    let readiness = Readiness::default();
     let api = api::routes(&hub, settings.api_key.as_deref(), settings.channel());
     let all = routes::routes(&hub, &origins).merge(api);
-    let all = routes::watched(&hub, guard::guarded(hosts, &origins, &hub, all));
+    let all = routes::watched(&hub, &readiness, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         ClientAddress::Connection => all,
         ClientAddress::Off => routes::behind(None, all),
         ClientAddress::Proxies(proxies) => routes::behind(Some(proxies), all),
     };
     let service = TowerToHyperService::new(target::plainly(all));
-    let stopped = stop().shared();
-    let serve = |listener| serve_http(listener, hub.clone(), service.clone(), stopped.clone());
-    join_all(listeners.into_iter().map(serve)).await;
-    drop(stopped);
-    info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
+    let serve = |listener| serve_http(listener, hub.clone(), service.clone(), pending());
+    let stopping = stop(&hub, &readiness, settings.drain())?;
+    // The listeners are open until the end, so that a load balancer hears that the server is stopping.
     tokio::select! {
-        left = hub.drain(settings.drain()) => info!("stopped, {left} sessions left behind"),
-        () = stop() => info!("stopped at once"),
+        _ = join_all(listeners.into_iter().map(serve)) => {}
+        () = stopping => {}
     }
     Ok(())
+}
+
+/// Waits for a signal, then drains the hub; a second signal ends that at once.
+fn stop(hub: &Hub, readiness: &Readiness, patience: Duration) -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        let mut stop = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        stop().await;
+        readiness.end();
+        info!("stopping: {} sessions are told; a second signal ends at once", hub.stats().sessions);
+        tokio::select! {
+            left = hub.drain(patience) => info!("stopped, {left} sessions left behind"),
+            () = stop() => info!("stopped at once"),
+        }
+    })
 }

@@ -17,6 +17,7 @@ use chat_tokio_adapter::{ClientAddress, Gate, LongPoll, Origins, Proxies, Remote
 
 use crate::metrics;
 use crate::page::page;
+use crate::readiness::Readiness;
 
 pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
     let sockets = Sockets { hub, origins };
@@ -38,10 +39,12 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
 
 /// Adds the paths that load balancers and Prometheus read. They are answered under any name and address: they
 /// return counts, and change nothing.
-pub(crate) fn watched(hub: &Hub, routes: Router) -> Router {
+pub(crate) fn watched(hub: &Hub, readiness: &Readiness, routes: Router) -> Router {
+    let readiness = readiness.clone();
     routes
         .route("/", options(readable))
         .route("/health", get(|| async { "ok\n" }).options(readable))
+        .route("/ready", get(async move || readiness.answer()).options(readable))
         .route("/metrics", get(scrape).options(readable).with_state(hub.clone()))
 }
 

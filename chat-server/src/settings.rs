@@ -17,7 +17,7 @@ use crate::claims::Terms;
 
 /// Serves chat: a page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket,
 /// /connection/http_stream and /connection/sse, Phoenix Channels at /socket, Serverpod's at /websocket and
-/// /v1/websocket; /health and /metrics.
+/// /v1/websocket; /health, /ready (503 while it stops) and /metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
@@ -32,9 +32,9 @@ pub(crate) struct Settings {
     allow_origin: Vec<String>,
     /// Answers requests for exactly this host (the header `Host`): `chat.example`, `chat.example:8443`, or
     /// `chat.example:*` for any port. Can be given several times; `*` allows any host. Requests for other
-    /// hosts get 403, except for /health and /metrics. The hosts of --allow-origin are allowed too, and on a
-    /// loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. By default any host is allowed; on
-    /// a loopback address only those are.
+    /// hosts get 403, except for /health, /ready and /metrics. The hosts of --allow-origin are allowed too,
+    /// and on a loopback address `localhost`, `127.0.0.1` and `[::1]` at any port. By default any host is
+    /// allowed; on a loopback address only those are.
     #[arg(long, env = "CHAT_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
     /// Takes the address of a client, which bounds on refused clients need, from its `connection`; behind a

@@ -67,7 +67,7 @@ fn every_path_of_the_server_is_asked_by_its_own_names_but_for_what_watches_it() 
         assert_eq!(status("localhost:99999"), 400, "{path}");
         assert!(![0, 403].contains(&status(&own)), "{path}");
     }
-    for watched in ["/health", "/metrics"] {
+    for watched in ["/health", "/ready", "/metrics"] {
         assert_eq!(ask(server.address, "GET", watched, "10.0.0.7", &[]), 200);
     }
     assert!(server.measure("chat_rejections_total{status=\"403\"}") >= 12);

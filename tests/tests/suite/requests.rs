@@ -11,9 +11,10 @@ use chat_tests::raw::{HANDSHAKE, Raw};
 const ADAPTERS: [Host; 3] = [Host::TokioMulti, Host::AsyncStd, Host::Smol];
 
 /// Lists every path of the server, and the methods that it answers.
-const PATHS: [(&str, &str); 13] = [
+const PATHS: [(&str, &str); 14] = [
     ("/", "GET, HEAD, OPTIONS"),
     ("/health", "GET, HEAD, OPTIONS"),
+    ("/ready", "GET, HEAD, OPTIONS"),
     ("/metrics", "GET, HEAD, OPTIONS"),
     ("/ws", "GET, HEAD, OPTIONS"),
     ("/connection/websocket", "GET, HEAD, OPTIONS"),

@@ -129,6 +129,27 @@ fn a_stop_says_so_to_everybody_and_then_ends_well() {
 }
 
 #[test]
+fn a_server_is_ready_until_it_stops_and_healthy_until_its_end() {
+    for name in ["TERM", "INT"] {
+        let server = Program::server(&["--close-seconds", "3600", "--drain-seconds", "3600"]);
+        let status = |path: &str| get(server.address, path).split(' ').nth(1).map(str::to_owned);
+        let mut mute = Raw::open(server.address, "/ws?name=mute");
+        let mut kept = Raw::connect(server.address);
+        let mut again = |path: &str| {
+            kept.send(request("GET", path, server.address, &[]).as_bytes());
+            kept.answer()
+        };
+        assert_eq!((again("/ready"), again("/health")), (200, 200));
+        signal(&server, name);
+        assert_eq!(mute.close_code(), Some(1001));
+        assert_eq!((again("/ready"), again("/health")), (503, 200), "on a connection that was there");
+        assert_eq!(status("/ready").as_deref(), Some("503"), "on a new one");
+        assert_eq!(status("/health").as_deref(), Some("200"));
+        assert_eq!(try_to_open(&server), 503);
+    }
+}
+
+#[test]
 fn a_second_signal_does_not_wait_for_those_who_do_not_answer() {
     let mut server = Program::server(&["--close-seconds", "3600", "--drain-seconds", "3600"]);
     let mut mute = Raw::open(server.address, "/ws?name=mute");
