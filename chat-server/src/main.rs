@@ -1,8 +1,9 @@
 //! Runs a ready-made chat server.
 
 mod api;
-mod bounds;
 mod claims;
+mod config;
+mod endpoint;
 mod guard;
 mod jose;
 mod listen;
@@ -10,23 +11,25 @@ mod metrics;
 mod page;
 mod readiness;
 mod routes;
-mod settings;
+mod rules;
 mod target;
 mod tokens;
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Hub, OpenChat};
+use chat_core::Hub;
 use chat_tokio_adapter::{TokioRuntime, serve_http};
-use clap::Parser;
+use config::{ClientAddress, Config, Settings, Task};
+use endpoint::Chat;
 use futures::future::{join_all, pending};
 use hyper_util::service::TowerToHyperService;
 use readiness::Readiness;
-use settings::{ClientAddress, Settings};
-use tokens::TokenChat;
+use rules::Rules;
+use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
@@ -36,7 +39,19 @@ use tracing_subscriber::EnvFilter;
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    match run() {
+    let config = match config::read(std::env::args_os()) {
+        Ok(Task::Serve(config)) => *config,
+        Ok(Task::Tell(told)) => return tell(&told),
+        Err(error) => {
+            let told = error.print();
+            return told.map_or(ExitCode::FAILURE, |()| {
+                u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+            });
+        }
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error}");
@@ -45,33 +60,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let settings = Settings::parse();
-    let checked = settings.check();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    checked?;
+fn tell(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(config: Config) -> Result<(), Failure> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if settings.workers > 0 {
-        runtime.worker_threads(settings.workers.into());
+    if config.settings.workers > 0 {
+        runtime.worker_threads(config.settings.workers.into());
     }
     // The server runs in a task, since a connection that this thread accepted would have to wake a worker.
-    let serving = async { tokio::spawn(serve(settings)).await? };
+    let serving = async { tokio::spawn(serve(config)).await? };
     runtime.enable_all().build()?.block_on(serving)
 }
 
-async fn serve(settings: Settings) -> Result<(), Failure> {
-    let open = OpenChat::default().with_open_publish(settings.open_publish);
-    let mut hub = match &settings.jwt_secret {
-        Some(secret) => Hub::builder(TokenChat::new(open, secret, settings.token_terms())),
-        None => Hub::builder(open),
-    }
-    .limits(settings.limits())
-    .channel(|_| settings.channel());
-    if let Some(store) = settings.open_store()? {
-        hub = hub.store(store);
-    }
-    let hub = hub.build(TokioRuntime::current());
+async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
+    let rules = Arc::new(rules);
+    let hub = hub(&settings, &rules)?;
     let origins = settings.origins()?;
     let listeners = listen::bind(&settings.listen).await?;
     let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
@@ -80,7 +88,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         info!("listening on http://{address}");
     }
     let readiness = Readiness::default();
-    let api = api::routes(&hub, settings.api_key.as_deref(), settings.channel());
+    let api = api::routes(&hub, settings.api_key.as_deref(), &rules);
     let all = routes::routes(&hub, &origins).merge(api);
     let all = routes::watched(&hub, &readiness, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
@@ -97,6 +105,16 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         () = stopping => {}
     }
     Ok(())
+}
+
+fn hub(settings: &Settings, rules: &Arc<Rules>) -> Result<Hub, Failure> {
+    let tokens = settings.jwt_secret.as_deref().map(|secret| Tokens::new(secret, settings.token_terms()));
+    let hub = Hub::builder(Chat::new(rules.clone(), tokens)).limits(settings.limits());
+    let hub = match settings.open_store()? {
+        Some(store) => hub.store(store),
+        None => hub,
+    };
+    Ok(hub.build(TokioRuntime::current()))
 }
 
 /// Waits for a signal, then drains the hub; a second signal ends that at once.

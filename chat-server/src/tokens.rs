@@ -1,11 +1,10 @@
-//! Lets clients in that have a signed token: a JWT with HS256.
+//! Reads signed tokens, JWTs with HS256: who a session is, and which channels its token names.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
-    Attachment, ChannelId, Connect, Endpoint, HistoryRequest, Identity, OpenChat, Payload, Publish,
-    PublishContext, Reason, Refusal, SenderName, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
+    Attachment, ChannelId, Connect, Identity, Payload, Reason, Refusal, SessionInfo, Subscribe, Token,
 };
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -16,9 +15,8 @@ use tracing::info;
 use crate::claims::{ChannelClaims, Claims, Terms, Timed, read_claims};
 use crate::jose;
 
-/// Behaves as the open chat, for users that a token names, within the scopes of the token.
-pub(crate) struct TokenChat {
-    open: OpenChat,
+/// Holds the key of the tokens, and what is checked besides their signature.
+pub(crate) struct Tokens {
     key: DecodingKey,
     validation: Validation,
     terms: Terms,
@@ -56,13 +54,13 @@ impl Granted {
     }
 }
 
-impl TokenChat {
-    pub(crate) fn new(open: OpenChat, secret: &str, terms: Terms) -> Self {
+impl Tokens {
+    pub(crate) fn new(secret: &str, terms: Terms) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
         // The library ignores a date that it cannot read: dates and the audience are checked here.
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
-        Self { open, key: DecodingKey::from_secret(secret.as_bytes()), validation, terms }
+        Self { key: DecodingKey::from_secret(secret.as_bytes()), validation, terms }
     }
 
     /// Returns the claims of a token, and the end of its validity.
@@ -82,6 +80,17 @@ impl TokenChat {
         jose::check(token)?;
         let claims = decode::<Box<RawValue>>(token, &self.key, &self.validation);
         claims.map(|read| read.claims).map_err(|error| jose::in_plain_words(error.kind()).to_owned())
+    }
+
+    /// Returns who a client is that opens a session.
+    pub(crate) fn open(&self, connect: Connect) -> Result<Identity, Refusal> {
+        let token = connect.token.ok_or_else(|| Refusal::unauthorized("a token is needed"))?;
+        self.identify(&token, Granted::default())
+    }
+
+    /// Returns who the session is from now on.
+    pub(crate) fn refresh(&self, session: &SessionInfo, token: &Token) -> Result<Identity, Refusal> {
+        self.identify(token, scopes(session)?.granted.clone())
     }
 
     fn identify(&self, token: &Token, granted: Granted) -> Result<Identity, Refusal> {
@@ -106,8 +115,9 @@ impl TokenChat {
             .with_attachment(Attachment::new(Scopes { read, write, channels, granted })))
     }
 
-    /// Returns the time until which this token lets the session stay in this channel.
-    fn admit(
+    /// Returns the time until which this token lets the session stay in this channel, which the session may
+    /// read from now on.
+    pub(crate) fn admit(
         &self,
         session: &SessionInfo,
         channel: &ChannelId,
@@ -142,92 +152,50 @@ fn trace_refused(what: &str, refusal: &Refusal) {
     info!(code = refusal.code(), why = ?why, "{what} refused");
 }
 
-impl Endpoint for TokenChat {
-    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
-        let token = connect.token.ok_or_else(|| Refusal::unauthorized("a token is needed"))?;
-        self.identify(&token, Granted::default())
-    }
+/// Says what the token of a session says about a channel: nothing is allowed beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// The token names the channel.
+    Named,
+    /// The token has no list, and so allows every channel.
+    Unlisted,
+    /// The token has a list, and the channel is not in it.
+    Outside,
+}
 
-    async fn rename(&self, _: &SessionInfo, _: SenderName) -> Result<SenderName, Refusal> {
-        Err(Refusal::not_available("the token sets the name"))
+/// Returns what the session's token says about joining a channel.
+pub(crate) fn joining(session: &SessionInfo, channel: &ChannelId) -> Result<Grant, Refusal> {
+    let scopes = scopes(session)?;
+    if scopes.channels.contains(channel) {
+        return Ok(Grant::Named);
     }
+    Ok(listed(scopes.read.as_deref(), channel))
+}
 
-    async fn refresh(&self, session: &SessionInfo, token: Token) -> Result<Identity, Refusal> {
-        self.identify(&token, scopes(session)?.granted.clone())
+/// Returns what the session's token says about reading a channel, which a token for that channel may have
+/// allowed too.
+pub(crate) fn reading(session: &SessionInfo, channel: &ChannelId) -> Result<Grant, Refusal> {
+    if scopes(session)?.granted.has(channel) {
+        return Ok(Grant::Named);
     }
+    joining(session, channel)
+}
 
-    async fn stay(&self, session: &SessionInfo, channel: &ChannelId) -> Result<(), Refusal> {
-        may_read(session, channel)
-    }
-
-    async fn subscribe(
-        &self,
-        session: &SessionInfo,
-        request: Subscribe,
-    ) -> Result<SubscribeOptions, Refusal> {
-        let expires = match &request.token {
-            Some(token) => self.admit(session, &request.channel, token)?,
-            None => {
-                may(session, &request.channel, |scopes| &scopes.read, "read")?;
-                None
-            }
-        };
-        Ok(self.open.subscribe(session, request).await?.with_expires(expires))
-    }
-
-    async fn refresh_subscription(
-        &self,
-        session: &SessionInfo,
-        channel: &ChannelId,
-        token: Token,
-    ) -> Result<Option<DateTime<Utc>>, Refusal> {
-        self.admit(session, channel, &token)
-    }
-
-    async fn publish(
-        &self,
-        session: &SessionInfo,
-        request: Publish,
-        standing: PublishContext,
-    ) -> Result<Publish, Refusal> {
-        may(session, &request.channel, |scopes| &scopes.write, "write to")?;
-        self.open.publish(session, request, standing).await
-    }
-
-    async fn history(
-        &self,
-        session: &SessionInfo,
-        request: HistoryRequest,
-        member: bool,
-    ) -> Result<HistoryRequest, Refusal> {
-        may_read(session, &request.channel)?;
-        self.open.history(session, request, member).await
-    }
+/// Returns what the session's token says about writing to a channel.
+pub(crate) fn writing(session: &SessionInfo, channel: &ChannelId) -> Result<Grant, Refusal> {
+    Ok(listed(scopes(session)?.write.as_deref(), channel))
 }
 
 fn scopes(session: &SessionInfo) -> Result<&Scopes, Refusal> {
     session.attachment.get().ok_or_else(|| Refusal::internal("the session has no scopes"))
 }
 
-fn may_read(session: &SessionInfo, channel: &ChannelId) -> Result<(), Refusal> {
-    let scopes = scopes(session)?;
-    if scopes.channels.contains(channel) || scopes.granted.has(channel) {
-        return Ok(());
+fn listed(patterns: Option<&[String]>, channel: &ChannelId) -> Grant {
+    match patterns {
+        None => Grant::Unlisted,
+        Some(patterns) if patterns.iter().any(|pattern| covers(pattern, channel.as_str())) => Grant::Named,
+        Some(_) => Grant::Outside,
     }
-    may(session, channel, |scopes| &scopes.read, "read")
-}
-
-fn may(
-    session: &SessionInfo,
-    channel: &ChannelId,
-    scope: impl Fn(&Scopes) -> &Option<Vec<String>>,
-    what: &str,
-) -> Result<(), Refusal> {
-    let Some(patterns) = scope(scopes(session)?) else { return Ok(()) };
-    if patterns.iter().any(|pattern| covers(pattern, channel.as_str())) {
-        return Ok(());
-    }
-    Err(Refusal::permission_denied(format!("the token does not allow to {what} {channel:?}")))
 }
 
 fn covers(pattern: &str, channel: &str) -> bool {

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// Holds a socket that sends any bytes.
 #[derive(Debug)]
 pub struct Raw(TcpStream);
@@ -183,4 +185,20 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame.extend(MASK);
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
+}
+
+/// Posts JSON to a path with these headers, and returns the status and the JSON of the answer, or null.
+///
+/// # Panics
+/// Panics if the answer has no head.
+pub fn post_json(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+    let body = body.to_string();
+    let length = body.len().to_string();
+    let own = [("content-length", length.as_str()), ("connection", "close")];
+    let mut raw = Raw::connect(address);
+    raw.send(format!("{}{body}", request("POST", path, address, &[headers, &own].concat())).as_bytes());
+    let answer = String::from_utf8_lossy(&raw.rest()).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_default(), serde_json::from_str(body).unwrap_or_default())
 }

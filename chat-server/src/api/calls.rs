@@ -1,5 +1,7 @@
 //! Does the calls of the API. Each has its parameters and its result as the published API has them.
 
+use std::sync::Arc;
+
 use chat_core::{
     Answer, ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload,
     PresencePage, Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
@@ -11,6 +13,7 @@ use serde_json::json;
 use tokio::task::yield_now;
 
 use super::fields::{Fields, channel};
+use crate::rules::Rules;
 
 /// Closes a client that the API disconnects without a close of its own: the client does not reconnect.
 fn forced() -> Close {
@@ -36,8 +39,7 @@ pub(super) const METHODS: [&str; 10] = [
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) hub: Hub,
-    /// Is true if channels keep any history.
-    pub(super) keeps: bool,
+    pub(super) rules: Arc<Rules>,
 }
 
 /// Holds a result, as JSON.
@@ -149,13 +151,13 @@ impl Place {
     }
 }
 
-async fn history(Api { hub, keeps }: &Api, mut fields: Fields<'_>) -> Called {
+async fn history(Api { hub, rules }: &Api, mut fields: Fields<'_>) -> Called {
     let (channel, limit, reverse) =
         (fields.channel()?, fields.take::<i64>("limit")?, fields.take("reverse")?);
     let since = fields.take::<Option<Place>>("since")?.map(Place::since);
     fields.end()?;
-    if !keeps {
-        return Err(Refusal::not_available("history is off: no channel keeps any publications"));
+    if !rules.of(&channel).keeps() {
+        return Err(Refusal::not_available(format!("history is off in {channel:?}")));
     }
     let from = since.map(|since| since.offset);
     let (after, before) = if reverse { (None, from) } else { (from, None) };

@@ -27,14 +27,16 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
-use chat_core::{ChannelOptions, Hub, Refusal, Storage};
+use chat_core::{Hub, Refusal};
 
 use self::calls::Api;
 use self::failure::{Failure, in_the_mode_asked_for, refused};
 use self::fields::Fields;
+use crate::rules::Rules;
 
-/// Routes the API's requests; without a key there is no API. Every channel has these options.
-pub(crate) fn routes(hub: &Hub, key: Option<&str>, kept: ChannelOptions) -> Router {
+/// Routes the API's requests; without a key there is no API. Who shows the key may do everything, whatever
+/// the rules allow sessions.
+pub(crate) fn routes(hub: &Hub, key: Option<&str>, rules: &Arc<Rules>) -> Router {
     let Some(key) = key.filter(|key| !key.is_empty()) else { return Router::new() };
     Router::new()
         .route("/api/batch", post(batch))
@@ -44,12 +46,7 @@ pub(crate) fn routes(hub: &Hub, key: Option<&str>, kept: ChannelOptions) -> Rout
         .route("/api/{method}/{*rest}", any(unknown_method))
         .route_layer(from_fn(in_the_mode_asked_for))
         .route_layer(from_fn_with_state(Arc::<str>::from(key), key::check))
-        .with_state(Api { hub: hub.clone(), keeps: keeps(kept) })
-}
-
-fn keeps(ChannelOptions { history, storage, .. }: ChannelOptions) -> bool {
-    let for_a_while = history.entries > 0 && history.bytes > 0 && !history.age.is_zero();
-    for_a_while || storage != Storage::None
+        .with_state(Api { hub: hub.clone(), rules: rules.clone() })
 }
 
 async fn only_posted() -> Response {

@@ -49,6 +49,7 @@ mod resting;
 mod restoring;
 mod rights;
 mod room;
+mod rules;
 mod server;
 mod serverpod;
 mod serverpod_calls;

@@ -7,6 +7,8 @@ use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage, StoreErro
 use chat_store_sqlite::SqliteStore;
 use clap::{ArgAction, Args, value_parser};
 
+use super::flag_error::FlagError;
+
 /// Holds the flags of the history that every channel keeps.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "History")]
@@ -168,6 +170,11 @@ impl History {
 }
 
 impl History {
+    /// Returns whether there is a store.
+    pub(crate) fn stores(&self) -> bool {
+        self.path().is_some()
+    }
+
     fn storage(&self) -> Storage {
         match (self.path(), self.durable) {
             (None, _) => Storage::None,
@@ -193,10 +200,10 @@ impl Bounds {
     ///
     /// # Errors
     /// Names the flag that prevents it.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), FlagError> {
         self.limits().check().map_err(|error| {
             let flag = error.field().replace("_timeout", "_seconds").replace('_', "-");
-            format!("--{flag} must not be 0")
+            FlagError::new(flag, "must not be 0")
         })
     }
 
