@@ -1,5 +1,6 @@
 //! Runs a ready-made chat server.
 
+mod admin;
 mod api;
 mod claims;
 mod config;
@@ -89,7 +90,8 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     }
     let readiness = Readiness::default();
     let api = api::routes(&hub, settings.api_key.as_deref(), &rules);
-    let all = routes::routes(&hub, &origins).merge(api);
+    let admin = admin::routes(&hub, settings.admin_key.as_deref());
+    let all = routes::routes(&hub, &origins).merge(api).merge(admin);
     let all = routes::watched(&hub, &readiness, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         ClientAddress::Connection => all,

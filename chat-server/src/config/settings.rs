@@ -13,12 +13,13 @@ use clap::builder::NonEmptyStringValueParser;
 use super::bounds::{Bounds, History, seconds};
 use super::flag_error::FlagError;
 use super::reach::{ClientAddress, Reach};
+use crate::admin::KEY_BYTES;
 use crate::claims::Terms;
 use crate::rules::{Rule, Who};
 
 /// Serves chat: a page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket,
 /// /connection/http_stream and /connection/sse, Phoenix Channels at /socket, Serverpod's at /websocket and
-/// /v1/websocket; /health, /ready (503 while it stops) and /metrics.
+/// /v1/websocket; /health, /ready (503 while it stops) and /metrics; with --admin-key, /admin.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Settings {
@@ -56,6 +57,12 @@ pub(crate) struct Settings {
     /// in `?api_key=…`. The key is printable ASCII without spaces at its ends. By default there is no API.
     #[arg(long, env = "CHAT_API_KEY", hide_env_values = true, value_parser = sayable)]
     pub(crate) api_key: Option<String>,
+    /// Serves a page at /admin for those who know this key: it lists channels and sessions, and can
+    /// disconnect and unsubscribe. The key is printable ASCII without spaces at its ends, of at most 255
+    /// bytes; let it be long and random. An address that has shown five wrong keys may show one in ten
+    /// seconds. By default there is no such page.
+    #[arg(long, env = "CHAT_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
+    pub(crate) admin_key: Option<String>,
     /// Runs this many worker threads, at most 1024; 0 runs one for each core.
     #[arg(long, env = "CHAT_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     pub(crate) workers: u16,
@@ -144,6 +151,14 @@ fn sayable(key: &str) -> Result<String, &'static str> {
     Ok(key.to_owned())
 }
 
+/// Accepts a key that the page can send, and that the server compares whole.
+fn admin_key(key: &str) -> Result<String, String> {
+    match sayable(key)? {
+        long if long.len() > KEY_BYTES => Err(format!("a key has at most {KEY_BYTES} bytes")),
+        key => Ok(key),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +198,8 @@ mod tests {
         for odd in ["", " ", "key ", "\tkey", "k\u{fc}", "a\nb"] {
             assert!(!given("--api-key", odd), "{odd:?}");
         }
-        assert!(given("--api-key", "an api key"));
+        assert!(given("--api-key", "an api key") && given("--admin-key", &"k".repeat(255)));
+        assert!(!given("--admin-key", &"k".repeat(256)) && !given("--admin-key", "k\u{fc}"));
         for flag in ["--jwt-secret", "--jwt-audience", "--store"] {
             assert!(!given(flag, "") && given(flag, "x"), "{flag}");
         }

@@ -1,5 +1,6 @@
 //! Runs every test over real and virtual connections as one program, so that a change is linked once.
 
+mod admin;
 mod api;
 mod autobahn;
 mod batches;

@@ -39,7 +39,8 @@ fn the_page_may_run_nothing_foreign_and_health_and_metrics_are_there() {
 }
 
 /// Lists every flag that sets a bound or a choice.
-const FLAGS: [&str; 45] = [
+const FLAGS: [&str; 46] = [
+    "admin-key",
     "config",
     "listen",
     "allow-origin",
