@@ -46,8 +46,9 @@ mod sockets;
 
 pub use async_io::Async;
 pub use chat_http::{
-    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
-    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, run_io,
+    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, Listen, ListenError, Listener, Network,
+    NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead,
+    run_io,
 };
 pub use listener::serve;
 pub use run::{gate, run_tcp};

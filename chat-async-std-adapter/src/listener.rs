@@ -1,11 +1,11 @@
 //! Accepts connections, and opens each on a task of its own.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use async_io::Async;
-use chat_http::{Gate, accept_with, handshake};
+use chat_http::{Gate, Listener, Remote, accept_with, handshake};
 use futures::future::{FutureExt, ready, select};
 
 use crate::run::run_source;
@@ -25,8 +25,15 @@ const AT_ONCE: u64 = 64;
 ///
 /// On a loopback address only the listener's own names are served, unless the gate has
 /// [`hosts`](Gate::hosts).
-pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Output = ()>) {
-    let gate = match listener.get_ref().local_addr() {
+///
+/// Behind a proxy that speaks the PROXY protocol, serve a [`Listener`] that says so.
+pub async fn serve(
+    listener: impl Into<Listener<Async<TcpListener>>>,
+    gate: Gate,
+    end: impl Future<Output = ()>,
+) {
+    let listener = listener.into();
+    let gate = match listener.socket().get_ref().local_addr() {
         Ok(address) => gate.listening(address),
         Err(_) => gate,
     };
@@ -35,11 +42,11 @@ pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Ou
         gate.hub().runtime().spawn(Box::pin(watch));
         for count in 1_u64.. {
             let accepted = accept_with(gate.hub(), || async {
-                let (socket, remote) = listener.read_with(TcpListener::accept).await?;
+                let (socket, remote) = listener.socket().read_with(TcpListener::accept).await?;
                 Ok((sockets.watch(socket)?, remote))
             });
             let (socket, remote) = accepted.await;
-            let opening = open(gate.clone(), Some(remote), Arc::new(Tcp(socket)));
+            let opening = open(gate.clone(), listener.remote(remote), Arc::new(Tcp(socket)));
             gate.hub().runtime().spawn(Box::pin(opening));
             if count.is_multiple_of(AT_ONCE) {
                 gate.hub().runtime().yield_now().await;
@@ -49,7 +56,7 @@ pub async fn serve(listener: Async<TcpListener>, gate: Gate, end: impl Future<Ou
     select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-async fn open<S: Source>(gate: Gate, remote: Option<SocketAddr>, socket: Arc<Tcp<S>>) {
+async fn open<S: Source>(gate: Gate, remote: Remote, socket: Arc<Tcp<S>>) {
     let mut reader = TcpReader::new(socket.clone());
     if let Some((opening, early)) = handshake(&gate, remote, &mut reader, &*socket).await {
         // The session gets a task of its own, without the memory that the handshake took.

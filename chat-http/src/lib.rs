@@ -25,8 +25,8 @@
 //! - sessions on sockets: [`handshake()`], [`run`] and [`run_io`];
 //! - other transports: `LongPoll` (feature `longpoll`, for the clients of Phoenix) and `Streams` (feature
 //!   `streams`, for those of Centrifuge);
-//! - for listeners: [`Listen`], [`accept_with`], [`HttpLimits`], [`HeadScanner`] and [`RequestReader`],
-//!   [`read_head`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
+//! - for listeners: [`Listen`] and [`Listener`], [`accept_with`], [`HttpLimits`], [`HeadScanner`] and
+//!   [`RequestReader`], [`read_start`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
 
 mod admission;
 mod head;
@@ -39,8 +39,8 @@ mod streams;
 mod time;
 
 pub use admission::{
-    ClientAddress, Gate, Host, HostError, Hosts, Network, NetworkError, Opening, Origin, OriginError,
-    Origins, Proxies, Rejection, RemoteAddress, RequestHead,
+    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, Network, NetworkError, Opening, Origin,
+    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead,
 };
 pub use chat_websocket::{PollRead, list};
 pub use head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
@@ -48,8 +48,8 @@ pub use limits::HttpLimits;
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;
 pub use socket::{
-    Deadlines, HttpConnection, Listen, ListenError, ServedBody, Serving, accept_with, handshake, read_head,
-    refuse, run, run_io,
+    Deadlines, HttpConnection, Listen, ListenError, Listener, Remote, ServedBody, Serving, Start,
+    accept_with, handshake, read_head, read_start, refuse, run, run_io,
 };
 #[cfg(feature = "streams")]
 pub use streams::{StreamBody, StreamResponse, Streams};

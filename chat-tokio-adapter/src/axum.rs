@@ -8,20 +8,24 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use ::axum::extract::{Request, State};
+use ::axum::extract::{ConnectInfo, Request, State};
 use ::axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use chat_core::{
     Answers, Close, Connection, Credentials, Frame, Hub, Incoming, InputError, Kind, Permit, Protocol,
 };
-use chat_http::Gate;
+use chat_http::{Gate, RemoteAddress};
 use futures::{SinkExt, StreamExt};
 use http::Response;
 
 use crate::upgrade::gate;
 
 /// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of your
-/// own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef).
+/// own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef). [`route`] needs neither.
+///
+/// With a state of your own that has no `FromRef`, the compiler says of `with_state` that the types are
+/// mismatched (E0308: expected `Hub`, found `AppState`): the handler wants a [`Hub`], and nothing says how to
+/// find one in the state. These five lines do:
 ///
 /// ```
 /// use axum::{Router, extract::FromRef, routing::any};
@@ -49,13 +53,18 @@ use crate::upgrade::gate;
 /// ```
 ///
 /// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
-/// and a [`Peer`](chat_core::Peer) where it comes from.
-pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<String> {
-    crate::upgrade(&gate(hub), &mut request).await
+/// and a [`Peer`](chat_core::Peer) where it comes from. All else reaches the endpoint with the request, as a
+/// [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if the listener
+/// names it with axum's [`ConnectInfo`](::axum::extract::ConnectInfo).
+pub async fn upgrade(State(hub): State<Hub>, request: Request) -> Response<String> {
+    open(&gate(hub), request).await
 }
 
 /// Makes a route that opens sessions behind a gate: with its protocol, its origins and its hosts. Fits a
 /// router with any state.
+///
+/// The endpoint is given the request: its headers and cookies, its address, and what middleware has left
+/// among its extensions.
 ///
 /// ```
 /// use axum::Router;
@@ -72,11 +81,52 @@ pub async fn upgrade(State(hub): State<Hub>, mut request: Request) -> Response<S
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A login by middleware, which an [`Endpoint`](chat_core::Endpoint) reads:
+///
+/// ```
+/// use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::Response};
+/// use chat_core::{Connect, Endpoint, Hub, Identity, Refusal, SessionId};
+/// use chat_tokio_adapter::{RequestHead, TokioRuntime, axum::route, gate};
+///
+/// #[derive(Clone)]
+/// struct User(String);
+///
+/// async fn login(mut request: Request, next: Next) -> Response {
+///     request.extensions_mut().insert(User("whom the cookie names".into()));
+///     next.run(request).await
+/// }
+///
+/// struct Users;
+/// impl Endpoint for Users {
+///     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+///         let user = RequestHead::of(&connect).and_then(|request| request.extension::<User>());
+///         let User(name) = user.ok_or_else(|| Refusal::unauthorized("log in first"))?;
+///         Ok(Identity::named(name.parse()?))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = Hub::builder(Users).build(TokioRuntime::current());
+/// let app: Router = Router::new().route("/ws", route(gate(hub))).layer(from_fn(login));
+/// # }
+/// ```
 pub fn route<S>(gate: Gate) -> MethodRouter<S, Infallible>
 where
     S: Clone + Send + Sync + 'static,
 {
-    any(async move |mut request: Request| crate::upgrade(&gate, &mut request).await)
+    any(async move |request: Request| open(&gate, request).await)
+}
+
+/// Opens a session, whose endpoint is told the address that axum knows of the client.
+async fn open(gate: &Gate, mut request: Request) -> Response<String> {
+    let extensions = request.extensions_mut();
+    let connected = extensions.get().map(|ConnectInfo(remote)| RemoteAddress(*remote));
+    if let Some(remote) = connected.filter(|_| extensions.get::<RemoteAddress>().is_none()) {
+        extensions.insert(remote);
+    }
+    crate::upgrade(gate, &mut request).await
 }
 
 /// Returns a session on a socket that axum has upgraded, to be awaited: it ends with the connection. Its
@@ -91,10 +141,12 @@ where
 /// use axum::response::{IntoResponse, Response};
 /// use chat_core::{Credentials, Hub};
 /// use chat_protocol::json::Json;
-/// use http::StatusCode;
+/// use chat_tokio_adapter::RequestHead;
+/// use http::{StatusCode, request::Parts};
 ///
-/// async fn handler(State(hub): State<Hub>, ws: WebSocketUpgrade) -> Response {
+/// async fn handler(State(hub): State<Hub>, parts: Parts, ws: WebSocketUpgrade) -> Response {
 ///     let Ok(permit) = hub.permit() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+///     let permit = permit.with(RequestHead::from(parts).into_extensions());
 ///     ws.on_upgrade(async move |socket| {
 ///         chat_tokio_adapter::axum::run(permit, Arc::new(Json), Credentials::default(), socket).await;
 ///     })

@@ -40,8 +40,9 @@ mod upgrade;
 #[cfg(feature = "longpoll")]
 pub use chat_http::LongPoll;
 pub use chat_http::{
-    ClientAddress, Gate, Host, HostError, Hosts, Listen, ListenError, Network, NetworkError, Opening, Origin,
-    OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead, list,
+    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, Listen, ListenError, Listener, Network,
+    NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead,
+    list,
 };
 #[cfg(feature = "streams")]
 pub use chat_http::{StreamBody, StreamResponse, Streams};

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::future::Future;
 
 use chat_core::Hub;
-use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, accept_with};
+use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, Listener, Remote, accept_with};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -42,9 +42,11 @@ const HYPERS_HEADERS: usize = 100;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = ()>) {
-    let hub = gate.hub().clone();
-    let gate = match listener.local_addr() {
+///
+/// Behind a proxy that speaks the PROXY protocol, serve a [`Listener`] that says so.
+pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: impl Future<Output = ()>) {
+    let (listener, hub) = (listener.into(), gate.hub().clone());
+    let gate = match listener.socket().local_addr() {
         Ok(address) => gate.listening(address),
         Err(_) => gate,
     };
@@ -64,11 +66,16 @@ pub async fn serve(listener: TcpListener, gate: Gate, end: impl Future<Output = 
 ///
 /// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a
 /// proxy both are the proxy's: the service removes the peer or puts another in its place, and names the
-/// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it.
+/// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it. A
+/// proxy that speaks the PROXY protocol names the client itself: serve a [`Listener`] that says so.
 ///
 /// [`RemoteAddress`]: chat_http::RemoteAddress
-pub async fn serve_http<S, B>(listener: TcpListener, hub: Hub, service: S, end: impl Future<Output = ()>)
-where
+pub async fn serve_http<S, B>(
+    listener: impl Into<Listener<TcpListener>>,
+    hub: Hub,
+    service: S,
+    end: impl Future<Output = ()>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>>
         + HttpService<Incoming, ResBody = B>
         + Clone
@@ -82,17 +89,17 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let listener = listener.into();
     let accepting = async {
         loop {
-            let (socket, remote) = accept_with(&hub, || listener.accept()).await;
-            let service = Bounded::new(service.clone(), hub.clone(), remote);
-            tokio::spawn(serve_socket(socket, service));
+            let (socket, remote) = accept_with(&hub, || listener.socket().accept()).await;
+            tokio::spawn(serve_socket(socket, listener.remote(remote), hub.clone(), service.clone()));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-async fn serve_socket<S, B>(socket: TcpStream, service: Bounded<S>)
+async fn serve_socket<S, B>(socket: TcpStream, remote: Remote, hub: Hub, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Send,
     S::Future: Send + 'static,
@@ -101,8 +108,9 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let (hub, connection) = (service.hub().clone(), service.connection().clone());
-    let Some(socket) = Prefixed::wait(socket, &hub).await else { return };
+    let Some((socket, remote)) = Prefixed::wait(socket, remote, &hub).await else { return };
+    let service = Bounded::new(service, hub.clone(), remote);
+    let connection = service.connection().clone();
     let limits = HttpLimits::from(hub.limits());
     let deadlines = Deadlines::new(connection.clone(), hub.runtime().clone(), &limits);
     let serving = http(limits.head)

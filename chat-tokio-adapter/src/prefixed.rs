@@ -1,11 +1,12 @@
 //! Reads the first request of a connection within its bounds, before an HTTP library looks at it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use chat_core::Hub;
-use chat_http::{HttpLimits, Rejection, read_head, refuse, within};
+use chat_http::{HttpLimits, Rejection, Remote, read_start, refuse, within};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -20,13 +21,20 @@ pub(crate) struct Prefixed {
 }
 
 impl Prefixed {
-    /// Waits for a first request, within bounds. One over them is answered, and none is returned.
-    pub(crate) async fn wait(socket: TcpStream, hub: &Hub) -> Option<Self> {
+    /// Waits for a first request, within bounds, and returns where its client comes from beside it. A request
+    /// over a bound is answered, and none is returned.
+    pub(crate) async fn wait(
+        socket: TcpStream,
+        remote: Remote,
+        hub: &Hub,
+    ) -> Option<(Self, Option<SocketAddr>)> {
         let (socket, runtime) = (Tcp(socket), &**hub.runtime());
         let limits = HttpLimits::from(hub.limits());
-        let head = within(runtime, limits.handshake_timeout, read_head(&mut &socket, limits.head)).await;
-        match head.unwrap_or(Err(Some(Rejection::Timeout))) {
-            Ok(head) => Some(Self { socket, head, read: 0 }),
+        let mut reader = &socket;
+        let start = read_start(remote, &mut reader, limits.head);
+        let start = within(runtime, limits.handshake_timeout, start).await;
+        match start.unwrap_or(Err(Some(Rejection::Timeout))) {
+            Ok(start) => Some((Self { socket, head: start.head, read: 0 }, start.remote)),
             Err(rejection) => {
                 if let Some(rejection) = rejection {
                     hub.count_rejection(rejection.status().as_u16());

@@ -17,23 +17,19 @@ use hyper::service::Service;
 pub(crate) struct Bounded<S> {
     service: S,
     hub: Hub,
-    remote: SocketAddr,
+    remote: Option<SocketAddr>,
     connection: HttpConnection,
 }
 
 type Answer<B> = ServedBody<Either<B, Empty<<B as Body>::Data>>>;
 
 impl<S> Bounded<S> {
-    pub(crate) fn new(service: S, hub: Hub, remote: SocketAddr) -> Self {
+    pub(crate) fn new(service: S, hub: Hub, remote: Option<SocketAddr>) -> Self {
         Self { service, hub, remote, connection: HttpConnection::default() }
     }
 
     pub(crate) fn connection(&self) -> &HttpConnection {
         &self.connection
-    }
-
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.hub
     }
 }
 
@@ -58,8 +54,10 @@ where
         }
         let extensions = request.extensions_mut();
         extensions.insert(self.connection.clone());
-        extensions.insert(RemoteAddress(self.remote));
-        extensions.insert(Peer::from(self.remote.ip()));
+        if let Some(remote) = self.remote {
+            extensions.insert(RemoteAddress(remote));
+            extensions.insert(Peer::from(remote.ip()));
+        }
         let answer = self.service.call(request);
         Box::pin(async { Ok(answer.await?.map(|body| ServedBody::new(Either::Left(body), serving))) })
     }

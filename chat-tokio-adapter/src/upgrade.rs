@@ -25,8 +25,8 @@ pub fn gate(hub: Hub) -> Gate {
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Where the protocol
 /// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on
-/// all
-/// that stands on it.
+/// all that stands on it. It is made of [`Gate::open`], [`Opening::ask`] and [`spawn_upgraded`], of which a
+/// server with checks of its own makes another.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -121,6 +121,8 @@ where
 ///         *refused.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
 ///         return refused;
 ///     };
+///     // The endpoint is given the request.
+///     let opening = opening.of_request(&*request);
 ///     let upgraded = hyper::upgrade::on(request);
 ///     tokio::spawn(async move {
 ///         if let Ok(upgraded) = upgraded.await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{NAME_BYTES, Rate};
+use super::{NAME_BYTES, Rate, or_never};
 
 /// Bounds a hub and each of its sessions. Each field tells what happens at its bound.
 ///
@@ -179,6 +179,20 @@ impl Limits {
         const CHANNEL: usize = 4096 + NAME_BYTES;
         let needed = self.session_channels.saturating_mul(CHANNEL).saturating_add(self.message_bytes);
         needed.max(256 * 1024).max(self.message_bytes)
+    }
+
+    /// Reads a bound on a time that 0 lifts, as its field says: returns [`Duration::MAX`] for 0.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use chat_core::Limits;
+    ///
+    /// assert_eq!(Limits::or_never(Duration::ZERO), Duration::MAX);
+    /// assert_eq!(Limits::or_never(Duration::from_secs(10)), Duration::from_secs(10));
+    /// ```
+    pub fn or_never(time: Duration) -> Duration {
+        or_never(time)
     }
 
     /// Checks that a hub can work with these bounds.

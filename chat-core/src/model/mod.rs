@@ -2,6 +2,7 @@
 
 mod answer;
 mod batch;
+mod extensions;
 mod frame;
 mod history;
 mod identity;
@@ -25,6 +26,7 @@ mod unsubscribe;
 
 pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
+pub use extensions::Extensions;
 pub use frame::{Frame, Incoming, InputError, Message};
 pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};

@@ -3,8 +3,8 @@
 use super::message::MESSAGE;
 use super::setters::setters;
 use super::{
-    ChannelId, ChannelSubscription, Close, EventName, HistoryRequest, Offset, Payload, Reason, Reference,
-    Refusal, SenderName, Since,
+    ChannelId, ChannelSubscription, Close, EventName, Extensions, HistoryRequest, Offset, Payload, Reason,
+    Reference, Refusal, SenderName, Since,
 };
 
 /// Holds the id that a client gave its request, in its protocol's own form. It is returned as it came.
@@ -66,6 +66,10 @@ pub struct Connect {
     pub data: Option<Payload>,
     /// Lists the positions from which it resumes in channels that the server subscribes it to.
     pub since: Vec<(ChannelId, Since)>,
+    /// Holds what the transport knows of the client: an adapter for HTTP puts the head of the request there,
+    /// with what middleware left in it. It is there whichever way the client connects, and only while the
+    /// endpoint is asked: [`Extensions::share`] keeps a value for longer.
+    pub extensions: Extensions,
 }
 
 /// Holds the token that proves an identity. It is hidden from every trace.
@@ -246,6 +250,17 @@ impl Connect {
     /// Returns a request that gives no more than a name.
     pub fn named(name: Option<SenderName>) -> Self {
         Self { name, ..Self::default() }
+    }
+
+    /// Returns true if the request names nobody and nothing: it holds extensions at most.
+    pub(crate) fn is_blank(&self) -> bool {
+        let Self { name, token, data, since, extensions: _ } = self;
+        name.is_none() && token.is_none() && data.is_none() && since.is_empty()
+    }
+
+    /// Adds what the transport knows of the client.
+    pub(crate) fn with(self, extensions: Extensions) -> Self {
+        Self { extensions: self.extensions.or(extensions), ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use super::wire::{Heard, Marked, Wire};
 use super::world::World;
 use futures::future::BoxFuture;
 
-use crate::driver::{Connection, Hub};
+use crate::driver::{Connection, Hub, Permit};
 use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
 use crate::port::{Answers, Credentials, Protocol, Runtime};
@@ -65,7 +65,17 @@ impl World {
         credentials: Credentials,
         way: Way,
     ) -> Client {
-        let permit = hub.permit().expect("the hub has room");
+        self.connect_on(hub.permit().expect("the hub has room"), protocol, credentials, way)
+    }
+
+    /// Opens a session on a permit: one that has a peer or extensions, or was asked about.
+    pub fn connect_on(
+        &self,
+        permit: Permit,
+        protocol: Arc<dyn Protocol>,
+        credentials: Credentials,
+        way: Way,
+    ) -> Client {
         let wire = Wire::default();
         let (input, framing) = (wire.input(), Arc::new(Marked));
         let connection: BoxFuture<'static, Close> = match way {

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chat_core::{Credentials, Handshake, Hub, Permit, Protocol};
+use chat_core::{Credentials, Handshake, Hub, Limits, Permit, Protocol};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Response};
 
 use super::host::{Hosts, host};
 use super::origin::Origins;
 use super::rejection::Rejection;
-use super::trusted::RequestHead;
+use super::request::RequestHead;
+use super::trusted::HeadRef;
 use crate::time::within;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
@@ -101,15 +101,12 @@ impl Gate {
     /// what to [`run`](crate::run) once it is sent.
     ///
     /// Reads the [`Peer`](chat_core::Peer) and the [`Credentials`] among the request's extensions: see
-    /// [`RequestHead`].
+    /// [`HeadRef`]. The endpoint is given the whole [`RequestHead`].
     ///
     /// # Errors
     /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's
     /// rejections.
-    pub fn open<'a>(
-        &self,
-        request: impl Into<RequestHead<'a>>,
-    ) -> Result<(Response<()>, Opening), Rejection> {
+    pub fn open<'a>(&self, request: impl Into<HeadRef<'a>>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_head(request.into());
         opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
@@ -141,8 +138,8 @@ impl Gate {
         admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
     }
 
-    fn open_head(&self, request: RequestHead<'_>) -> Result<(Response<()>, Opening), Rejection> {
-        let RequestHead { method, uri, version, headers, .. } = request;
+    fn open_head(&self, request: HeadRef<'_>) -> Result<(Response<()>, Opening), Rejection> {
+        let HeadRef { method, uri, version, headers, .. } = request;
         // A bad `Host` is told before whatever else is wrong with the headers.
         check_start(method, version, headers)?;
         host(headers).ok_or(Rejection::Host)?;
@@ -176,38 +173,34 @@ impl Gate {
 
 impl Opening {
     /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Credentials`]
-    /// among
-    /// its extensions.
-    pub fn of_request<'a>(self, request: impl Into<RequestHead<'a>>) -> Self {
+    /// among its extensions, and its head, which the endpoint is given as a
+    /// [`RequestHead`]. To be called by whoever opens a session with
+    /// [`Gate::admit`]; [`Gate::open`] calls it.
+    pub fn of_request<'a>(self, request: impl Into<HeadRef<'a>>) -> Self {
         let request = request.into();
         let credentials = match request.credentials() {
             // The server has let the client in, by something that the client itself may know nothing of.
             Some(Credentials::Now(connect)) => Credentials::Known(connect),
             given => given.unwrap_or(self.credentials),
         };
-        Self { permit: self.permit.of_peer(request.peer()), credentials, ..self }
+        let permit = self.permit.of_peer(request.peer()).with(RequestHead::from(request).into_extensions());
+        Self { permit, credentials, ..self }
     }
 
     /// Asks the endpoint whether the client may come in, if its protocol [wants it
-    /// so](Protocol::refuses_early): to be called before the transport is
-    /// open. The session that then begins is let in by that answer.
+    /// so](Protocol::refuses_early): to be called before the transport is open. The session that then begins
+    /// is let in by that answer.
     ///
     /// # Errors
-    /// [`Rejection::Refused`], or [`Rejection::Timeout`] after
+    /// [`Rejection::Refused`], also for credentials that cannot be read, or [`Rejection::Timeout`] after
     /// [`Limits::open_timeout`](chat_core::Limits::open_timeout); counted among the hub's rejections.
     pub async fn ask(&mut self) -> Result<(), Rejection> {
-        let (Credentials::Now(connect) | Credentials::Known(connect)) = &self.credentials else {
-            return Ok(());
-        };
         if !self.protocol.refuses_early() {
             return Ok(());
         }
-        let hub = self.permit.hub();
-        let patience = match hub.limits().open_timeout {
-            Duration::ZERO => Duration::MAX,
-            patience => patience,
-        };
-        let asked = within(&**hub.runtime(), patience, self.permit.ask(connect)).await;
+        let hub = self.permit.hub().clone();
+        let patience = Limits::or_never(hub.limits().open_timeout);
+        let asked = within(&**hub.runtime(), patience, self.permit.ask(&self.credentials)).await;
         let answer = asked.map_or(Err(Rejection::Timeout), |asked| asked.map_err(|_| Rejection::Refused));
         answer.inspect_err(|rejection| hub.count_rejection(rejection.status().as_u16()))
     }

@@ -10,6 +10,7 @@ mod host;
 mod origin;
 mod proxy;
 mod rejection;
+mod request;
 mod trusted;
 
 pub use self::gate::{Gate, Opening};
@@ -17,4 +18,5 @@ pub use self::host::{Host, HostError, Hosts};
 pub use self::origin::{Origin, OriginError, Origins};
 pub use self::proxy::{Network, NetworkError, Proxies};
 pub use self::rejection::Rejection;
-pub use self::trusted::{ClientAddress, RemoteAddress, RequestHead};
+pub use self::request::RequestHead;
+pub use self::trusted::{ClientAddress, HeadRef, RemoteAddress};

@@ -64,6 +64,10 @@ pub enum Rejection {
     /// Answers 400: the bytes are no HTTP request.
     #[error("this is no HTTP request")]
     Malformed,
+    /// Is not answered, and counts as 400: a connection from a proxy does not begin with the header of the
+    /// PROXY protocol.
+    #[error("a proxy's connection does not begin with the header of the PROXY protocol")]
+    ProxyHeader,
     /// Answers 431: the head is over a bound.
     #[error("the request is too large")]
     TooLarge,
@@ -95,6 +99,7 @@ impl Rejection {
             | Self::Key
             | Self::Subprotocol
             | Self::Body
+            | Self::ProxyHeader
             | Self::Malformed => StatusCode::BAD_REQUEST,
         }
     }

@@ -7,24 +7,23 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
 /// Borrows the head of a request: all that is known of a client when it asks for a session. Its extensions
-/// are
-/// to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
-/// middleware.
+/// are to be trusted: only the server itself writes to them, be it an adapter's listener or a framework's
+/// middleware. [`RequestHead`](crate::RequestHead) is what is kept of it for the endpoint.
 ///
 /// ```
 /// use std::net::SocketAddr;
 ///
-/// use chat_http::{RemoteAddress, RequestHead};
+/// use chat_http::{HeadRef, RemoteAddress};
 /// use http::Request;
 ///
 /// let mut request = Request::get("/ws").body(()).unwrap();
 /// let remote: SocketAddr = "192.0.2.7:4711".parse().unwrap();
 /// request.extensions_mut().insert(RemoteAddress(remote));
-/// assert_eq!(RequestHead::from(&request).client_address(), Some(remote.ip()));
+/// assert_eq!(HeadRef::from(&request).client_address(), Some(remote.ip()));
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct RequestHead<'a> {
+pub struct HeadRef<'a> {
     /// Holds the request's method.
     pub method: &'a Method,
     /// Holds the request's target.
@@ -49,7 +48,7 @@ pub struct RemoteAddress(pub SocketAddr);
 #[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct ClientAddress(pub IpAddr);
 
-impl RequestHead<'_> {
+impl HeadRef<'_> {
     /// Returns the client's address: the [`ClientAddress`] among the extensions, or else that of the
     /// [`RemoteAddress`].
     pub fn client_address(&self) -> Option<IpAddr> {
@@ -64,8 +63,7 @@ impl RequestHead<'_> {
     }
 
     /// Returns who the client is: the [`Credentials`] among the extensions, which holds in place of what the
-    /// URL
-    /// says. A server puts it there that has let the client in by a cookie or a header.
+    /// URL says. A server puts it there that has let the client in by a cookie or a header.
     pub fn credentials(&self) -> Option<Credentials> {
         self.extensions.get().cloned()
     }
@@ -82,7 +80,7 @@ impl RequestHead<'_> {
     }
 }
 
-impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+impl<'a, B> From<&'a Request<B>> for HeadRef<'a> {
     fn from(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
@@ -94,7 +92,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     }
 }
 
-impl<'a> From<&'a Parts> for RequestHead<'a> {
+impl<'a> From<&'a Parts> for HeadRef<'a> {
     fn from(parts: &'a Parts) -> Self {
         let Parts { method, uri, version, headers, extensions, .. } = parts;
         Self { method, uri, version: *version, headers, extensions }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use chat_core::{Instant, Runtime, Sleep};
+use chat_core::{Instant, Limits, Runtime, Sleep};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::limits::HttpLimits;
@@ -163,11 +163,10 @@ struct Patience {
 impl Deadlines {
     /// Begins to watch a connection.
     pub fn new(connection: HttpConnection, runtime: Arc<dyn Runtime>, limits: &HttpLimits) -> Self {
-        let never = |time: Duration| if time.is_zero() { Duration::MAX } else { time };
         let patience = Patience {
-            write: never(limits.write_timeout),
-            head: never(limits.handshake_timeout),
-            idle: never(limits.keep_alive_timeout),
+            write: Limits::or_never(limits.write_timeout),
+            head: Limits::or_never(limits.handshake_timeout),
+            idle: Limits::or_never(limits.keep_alive_timeout),
         };
         let (write, read) = (Deadline::default(), Deadline::default());
         Self { connection, runtime, write, read, awaited: Stage::Idle, patience }

@@ -2,15 +2,15 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
-use std::task::Poll;
 
 use chat_core::{ByteWriter, Hub, Peer, Runtime};
 use chat_websocket::PollRead;
 use http::Method;
 
+use super::listener::Remote;
+use super::start::{Start, read, read_start};
 use crate::admission::{Gate, Opening, Rejection, RemoteAddress};
-use crate::head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
+use crate::head::{HeadLimits, OpeningRequest, RequestReader, to_bytes};
 use crate::limits::HttpLimits;
 use crate::time::within;
 
@@ -35,7 +35,7 @@ impl From<io::Error> for Failure {
 /// and the bytes that came after the request. The 101 is sent by then.
 ///
 /// Answers a request that is refused, or not there in time, and returns none. For servers without an HTTP
-/// library.
+/// library. `remote` is where the connection comes from, or what a [`Listener`](super::Listener) says of it.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -57,7 +57,7 @@ impl From<io::Error> for Failure {
 /// ```
 pub async fn handshake<R, W>(
     gate: &Gate,
-    remote: Option<SocketAddr>,
+    remote: impl Into<Remote>,
     reader: &mut R,
     writer: &W,
 ) -> Option<(Opening, Vec<u8>)>
@@ -67,7 +67,8 @@ where
 {
     let runtime = &**gate.hub().runtime();
     let limits = HttpLimits::from(gate.hub().limits());
-    let opened = within(runtime, limits.handshake_timeout, open(gate, remote, limits.head, reader, writer));
+    let opened =
+        within(runtime, limits.handshake_timeout, open(gate, remote.into(), limits.head, reader, writer));
     match opened.await.unwrap_or_else(|| Err(refused(gate.hub(), Rejection::Timeout))) {
         Ok(opened) => Some(opened),
         Err(Failure::Gone) => None,
@@ -80,7 +81,7 @@ where
 
 async fn open<R, W>(
     gate: &Gate,
-    remote: Option<SocketAddr>,
+    remote: Remote,
     limits: HeadLimits,
     reader: &mut R,
     writer: &W,
@@ -89,8 +90,8 @@ where
     R: PollRead,
     W: ByteWriter,
 {
-    let bytes = match read_head(reader, limits).await {
-        Ok(bytes) => bytes,
+    let Start { remote, head: bytes } = match read_start(remote, reader, limits).await {
+        Ok(start) => start,
         Err(None) => return Err(Failure::Gone),
         Err(Some(rejection)) => return Err(refused(gate.hub(), rejection)),
     };
@@ -115,27 +116,6 @@ fn refused(hub: &Hub, rejection: Rejection) -> Failure {
     Failure::Refused(rejection, Method::GET)
 }
 
-/// Reads until a head is whole, and returns it with what came after it.
-///
-/// # Errors
-/// Returns the first bound that is broken; no rejection if the client is gone.
-pub async fn read_head<R: PollRead>(
-    reader: &mut R,
-    limits: HeadLimits,
-) -> Result<Vec<u8>, Option<Rejection>> {
-    let mut scanner = HeadScanner::new(limits);
-    let mut head = Vec::with_capacity(1024);
-    loop {
-        let before = head.len();
-        if !matches!(read(reader, &mut head).await, Ok(1..)) {
-            return Err(None);
-        }
-        if scanner.follow(&head[before..])?.is_some() {
-            return Ok(head);
-        }
-    }
-}
-
 /// Answers with a rejection and ends the stream, then reads on for as long as the rejection
 /// [says](Rejection::linger): closing a socket with unread bytes would reset it, and lose the answer. An
 /// answer to HEAD has no body.
@@ -149,6 +129,9 @@ pub async fn refuse<R, W>(
     R: PollRead,
     W: ByteWriter,
 {
+    if rejection == Rejection::ProxyHeader {
+        return;
+    }
     // A client that is gone already needs no answer.
     let _ = within(runtime, rejection.linger(), answer(reader, writer, rejection, method)).await;
 }
@@ -175,17 +158,6 @@ where
     Ok(())
 }
 
-/// Appends what comes next, and returns how many bytes; 0 at the end.
-async fn read<R: PollRead>(reader: &mut R, into: &mut Vec<u8>) -> io::Result<usize> {
-    poll_fn(|cx| {
-        let mut buffer = [0; 1024];
-        let n = std::task::ready!(reader.poll_read(cx, &mut buffer))?;
-        into.extend_from_slice(&buffer[..n]);
-        Poll::Ready(Ok(n))
-    })
-    .await
-}
-
 async fn write_all<W: ByteWriter>(writer: &W, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match poll_fn(|cx| writer.poll_write(cx, &[IoSlice::new(bytes)])).await {
@@ -202,7 +174,7 @@ async fn write_all<W: ByteWriter>(writer: &W, mut bytes: &[u8]) -> io::Result<()
 mod tests {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, MutexGuard};
-    use std::task::Context;
+    use std::task::{Context, Poll};
     use std::time::Duration;
 
     use chat_core::OpenChat;

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
-use chat_core::{Close, Credentials, HeldPermit, Hub, Peer, Permit, SessionId};
+use chat_core::{Close, Credentials, Extensions, HeldPermit, Hub, Peer, Permit, SessionId};
 use http::Version;
 
-use crate::admission::RequestHead;
+use crate::admission::{HeadRef, RequestHead};
 use crate::limits::HttpLimits;
 use crate::socket::HttpConnection;
 
@@ -14,20 +14,28 @@ pub(super) struct Caller {
     pub(super) peer: Option<Peer>,
     /// Says who it is, if the server has found out.
     pub(super) credentials: Credentials,
+    /// Holds what the endpoint is given of the request.
+    pub(super) extensions: Extensions,
     pub(super) connection: Option<HttpConnection>,
     /// Tells that the connection can end with the answer: those that carry several answers at once do not.
     pub(super) closes: bool,
 }
 
 impl Caller {
-    pub(super) fn of<'a>(request: impl Into<RequestHead<'a>>) -> Self {
+    pub(super) fn of<'a>(request: impl Into<HeadRef<'a>>) -> Self {
         let request = request.into();
         Self {
             peer: request.peer(),
             credentials: request.credentials().unwrap_or_default(),
+            extensions: RequestHead::from(request).into_extensions(),
             connection: request.extensions.get().cloned(),
             closes: request.version <= Version::HTTP_11,
         }
+    }
+
+    /// Takes out what its session begins with, and is not to hold for as long as it lasts.
+    pub(super) fn take_claims(&mut self) -> (Credentials, Extensions) {
+        (std::mem::take(&mut self.credentials), std::mem::take(&mut self.extensions))
     }
 
     /// Runs a session to its end. Then its client has as long to take the rest as the end of a session may

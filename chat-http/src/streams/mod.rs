@@ -220,15 +220,21 @@ impl Streams {
     }
 
     /// Opens a session with its first commands, and spawns it.
-    fn open(&self, commands: Incoming, format: Format, caller: Caller) -> Result<StreamResponse, Refused> {
+    fn open(
+        &self,
+        commands: Incoming,
+        format: Format,
+        mut caller: Caller,
+    ) -> Result<StreamResponse, Refused> {
         self.check_size(&commands)?;
-        let mut permit = self.hub.permit().map_err(|_| FULL)?.of_peer(caller.peer);
+        let (credentials, extensions) = caller.take_claims();
+        let mut permit = self.hub.permit().map_err(|_| FULL)?.of_peer(caller.peer).with(extensions);
         let (entry, input) = self.open.enter().map_err(|_| FULL)?;
         entry.sender.try_send(commands).expect("a new session has room");
         let spoken = Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() });
         let (protocol, framing, kind) = format(spoken);
         let (writer, body) = pipe::pipe(entry);
-        let (closes, credentials) = (caller.closes, caller.credentials.clone());
+        let closes = caller.closes;
         let place = Place::of(&mut permit, caller.connection.clone());
         let input = Box::pin(input.map(Ok));
         let session = Connection::over_bytes(permit, protocol, framing, credentials, input, Arc::new(writer));

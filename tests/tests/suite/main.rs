@@ -16,6 +16,7 @@ mod doors;
 mod drain;
 mod edges;
 mod endings;
+mod extensions;
 mod failures;
 mod faults;
 mod guests;

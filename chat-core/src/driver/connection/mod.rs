@@ -18,14 +18,13 @@ use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
 use crate::driver::hub::memory::shed_load;
 use crate::driver::hub::notices;
-use crate::driver::hub::opening::Asked;
-use crate::driver::hub::permit::Permit;
+use crate::driver::hub::permit::{Early, Permit};
 use crate::driver::outbox::control::{Control, Manner};
 use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
 use crate::driver::outbox::{Origin, Outbox};
 use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
-use crate::model::{BadRequest, Close, Frame, Incoming, InputError, Message, or_never};
+use crate::model::{BadRequest, Close, Connect, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{Answers, ByteWriter, Credentials, Framing, Greeting, Protocol, Unframed};
 
 /// Runs one session on its transport, from its first frame to its last: a future that a runtime is to poll,
@@ -145,7 +144,7 @@ where
         output: O,
         writer: Option<Arc<dyn ByteWriter>>,
     ) -> Self {
-        let (shared, asked) = (permit.shared().clone(), permit.take_asked());
+        let (shared, early) = (permit.shared().clone(), permit.take_early());
         let Manners { codec, encoding, greeting, answers, broken } = Manners::of(&permit, protocol, framing);
         let origin = Origin { since: shared.runtime.now().instant, peer: permit.peer() };
         let outbox = Arc::new(Outbox::new(permit.id(), encoding, writer, shared.memory.clone(), origin));
@@ -166,28 +165,31 @@ where
             held: false,
             farewell: UNDER_WAY,
         };
-        connection.greet(credentials, greeting, asked);
+        connection.greet(credentials, greeting, early);
         connection
     }
 
-    fn greet(&mut self, credentials: Credentials, greeting: Greeting, asked: Option<Asked>) {
+    fn greet(&mut self, credentials: Credentials, greeting: Greeting, early: Early) {
         let limits = &self.session.shared().limits;
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
         let is_known = matches!(credentials, Credentials::Known(_));
         self.session.untold = is_known || greeting != Greeting::None;
+        let Early { extensions, asked } = early;
         if let Some(asked) = asked {
             return self.session.open_as_asked(asked);
         }
         match credentials {
-            Credentials::Later => {}
+            Credentials::Later => self.session.know(Connect::default().with(extensions)),
             Credentials::Now(connect) | Credentials::Known(connect)
                 if greeting == Greeting::First && connect.since.is_empty() =>
             {
-                self.session.open_when_greeted(connect);
+                self.session.open_when_greeted(connect.with(extensions));
             }
-            Credentials::Now(connect) | Credentials::Known(connect) => self.session.open(connect),
+            Credentials::Now(connect) | Credentials::Known(connect) => {
+                self.session.open(connect.with(extensions));
+            }
             Credentials::Wrong(refusal) => {
                 let _ = self.session.refuse_bad(BadRequest::new(None, refusal));
                 self.session.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);

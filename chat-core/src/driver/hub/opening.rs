@@ -30,10 +30,10 @@ pub(crate) struct Asked {
 pub(crate) async fn ask(
     shared: &Arc<Shared>,
     session: SessionId,
-    connect: &Connect,
+    connect: Connect,
 ) -> Result<Asked, Refusal> {
     let opening = Opening::begin(&shared.users);
-    let (mut credentials, connect) = (connect.clone(), connect.clone());
+    let mut credentials = connect.clone();
     let since = std::mem::take(&mut credentials.since);
     let asked = async {
         let hook = shared.endpoint.clone().stream_opened(session, credentials);

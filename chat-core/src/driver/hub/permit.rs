@@ -8,7 +8,9 @@ use super::opening::{Asked, ask};
 use super::permits::Full;
 use super::shared::Shared;
 use crate::driver::outbox::Outbox;
-use crate::model::{Connect, Peer, Refusal, SessionId};
+use crate::machine::{Record, Whose};
+use crate::model::{BadRequest, Connect, Extensions, Peer, Refusal, SessionId};
+use crate::port::Credentials;
 
 /// Reserves a place for one session. Dropping it gives the place back.
 ///
@@ -29,8 +31,17 @@ pub struct Permit {
     peer: Option<Peer>,
     /// Gives the place back, if a [`HeldPermit`] may hold it too.
     held: Option<HeldPermit>,
+    /// Holds what the transport knows of the client before there is a session: one box, which the session
+    /// takes out, so that one that is idle is not larger for it.
+    early: Option<Box<Early>>,
+}
+
+/// Holds what is known of a client before its session begins.
+#[derive(Default)]
+pub(crate) struct Early {
+    pub(crate) extensions: Extensions,
     /// Holds what the endpoint was asked and answered before the session's transport was open.
-    asked: Option<Box<Asked>>,
+    pub(crate) asked: Option<Asked>,
 }
 
 /// Keeps a permit taken although its session may be over: for what a transport holds longer than that, such
@@ -53,7 +64,7 @@ impl Permit {
         let id = SessionId(shared.next_session.fetch_add(1, Ordering::Relaxed));
         let taken = shared.permits.take(shared.limits.sessions);
         taken.inspect_err(|_| shared.metrics.turned_away.add(1))?;
-        Ok(Self { shared: Place(shared.clone()), id, peer: None, held: None, asked: None })
+        Ok(Self { shared: Place(shared.clone()), id, peer: None, held: None, early: None })
     }
 
     /// Sets the peer that the client comes from: until its session is accepted, its rates and strikes
@@ -61,6 +72,42 @@ impl Permit {
     /// clients come from one address, such as a proxy's.
     pub fn of_peer(mut self, peer: impl Into<Option<Peer>>) -> Self {
         self.peer = peer.into();
+        self
+    }
+
+    /// Sets what the transport knows of the client, such as the request by which it came. The endpoint is
+    /// given this in [`Connect::extensions`], whether the client says who it is by its request or in its
+    /// first message; the values are dropped once the endpoint has answered. Where the
+    /// [`Connect`] of a transport has a value of the same type, that one counts.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use chat_core::testkit::{Script, Way, World};
+    /// use chat_core::{Connect, Credentials, Endpoint, Extensions, Hub, Identity, Refusal, SessionId};
+    ///
+    /// /// Holds the user of a cookie, as a server's own middleware knows it.
+    /// struct User(&'static str);
+    ///
+    /// struct Cookies;
+    /// impl Endpoint for Cookies {
+    ///     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+    ///         let user = connect.extensions.get().map(|User(name)| *name);
+    ///         Ok(Identity::named(user.ok_or_else(|| Refusal::unauthorized("log in first"))?.parse()?))
+    ///     }
+    /// }
+    ///
+    /// let world = World::new();
+    /// let hub = Hub::builder(Cookies).build(world.clone());
+    /// let permit = hub.permit()?.with(Extensions::new().with(User("ann")));
+    /// let ann = world.connect_on(permit, Arc::new(Script), Credentials::Later, Way::Bytes);
+    /// ann.say("connect");
+    /// assert_eq!(ann.heard(), ["connected 1 ann"]);
+    /// # Ok::<(), chat_core::Full>(())
+    /// ```
+    pub fn with(mut self, extensions: Extensions) -> Self {
+        if self.early.is_some() || !extensions.is_empty() {
+            self.early.get_or_insert_default().extensions = extensions;
+        }
         self
     }
 
@@ -80,27 +127,48 @@ impl Permit {
         self.id
     }
 
-    /// Asks the endpoint whether the client that sends this may connect, before its transport is open. The
-    /// session that then begins with [`Credentials::Now`](crate::Credentials::Now) is accepted by this
-    /// answer, and the endpoint is not asked again.
+    /// Asks the endpoint whether a client with these credentials may connect, before its transport is open.
+    /// The session that then begins is accepted by this answer, and the endpoint is not asked again. Nobody
+    /// is asked about [`Credentials::Later`].
     ///
     /// Transports use it that can refuse a client with a status of their own, for protocols that [want it
     /// so](crate::Protocol::refuses_early). If the future is dropped early, nothing was asked.
     ///
     /// # Errors
     /// The endpoint's refusal; 100 if its hook panics, 103 if the name is the server's own, 106 if the user
-    /// has [as many sessions](crate::Limits::user_sessions) as are allowed.
-    pub async fn ask(&mut self, connect: &Connect) -> Result<(), Refusal> {
-        let asked = ask(self.shared(), self.id, connect).await.inspect_err(|refusal| {
-            self.shared().metrics.refused(refusal);
-        })?;
-        self.asked = Some(Box::new(asked));
+    /// has [as many sessions](crate::Limits::user_sessions) as are allowed. The refusal of
+    /// [`Credentials::Wrong`], which counts as it would in a session: as a bad request, and as a strike of
+    /// the client's [peer](Self::of_peer) if it could not be read.
+    pub async fn ask(&mut self, credentials: &Credentials) -> Result<(), Refusal> {
+        let asked = match credentials {
+            Credentials::Later => return Ok(()),
+            Credentials::Wrong(refusal) => Err(self.count_bad(refusal)),
+            Credentials::Now(connect) | Credentials::Known(connect) => self.ask_about(connect).await,
+        };
+        let asked = asked.inspect_err(|refusal| self.shared().metrics.refused(refusal))?;
+        self.early = Some(Box::new(Early { asked: Some(asked), ..Early::default() }));
         Ok(())
     }
 
-    /// Takes out what the endpoint answered, if it was asked.
-    pub(crate) fn take_asked(&mut self) -> Option<Asked> {
-        self.asked.take().map(|asked| *asked)
+    async fn ask_about(&self, connect: &Connect) -> Result<Asked, Refusal> {
+        let extensions = self.early.as_ref().map(|early| early.extensions.clone());
+        let connect = connect.clone().with(extensions.unwrap_or_default());
+        ask(self.shared(), self.id, connect).await
+    }
+
+    /// Counts credentials that are wrong.
+    fn count_bad(&self, refusal: &Refusal) -> Refusal {
+        let bad = BadRequest::new(None, refusal.clone());
+        self.shared().metrics.bad_requests.add(1);
+        if let Some(peer) = self.peer.filter(|_| !bad.readable) {
+            self.shared().remember(Whose::Peer(peer), Record { strikes: 1, ..Record::default() });
+        }
+        bad.refusal
+    }
+
+    /// Takes out what is known of the client before its session begins.
+    pub(crate) fn take_early(&mut self) -> Early {
+        self.early.take().map(|early| *early).unwrap_or_default()
     }
 
     /// Returns the hub that the permit belongs to.

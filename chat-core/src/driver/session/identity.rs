@@ -62,6 +62,11 @@ impl Session {
     /// answered.
     pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
         self.untold = false;
+        self.know(connect);
+    }
+
+    /// Keeps what the transport knows of a client until that sends its own connect.
+    pub(crate) fn know(&mut self, connect: Connect) {
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
     }
 
@@ -70,6 +75,7 @@ impl Session {
     pub(crate) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
         let connect = match self.known.take() {
             None => connect,
+            Some(known) if known.is_blank() => connect.with(known.extensions),
             Some(known) if connect.token.is_none() => {
                 let (data, since) = (known.data.or(connect.data), connect.since);
                 Connect { data, since, ..*known }

@@ -58,7 +58,8 @@ pub(crate) struct Session {
     pub(crate) state: SessionState<Arc<Subscription>>,
     pub(crate) inbox: VecDeque<Request>,
     pub(crate) pending: Option<Box<Pending>>,
-    /// Holds what the transport knew of a client that is still to send its own connect.
+    /// Holds what the transport knew of a client that is still to send its own connect: who it is, or the
+    /// extensions of its request alone.
     pub(crate) known: Option<Box<Connect>>,
     /// Is true if the session is open, and its client is still to send its own connect.
     pub(crate) untold: bool,
@@ -180,8 +181,9 @@ impl Session {
             self.note(channel, Change::Left(UnsubscribeReason::Closed(close.clone())));
         }
         self.outbox.shut(manner);
-        // The future that is dropped here is the endpoint's.
+        // The future and the extensions that are dropped here are the endpoint's and the server's.
         let _ = caught(|| self.pending = None);
+        let _ = caught(|| self.known = None);
         self.opening = None;
         self.coming.clear();
         self.inbox = VecDeque::new();
