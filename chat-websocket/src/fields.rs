@@ -36,6 +36,13 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
+/// Returns whether a text is credentials in one word: base64 of either alphabet, with its padding (RFC 9110
+/// §11.2, `token68`).
+pub fn is_token68(text: &str) -> bool {
+    let word = text.trim_end_matches('=');
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
 /// Returns whether a byte may stand in a token.
 pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)

@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
-use crate::fields::{is_token, list, names, single};
+use crate::fields::{is_token, is_token68, list, names, single};
 
 /// Names what is hashed with every key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -24,7 +24,7 @@ const KEY: GeneralPurpose =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     accept: HeaderValue,
-    /// Lists the subprotocols that the client offers, in its order.
+    /// Lists the subprotocols that the client offers, in its order; each is a token, or credentials in base64.
     pub subprotocols: Vec<String>,
 }
 
@@ -150,8 +150,12 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 /// Reads the subprotocols that are offered. An empty list leaves the choice to the server (RFC 9110
 /// §5.6.1.2).
+///
+/// Clients show credentials among them, as base64 whose padding and slashes are in no token; these are
+/// offered as they are. Neither takes a letter that could end an element or a header.
 fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, HandshakeError> {
-    let token = |element: &[u8]| String::from_utf8(element.to_vec()).ok().filter(|text| is_token(text));
+    let is_offer = |text: &String| is_token(text) || is_token68(text);
+    let token = |element: &[u8]| String::from_utf8(element.to_vec()).ok().filter(is_offer);
     list(headers, SEC_WEBSOCKET_PROTOCOL)
         .map(|element| token(element).ok_or(HandshakeError::Subprotocol))
         .collect()
@@ -231,6 +235,17 @@ mod tests {
         }
         assert_eq!(with("sec-websocket-protocol", b"a, b").expect("tokens").subprotocols, ["a", "b"]);
         assert_eq!(with("upgrade", b"\xff"), Err(HandshakeError::NoUpgrade));
+    }
+
+    #[test]
+    fn credentials_among_the_subprotocols_are_base64_with_its_padding_and_nothing_else() {
+        let offered = with("sec-websocket-protocol", b"phoenix, base64url.bearer.phx.YT8+Yn4=, a/b==");
+        let read = ["phoenix", "base64url.bearer.phx.YT8+Yn4=", "a/b=="];
+        assert_eq!(offered.expect("offers").subprotocols, read);
+        for bad in [&b"="[..], b"==", b"a=b", b"=a", b"a/b c", b"a/b=;", b"a/b\t=", b"a/!", b"a/b=\x80"] {
+            let refused = with("sec-websocket-protocol", bad);
+            assert_eq!(refused, Err(HandshakeError::Subprotocol), "{}", bad.escape_ascii());
+        }
     }
 
     #[test]

@@ -4,15 +4,22 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chat_core::{Accepted, Connect, Credentials, Handshake, Payload, Refusal, Token};
 
 /// Names the subprotocol that is chosen where the client offers it.
 const SUBPROTOCOL: &str = "phoenix";
 
 /// Stands before the token among the subprotocols. Despite the name it is the standard alphabet, without
-/// padding (socket.js).
+/// padding (socket.js); clients in other languages pad it.
 const BEARER: &str = "base64url.bearer.phx.";
+
+/// Reads the standard alphabet, padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Reads the opening of a transport; none for a client of another version, which is refused with 403
 /// (socket.ex, websocket.ex).
@@ -53,7 +60,7 @@ fn connect(
 }
 
 fn decoded(bearer: &str) -> Result<Token, Refusal> {
-    let bytes = STANDARD_NO_PAD.decode(bearer).ok();
+    let bytes = BASE64.decode(bearer).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     text.map(|text| Token(text.into())).ok_or_else(|| Refusal::bad_request("token: no base64 of text"))
 }
@@ -100,13 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn a_token_among_the_subprotocols_is_standard_base64_without_padding_and_goes_before_the_urls() {
+    fn a_token_among_the_subprotocols_is_standard_base64_padded_or_not_and_goes_before_the_urls() {
         // btoa("a?>b~") is "YT8+Yn4=".
+        let padded = ["phoenix", "base64url.bearer.phx.YT8+Yn4="];
+        assert_eq!(connect("vsn=2.0.0", &padded).token, Some("a?>b~".into()));
         let offered = ["phoenix", "base64url.bearer.phx.YT8+Yn4"];
         assert_eq!(connect("token=other&vsn=2.0.0", &offered).token, Some("a?>b~".into()));
         assert_eq!(handshake("vsn=2.0.0", &offered).expect("supported").subprotocol, Some("phoenix"));
         assert_eq!(handshake("vsn=2.0.0", &["chat"]).expect("supported").subprotocol, None);
-        for bad in ["!", "YT8+Yn4=", "/w"] {
+        for bad in ["!", "YT8+Yn4==", "YT8=Yn4", "=", "/w"] {
             let credentials = handshake("vsn=2.0.0", &["phoenix", &format!("{BEARER}{bad}")])
                 .expect("supported")
                 .credentials;
