@@ -51,7 +51,12 @@ impl Program {
 
     /// Starts an example that listens at this place.
     pub fn example_at(name: &str, place: &str) -> Self {
-        Self::start(Command::new(built().join("examples").join(name)).arg(place))
+        Self::example_with(name, &[place])
+    }
+
+    /// Starts an example with these arguments.
+    pub fn example_with(name: &str, arguments: &[&str]) -> Self {
+        Self::start(Command::new(built().join("examples").join(name)).args(arguments))
     }
 
     /// Starts an example of the futures-io adapter built for smol, on a port of its own choice.
