@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::Hub;
-use chat_tokio_adapter::{TokioRuntime, serve_http};
+use chat_tokio_adapter::{Listener, TokioRuntime, serve_http};
 use config::{ClientAddress, Config, Settings, Task};
 use endpoint::Chat;
 use futures::future::{join_all, pending};
@@ -99,7 +99,10 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
         ClientAddress::Proxies(proxies) => routes::behind(Some(proxies), all),
     };
     let service = TowerToHyperService::new(target::plainly(all));
-    let serve = |listener| serve_http(listener, hub.clone(), service.clone(), pending());
+    let serve = |listener| {
+        let listener = Listener::from(listener).proxy_protocol(settings.reach.proxy_protocol());
+        serve_http(listener, hub.clone(), service.clone(), pending())
+    };
     let stopping = stop(&hub, &readiness, settings.drain())?;
     // The listeners are open until the end, so that a load balancer hears that the server is stopping.
     tokio::select! {

@@ -36,6 +36,12 @@ pub(crate) struct Reach {
     /// `x-forwarded-for` if that is `connection`. The address of any other client is that of its connection.
     #[arg(long, env = "CHAT_TRUSTED_PROXY", value_delimiter = ',')]
     trusted_proxy: Vec<Network>,
+    /// Expects the header of the PROXY protocol, version 1 or 2, at the beginning of each connection from a
+    /// --trusted-proxy, and takes the client's address from it; such a connection without the header is
+    /// closed. From anybody else the header is refused, as is whatever is no HTTP. A header of HTTP is read
+    /// only if --client-address names one.
+    #[arg(long, env = "CHAT_PROXY_PROTOCOL", requires = "trusted_proxy")]
+    proxy_protocol: bool,
 }
 
 /// Says where the address of a client is read.
@@ -57,7 +63,7 @@ impl Reach {
     pub(super) fn client_address(&self) -> Result<ClientAddress, FlagError> {
         let proxied = !self.trusted_proxy.is_empty();
         let name = match &*self.client_address {
-            "connection" if proxied => "x-forwarded-for",
+            "connection" if proxied && !self.proxy_protocol => "x-forwarded-for",
             "connection" => return Ok(ClientAddress::Connection),
             "off" if proxied => {
                 return Err(FlagError::new("trusted-proxy", "cannot be combined with --client-address off"));
@@ -71,6 +77,11 @@ impl Reach {
             true => Proxies::trusted(header, self.trusted_proxy.clone()),
             false => Proxies::all(header),
         }))
+    }
+
+    /// Returns the networks whose connections begin with the header of the PROXY protocol.
+    pub(crate) fn proxy_protocol(&self) -> Vec<Network> {
+        if self.proxy_protocol { self.trusted_proxy.clone() } else { Vec::new() }
     }
 
     /// Returns the origins whose pages may connect.
@@ -163,6 +174,11 @@ mod tests {
         assert!(matches!(address(&["--client-address", "forwarded"]), Some(ClientAddress::Proxies(_))));
         assert!(matches!(address(&trusted), Some(ClientAddress::Proxies(_))));
         assert!(address(&[&trusted[..], &["--client-address", "off"]].concat()).is_none());
+        let spoken = [&trusted[..], &["--proxy-protocol"]].concat();
+        assert!(matches!(address(&spoken), Some(ClientAddress::Connection)));
+        let both = [&spoken[..], &["--client-address", "forwarded"]].concat();
+        assert!(matches!(address(&both), Some(ClientAddress::Proxies(_))));
+        assert!(address(&["--proxy-protocol"]).is_none(), "of nobody");
         for odd in ["10.0.0.0/33", "proxy.example", ""] {
             assert!(address(&["--trusted-proxy", odd]).is_none(), "{odd}");
         }
