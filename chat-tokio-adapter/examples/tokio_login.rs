@@ -13,8 +13,7 @@ use axum::{Router, routing::post};
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key, SameSite};
 use chat_core::{
-    ChannelOptions, Connect, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Storage, Subscribe,
-    SubscribeOptions,
+    Connect, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Storage, Subscribe, SubscribeOptions,
 };
 use chat_protocol::phoenix::Phoenix;
 use chat_store_sqlite::SqliteStore;
@@ -89,7 +88,7 @@ impl Endpoint for Members {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |n, default: &str| std::env::args().nth(n).unwrap_or_else(|| default.into());
     let hub = Hub::builder(Members)
-        .channel(ChannelOptions { storage: Storage::Durable, ..ChannelOptions::default() })
+        .channel(|channel| channel.with_storage(Storage::Durable))
         .store(SqliteStore::open(argument(2, "login.db"))?)
         .build(TokioRuntime::current());
     let state = AppState { key: Key::generate() };

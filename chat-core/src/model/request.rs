@@ -244,6 +244,7 @@ setters! {
     with_token token: impl Into<Option<Token>>,
     with_data data: impl Into<Option<Payload>>,
     with_since since: Vec<(ChannelId, Since)>,
+    with_extensions extensions: Extensions,
 }
 
 impl Connect {
@@ -259,7 +260,7 @@ impl Connect {
     }
 
     /// Adds what the transport knows of the client.
-    pub(crate) fn with(self, extensions: Extensions) -> Self {
+    pub(crate) fn known_by(self, extensions: Extensions) -> Self {
         Self { extensions: self.extensions.or(extensions), ..self }
     }
 }

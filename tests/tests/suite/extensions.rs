@@ -24,7 +24,7 @@ struct Cookies(Arc<Mutex<Vec<Connect>>>);
 impl Endpoint for Cookies {
     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
         let user = connect.extensions.get().map(|User(name)| *name);
-        self.0.lock().expect("nobody panics").push(Connect { extensions: Extensions::new(), ..connect });
+        self.0.lock().expect("nobody panics").push(connect.with_extensions(Extensions::new()));
         Ok(Identity::named(user.ok_or_else(|| Refusal::unauthorized("no cookie"))?.parse()?))
     }
 }
@@ -108,7 +108,7 @@ fn an_endpoint_that_is_asked_before_the_transport_is_open_knows_the_request_too(
 fn a_value_of_the_connect_itself_goes_before_that_of_the_transport() {
     each_way(|way| {
         let (_, scene) = Cookies::scene(way);
-        let own = Connect { extensions: Extensions::new().with(User("bob")).with(1_u8), ..eve() };
+        let own = eve().with_extensions(Extensions::new().with(User("bob")).with(1_u8));
         scene.world.connect_on(permit(&scene, "ann").0, Arc::new(Json), Credentials::Now(own), way);
         assert_eq!((sessions(&scene, "ann"), sessions(&scene, "bob")), (0, 1));
     });
@@ -145,7 +145,7 @@ fn a_client_that_is_refused_or_gone_leaves_nothing_of_its_request_behind() {
         assert_eq!((kept.strong_count(), cookies.asked()), (0, 0), "gone");
         let (stale, kept) = later("ann");
         scene.world.advance(Limits::default().open_timeout * 2);
-        assert_eq!((stale.close().map(|close| close.code), kept.strong_count()), (Some(3502), 0));
+        assert_eq!((stale.close().map(|close| close.code()), kept.strong_count()), (Some(3502), 0));
         let (refused, kept) = later("");
         refused.say("connect");
         assert_eq!((cookies.asked(), kept.strong_count()), (1, 0), "refused");
@@ -184,14 +184,14 @@ fn credentials_that_cannot_be_read_cost_the_address_a_strike_before_the_transpor
                 match early {
                     true => {
                         let asked = scene.world.run(async move { permit.ask(&wrong()).await });
-                        assert_eq!(asked.map_err(|refusal| refusal.code), Err(107));
+                        assert_eq!(asked.map_err(|refusal| refusal.code()), Err(107));
                     }
                     false => drop(scene.world.connect_on(permit, Arc::new(Phoenix::default()), wrong(), way)),
                 }
             }
             let last = scene.world.connect_on(permit(), Arc::new(Json), Credentials::Later, way);
             last.say("nonsense");
-            assert_eq!(last.close().map(|close| close.code), Some(3509), "early: {early}");
+            assert_eq!(last.close().map(|close| close.code()), Some(3509), "early: {early}");
             assert_eq!(scene.hub.stats().bad_requests, 20);
         }
     });
@@ -210,12 +210,12 @@ fn a_login_that_is_refused_is_no_bad_request_before_the_transport_is_open_or_aft
                     true => {
                         let asked =
                             scene.world.run(async move { permit.ask(&Credentials::Now(eve())).await });
-                        assert_eq!(asked.map_err(|refusal| refusal.code), Err(101));
+                        assert_eq!(asked.map_err(|refusal| refusal.code()), Err(101));
                     }
                     false => {
                         let json = Arc::new(Json);
                         let client = scene.world.connect_on(permit, json, Credentials::Now(eve()), way);
-                        assert_eq!(client.close().map(|close| close.code), Some(3500));
+                        assert_eq!(client.close().map(|close| close.code()), Some(3500));
                     }
                 }
             }

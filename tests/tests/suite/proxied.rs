@@ -164,7 +164,7 @@ fn a_proxys_connection_without_a_good_header_is_closed_without_an_answer() {
 
 #[test]
 fn a_header_is_within_the_bytes_and_the_time_of_the_handshake() {
-    let limits = Limits { handshake_timeout: Duration::from_secs(1), head_bytes: 2048, ..Limits::default() };
+    let limits = Limits::default().with_handshake_timeout(Duration::from_secs(1)).with_head_bytes(2048);
     for host in HOSTS {
         let (_, served) = behind(host, &["127.0.0.1"], limits.clone());
         let status = |tlv: usize, padding: usize| {

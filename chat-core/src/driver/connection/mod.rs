@@ -24,7 +24,7 @@ use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
 use crate::driver::outbox::{Origin, Outbox};
 use crate::driver::session::{Session, Step};
 use crate::machine::{Act, Closing, Peer, Timer, Turn};
-use crate::model::{BadRequest, Close, Connect, Frame, Incoming, InputError, Message, or_never};
+use crate::model::{Close, Frame, Incoming, InputError, Message, or_never};
 use crate::port::{Answers, ByteWriter, Credentials, Framing, Greeting, Protocol, Unframed};
 
 /// Runs one session on its transport, from its first frame to its last: a future that a runtime is to poll,
@@ -174,27 +174,7 @@ where
         let (open, ping) = (limits.open_timeout, limits.ping_interval);
         self.alarm.set(Timer::Open, or_never(open));
         self.alarm.set(Timer::Ping, or_never(ping));
-        let is_known = matches!(credentials, Credentials::Known(_));
-        self.session.untold = is_known || greeting != Greeting::None;
-        let Early { extensions, asked } = early;
-        if let Some(asked) = asked {
-            return self.session.open_as_asked(asked);
-        }
-        match credentials {
-            Credentials::Later => self.session.know(Connect::default().with(extensions)),
-            Credentials::Now(connect) | Credentials::Known(connect)
-                if greeting == Greeting::First && connect.since.is_empty() =>
-            {
-                self.session.open_when_greeted(connect.with(extensions));
-            }
-            Credentials::Now(connect) | Credentials::Known(connect) => {
-                self.session.open(connect.with(extensions));
-            }
-            Credentials::Wrong(refusal) => {
-                let _ = self.session.refuse_bad(BadRequest::new(None, refusal));
-                self.session.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);
-            }
-        }
+        self.session.greet(credentials, greeting, early);
     }
 
     /// Carries out what others ordered of the session.

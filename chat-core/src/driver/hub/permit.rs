@@ -152,7 +152,7 @@ impl Permit {
 
     async fn ask_about(&self, connect: &Connect) -> Result<Asked, Refusal> {
         let extensions = self.early.as_ref().map(|early| early.extensions.clone());
-        let connect = connect.clone().with(extensions.unwrap_or_default());
+        let connect = connect.clone().known_by(extensions.unwrap_or_default());
         ask(self.shared(), self.id, connect).await
     }
 

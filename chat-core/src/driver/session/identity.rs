@@ -10,19 +10,46 @@ use super::{Session, Step};
 use crate::driver::hub::admission::Reading;
 use crate::driver::hub::endpoint::Refreshed;
 use crate::driver::hub::opening::{self, Asked, Opened, may_be_called, too_many};
+use crate::driver::hub::permit::Early;
 use crate::driver::hub::presence::renew;
 use crate::driver::hub::store::entry::Entry;
 use crate::driver::hub::users::{NotIn, Opening};
-use crate::driver::outbox::control::Order;
+use crate::driver::outbox::control::{Manner, Order};
 use crate::driver::trace;
 use crate::machine::{Stay, Whose};
 use crate::model::{
     Answer, BadRequest, ChannelId, Close, Command, Connect, Connected, Expiry, Instant, Reason, Refusal,
     RequestId, SenderName, SessionInfo, Subscribe, UnsubscribeReason,
 };
-use crate::port::Cost;
+use crate::port::{Cost, Credentials, Greeting};
 
 impl Session {
+    /// Begins with what the transport knows of the client: opens the session, or keeps that until the client
+    /// says who it is.
+    pub(crate) fn greet(&mut self, credentials: Credentials, greeting: Greeting, early: Early) {
+        let is_known = matches!(credentials, Credentials::Known(_));
+        self.untold = is_known || greeting != Greeting::None;
+        let Early { extensions, asked } = early;
+        if let Some(asked) = asked {
+            return self.open_as_asked(asked);
+        }
+        match credentials {
+            Credentials::Later => self.know(Connect::default().known_by(extensions)),
+            Credentials::Now(connect) | Credentials::Known(connect)
+                if greeting == Greeting::First && connect.since.is_empty() =>
+            {
+                self.open_when_greeted(connect.known_by(extensions));
+            }
+            Credentials::Now(connect) | Credentials::Known(connect) => {
+                self.open(connect.known_by(extensions));
+            }
+            Credentials::Wrong(refusal) => {
+                let _ = self.refuse_bad(BadRequest::new(None, refusal));
+                self.outbox.request_close(Close::PERMISSION_DENIED, Manner::Graceful);
+            }
+        }
+    }
+
     /// Begins to open the session with what the transport knew of it. This is not answered, since nothing was
     /// asked.
     pub(crate) fn open(&mut self, connect: Connect) {
@@ -30,7 +57,7 @@ impl Session {
     }
 
     /// Opens the session, about which the endpoint was asked before its transport was open.
-    pub(crate) fn open_as_asked(&mut self, answer: Asked) {
+    fn open_as_asked(&mut self, answer: Asked) {
         let Asked { connect, opened, opening } = answer;
         self.opening = Some(Box::new(opening));
         let asked = Some(hooks::Asked { command: Command::Connect(connect), stay: None });
@@ -60,13 +87,13 @@ impl Session {
 
     /// Opens the session with what the transport knew of it once the client sends its own connect, which is
     /// answered.
-    pub(crate) fn open_when_greeted(&mut self, connect: Connect) {
+    fn open_when_greeted(&mut self, connect: Connect) {
         self.untold = false;
         self.know(connect);
     }
 
     /// Keeps what the transport knows of a client until that sends its own connect.
-    pub(crate) fn know(&mut self, connect: Connect) {
+    fn know(&mut self, connect: Connect) {
         self.known = (connect != Connect::default()).then(|| Box::new(connect));
     }
 
@@ -75,7 +102,7 @@ impl Session {
     pub(crate) fn greeted(&mut self, id: Option<RequestId>, connect: Connect, times: u8) -> Step {
         let connect = match self.known.take() {
             None => connect,
-            Some(known) if known.is_blank() => connect.with(known.extensions),
+            Some(known) if known.is_blank() => connect.known_by(known.extensions),
             Some(known) if connect.token.is_none() => {
                 let (data, since) = (known.data.or(connect.data), connect.since);
                 Connect { data, since, ..*known }
