@@ -14,7 +14,7 @@
 //!   route;
 //! - [`spawn_upgraded`], [`run_tcp`] and [`run_io`] for connections that are opened by hand, and `axum::run`
 //!   for sockets that axum has opened;
-//! - [`RequestHead`], by which an endpoint is told of the request, and [`Listener`] for servers behind a proxy;
+//! - [`RequestHead`], which tells an endpoint of the request, and [`Listener`] for servers behind proxies;
 //! - admission, long polls (feature `longpoll`) and HTTP streams (feature `streams`), from [`chat_http`].
 //!
 //! ```no_run

@@ -24,7 +24,7 @@ const KEY: GeneralPurpose =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     accept: HeaderValue,
-    /// Lists the subprotocols that the client offers, in its order; each is a token, or credentials in base64.
+    /// Lists the subprotocols that the client offers, in its order: tokens, or credentials in base64.
     pub subprotocols: Vec<String>,
 }
 
