@@ -100,7 +100,7 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     };
     let service = TowerToHyperService::new(target::plainly(all));
     let serve = |listener| {
-        let listener = Listener::from(listener).proxy_protocol(settings.reach.proxy_protocol());
+        let listener = Listener::from(listener).proxy_protocol(settings.proxy_protocol());
         serve_http(listener, hub.clone(), service.clone(), pending())
     };
     let stopping = stop(&hub, &readiness, settings.drain())?;

@@ -22,6 +22,7 @@
 #![allow(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
+    missing_debug_implementations,
     reason = "nobody links this crate but the tests of this workspace"
 )]
 

@@ -89,8 +89,8 @@ impl<S: Clone> Channel<S> {
         self.sessions.len()
     }
 
-    /// Returns the subscribers after this session, at most `most` in the order of their ids, and whether there
-    /// are others.
+    /// Returns the subscribers after this session, at most `most` in the order of their ids, and whether
+    /// there are others.
     pub(super) fn subscribers_after(&self, after: Option<SessionId>, most: usize) -> (Vec<S>, bool) {
         let sessions = self.sessions.iter().zip(0..);
         let later = sessions.filter(|(session, _)| after.is_none_or(|after| **session > after));

@@ -241,8 +241,8 @@ pub enum Published {
         /// Counts the subscribers that the publication goes to.
         subscribers: usize,
     },
-    /// The publication is [ephemeral](crate::Publish::ephemeral): it goes to subscribers, is kept nowhere, and
-    /// has no offset of its own.
+    /// The publication is [ephemeral](crate::Publish::ephemeral): it goes to subscribers, is kept nowhere,
+    /// and has no offset of its own.
     Ephemeral {
         /// Counts the subscribers that the publication goes to.
         subscribers: usize,

@@ -275,8 +275,8 @@ closes! {
 const MESSAGE_BYTES: usize = 123;
 
 impl Close {
-    /// Returns a close with this code and message. For the application's own closes, 4000–4499 tell the client
-    /// to reconnect, and 4500–4999 not to.
+    /// Returns a close with this code and message. For the application's own closes, 4000–4499 tell the
+    /// client to reconnect, and 4500–4999 not to.
     pub fn new(code: u16, message: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: code.into(), message: message.into() }
     }

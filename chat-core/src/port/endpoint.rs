@@ -1,18 +1,19 @@
 //! Defines the hooks that a user of the library writes.
 
-use crate::model::setters::setters;
 use std::future::{Future, ready};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 
+use super::decisions::{PublishContext, Pushed, SubscribeOptions};
+use super::defaults::{as_nobody_elses, guest, may_publish, not_a_member};
 use crate::model::{
-    Author, Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Overflow, Payload,
-    Publication, Publish, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe, Token,
-    UnsubscribeReason,
+    Call, ChannelId, ChannelOptions, Close, Connect, HistoryRequest, Identity, Payload, Publication, Publish,
+    Refusal, SenderName, SessionId, SessionInfo, Subscribe, Token, UnsubscribeReason,
 };
 
-/// Decides what sessions may do. Every hook has a default; together the defaults are [`OpenChat`].
+/// Decides what sessions may do. Every hook has a default; together the defaults are
+/// [`OpenChat`](crate::OpenChat).
 ///
 /// A hook may take its time: it delays the requests of its own session, but neither that session's pings nor
 /// what it receives from others. No lock is held while a hook runs, so it may call the hub. If the session
@@ -407,155 +408,4 @@ pub trait Endpoint: Send + Sync + 'static {
         let _ = (session, close);
         ready(())
     }
-}
-
-/// Decides what is done with an event that a client pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Pushed {
-    /// Publishes this publication.
-    Publish(Publish),
-    /// Answers the client with this payload, and delivers the event to nobody.
-    Answer(Payload),
-}
-
-/// Decides how a session is subscribed to a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubscribeOptions {
-    /// Is true if the session gets its own messages.
-    pub echo: bool,
-    /// Holds the position from which it resumes, if it was in the channel before.
-    pub since: Option<Since>,
-    /// Is true if the subscribe is refused with 112 when it cannot resume from there.
-    pub whole: bool,
-    /// Is true if it gets the channel's newest publication first, when it does not resume from a position.
-    pub latest: bool,
-    /// Is true if it gets the users in the channel, and joins and leaves, where the channel tracks presence.
-    pub presence: bool,
-    /// Decides what is done with publications for which the session is too slow. Where the client's protocol
-    /// cannot report a gap, [`Overflow::Disconnect`] is used instead.
-    pub overflow: Overflow,
-    /// Holds the time at which the subscription ends, unless it is
-    /// [refreshed](Endpoint::refresh_subscription) before; its client is then told so with 110.
-    pub expires: Option<DateTime<Utc>>,
-    /// Holds what the client is told with the answer.
-    pub data: Option<Payload>,
-}
-
-/// Describes how a session that requests to publish stands to the channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PublishContext {
-    /// Is true if the session is in the channel.
-    pub member: bool,
-    /// Identifies the author of the publication that this one refers to, if it refers to one that is still
-    /// kept.
-    pub author: Option<Author>,
-}
-
-impl PublishContext {
-    /// Checks the author's rule: only its author edits or deletes a message that is kept. The hub checks the
-    /// rule for what an endpoint allows; this method is for endpoints that want to know before.
-    ///
-    /// # Errors
-    /// Fails with 103 if another user or the server is the author, and with 108 if the message is not kept or
-    /// the publication refers to none.
-    pub fn may_change(&self, session: &SessionInfo) -> Result<(), Refusal> {
-        match &self.author {
-            Some(author) if author.is(&session.user) => Ok(()),
-            Some(_) => Err(Refusal::permission_denied("only its author may edit or delete a message")),
-            None => Err(Refusal::not_available("the message is not kept any more")),
-        }
-    }
-}
-
-/// Implements the chat of the original design: everyone may join any channel, and its members may publish to
-/// it.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct OpenChat {
-    /// Allows sessions to publish that are not in the channel.
-    pub open_publish: bool,
-}
-
-setters! {
-    SubscribeOptions:
-    with_echo echo: bool,
-    with_since since: impl Into<Option<Since>>,
-    with_whole whole: bool,
-    with_latest latest: bool,
-    with_presence presence: bool,
-    with_overflow overflow: Overflow,
-    with_expires expires: impl Into<Option<DateTime<Utc>>>,
-    with_data data: impl Into<Option<Payload>>,
-}
-
-impl SubscribeOptions {
-    /// Returns the options that the client requests.
-    pub fn of(request: &Subscribe) -> Self {
-        let &Subscribe { echo, since, whole, latest, presence, overflow, .. } = request;
-        Self { echo, since, whole, latest, presence, overflow, expires: None, data: None }
-    }
-}
-
-impl Default for SubscribeOptions {
-    fn default() -> Self {
-        Self {
-            echo: true,
-            since: None,
-            whole: false,
-            latest: false,
-            presence: false,
-            overflow: Overflow::Disconnect,
-            expires: None,
-            data: None,
-        }
-    }
-}
-
-impl Endpoint for OpenChat {
-    fn publish(
-        &self,
-        session: &SessionInfo,
-        request: Publish,
-        standing: PublishContext,
-    ) -> impl Future<Output = Result<Publish, Refusal>> + Send {
-        let _ = session;
-        ready(may_publish(request, &standing, self.open_publish))
-    }
-}
-
-fn guest(session: SessionId) -> SenderName {
-    format!("{GUEST}{session}").parse().expect("a number makes a name")
-}
-
-const GUEST: &str = "guest-";
-
-/// Accepts a name that a client requests, unless it is a guest's. Guests' names are given and not requested,
-/// since a client could otherwise publish under the name of a guest.
-fn as_nobody_elses(name: SenderName) -> Result<SenderName, Refusal> {
-    let seen = name.seen();
-    if seen.is_empty() {
-        return Err(Refusal::bad_request("a name has something to see"));
-    }
-    let number = seen.strip_prefix(GUEST).unwrap_or_default();
-    let given = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    if given { Err(Refusal::permission_denied("that is the name of a guest")) } else { Ok(name) }
-}
-
-fn may_publish(request: Publish, standing: &PublishContext, open: bool) -> Result<Publish, Refusal> {
-    if !standing.member && !open {
-        return Err(not_a_member(&request.channel, "publish to it"));
-    }
-    Ok(request)
-}
-
-fn not_a_member(channel: &ChannelId, what: &str) -> Refusal {
-    Refusal::permission_denied(format!("only subscribers of {channel:?} may {what}"))
-}
-
-setters! {
-    OpenChat:
-    with_open_publish open_publish: bool,
 }

@@ -16,6 +16,7 @@ use super::reach::{ClientAddress, Reach};
 use crate::admin::KEY_BYTES;
 use crate::claims::Terms;
 use crate::rules::{Rule, Who};
+use chat_tokio_adapter::Network;
 
 /// Serves chat: a page at /, the plain protocol at /ws, Centrifuge's at /connection/websocket,
 /// /connection/http_stream and /connection/sse, Phoenix Channels at /socket, Serverpod's at /websocket and
@@ -123,6 +124,11 @@ impl Settings {
     /// Fails if a text is no name of a header, or if the flags contradict each other.
     pub(crate) fn client_address(&self) -> Result<ClientAddress, FlagError> {
         self.reach.client_address()
+    }
+
+    /// Returns the networks whose connections begin with the header of the PROXY protocol.
+    pub(crate) fn proxy_protocol(&self) -> Vec<Network> {
+        self.reach.proxy_protocol()
     }
 
     /// Returns the origins whose pages may connect.

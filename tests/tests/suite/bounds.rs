@@ -211,7 +211,7 @@ fn held(way: Way, bytes: impl IntoIterator<Item = usize>) -> Option<Close> {
     let mark = if way == Way::Bytes { MARK } else { 0 };
     for (n, bytes) in (1..).zip(bytes) {
         let line = format!("message r {n} server ").len() + mark + 32;
-        scene.hub.publish("r", chat_core::Payload::json_unchecked("x".repeat(bytes - line))).expect("a name");
+        scene.hub.publish("r", Payload::json_unchecked("x".repeat(bytes - line))).expect("a name");
     }
     ann.wire().flow();
     ann.close()
@@ -270,7 +270,7 @@ fn a_channel_that_nobody_is_in_goes_when_what_it_keeps_is_too_old_though_another
     each_way(|way| {
         let scene = Scene::new(way, BySeconds, Limits::default());
         for channel in ["300", "10"] {
-            scene.hub.publish(channel, chat_core::Payload::json("1")).expect("a name");
+            scene.hub.publish(channel, Payload::json("1")).expect("a name");
             scene.world.advance(SECOND);
         }
         assert_eq!(scene.hub.stats().channels, 2);

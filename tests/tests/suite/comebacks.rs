@@ -28,7 +28,7 @@ fn a_client_whose_subscribes_have_three_kib_comes_back_to_all_its_channels() {
     while answers < 128 {
         match ann.frame() {
             Some((0x81, payload)) => {
-                answers += String::from_utf8_lossy(&payload).matches("\"subscribe\":").count()
+                answers += String::from_utf8_lossy(&payload).matches("\"subscribe\":").count();
             }
             Some((0x88, payload)) => {
                 panic!(

@@ -38,7 +38,7 @@ impl Moody {
         self.closed.lock().expect("no panic").clone()
     }
 
-    fn hub(&self) -> chat_core::Hub {
+    fn hub(&self) -> Hub {
         let hub = self.hub.lock().expect("no panic");
         hub.as_ref().and_then(WeakHub::upgrade).expect("the scene holds it")
     }
@@ -341,7 +341,7 @@ struct SlowGoodbye;
 
 impl Endpoint for SlowGoodbye {
     async fn stream_closed(&self, _: &SessionInfo, _: &Close) {
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -182,7 +182,7 @@ fn subscribers_are_listed_once_with_the_time_at_which_they_joined() {
     let users: Vec<_> = all(7, read).into_iter().filter_map(|one| one.session.user).collect();
     assert_eq!(users.len(), 28);
     assert!(!users.iter().any(|user| matches!(user.as_str(), "c0" | "c17")));
-    let first = to_value(&hub.subscribers(&room, None, 1)).expect("JSON");
+    let first = to_value(hub.subscribers(&room, None, 1)).expect("JSON");
     assert_eq!((&first["entries"][0]["user"], &first["entries"][0]["channels"]), (&json!("c1"), &json!(1)));
 }
 

@@ -325,7 +325,7 @@ fn the_last_order_stands_in_every_protocol_also_while_the_channel_is_restored() 
                         TakeOut => take_out(&scene, "ann", "room"),
                         // These have no word for leaving what they never joined.
                         Leave if ["phoenix", "method streams"].contains(&tongue.name) => {
-                            take_out(&scene, "ann", "room")
+                            take_out(&scene, "ann", "room");
                         }
                         Leave => say(speaker.leave("room")),
                         // Its first call opens the session, which is open here.

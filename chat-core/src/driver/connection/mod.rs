@@ -4,6 +4,7 @@ mod deadlines;
 mod format;
 mod timer;
 
+use std::fmt;
 use std::future::Future;
 use std::num::NonZeroU64;
 use std::pin::Pin;
@@ -45,6 +46,14 @@ pub struct Connection<I, O = ByteOutlet> {
     held: bool,
     /// Counts the bytes that may still be read to learn that the peer closes.
     farewell: usize,
+}
+
+impl<I, O> fmt::Debug for Connection<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Connection");
+        shown.field("session", &self.session.permit.id()).field("closing", &self.closing);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Bounds the bytes that a peer may have sent before it learned of the end: they are read as they come, and

@@ -1,7 +1,7 @@
 //! Collects the settings of a hub, and builds it.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::endpoint::AnyEndpoint;
@@ -14,6 +14,9 @@ use crate::driver::padded::Padded;
 use crate::machine::{ByteQuota, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
 use crate::port::{Endpoint, HistoryStore, Runtime};
+
+/// Makes the endpoint of a hub that is being built.
+type MakeEndpoint = Box<dyn FnOnce(&Weak<Shared>) -> Arc<dyn AnyEndpoint> + Send>;
 
 /// Collects the settings of a [`Hub`](crate::Hub), all of which have defaults.
 ///
@@ -32,7 +35,7 @@ use crate::port::{Endpoint, HistoryStore, Runtime};
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
 pub struct HubBuilder {
-    endpoint: Arc<dyn AnyEndpoint>,
+    endpoint: MakeEndpoint,
     limits: Limits,
     channel: ChannelOptions,
     shards: usize,
@@ -41,10 +44,11 @@ pub struct HubBuilder {
 }
 
 impl HubBuilder {
-    pub(crate) fn new(endpoint: impl Endpoint) -> Self {
+    pub(super) fn new<E: Endpoint>(make: impl FnOnce(&Weak<Shared>) -> E + Send + 'static) -> Self {
         let name = "server".parse().expect("a name");
         let (limits, channel) = (Limits::default(), ChannelOptions::default());
-        Self { endpoint: Arc::new(endpoint), limits, channel, shards: 64, name, store: None }
+        let endpoint: MakeEndpoint = Box::new(|hub| Arc::new(make(hub)));
+        Self { endpoint, limits, channel, shards: 64, name, store: None }
     }
 
     /// Sets the bounds on what sessions and channels may use.
@@ -104,8 +108,12 @@ impl HubBuilder {
     ///
     /// # Errors
     /// If no hub can work with the [`Limits`].
-    pub(super) fn shared(self, runtime: impl Runtime) -> Result<Shared, LimitsError> {
+    pub(super) fn shared(self, runtime: impl Runtime) -> Result<Arc<Shared>, LimitsError> {
         self.limits.check()?;
+        Ok(Arc::new_cyclic(|hub| self.fields(runtime, hub)))
+    }
+
+    fn fields(self, runtime: impl Runtime, hub: &Weak<Shared>) -> Shared {
         let (number, is_stored) = (number(), self.store.is_some());
         let seed = || runtime.random() ^ number;
         let common = Arc::new(Common {
@@ -118,12 +126,12 @@ impl HubBuilder {
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
         let first = if is_stored { 1 + (seed() >> LIFE_BITS) } else { 1 };
-        Ok(Shared {
+        Shared {
             shards,
             common,
             store: self.store.map(Store::new),
             shard_key: runtime.random(),
-            endpoint: self.endpoint,
+            endpoint: (self.endpoint)(hub),
             runtime: Arc::new(runtime),
             memory: Arc::new(OutboxMemory::new(&self.limits)),
             intakes: Padded::default(),
@@ -138,7 +146,7 @@ impl HubBuilder {
             users: Arc::default(),
             records: Padded::default(),
             next_session: Padded(AtomicU64::new(first)),
-        })
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use crate::model::{ChannelId, ChannelStatus, Page, SessionId, SessionStatus, Sub
 /// Lists what the hub holds. A page has at most `most` entries, and at most
 /// [`Limits::answer_entries`](crate::Limits::answer_entries); at least one, if there is one.
 impl Hub {
-    /// Returns a page of the channels in memory, those with sessions in them and those that are idle, beginning
-    /// after the channel that the page before [names](Page::next). The order is the hub's own and stays the
-    /// same. Channels that are in the store alone are not listed.
+    /// Returns a page of the channels in memory, those with sessions in them and those that are idle,
+    /// beginning after the channel that the page before [names](Page::next). The order is the hub's own
+    /// and stays the same. Channels that are in the store alone are not listed.
     ///
     /// The channels lie in [shards](crate::HubBuilder::shards). Reading a page looks at the name of every
     /// channel in the few shards that it comes from, and locks one of them at a time, for about a tenth of a

@@ -1,5 +1,6 @@
 //! Holds the sessions and channels of a server, and the handle through which it uses them.
 
+mod acts;
 pub(crate) mod admission;
 pub(crate) mod builder;
 mod drain;
@@ -35,11 +36,9 @@ use self::metrics::Stats;
 use self::permit::Permit;
 use self::permits::Full;
 use self::shared::Shared;
-use self::users::Act;
-use crate::driver::outbox::control::{Manner, Order};
 use crate::model::{
-    Answer, ChannelId, Close, HistoryPage, HistoryRequest, Limits, LimitsError, NameError, Offset, Payload,
-    PresencePage, Publish, Published, Refusal, SessionId, Subscribe, UserId,
+    ChannelId, HistoryPage, HistoryRequest, Limits, LimitsError, NameError, Offset, Payload, PresencePage,
+    Publish, Published, Refusal,
 };
 use crate::port::{CloseStoreError, Endpoint, Runtime, StoreError};
 
@@ -67,7 +66,7 @@ impl HubBuilder {
     /// # Errors
     /// If no hub can work with the [`Limits`]: what [`Limits::check`] says.
     pub fn try_build(self, runtime: impl Runtime) -> Result<Hub, LimitsError> {
-        self.shared(runtime).map(|shared| Hub(Arc::new(shared)))
+        self.shared(runtime).map(Hub)
     }
 }
 
@@ -81,7 +80,35 @@ impl Permit {
 impl Hub {
     /// Returns a builder of a hub that asks this endpoint.
     pub fn builder(endpoint: impl Endpoint) -> HubBuilder {
-        HubBuilder::new(endpoint)
+        HubBuilder::new(|_| endpoint)
+    }
+
+    /// Returns a builder of a hub whose endpoint is made with the hub, for hooks that use it. The handle is
+    /// empty until the hub is built, and holds the hub no longer than others do.
+    ///
+    /// ```
+    /// use chat_core::testkit::World;
+    /// use chat_core::{Call, Endpoint, Hub, Payload, Refusal, SessionInfo, WeakHub};
+    ///
+    /// struct Bell(WeakHub);
+    ///
+    /// impl Endpoint for Bell {
+    ///     async fn call(&self, session: &SessionInfo, _: Call) -> Result<Payload, Refusal> {
+    ///         let hub = self.0.upgrade().ok_or_else(|| Refusal::internal("the server stops"))?;
+    ///         hub.publish("bell", Payload::json(format!("\"{} rings\"", session.name)))?;
+    ///         Ok(Payload::null())
+    ///     }
+    /// }
+    ///
+    /// let world = World::new();
+    /// let hub = Hub::builder_with(Bell).build(world.clone());
+    /// let ann = world.open(&hub, "ann");
+    /// ann.say("subscribe bell");
+    /// ann.say("call ring 1");
+    /// assert_eq!(ann.heard()[1..], ["message bell 1 server \"ann rings\"", "result null"]);
+    /// ```
+    pub fn builder_with<E: Endpoint>(make: impl FnOnce(WeakHub) -> E + Send + 'static) -> HubBuilder {
+        HubBuilder::new(|hub| make(WeakHub(hub.clone())))
     }
 
     /// Publishes under the server's own name, to every subscriber that the channel has.
@@ -119,8 +146,8 @@ impl Hub {
     /// refers to, or that it is a signal.
     ///
     /// A channel that is stored and has no session in it may have to be restored from the store first. Then
-    /// this returns [`Published::Deferred`], and the publication follows; at most 1,024 may wait for that, and
-    /// more are dropped and counted.
+    /// this returns [`Published::Deferred`], and the publication follows; at most 1,024 may wait for that,
+    /// and more are dropped and counted.
     pub fn publish_with(&self, publish: Publish) -> Published {
         publish::publish(&self.0, publish)
     }
@@ -253,111 +280,6 @@ impl Hub {
     /// Counts a connection that an adapter could not accept, such as for want of file descriptors.
     pub fn count_failed_accept(&self) {
         self.0.metrics.cut_short("accept");
-    }
-
-    /// Closes a session, which first gets what waits for it. Returns false if there is none of this number.
-    pub fn disconnect(&self, session: SessionId, close: Close) -> bool {
-        let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.request_close(close, Manner::Graceful)).is_some()
-    }
-
-    /// Unsubscribes one session from a channel and tells it why, as
-    /// [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. Returns false if there is none
-    /// of this number.
-    pub fn unsubscribe(&self, session: SessionId, channel: &ChannelId, why: &Refusal) -> bool {
-        let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone()))).is_some()
-    }
-
-    /// Subscribes one session to a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a
-    /// user's. Returns false if there is none of this number.
-    pub fn subscribe(&self, session: SessionId, request: &Subscribe) -> bool {
-        let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.order(Order::Subscribe(request.clone()))).is_some()
-    }
-
-    /// Returns how many users have an open session.
-    pub fn users(&self) -> usize {
-        self.0.users.count()
-    }
-
-    /// Returns the open sessions of a user.
-    pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
-        self.0.users.of(user).iter().map(|outbox| outbox.session).collect()
-    }
-
-    /// Closes all sessions of a user, each of which first gets what waits for it. A session that is still
-    /// opening is not accepted. Returns how many are open.
-    ///
-    /// ```
-    /// # use chat_core::{Close, Hub, OpenChat, testkit::World};
-    /// # let world = World::new();
-    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
-    /// let ann = world.open(&hub, "ann");
-    /// assert_eq!(hub.disconnect_user(&"ann".parse()?, &Close::EXPIRED), 1);
-    /// assert_eq!(ann.close(), Some(Close::EXPIRED));
-    /// # Ok::<(), chat_core::NameError>(())
-    /// ```
-    pub fn disconnect_user(&self, user: &UserId, close: &Close) -> usize {
-        self.0.users.act(user, || Act::Disconnect(close.clone()))
-    }
-
-    /// Unsubscribes all sessions of a user from a channel, and tells them why. A session that is asking to
-    /// join it is refused, and one that is still to be subscribed to it is not subscribed. Returns how many
-    /// are open.
-    ///
-    /// After 103 (permission denied) clients stay out; after 100 (internal), 110 (expired) or 112
-    /// (unrecoverable position) those rejoin whose protocols know how. Each session's own task carries it
-    /// out, in its next turn; so does each session that is still opening and turns out to be the user's.
-    pub fn unsubscribe_user(&self, user: &UserId, channel: &ChannelId, why: &Refusal) -> usize {
-        self.0.users.act(user, || Act::Unsubscribe(channel.clone(), why.clone()))
-    }
-
-    /// Subscribes those sessions of a user to a channel that are not in it, and tells them so. The endpoint
-    /// is not asked; the bound on a session's channels holds. Returns how many are open.
-    ///
-    /// Each session's own task carries it out, in its next turn, or once the channel is restored from the
-    /// store; so does each session that is still opening and turns out to be the user's. A session that
-    /// leaves the channel, or is unsubscribed from it, before that, is not subscribed.
-    ///
-    /// ```
-    /// # use chat_core::{Hub, OpenChat, Subscribe, testkit::World};
-    /// # let world = World::new();
-    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
-    /// let ann = world.open(&hub, "ann");
-    /// let request = Subscribe::to("news".parse()?);
-    /// assert_eq!(hub.subscribe_user(&"ann".parse()?, &request), 1);
-    /// assert_eq!(ann.heard(), ["subscribed news 0"]);
-    /// # Ok::<(), chat_core::NameError>(())
-    /// ```
-    pub fn subscribe_user(&self, user: &UserId, request: &Subscribe) -> usize {
-        self.0.users.act(user, || Act::Subscribe(request.clone()))
-    }
-
-    /// Sends something to all open sessions of a user alone. Each session's own task carries it out, in its
-    /// next turn; a session for which too much waits is closed with 3008. Returns how many are open.
-    pub fn send_to_user(&self, user: &UserId, data: &Payload) -> usize {
-        let sessions = self.0.users.of(user);
-        sessions.iter().for_each(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone()))));
-        sessions.len()
-    }
-
-    /// Sends something to one session alone, as [`send_to_user`](Self::send_to_user) does to all of a user's.
-    /// Returns false if there is none of this number.
-    ///
-    /// ```
-    /// # use chat_core::{Hub, OpenChat, Payload, testkit::World};
-    /// # let world = World::new();
-    /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
-    /// let (ann, again) = (world.open(&hub, "ann"), world.open(&hub, "ann"));
-    /// let first = hub.sessions_of(&"ann".parse()?)[0];
-    /// assert!(hub.send(first, &Payload::json("\"for you\"")));
-    /// assert_eq!((ann.heard(), again.heard()), (vec!["direct \"for you\"".to_owned()], vec![]));
-    /// # Ok::<(), chat_core::NameError>(())
-    /// ```
-    pub fn send(&self, session: SessionId, data: &Payload) -> bool {
-        let outbox = self.0.permits.outbox(session);
-        outbox.map(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone())))).is_some()
     }
 
     /// Stops accepting sessions, closes every session with 1001 once it has what waits for it, and returns
