@@ -13,6 +13,8 @@ pub enum Pushed {
     Publish(Publish),
     /// Answers the client with this payload, and delivers the event to nobody.
     Answer(Payload),
+    /// Delivers the event to nobody, and leaves it unanswered, for clients that wait for no answer.
+    Nothing,
 }
 
 /// Decides how a session is subscribed to a channel.

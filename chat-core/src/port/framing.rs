@@ -1,5 +1,7 @@
 //! Defines how a kind of transport marks where a message begins and ends.
 
+use std::any::Any;
+
 use crate::model::Kind;
 use crate::model::setters::setters;
 
@@ -7,8 +9,8 @@ use crate::model::setters::setters;
 ///
 /// A batch is framed once for all its subscribers of the same [`name`](Framing::name), so the same message
 /// must always give the same bytes.
-pub trait Framing: Send + Sync + 'static {
-    /// Names the format. Two framings of one name must make the same bytes.
+pub trait Framing: Any + Send + Sync {
+    /// Names the format. Two framings of one type and one name must make the same bytes.
     fn name(&self) -> &'static str;
 
     /// Appends one message to `out`, framed. A transport that has no such kind appends nothing.

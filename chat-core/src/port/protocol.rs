@@ -1,10 +1,11 @@
 //! Defines what clients and server send to each other, in bytes.
 
-use crate::model::setters::setters;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Frames, Requests};
+use crate::model::setters::setters;
 use crate::model::{
     ChannelId, Close, Connect, Gap, Limits, Message, PresenceChange, Publication, Refusal, Reply, Request,
     SessionId,
@@ -71,9 +72,9 @@ use crate::model::{
 /// assert_eq!(client.heard(), ["\"hello\"", "no JSON at byte 0"]);
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
-pub trait Protocol: Send + Sync + 'static {
-    /// Names the format. A publication is encoded once for all subscribers of one name, so two protocols of
-    /// one name must write the same bytes.
+pub trait Protocol: Any + Send + Sync {
+    /// Names the format. A publication is encoded once for all subscribers whose protocols are of one type and
+    /// one name, so two values of a type that write different bytes must have different names.
     fn name(&self) -> &'static str;
 
     /// Accepts the opening of a transport; returns none if the client is not one of this format, and the

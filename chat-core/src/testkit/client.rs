@@ -12,7 +12,8 @@ use crate::lock::lock;
 use crate::model::{Close, Connect, Incoming, InputError};
 use crate::port::{Answers, Credentials, Protocol, Runtime};
 
-/// Controls a scripted session from its client's end. [`World::open`] and [`World::connect`] make one.
+/// Controls a scripted session from its client's end. [`World::open`], [`World::open_as`] and
+/// [`World::connect`] make one.
 ///
 /// ```
 /// use chat_core::testkit::World;
@@ -50,7 +51,36 @@ impl World {
     /// # Panics
     /// Panics if `name` is no name, or if the hub admits nobody.
     pub fn open(&self, hub: &Hub, name: &str) -> Client {
-        let connect = Connect::named(Some(name.parse().expect("a name")));
+        self.open_as(hub, Connect::named(Some(name.parse().expect("a name"))))
+    }
+
+    /// Opens a session that claims this, such as a token, and uses [`Script`]; its frames are written at once.
+    ///
+    /// # Panics
+    /// Panics if the hub admits nobody.
+    ///
+    /// ```
+    /// use chat_core::testkit::World;
+    /// use chat_core::{Connect, Endpoint, Hub, Identity, Refusal, SessionId, Token};
+    ///
+    /// struct Members;
+    ///
+    /// impl Endpoint for Members {
+    ///     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+    ///         let known = connect.token == Some(Token::from("secret"));
+    ///         let name = known.then(|| "ann".parse().expect("a name"));
+    ///         name.map(Identity::named).ok_or_else(|| Refusal::unauthorized("who is that?"))
+    ///     }
+    /// }
+    ///
+    /// let world = World::new();
+    /// let hub = Hub::builder(Members).build(world.clone());
+    /// let enter = |token: &str| world.open_as(&hub, Connect::default().with_token(Token::from(token)));
+    /// assert_eq!(enter("secret").close(), None);
+    /// assert_eq!(enter("wrong").close().map(|close| close.code()), Some(3500));
+    /// assert_eq!(hub.users(), 1);
+    /// ```
+    pub fn open_as(&self, hub: &Hub, connect: Connect) -> Client {
         self.connect(hub, Arc::new(Script), Credentials::Now(connect), Way::Bytes)
     }
 

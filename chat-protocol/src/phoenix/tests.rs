@@ -12,13 +12,17 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Answers the event `ask` and each join with their own payload; broadcasts all else.
+/// Answers the event `ask` and each join with their own payload, leaves `hush` unanswered, and broadcasts all
+/// else.
 struct Answering;
 
 impl Endpoint for Answering {
     async fn event(&self, _: &SessionInfo, publish: Publish, _: PublishContext) -> Result<Pushed, Refusal> {
-        let asks = publish.event.as_ref().is_some_and(|event| event.as_str() == "ask");
-        Ok(if asks { Pushed::Answer(publish.content) } else { Pushed::Publish(publish) })
+        Ok(match publish.event.as_ref().map(|event| event.as_str()) {
+            Some("ask") => Pushed::Answer(publish.content),
+            Some("hush") => Pushed::Nothing,
+            _ => Pushed::Publish(publish),
+        })
     }
 
     async fn subscribe(&self, _: &SessionInfo, request: Subscribe) -> Result<SubscribeOptions, Refusal> {
@@ -90,6 +94,16 @@ fn a_reply_is_in_the_form_of_its_response() {
     let push = [&b"\x00\x02\x03\x05\x0312123topicask"[..], b"efg"].concat();
     client.put(Ok(Incoming::Binary(push)));
     assert_eq!(bytes(&client), b"\x01\x02\x03\x05\x0212123topicokefg");
+}
+
+#[test]
+fn an_event_may_be_left_unanswered_and_holds_up_nothing() {
+    let scene = scene();
+    let client = scene.joined(Phoenix::default());
+    client.say(r#"["12","1","topic","hush",{}]"#);
+    assert_eq!(client.heard(), [""; 0]);
+    client.say(r#"["12","2","topic","ask",{"m":1}]"#);
+    assert_eq!(client.heard(), [r#"["12","2","topic","phx_reply",{"status":"ok","response":{"m":1}}]"#]);
 }
 
 #[test]

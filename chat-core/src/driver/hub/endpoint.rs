@@ -174,7 +174,7 @@ impl<E: Endpoint> AnyEndpoint for E {
             let pushed = Endpoint::event(&*self, &session, request, standing).await?;
             let channel = match &pushed {
                 Pushed::Publish(publish) => &publish.channel,
-                Pushed::Answer(_) => &channel,
+                Pushed::Answer(_) | Pushed::Nothing => &channel,
             };
             let options = Endpoint::channel(&*self, channel, defaults);
             Ok((pushed, options))

@@ -1,5 +1,6 @@
 //! Joins a wire format to a kind of transport. Subscribers with the same encoding share encoded bytes.
 
+use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex};
 
 use crate::driver::caught::{Panicked, caught};
@@ -11,7 +12,7 @@ use crate::port::{Frames, Framing, Protocol, SessionCodec};
 pub(crate) struct Encoding {
     protocol: Arc<dyn Protocol>,
     framing: Arc<dyn Framing>,
-    names: (&'static str, &'static str),
+    key: Key,
     /// Tells whether the protocol reports every gap to the client.
     pub(crate) reports_gaps: bool,
     /// Tells whether the presence of a user is written once for each of the user's sessions.
@@ -24,12 +25,29 @@ pub(crate) struct Encoding {
 #[derive(Default)]
 pub(crate) struct Encodings(Mutex<Vec<Arc<Encoding>>>);
 
+/// Identifies an encoding. The types stand in it because names are free: protocols of two crates may have one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    protocol: (TypeId, &'static str),
+    framing: (TypeId, &'static str),
+}
+
+impl Key {
+    fn of(protocol: &dyn Protocol, framing: &dyn Framing) -> Self {
+        let (protocol_type, framing_type): (&dyn Any, &dyn Any) = (protocol, framing);
+        Self {
+            protocol: (protocol_type.type_id(), protocol.name()),
+            framing: (framing_type.type_id(), framing.name()),
+        }
+    }
+}
+
 impl Encodings {
-    /// Returns the one encoding with the names of this protocol and this framing; the first call creates it.
+    /// Returns the one encoding of this protocol and this framing, by their types and names; the first call creates it.
     pub(crate) fn intern(&self, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Arc<Encoding> {
         let new = Encoding::new(protocol, framing, false);
         let mut known = lock(&self.0);
-        if let Some(same) = known.iter().find(|known| known.names == new.names) {
+        if let Some(same) = known.iter().find(|known| known.key == new.key) {
             return same.clone();
         }
         let new = Arc::new(new);
@@ -47,14 +65,14 @@ impl Encoding {
     }
 
     fn new(protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>, own: bool) -> Self {
-        let (names, reports_gaps) = ((protocol.name(), framing.name()), protocol.reports_gaps());
+        let (key, reports_gaps) = (Key::of(&*protocol, &*framing), protocol.reports_gaps());
         let by_session = protocol.presence_by_session();
-        Self { protocol, framing, names, reports_gaps, by_session, own }
+        Self { protocol, framing, key, reports_gaps, by_session, own }
     }
 
     /// Returns the name of the protocol.
     pub(crate) fn protocol(&self) -> &'static str {
-        self.names.0
+        self.key.protocol.1
     }
 
     /// Returns the most bytes that a message of a client may have: the general limit if the protocol panics.
@@ -121,5 +139,42 @@ impl Encoding {
         let mut frames = Frames::new(&*self.framing, 1);
         caught(|| say(&mut frames))?;
         Ok((!frames.is_empty()).then(|| frames.finish(None)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Publication, SessionId};
+    use crate::port::Unframed;
+
+    struct Loud;
+    struct Quiet;
+
+    macro_rules! namesakes {
+        ($($of:ident)*) => {
+            $(impl Protocol for $of {
+                fn name(&self) -> &'static str {
+                    "namesake"
+                }
+
+                fn session_codec(&self, _: SessionId, _: &Limits) -> Box<dyn SessionCodec> {
+                    unreachable!("no session is opened")
+                }
+
+                fn encode_publication(&self, _: &Publication, _: &mut Frames<'_>) {}
+            })*
+        };
+    }
+
+    namesakes! { Loud Quiet }
+
+    #[test]
+    fn protocols_of_one_name_share_an_encoding_only_if_they_are_of_one_type() {
+        let encodings = Encodings::default();
+        let loud = || encodings.intern(Arc::new(Loud), Arc::new(Unframed));
+        let quiet = encodings.intern(Arc::new(Quiet), Arc::new(Unframed));
+        assert!(Arc::ptr_eq(&loud(), &loud()));
+        assert!(!Arc::ptr_eq(&loud(), &quiet));
     }
 }

@@ -167,7 +167,7 @@ impl Session {
                 self.fail_in_channel(&pending, refusal);
             }
             Outcome::Call(Ok(data)) if pending.id.is_some() => self.answer(pending.id, Answer::Result(data)),
-            Outcome::Call(Ok(_)) => {}
+            Outcome::Call(Ok(_)) | Outcome::Event(Ok((Pushed::Nothing, _))) => {}
             Outcome::Refresh(Err(refusal))
             | Outcome::Subscribe(_, Err(refusal))
             | Outcome::RefreshSubscription(_, Err(refusal))
