@@ -1,7 +1,7 @@
 //! Runs chat-core on async-std and smol: brings the runtimes, and a listener over futures-io.
 //!
 //! ```text
-//!   serve ──▶ run_tcp ──▶ chat_core::Connection      (whoever publishes writes at once)
+//!   serve ──▶ run_tcp ──▶ chat_core::transport::Connection      (whoever publishes writes at once)
 //!             run_io  ──┘                            (TLS and other streams)
 //! ```
 //!

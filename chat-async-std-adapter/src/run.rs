@@ -25,7 +25,7 @@ pub fn gate(hub: Hub) -> Gate {
 /// use std::net::TcpStream;
 ///
 /// use chat_async_std_adapter::{Async, Gate, run_tcp};
-/// use chat_core::Handshake;
+/// use chat_core::protocol::Handshake;
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: Async<TcpStream>, query: &str) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_io::Timer;
-use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_core::runtime::{Instant, Now, Runtime, Sleep};
 use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
-use chat_core::ByteWriter;
+use chat_core::transport::ByteWriter;
 use chat_http::PollRead;
 
 /// Stands for a TCP socket and whatever reports its events.

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use chat_core::protocol::{Credentials, Message, Protocol, Requests};
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Audience, Marked, Script, Wire, World};
-use chat_core::{
-    ByteWriter, Connect, Connection, Credentials, Framing, Hub, HubBuilder, Incoming, Kind, Limits, Message,
-    OpenChat, Payload, Protocol, Publish, Rate, Requests, Runtime, SessionId,
-};
+use chat_core::transport::{ByteWriter, Connection, Framing, Incoming, Kind};
+use chat_core::{Connect, Hub, HubBuilder, Limits, OpenChat, Payload, Publish, Rate, SessionId};
 use chat_protocol::json::Json;
 use chat_websocket::WebSocket;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -10,20 +10,24 @@
 //!     └─▶ model ◀─┘       ids, messages, reasons        plain data
 //! ```
 //!
-//! A [`Connection`] takes in the frames of a client, a [`Protocol`] decodes them, and the [`Endpoint`]
-//! decides what is allowed. A publish appends to its channel, which is O(1) whatever the number of
+//! A [`Connection`](transport::Connection) takes in the frames of a client, a
+//! [`Protocol`](protocol::Protocol) decodes them, and the [`Endpoint`] decides what is allowed. A publish appends to its channel, which is O(1) whatever the number of
 //! subscribers. At the end of its turn the connection flushes: it encodes once what was appended and hands it
 //! to every subscriber by reference. No publish waits for a subscriber to read.
 //!
 //! The public interface is:
 //!
-//! - [`Hub`], the handle that a server holds, and its [`HubBuilder`];
-//! - [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults;
-//! - [`Connection`], which an adapter runs for each [`Permit`] over a `Stream` of [`Incoming`] and either a
-//!   `Sink` of [`Frame`]s or a [`ByteWriter`] with a [`Framing`];
-//! - [`Runtime`], [`Protocol`] and [`HistoryStore`], which the embedder provides;
-//! - [`Limits`], every bound, and [`Stats`], every counter;
-//! - the plain data of the model, such as [`ChatMessage`].
+//! - at the root, for whoever embeds a hub: [`Hub`], the handle that a server holds, and its [`HubBuilder`];
+//!   [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults; [`Limits`], every bound,
+//!   and [`Stats`], every counter; and the plain data of these, such as [`ChatMessage`];
+//! - [`protocol`], for whoever writes a wire format: a [`Protocol`](protocol::Protocol) and its requests and
+//!   answers;
+//! - [`transport`], for whoever writes an adapter: it runs a [`Connection`](transport::Connection) for each
+//!   [`Permit`](transport::Permit) over a `Stream` of [`Incoming`](transport::Incoming) and either a `Sink` of
+//!   [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
+//!   [`Framing`](transport::Framing);
+//! - [`store`], for whoever keeps publications: a [`HistoryStore`](store::HistoryStore);
+//! - [`runtime`], for whoever brings another [`Runtime`](runtime::Runtime).
 //!
 //! The feature `testkit` adds the module `testkit`, which tests a server's own hooks without a socket. The
 //! feature `tracing` traces sessions that open, join, leave and end; it never traces content.
@@ -46,9 +50,52 @@ mod port;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
-pub use driver::*;
-pub use model::*;
-pub use port::*;
+pub use driver::{Hub, HubBuilder, Stats, WeakHub};
+pub use model::{
+    Attachment, Author, Call, ChannelId, ChannelOptions, ChannelStatus, ChannelSubscription, ChatMessage,
+    Close, CloseReason, CodeError, Connect, Custom, Epoch, EpochError, EventName, Extensions, HistoryOptions,
+    HistoryPage, HistoryRequest, Identity, KEY_BYTES, Limits, LimitsError, NAME_BYTES, NameError, NotJson,
+    Offset, Overflow, Page, Payload, PresencePage, Present, Publication, Publish, Published, Rate, Reason,
+    Recovery, Reference, Refusal, SenderName, SessionId, SessionInfo, SessionStatus, SharedInfo, Since,
+    Storage, Subscribe, SubscriberStatus, Token, UnsubscribeReason, UserId,
+};
+pub use port::{Endpoint, OpenChat, PublishContext, Pushed, SubscribeOptions};
+
+pub mod protocol {
+    //! Defines what a wire format implements, and what it decodes and encodes.
+
+    pub use crate::model::{
+        Answer, BadRequest, Command, Connected, Expiry, Gap, Message, PresenceChange, Reply, Request,
+        RequestId, SessionPresence, Subscribed,
+    };
+    pub use crate::port::{
+        Accepted, Cost, Credentials, Frames, Greeting, Handshake, Protocol, Requests, SessionCodec,
+    };
+}
+
+pub mod transport {
+    //! Defines what an adapter uses to run sessions on its sockets.
+
+    pub use crate::driver::{ByteOutlet, Connection, Full, HeldPermit, Intake, Permit, SinkOutlet};
+    pub use crate::model::{Frame, Incoming, InputError, Kind, Peer};
+    pub use crate::port::{Answers, ByteWriter, Framing, Unframed};
+}
+
+pub mod store {
+    //! Defines the store, where publications outlive the log of their channel and the process.
+
+    pub use crate::model::RecalledKey;
+    pub use crate::port::{
+        CloseStoreError, HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage,
+    };
+}
+
+pub mod runtime {
+    //! Defines the runtime, which lends a hub its tasks, its clocks and its randomness.
+
+    pub use crate::model::{Instant, Now};
+    pub use crate::port::{Runtime, Sleep};
+}
 
 /// Runs the README's examples with the tests.
 #[cfg(doctest)]

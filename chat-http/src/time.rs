@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use chat_core::{Instant, Runtime};
+use chat_core::runtime::{Instant, Runtime};
 use futures::future::{Either, select};
 
 /// Runs a future for at most `patience`, and returns its output; none if that time is over before. Dropping
@@ -15,7 +15,8 @@ use futures::future::{Either, select};
 /// ```
 /// use std::{future::{pending, ready}, sync::Arc, time::Duration};
 ///
-/// use chat_core::{Runtime, testkit::World};
+/// use chat_core::testkit::World;
+/// use chat_core::runtime::Runtime;
 /// use chat_http::within;
 ///
 /// let world = World::new();

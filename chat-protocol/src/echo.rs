@@ -1,9 +1,10 @@
 //! Sends every message back as it came, through all that a session passes: for trying out a transport.
 
-use chat_core::{
-    Answer, Call, Command, Endpoint, Frames, Kind, Limits, Message, Payload, Protocol, Publication, Refusal,
-    Reply, Request, RequestId, Requests, SessionCodec, SessionId, SessionInfo,
+use chat_core::protocol::{
+    Answer, Command, Frames, Message, Protocol, Reply, Request, RequestId, Requests, SessionCodec,
 };
+use chat_core::transport::Kind;
+use chat_core::{Call, Endpoint, Limits, Payload, Publication, Refusal, SessionId, SessionInfo};
 
 /// Reads each message as a call, and writes the result as a message.
 ///
@@ -11,7 +12,8 @@ use chat_core::{
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Credentials, Hub};
+/// use chat_core::{Connect, Hub};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::echo::{Echo, EchoEndpoint};
 ///
 /// let world = World::new();
@@ -84,8 +86,10 @@ impl Endpoint for EchoEndpoint {
 mod tests {
     use std::sync::Arc;
 
+    use chat_core::protocol::Credentials;
     use chat_core::testkit::{Way, World};
-    use chat_core::{Connect, Credentials, Hub, Incoming};
+    use chat_core::transport::Incoming;
+    use chat_core::{Connect, Hub};
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Speaks the wire formats of chat-core: each a module and a feature, each a [`chat_core::Protocol`], without
+//! Speaks the wire formats of chat-core: each a module and a feature, each a [`chat_core::protocol::Protocol`], without
 //! any I/O.
 //!
 //! ```text

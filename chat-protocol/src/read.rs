@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::{Message, Refusal};
+use chat_core::Refusal;
+use chat_core::protocol::Message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

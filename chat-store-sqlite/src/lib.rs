@@ -14,7 +14,7 @@
 //! ```
 //!
 //! ```no_run
-//! # fn of<R: chat_core::Runtime>(runtime: R) -> Result<(), chat_core::StoreError> {
+//! # fn of<R: chat_core::runtime::Runtime>(runtime: R) -> Result<(), chat_core::store::StoreError> {
 //! use chat_core::{Hub, OpenChat, Storage};
 //! use chat_store_sqlite::SqliteStore;
 //!
@@ -33,10 +33,8 @@ mod thread;
 use std::path::Path;
 use std::sync::Arc;
 
-use chat_core::{
-    ChannelId, Epoch, HistoryRequest, HistoryStore, Offset, Publication, ReadMark, Recall, Recalled,
-    StoreError, Stored, StoredPage,
-};
+use chat_core::store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
+use chat_core::{ChannelId, Epoch, HistoryRequest, Offset, Publication};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use thread::Thread;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chat_core::{ChannelId, NameError, Offset, Publication, ReadMark, Recall, Recalled, RecalledKey, UserId};
+use chat_core::store::{ReadMark, Recall, Recalled, RecalledKey};
+use chat_core::{ChannelId, NameError, Offset, Publication, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chat_core::store::{Stored, StoredPage};
 use chat_core::{
-    ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Reference,
-    Stored, StoredPage, UserId,
+    ChannelId, ChatMessage, Epoch, EventName, HistoryRequest, Offset, Payload, Publication, Reference, UserId,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 

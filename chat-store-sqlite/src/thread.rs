@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use chat_core::StoreError;
+use chat_core::store::StoreError;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use rusqlite::Connection;

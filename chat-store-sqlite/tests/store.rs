@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_io::block_on;
+use chat_core::store::{HistoryStore, ReadMark, Recall, Recalled, Stored};
 use chat_core::{
-    ChannelId, ChatMessage, Epoch, HistoryRequest, HistoryStore, Offset, Payload, Publication, ReadMark,
-    Recall, Recalled, Reference, Stored, UserId,
+    ChannelId, ChatMessage, Epoch, HistoryRequest, Offset, Payload, Publication, Reference, UserId,
 };
 use chat_store_sqlite::SqliteStore;
 use chrono::DateTime;

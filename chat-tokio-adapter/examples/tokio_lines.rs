@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use chat_core::{Connection, Credentials, Frame, Hub, Incoming, InputError, Kind, OpenChat};
+use chat_core::protocol::Credentials;
+use chat_core::transport::{Connection, Frame, Incoming, InputError, Kind};
+use chat_core::{Hub, OpenChat};
 use chat_protocol::json::Json;
 use chat_tokio_adapter::{Listen, TokioRuntime};
 use futures::{Sink, Stream, sink, stream};

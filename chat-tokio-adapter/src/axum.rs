@@ -11,9 +11,9 @@ use ::axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use ::axum::extract::{ConnectInfo, Request, State};
 use ::axum::routing::{MethodRouter, any};
 use bytes::Bytes;
-use chat_core::{
-    Answers, Close, Connection, Credentials, Frame, Hub, Incoming, InputError, Kind, Permit, Protocol,
-};
+use chat_core::protocol::{Credentials, Protocol};
+use chat_core::transport::{Answers, Connection, Frame, Incoming, InputError, Kind, Permit};
+use chat_core::{Close, Hub};
 use chat_http::{Gate, RemoteAddress};
 use futures::{SinkExt, StreamExt};
 use http::Response;
@@ -53,7 +53,7 @@ use crate::upgrade::gate;
 /// ```
 ///
 /// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
-/// and a [`Peer`](chat_core::Peer) where it comes from. All else reaches the endpoint with the request, as a
+/// and a [`Peer`](chat_core::transport::Peer) where it comes from. All else reaches the endpoint with the request, as a
 /// [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if the listener
 /// names it with axum's [`ConnectInfo`](::axum::extract::ConnectInfo).
 pub async fn upgrade(State(hub): State<Hub>, request: Request) -> Response<String> {
@@ -139,7 +139,8 @@ async fn open(gate: &Gate, mut request: Request) -> Response<String> {
 ///
 /// use axum::extract::{State, WebSocketUpgrade};
 /// use axum::response::{IntoResponse, Response};
-/// use chat_core::{Credentials, Hub};
+/// use chat_core::Hub;
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::json::Json;
 /// use chat_tokio_adapter::RequestHead;
 /// use http::{StatusCode, request::Parts};

@@ -64,7 +64,7 @@ pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: 
 /// 408 is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
 /// answer is closed after 10 s. The time that a body takes is the service's to bound.
 ///
-/// The [`RemoteAddress`] and the [`Peer`](chat_core::Peer) are among each request's extensions. Behind a
+/// The [`RemoteAddress`] and the [`Peer`](chat_core::transport::Peer) are among each request's extensions. Behind a
 /// proxy both are the proxy's: the service removes the peer or puts another in its place, and names the
 /// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it. A
 /// proxy that speaks the PROXY protocol names the client itself: serve a [`Listener`] that says so.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use chat_core::{Instant, Now, Runtime, Sleep};
+use chat_core::runtime::{Instant, Now, Runtime, Sleep};
 use chat_http::{from_std, to_std};
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;

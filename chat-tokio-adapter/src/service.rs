@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
-use chat_core::{Hub, Peer};
+use chat_core::Hub;
+use chat_core::transport::Peer;
 use chat_http::{HttpConnection, HttpLimits, Rejection, RemoteAddress, ServedBody};
 use futures::future::BoxFuture;
 use http::{Request, Response};

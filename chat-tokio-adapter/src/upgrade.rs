@@ -24,7 +24,7 @@ pub fn gate(hub: Hub) -> Gate {
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Where the protocol
-/// [wants it so](chat_core::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on
+/// [wants it so](chat_core::protocol::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on
 /// all that stands on it. It is made of [`Gate::open`], [`Opening::ask`] and [`spawn_upgraded`], of which a
 /// server with checks of its own makes another.
 ///
@@ -72,13 +72,13 @@ pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<Strin
 /// with the connection. `early` came after the request's head.
 ///
 /// ```
-/// use chat_core::Handshake;
+/// use chat_core::protocol::Handshake;
 /// use chat_tokio_adapter::{Gate, run_tcp};
 /// use tokio::net::TcpStream;
 ///
 /// /// Runs a session on a socket on which something else has checked the request and sent the 101.
 /// async fn run(gate: Gate, socket: TcpStream, query: &str) {
-///     let opener = Handshake::default().with_query(query);
+///     let opener = Handshake::new(Some(query), &[]);
 ///     if let Ok(opening) = gate.admit(&opener) {
 ///         run_tcp(opening, socket, Vec::new()).await;
 ///     }
@@ -109,13 +109,13 @@ where
 /// [`upgrade`] calls it. Call it yourself to open a connection by hand, with checks of your own:
 ///
 /// ```
-/// use chat_core::Handshake;
+/// use chat_core::protocol::Handshake;
 /// use chat_tokio_adapter::{Gate, spawn_upgraded};
 /// use http::{Request, Response, StatusCode};
 ///
 /// /// Opens a session for a request whose handshake something else has checked; `response` is its 101.
 /// fn open<B>(gate: &Gate, request: &mut Request<B>, response: Response<()>) -> Response<()> {
-///     let opener = Handshake::default().with_query(request.uri().query());
+///     let opener = Handshake::new(request.uri().query(), &[]);
 ///     let Ok(opening) = gate.admit(&opener) else {
 ///         let mut refused = Response::new(());
 ///         *refused.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -158,7 +158,7 @@ pub fn spawn_upgraded(opening: Opening, upgraded: Upgraded) {
 mod tests {
     use std::mem::size_of;
 
-    use chat_core::Connection;
+    use chat_core::transport::Connection;
     use chat_websocket::Messages;
 
     use super::*;

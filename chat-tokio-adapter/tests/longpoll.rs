@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::{Hub, Limits, Now, OpenChat, Payload, Rate, Runtime, Sleep};
+use chat_core::runtime::{Now, Runtime, Sleep};
+use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
 use chat_protocol::phoenix::Phoenix;
 use chat_tokio_adapter::{Gate, LongPoll, Origins, TokioRuntime};
 use futures::future::BoxFuture;
@@ -393,7 +394,7 @@ impl Runtime for Timeless {
         self.0.now()
     }
 
-    fn sleep_until(&self, deadline: chat_core::Instant) -> Pin<Box<dyn Sleep>> {
+    fn sleep_until(&self, deadline: chat_core::runtime::Instant) -> Pin<Box<dyn Sleep>> {
         assert!(!IN_A_TASK.get(), "no timers here");
         self.0.sleep_until(deadline)
     }

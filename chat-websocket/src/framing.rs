@@ -1,6 +1,6 @@
 //! Writes frames as a server does (RFC 6455 §5.2): unmasked, final, with the shortest header.
 
-use chat_core::{Framing, Kind};
+use chat_core::transport::{Framing, Kind};
 
 /// Limits a control frame's payload (RFC 6455 §5.5).
 const CONTROL_BYTES: usize = 125;
@@ -9,7 +9,7 @@ const FINAL: u8 = 0x80;
 /// Frames what a session sends over a WebSocket.
 ///
 /// ```
-/// use chat_core::{Framing, Kind};
+/// use chat_core::transport::{Framing, Kind};
 /// use chat_websocket::WebSocket;
 ///
 /// let mut bytes = Vec::new();

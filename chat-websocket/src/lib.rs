@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   headers of a request ─▶ accept ─▶ 101, or a HandshakeError
-//!   bytes of a client    ─▶ Decoder ─▶ chat_core::Incoming, or a ReadError with its close code
+//!   bytes of a client    ─▶ Decoder ─▶ chat_core::transport::Incoming, or a ReadError with its close code
 //!   chat_core's batches  ─▶ WebSocket (framing) ─▶ bytes, made once for all subscribers
 //! ```
 //!

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use chat_core::{Close, Incoming, InputError, Intake};
+use chat_core::Close;
+use chat_core::transport::{Incoming, InputError, Intake};
 use futures::Stream;
 
 use crate::decoder::Decoder;
@@ -27,7 +28,7 @@ const POLL_BYTES: usize = 16 * 1024;
 /// use std::io;
 /// use std::task::{Context, Poll};
 ///
-/// use chat_core::Incoming;
+/// use chat_core::transport::Incoming;
 /// use chat_websocket::{MessageLimits, Messages, PollRead};
 /// use futures::{FutureExt, StreamExt};
 ///

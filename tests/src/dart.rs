@@ -3,9 +3,10 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use chat_core::protocol::Credentials;
 use chat_core::testkit::{Client, Way};
 use chat_core::{
-    Attachment, Connect, Credentials, Endpoint, Identity, Limits, Refusal, SessionId, SessionInfo, Subscribe,
+    Attachment, Connect, Endpoint, Identity, Limits, Refusal, SessionId, SessionInfo, Subscribe,
     SubscribeOptions, Token,
 };
 use chat_protocol::serverpod::MethodStreams;

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use async_channel::Receiver;
 use chat_async_std_adapter::{Async, SmolRuntime};
-use chat_core::{Answers, ByteWriter, Connection, Frame, Hub, HubBuilder, Kind};
+use chat_core::transport::{Answers, ByteWriter, Connection, Frame, Kind};
+use chat_core::{Hub, HubBuilder};
 use chat_http::{Gate, Opening, PollRead, handshake};
 use chat_tokio_adapter::TokioRuntime;
 use chat_websocket::Messages;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chat_core::Hub;
+use chat_core::protocol::{Handshake, Protocol};
 use chat_core::testkit::{Client, Heard, Way, World};
-use chat_core::{Handshake, Protocol};
-use chat_core::{Hub, Incoming, Kind};
+use chat_core::transport::{Incoming, Kind};
 use chat_protocol::json::Json;
 use serde_json::Value;
 

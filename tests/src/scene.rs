@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use chat_core::protocol::{Credentials, Protocol};
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, Script, Way, World};
-use chat_core::{Connect, Credentials, Endpoint, Hub, HubBuilder, Limits, OpenChat, Protocol, Runtime};
+use chat_core::{Connect, Endpoint, Hub, HubBuilder, Limits, OpenChat};
 
 use crate::speakers::{Speaker, Tongue};
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_core::testkit::World;
-use chat_core::{
-    ChannelId, Epoch, HistoryRequest, HistoryStore, Offset, Publication, ReadMark, Recall, Recalled,
-    RecalledKey, Runtime, StoreError, Stored, StoredPage, UserId,
+use chat_core::runtime::Runtime;
+use chat_core::store::{
+    HistoryStore, ReadMark, Recall, Recalled, RecalledKey, StoreError, Stored, StoredPage,
 };
+use chat_core::testkit::World;
+use chat_core::{ChannelId, Epoch, HistoryRequest, Offset, Publication, UserId};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};

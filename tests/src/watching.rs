@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chat_core::protocol::{Credentials, Frames, Protocol, SessionCodec};
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Heard, Marked, Script, Way, Wire, World};
+use chat_core::transport::{Connection, Incoming, Permit};
 use chat_core::{
-    Call, ChannelId, Close, Connect, Connection, Credentials, Endpoint, Frames, Hub, Identity, Incoming,
-    Limits, Payload, Permit, Protocol, Publication, Publish, PublishContext, Pushed, Refusal, Runtime,
-    SessionCodec, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token, UnsubscribeReason,
+    Call, ChannelId, Close, Connect, Endpoint, Hub, Identity, Limits, Payload, Publication, Publish,
+    PublishContext, Pushed, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
+    UnsubscribeReason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{AbortHandle, Abortable, BoxFuture};
@@ -181,7 +184,7 @@ impl Guest {
         let connection: BoxFuture<'static, Close> = match way {
             Way::Frames => {
                 let over_sink = Connection::over_sink(permit, protocol, credentials, input, wire.sink());
-                Box::pin(over_sink.answered(chat_core::Answers::BOTH))
+                Box::pin(over_sink.answered(chat_core::transport::Answers::BOTH))
             }
             Way::Bytes => {
                 let framing = Arc::new(Marked);

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// ```
 /// use std::time::Duration;
 ///
-/// use chat_core::Instant;
+/// use chat_core::runtime::Instant;
 ///
 /// let begin = Instant::START + Duration::from_secs(3);
 /// assert_eq!(begin.since_start(), Duration::from_secs(3));

@@ -14,7 +14,7 @@ use super::{NAME_BYTES, Rate, or_never};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::Permit) (503 at the
+    /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::transport::Permit) (503 at the
     /// handshake).
     pub sessions: usize,
     /// Bounds the permits that long polls may hold, as a percentage of [`sessions`](Self::sessions), since

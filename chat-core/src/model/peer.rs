@@ -15,7 +15,7 @@ pub struct Peer(NonZeroU64);
 ///
 /// ```
 /// use std::net::IpAddr;
-/// use chat_core::Peer;
+/// use chat_core::transport::Peer;
 /// assert_eq!(Peer::from("10.0.0.1".parse::<IpAddr>()?).to_string(), "10.0.0.1");
 /// assert_eq!(Peer::from("2001:db8::7".parse::<IpAddr>()?).to_string(), "2001:db8::/64");
 /// # Ok::<(), std::net::AddrParseError>(())

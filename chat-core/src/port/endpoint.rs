@@ -42,7 +42,8 @@ use crate::model::{
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Script, Way, World};
-/// use chat_core::{Connect, Credentials, Endpoint, Hub, Identity, Refusal};
+/// use chat_core::{Connect, Endpoint, Hub, Identity, Refusal};
+/// use chat_core::protocol::Credentials;
 /// use chat_core::{SessionId, SessionInfo, Subscribe, SubscribeOptions};
 ///
 /// struct Office;

@@ -20,9 +20,12 @@ use crate::model::{
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Answer, BadRequest, Command, Connect, Credentials, Frames, Hub, Limits, Message};
-/// use chat_core::{OpenChat, Payload, Protocol, Publication, Publish, Refusal, Reply, Request, Requests};
-/// use chat_core::{SessionCodec, SessionId, Subscribe};
+/// use chat_core::{Connect, Hub, Limits};
+/// use chat_core::protocol::{Answer, BadRequest, Command, Credentials, Frames, Message};
+/// use chat_core::{OpenChat, Payload, Publication, Publish, Refusal};
+/// use chat_core::protocol::{Protocol, Reply, Request, Requests};
+/// use chat_core::{SessionId, Subscribe};
+/// use chat_core::protocol::SessionCodec;
 ///
 /// /// Joins the one room with `join`, and publishes any other text in it.
 /// #[derive(Clone, Copy)]
@@ -91,7 +94,7 @@ pub trait Protocol: Any + Send + Sync {
     }
 
     /// Returns whether a client that is not admitted has to be told so before its transport is open
-    /// ([`Permit::ask`](crate::Permit::ask); HTTP: 403), since a client whose transport was open reconnects
+    /// ([`Permit::ask`](crate::transport::Permit::ask); HTTP: 403), since a client whose transport was open reconnects
     /// at once.
     fn refuses_early(&self) -> bool {
         false

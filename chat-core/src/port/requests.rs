@@ -6,7 +6,7 @@ use crate::model::{BadRequest, Request};
 /// may send at once is not read to its end.
 ///
 /// ```
-/// use chat_core::{Command, Request, Requests};
+/// use chat_core::protocol::{Command, Request, Requests};
 ///
 /// let mut requests = Requests::at_most(2);
 /// requests.push(Ok(Request::new(Command::Ping)));

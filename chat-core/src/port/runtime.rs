@@ -19,7 +19,8 @@ use crate::model::{Instant, Now};
 /// use std::thread::{self, Thread};
 /// use std::time::{Duration, SystemTime};
 ///
-/// use chat_core::{Hub, Instant, Now, OpenChat, Runtime, Sleep};
+/// use chat_core::{Hub, OpenChat};
+/// use chat_core::runtime::{Instant, Now, Runtime, Sleep};
 /// use futures::future::BoxFuture;
 ///
 /// /// Runs each task on a thread of its own.

@@ -23,8 +23,10 @@ use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Publication, Recall
 /// use std::time::Duration;
 ///
 /// use chat_core::testkit::World;
-/// use chat_core::{ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub};
-/// use chat_core::{Offset, OpenChat, Payload, Publication, Publish, Storage, StoreError, Stored, StoredPage};
+/// use chat_core::{ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, Hub};
+/// use chat_core::store::HistoryStore;
+/// use chat_core::{Offset, OpenChat, Payload, Publication, Publish, Storage};
+/// use chat_core::store::{StoreError, Stored, StoredPage};
 /// use futures::future::BoxFuture;
 ///
 /// type Channel = (Epoch, BTreeMap<Offset, Publication>);
@@ -231,7 +233,7 @@ pub struct StoredPage {
 ///
 /// ```
 /// use std::error::Error;
-/// use chat_core::StoreError;
+/// use chat_core::store::StoreError;
 /// let full = StoreError::of(std::io::Error::other("the disk is full"));
 /// assert_eq!(full.to_string(), "the disk is full");
 /// assert!(full.source().is_some_and(|source| source.is::<std::io::Error>()));

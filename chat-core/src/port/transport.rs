@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 /// use std::sync::Mutex;
 /// use std::task::{Context, Poll};
 ///
-/// use chat_core::ByteWriter;
+/// use chat_core::transport::ByteWriter;
 ///
 /// /// Takes all bytes and keeps them in memory.
 /// #[derive(Default)]

@@ -23,7 +23,7 @@ use crate::port::{Runtime, Sleep};
 /// ```
 /// use std::time::Duration;
 ///
-/// use chat_core::Runtime;
+/// use chat_core::runtime::Runtime;
 /// use chat_core::testkit::World;
 ///
 /// let world = World::new();

@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_core::{Credentials, Handshake, Hub, Limits, Permit, Protocol};
+use chat_core::protocol::{Credentials, Handshake, Protocol};
+use chat_core::transport::Permit;
+use chat_core::{Hub, Limits};
 use http::header::{HeaderValue, ORIGIN};
 use http::{HeaderMap, Response};
 
@@ -100,7 +102,7 @@ impl Gate {
     /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
     /// what to [`run`](crate::run) once it is sent.
     ///
-    /// Reads the [`Peer`](chat_core::Peer) and the [`Credentials`] among the request's extensions: see
+    /// Reads the [`Peer`](chat_core::transport::Peer) and the [`Credentials`] among the request's extensions: see
     /// [`HeadRef`]. The endpoint is given the whole [`RequestHead`].
     ///
     /// # Errors
@@ -172,7 +174,7 @@ impl Gate {
 }
 
 impl Opening {
-    /// Takes over what the server knows of the request: the [`Peer`](chat_core::Peer) and the [`Credentials`]
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::transport::Peer) and the [`Credentials`]
     /// among its extensions, and its head, which the endpoint is given as a
     /// [`RequestHead`]. To be called by whoever opens a session with
     /// [`Gate::admit`]; [`Gate::open`] calls it.

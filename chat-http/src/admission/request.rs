@@ -37,7 +37,8 @@ use super::trusted::HeadRef;
 ///     }
 /// }
 /// # use std::sync::Arc;
-/// # use chat_core::{Credentials, Hub, testkit::{Script, Way, World}};
+/// # use chat_core::{Hub, testkit::{Script, Way, World}};
+/// # use chat_core::protocol::Credentials;
 /// # let (mut parts, ()) = http::Request::get("/ws").body(()).unwrap().into_parts();
 /// # parts.extensions.insert(User("ann".into()));
 /// # let world = World::new();
@@ -118,7 +119,7 @@ impl RequestHead {
     }
 
     /// Returns the extensions by which an endpoint is given this head: see
-    /// [`Permit::with`](chat_core::Permit::with).
+    /// [`Permit::with`](chat_core::transport::Permit::with).
     pub fn into_extensions(self) -> Extensions {
         Extensions::new().with(self)
     }

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use chat_core::{Credentials, Peer};
+use chat_core::protocol::Credentials;
+use chat_core::transport::Peer;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{Close, Incoming, InputError, Runtime};
+use chat_core::Close;
+use chat_core::runtime::Runtime;
+use chat_core::transport::{Incoming, InputError};
 use http_body::Body;
 
 use super::lines::{BadLine, Lines};

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use bytes::Buf;
-use chat_core::Intake;
+use chat_core::transport::Intake;
 use http_body::Body;
 
 /// Yields the lines of a body, empty ones too, so that whoever counts them counts all.

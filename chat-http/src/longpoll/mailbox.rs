@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::time::within;
 use async_channel::{Receiver, Sender};
-use chat_core::{Close, Frame, Incoming, InputError, Instant, Kind, Runtime};
+use chat_core::Close;
+use chat_core::runtime::{Instant, Runtime};
+use chat_core::transport::{Frame, Incoming, InputError, Kind};
 use futures::Sink;
 use futures::future::select;
 

@@ -21,7 +21,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Answers, Close, Connection, Handshake};
+use chat_core::Close;
+use chat_core::protocol::Handshake;
+use chat_core::transport::{Answers, Connection};
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 

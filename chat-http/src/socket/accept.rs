@@ -35,8 +35,9 @@ mod tests {
     use std::cell::Cell;
     use std::future::ready;
 
+    use chat_core::OpenChat;
+    use chat_core::runtime::Runtime;
     use chat_core::testkit::World;
-    use chat_core::{OpenChat, Runtime};
     use futures::FutureExt;
 
     use super::*;

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use chat_core::{Instant, Limits, Runtime, Sleep};
+use chat_core::Limits;
+use chat_core::runtime::{Instant, Runtime, Sleep};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::limits::HttpLimits;

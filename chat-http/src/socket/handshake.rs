@@ -3,7 +3,9 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 
-use chat_core::{ByteWriter, Hub, Peer, Runtime};
+use chat_core::Hub;
+use chat_core::runtime::Runtime;
+use chat_core::transport::{ByteWriter, Peer};
 use chat_websocket::PollRead;
 use http::Method;
 
@@ -41,7 +43,7 @@ impl From<io::Error> for Failure {
 /// use std::net::SocketAddr;
 /// use std::sync::Arc;
 ///
-/// use chat_core::ByteWriter;
+/// use chat_core::transport::ByteWriter;
 /// use chat_http::{Gate, PollRead, handshake, run};
 ///
 /// /// Serves one connection, on the sockets of whatever runtime.

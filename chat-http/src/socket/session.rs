@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use chat_core::{ByteWriter, Close, Connection};
+use chat_core::Close;
+use chat_core::transport::{ByteWriter, Connection};
 use chat_websocket::{Messages, PollRead, WebSocket};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
 

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::pin::pin;
 
 use bytes::BufMut;
-use chat_core::{Hub, Intake};
+use chat_core::Hub;
+use chat_core::transport::Intake;
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use chat_core::{Close, Credentials, Extensions, HeldPermit, Hub, Peer, Permit, SessionId};
+use chat_core::protocol::Credentials;
+use chat_core::transport::{HeldPermit, Peer, Permit};
+use chat_core::{Close, Extensions, Hub, SessionId};
 use http::Version;
 
 use crate::admission::{HeadRef, RequestHead};

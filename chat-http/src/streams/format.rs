@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chat_core::{Framing, Protocol};
+use chat_core::protocol::Protocol;
+use chat_core::transport::Framing;
 use chat_protocol::centrifuge::{ByteStream, Centrifuge, EventStream, HttpStream};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;

@@ -2,7 +2,7 @@
 //! that does not end, and sends its commands in requests beside it.
 //!
 //! ```text
-//!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::Connection ──▶ pipe ──▶ the answer's body
+//!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::transport::Connection ──▶ pipe ──▶ the answer's body
 //!   POST emulation (that key) ──▶ Registry ──────────▶ its input
 //! ```
 
@@ -17,7 +17,8 @@ mod registry;
 use std::error::Error;
 use std::sync::Arc;
 
-use chat_core::{Connection, Hub, Incoming};
+use chat_core::Hub;
+use chat_core::transport::{Connection, Incoming};
 use chat_protocol::centrifuge::{Beside, Centrifuge, Stream, first_commands};
 use futures::StreamExt;
 use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
@@ -85,7 +86,7 @@ impl Streams {
     /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the
     /// commands are `application/octet-stream`.
     ///
-    /// Takes the client for whom a [`Credentials`](chat_core::Credentials) among the request's extensions
+    /// Takes the client for whom a [`Credentials`](chat_core::protocol::Credentials) among the request's extensions
     /// names, if a
     /// server has put one there that has let the client in by a cookie or a header.
     ///

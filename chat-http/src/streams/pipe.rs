@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use chat_core::ByteWriter;
+use chat_core::transport::ByteWriter;
 use http_body::{Body, Frame};
 
 use super::caller::Place;

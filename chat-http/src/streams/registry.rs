@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat_core::Incoming;
+use chat_core::transport::Incoming;
 
 /// Limits the messages that wait for a session; the requests that bring more wait for their answers.
 const WAITING: usize = 4;

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use chat_core::{ChannelId, Offset, RequestId};
+use chat_core::protocol::RequestId;
+use chat_core::{ChannelId, Offset};
 
 /// Holds a command's number and method, and where it wanted to resume: `5 subscribe 17` in a [`RequestId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

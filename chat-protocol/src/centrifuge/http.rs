@@ -1,7 +1,8 @@
 //! Writes frames into responses of HTTP, and reads the commands that come beside them: for networks where no
 //! WebSocket gets through.
 
-use chat_core::{Close, Framing, Kind};
+use chat_core::Close;
+use chat_core::transport::{Framing, Kind};
 use serde::Deserialize;
 
 use super::encode::push;
@@ -10,7 +11,7 @@ use super::protobuf;
 /// Writes one object a line, into the body of a response that does not end.
 ///
 /// ```
-/// use chat_core::{Framing, Kind};
+/// use chat_core::transport::{Framing, Kind};
 /// use chat_protocol::centrifuge::HttpStream;
 ///
 /// let mut body = Vec::new();
@@ -25,7 +26,7 @@ pub struct HttpStream;
 /// does not end.
 ///
 /// ```
-/// use chat_core::{Framing, Kind};
+/// use chat_core::transport::{Framing, Kind};
 /// use chat_protocol::centrifuge::ByteStream;
 ///
 /// let mut body = Vec::new();
@@ -39,7 +40,7 @@ pub struct ByteStream;
 /// Writes server-sent events, each with one object as its data (WHATWG HTML, §9.2.6).
 ///
 /// ```
-/// use chat_core::{Framing, Kind};
+/// use chat_core::transport::{Framing, Kind};
 /// use chat_protocol::centrifuge::EventStream;
 ///
 /// let mut body = Vec::new();

@@ -19,10 +19,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use chat_core::{
-    Accepted, ChannelId, Frames, Greeting, Handshake, Limits, PresenceChange, Protocol, Publication,
-    SessionCodec, SessionId,
-};
+use chat_core::protocol::{Accepted, Frames, Greeting, Handshake, PresenceChange, Protocol, SessionCodec};
+use chat_core::{ChannelId, Limits, Publication, SessionId};
 
 pub use context::Stream;
 use encode::push;
@@ -40,7 +38,8 @@ use session::{Options, Session, State};
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Credentials, Hub, OpenChat};
+/// use chat_core::{Hub, OpenChat};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::centrifuge::Centrifuge;
 ///
 /// let world = World::new();
@@ -62,7 +61,8 @@ impl Centrifuge {
     /// use std::sync::Arc;
     ///
     /// use chat_core::testkit::{Way, World};
-    /// use chat_core::{Credentials, Hub, OpenChat};
+    /// use chat_core::{Hub, OpenChat};
+    /// use chat_core::protocol::Credentials;
     /// use chat_protocol::centrifuge::{Centrifuge, Stream};
     ///
     /// let world = World::new();

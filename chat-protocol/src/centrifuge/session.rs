@@ -1,9 +1,9 @@
 //! Remembers of one session whether it has connected, and where it was before. Reads and writes JSON.
 
-use chat_core::{
-    Answer, BadRequest, ChannelId, Close, Command, Frames, Limits, Message, Offset, Refusal, Reply, Request,
-    Requests, SessionCodec, SessionId,
+use chat_core::protocol::{
+    Answer, BadRequest, Command, Frames, Message, Reply, Request, Requests, SessionCodec,
 };
+use chat_core::{ChannelId, Close, Limits, Offset, Refusal, SessionId};
 
 use super::context::{ConnectContext, Stream};
 use super::decode::{self, Decoded, malformed};

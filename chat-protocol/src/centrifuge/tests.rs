@@ -1,10 +1,9 @@
 //! Holds what the tests of this protocol share, and the tests of whole sessions.
 
+use chat_core::protocol::{BadRequest, Credentials, Message, Request, Requests};
 use chat_core::testkit::{Way, World};
-use chat_core::{
-    BadRequest, ChannelId, ChatMessage, Credentials, Epoch, Hub, Incoming, Message, Offset, OpenChat,
-    Payload, Request, Requests,
-};
+use chat_core::transport::Incoming;
+use chat_core::{ChannelId, ChatMessage, Epoch, Hub, Offset, OpenChat, Payload};
 use chrono::DateTime;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! Keeps the id of a request as the client wrote it: all that the reply needs.
 
-use chat_core::{Refusal, RequestId};
+use chat_core::Refusal;
+use chat_core::protocol::RequestId;
 use serde_json::value::RawValue;
 
 /// Bounds the bytes of an id, as it stands in the request.

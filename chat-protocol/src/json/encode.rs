@@ -1,10 +1,8 @@
 //! Writes replies and publications field by field: content is JSON already, and the order of fields is part
 //! of the protocol.
 
-use chat_core::{
-    Answer, ChannelId, Connected, Expiry, Gap, HistoryPage, Payload, PresenceChange, PresencePage, Present,
-    Publication, Recovery, Refusal, Reply, RequestId, Subscribed,
-};
+use chat_core::protocol::{Answer, Connected, Expiry, Gap, PresenceChange, Reply, RequestId, Subscribed};
+use chat_core::{ChannelId, HistoryPage, Payload, PresencePage, Present, Publication, Recovery, Refusal};
 
 use super::context;
 use crate::write::{field, flag, list, message_fields, number, number_field, payload, string, timestamp};

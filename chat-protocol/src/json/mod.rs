@@ -12,10 +12,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{
-    Accepted, ChannelId, Frames, Gap, Handshake, Limits, Payload, PresenceChange, Protocol, Publication,
-    SessionCodec, SessionId,
-};
+use chat_core::protocol::{Accepted, Frames, Gap, Handshake, PresenceChange, Protocol, SessionCodec};
+use chat_core::{ChannelId, Limits, Payload, Publication, SessionId};
 use serde::Serialize;
 
 use decode::credentials;
@@ -29,7 +27,8 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Credentials, Hub, OpenChat};
+/// use chat_core::{Hub, OpenChat};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::json::Json;
 ///
 /// let world = World::new();

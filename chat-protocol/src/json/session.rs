@@ -1,6 +1,7 @@
 //! Remembers of one session no more than the bounds under which it reads.
 
-use chat_core::{Answer, Frames, Limits, Message, Reply, Requests, SessionCodec};
+use chat_core::Limits;
+use chat_core::protocol::{Answer, Frames, Message, Reply, Requests, SessionCodec};
 
 use super::{decode, encode};
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
 
-use chat_core::{BadRequest, Message, Request, Requests};
+use chat_core::protocol::{BadRequest, Message, Request, Requests};
 
 use super::*;
 

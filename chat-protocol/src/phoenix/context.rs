@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use chat_core::RequestId;
+use chat_core::protocol::RequestId;
 
 use crate::read::Text;
 

@@ -17,10 +17,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{
-    Accepted, ChannelId, Frames, Gap, Handshake, Limits, PresenceChange, Protocol, Publication, SessionCodec,
-    SessionId,
-};
+use chat_core::protocol::{Accepted, Frames, Gap, Handshake, PresenceChange, Protocol, SessionCodec};
+use chat_core::{ChannelId, Limits, Publication, SessionId};
 
 use decode::credentials;
 use encode::presence;
@@ -36,7 +34,8 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Credentials, Hub, OpenChat};
+/// use chat_core::{Connect, Hub, OpenChat};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::phoenix::Phoenix;
 ///
 /// let world = World::new();
@@ -56,7 +55,7 @@ impl Phoenix {
     /// Speaks over transports without binary messages, such as the long poll: bytes go as `{"base64": …}`.
     ///
     /// ```
-    /// use chat_core::Protocol;
+    /// use chat_core::protocol::Protocol;
     /// use chat_protocol::phoenix::Phoenix;
     ///
     /// assert_ne!(Phoenix::only_text().name(), Phoenix::default().name(), "the two write different frames");

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use chat_core::{
-    Answer, BadRequest, ChannelId, Command, EventName, Frames, Message, Publish, Reason, Refusal, Reply,
-    Request, Requests, SessionCodec, Subscribe, Subscribed,
+use chat_core::protocol::{
+    Answer, BadRequest, Command, Frames, Message, Reply, Request, Requests, SessionCodec, Subscribed,
 };
+use chat_core::{ChannelId, EventName, Publish, Reason, Refusal, Subscribe};
 
 use super::context::{NO_REF, ReplyContext, ReplyKind, SOCKET, unquoted};
 use super::decode::{self, Frame};

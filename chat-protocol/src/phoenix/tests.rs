@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use chat_core::protocol::{Credentials, Message, Requests};
 use chat_core::testkit::{Client, Way, World};
+use chat_core::transport::Incoming;
 use chat_core::{
-    Connect, Credentials, Endpoint, Hub, Incoming, Limits, Message, Payload, Publish, PublishContext, Pushed,
-    Refusal, Requests, SessionId, SessionInfo, Subscribe, SubscribeOptions,
+    Connect, Endpoint, Hub, Limits, Payload, Publish, PublishContext, Pushed, Refusal, SessionId,
+    SessionInfo, Subscribe, SubscribeOptions,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use chat_core::Instant;
+use chat_core::runtime::Instant;
 
 /// Allows something `burst` times at once, and then once in `every`.
 #[derive(Clone, Copy, Debug)]

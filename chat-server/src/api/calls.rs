@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use chat_core::protocol::Answer;
 use chat_core::{
-    Answer, ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload,
-    PresencePage, Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
+    ChannelId, Close, Epoch, HistoryPage, HistoryRequest, Hub, KEY_BYTES, Offset, Payload, PresencePage,
+    Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
 };
 use chat_protocol::centrifuge::{no_history, result};
 use futures::future::join_all;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage, StoreError};
+use chat_core::store::StoreError;
+use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
 use chat_store_sqlite::SqliteStore;
 use clap::{ArgAction, Args, value_parser};
 

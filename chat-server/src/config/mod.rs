@@ -187,7 +187,7 @@ mod tests {
         assert!(names.len() > 50, "{names:?}");
         for name in names.into_iter().filter(|name| !["config", "check", "help", "version"].contains(name)) {
             let value = match name {
-                "open-publish" | "durable" | "presence" => "true",
+                "open-publish" | "durable" | "presence" | "proxy-protocol" => "true",
                 "listen" => "':8080'",
                 "allow-origin" => "['*']",
                 "client-address" => "'off'",

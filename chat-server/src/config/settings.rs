@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chat_core::{Limits, StoreError};
+use chat_core::Limits;
+use chat_core::store::StoreError;
 use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::{Hosts, Listen, Origins};
 use clap::Parser;

@@ -6,7 +6,7 @@ mod speaker;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chat_core::Protocol;
+use chat_core::protocol::Protocol;
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use chat_core::protocol::{Message, Protocol, Requests};
 use chat_core::testkit::World;
 use chat_core::testkit::{Client, Way};
+use chat_core::transport::Incoming;
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Incoming, Limits, Message,
-    OpenChat, Payload, Protocol, Rate, Requests, SessionId,
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Payload,
+    Rate, SessionId,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;

@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use chat_core::protocol::Handshake;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::World;
-use chat_core::{Close, Handshake, Hub, Limits, OpenChat, Payload, Runtime};
+use chat_core::{Close, Hub, Limits, OpenChat, Payload};
 use chat_http::Opening;
 use chat_tests::raw::frame;
 use futures::future::BoxFuture;

@@ -7,9 +7,9 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::any;
+use chat_core::protocol::Credentials;
 use chat_core::{
-    Connect, Credentials, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe,
-    SubscribeOptions,
+    Connect, Endpoint, Hub, Identity, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::clients::script_says;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chat_core::protocol::{Credentials, Handshake};
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{Credentials, Handshake, Hub, OpenChat};
+use chat_core::{Hub, OpenChat};
 use chat_tests::scene::each_way;
 use chat_tests::seed::each_seed;
 use chat_tests::speakers::{Speaker, TONGUES, Told, Tongue};

@@ -6,8 +6,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_core::protocol::Credentials;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, World};
-use chat_core::{Close, Connect, Credentials, Hub, Limits, OpenChat, Payload, Runtime};
+use chat_core::{Close, Connect, Hub, Limits, OpenChat, Payload};
 use chat_protocol::json;
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::program::Program;

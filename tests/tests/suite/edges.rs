@@ -137,8 +137,8 @@ fn what_was_published_before_an_unsubscribe_comes_before_its_answer() {
     each_way(|way| {
         let scene = Scene::open_chat(way);
         let ann = scene.join("ann", "room");
-        ann.wire().put(Ok(chat_core::Incoming::Text("publish room 1".into())));
-        ann.wire().put(Ok(chat_core::Incoming::Text("unsubscribe room".into())));
+        ann.wire().put(Ok(chat_core::transport::Incoming::Text("publish room 1".into())));
+        ann.wire().put(Ok(chat_core::transport::Incoming::Text("unsubscribe room".into())));
         ann.say("publish room 2");
         assert_eq!(
             ann.heard(),
@@ -171,7 +171,9 @@ fn a_session_that_overruns_itself_while_it_is_at_work_is_closed_at_once() {
         let ann = scene.join("ann", "room");
         ann.wire().stall();
         scene.hub.publish("room", Payload::null()).expect("a name");
-        (0..11).for_each(|n| ann.wire().put(Ok(chat_core::Incoming::Text(format!("publish room {n}")))));
+        (0..11).for_each(|n| {
+            ann.wire().put(Ok(chat_core::transport::Incoming::Text(format!("publish room {n}"))))
+        });
         scene.world.settle();
         assert_eq!(scene.hub.stats().subscriptions, 0);
         ann.wire().flow();
@@ -185,7 +187,7 @@ fn a_flood_of_one_session_does_not_hold_up_another() {
         let scene = Scene::open_chat(way);
         let (ann, bob) = (scene.join("ann", "room"), scene.join("bob", "room"));
         for n in 0..1000 {
-            ann.wire().put(Ok(chat_core::Incoming::Text(format!("publish room {n}"))));
+            ann.wire().put(Ok(chat_core::transport::Incoming::Text(format!("publish room {n}"))));
         }
         bob.say("publish room \"me too\"");
         let place = bob.heard().iter().position(|line| line.ends_with("\"me too\"")).expect("it was said");
@@ -199,7 +201,7 @@ fn a_channel_is_gone_with_its_last_subscriber_however_that_one_goes() {
         let scene = Scene::open_chat(way);
         let clients: Vec<_> = (0..5).map(|n| scene.join(&format!("c{n}"), "room")).collect();
         clients[0].say("unsubscribe room");
-        clients[1].put(Ok(chat_core::Incoming::Close(Some(1000))));
+        clients[1].put(Ok(chat_core::transport::Incoming::Close(Some(1000))));
         clients[2].cut();
         clients[3].wire().break_writes();
         assert_eq!(scene.hub.stats().subscriptions, 2, "a broken wire shows when something is written");

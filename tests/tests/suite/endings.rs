@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chat_core::protocol::Credentials;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Script, Way, Wire, World};
+use chat_core::transport::{Answers, Connection, Full, Incoming, InputError};
 use chat_core::{
-    Answers, Call, Close, Connect, Connection, Credentials, Endpoint, Full, Hub, Identity, Incoming,
-    InputError, Limits, OpenChat, Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo,
-    Subscribe, SubscribeOptions, WeakHub,
+    Call, Close, Connect, Endpoint, Hub, Identity, Limits, OpenChat, Payload, Publish, PublishContext,
+    Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, WeakHub,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::TimeDelta;

@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use chat_core::protocol::{Credentials, Protocol};
 use chat_core::testkit::{Client, Script, Way};
-use chat_core::{
-    Connect, Credentials, Endpoint, Extensions, Identity, Limits, Peer, Permit, Protocol, Refusal, SessionId,
-};
+use chat_core::transport::{Peer, Permit};
+use chat_core::{Connect, Endpoint, Extensions, Identity, Limits, Refusal, SessionId};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;

@@ -1,10 +1,11 @@
 //! Tests that a failure in one channel ends only the membership in that channel, in every protocol; and tests
 //! the payloads of refusals.
 
+use chat_core::protocol::{Credentials, Handshake};
 use chat_core::testkit::Client;
 use chat_core::{
-    ChannelId, Credentials, Endpoint, Handshake, HistoryRequest, Limits, Overflow, Payload, Publish,
-    PublishContext, Pushed, Refusal, SessionInfo, Subscribe, SubscribeOptions, Token,
+    ChannelId, Endpoint, HistoryRequest, Limits, Overflow, Payload, Publish, PublishContext, Pushed, Refusal,
+    SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
@@ -224,13 +225,15 @@ fn what_an_endpoint_says_with_a_refusal_is_a_phoenix_replys_response_to_the_byte
         let ann = scene.enter_in(Phoenix::default(), "ann");
         ann.say(r#"[1,"1","full","phx_join",{"seat": 7}]"#);
         assert_eq!(ann.heard(), [r#"[1,"1","full","phx_reply",{"status":"error","response":{"seat": 7}}]"#]);
-        ann.put(Ok(chat_core::Incoming::Binary(b"\x00\x01\x01\x04\x0822fullphx_join\x00\x01".to_vec())));
+        ann.put(Ok(chat_core::transport::Incoming::Binary(
+            b"\x00\x01\x01\x04\x0822fullphx_join\x00\x01".to_vec(),
+        )));
         assert_eq!(ann.next().expect("a frame").payload, b"\x01\x01\x01\x04\x0522fullerror\x00\x01");
         ann.say(r#"["3","3","room","phx_join",{}]"#);
         ann.heard();
         ann.say(r#"["3",4,"room","sit",[null]]"#);
         assert_eq!(ann.heard(), [r#"["3",4,"room","phx_reply",{"status":"error","response":[null]}]"#]);
-        ann.put(Ok(chat_core::Incoming::Binary(b"\x00\x01\x01\x04\x0335roomsit\xff".to_vec())));
+        ann.put(Ok(chat_core::transport::Incoming::Binary(b"\x00\x01\x01\x04\x0335roomsit\xff".to_vec())));
         assert_eq!(ann.next().expect("a frame").payload, b"\x01\x01\x01\x04\x0535roomerror\xff");
     });
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use chat_core::protocol::{Handshake, Protocol};
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{ChannelOptions, Close, Handshake, Hub, OpenChat, Protocol};
+use chat_core::{ChannelOptions, Close, Hub, OpenChat};
 use chat_protocol::serverpod::{Legacy, MethodStreams};
 use chat_tests::dart::{self, A, B};
 use chat_tests::scene::{Scene, each_way};

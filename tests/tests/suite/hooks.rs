@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use chat_core::protocol::Protocol;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Script, Way, World};
-use chat_core::{ChannelOptions, Close, HistoryOptions, Hub, Incoming, InputError, Limits, Payload, Refusal};
-use chat_core::{Protocol, Rate, Runtime, Storage, Subscribe};
+use chat_core::transport::{Incoming, InputError};
+use chat_core::{ChannelOptions, Close, HistoryOptions, Hub, Limits, Payload, Refusal};
+use chat_core::{Rate, Storage, Subscribe};
 use chat_tests::keeping::id;
 use chat_tests::scene::each_way;
 use chat_tests::speakers::TONGUES;
@@ -393,8 +396,8 @@ fn each_join_and_leave_is_told_once_over_every_protocol() {
                 let greeting = speaker.greeting();
                 let connect = chat_core::Connect::named("ann".parse().ok());
                 let credentials = match &greeting {
-                    Some(_) => chat_core::Credentials::Later,
-                    None => chat_core::Credentials::Now(connect),
+                    Some(_) => chat_core::protocol::Credentials::Later,
+                    None => chat_core::protocol::Credentials::Now(connect),
                 };
                 let protocol = (tongue.protocol)();
                 let permit = stage.hub.permit().expect("the hub has room");

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use chat_core::protocol::Credentials;
 use chat_core::testkit::{Script, Way, World};
 use chat_core::{
-    ChannelOptions, Connect, Credentials, Endpoint, Epoch, HistoryOptions, HistoryRequest, Hub, Identity,
-    Offset, Payload, Publish, PublishContext, Pushed, Refusal, SessionId, SessionInfo, Since, Subscribe,
-    SubscribeOptions, Token,
+    ChannelOptions, Connect, Endpoint, Epoch, HistoryOptions, HistoryRequest, Hub, Identity, Offset, Payload,
+    Publish, PublishContext, Pushed, Refusal, SessionId, SessionInfo, Since, Subscribe, SubscribeOptions,
+    Token,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,7 +21,7 @@ struct Host(World);
 
 impl Host {
     fn in_seconds(&self, seconds: i64) -> DateTime<Utc> {
-        chat_core::Runtime::now(&self.0).utc + TimeDelta::seconds(seconds)
+        chat_core::runtime::Runtime::now(&self.0).utc + TimeDelta::seconds(seconds)
     }
 }
 

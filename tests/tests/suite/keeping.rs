@@ -1,6 +1,8 @@
 //! Tests that messages of stored channels are stored or counted as lost, whatever their store does.
 
-use chat_core::{HistoryRequest, Incoming, Limits, OpenChat, Payload, Publish, Runtime, Subscribe};
+use chat_core::runtime::Runtime;
+use chat_core::transport::Incoming;
+use chat_core::{HistoryRequest, Limits, OpenChat, Payload, Publish, Subscribe};
 use chat_tests::keeping::{
     SECOND, close, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of, stop,
 };

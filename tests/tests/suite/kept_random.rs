@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, Way, World};
+use chat_core::transport::Incoming;
 use chat_core::{
-    ChannelId, ChannelOptions, HistoryOptions, Hub, Incoming, Limits, OpenChat, Payload, Publish, Published,
-    Rate, Refusal, Runtime, Since, Storage, Subscribe,
+    ChannelId, ChannelOptions, HistoryOptions, Hub, Limits, OpenChat, Payload, Publish, Published, Rate,
+    Refusal, Since, Storage, Subscribe,
 };
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;

@@ -1,8 +1,9 @@
 //! Tests channels of thousands of subscribers, which are flushed in pieces so that others continue meanwhile,
 //! with the same promises.
 
+use chat_core::Payload;
 use chat_core::testkit::{Client, Way};
-use chat_core::{Incoming, Payload};
+use chat_core::transport::Incoming;
 use chat_tests::scene::{Scene, each_way};
 
 const MEMBERS: usize = 1_100;

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chat_core::protocol::Credentials;
 use chat_core::testkit::{Client, Way};
+use chat_core::transport::Incoming;
 use chat_core::{
-    Connect, Credentials, Endpoint, Identity, Incoming, Limits, Offset, OpenChat, Payload, Refusal,
-    SessionId, Since, Subscribe,
+    Connect, Endpoint, Identity, Limits, Offset, OpenChat, Payload, Refusal, SessionId, Since, Subscribe,
 };
 use chat_http::Gate;
 use chat_protocol::centrifuge::Centrifuge;

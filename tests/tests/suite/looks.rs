@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chat_core::protocol::Credentials;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Script, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Connect, Credentials, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Page,
-    Payload, Rate, Runtime, SessionId,
+    ChannelId, ChannelOptions, Connect, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Page, Payload,
+    Rate, SessionId,
 };
 use chat_tests::keeping::{SECOND, durable, id, publish, scene};
 use chat_tests::scene::{Scene, each_way};

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::protocol::Credentials;
+use chat_core::runtime::Runtime;
 use chat_core::testkit::World;
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Connect, Credentials, Endpoint, HistoryOptions, Hub, Identity,
-    OpenChat, Refusal, Runtime, SenderName, SessionId, SessionInfo, Storage, Subscribe, UserId,
+    ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryOptions, Hub, Identity, OpenChat, Refusal,
+    SenderName, SessionId, SessionInfo, Storage, Subscribe, UserId,
 };
 use chat_protocol::serverpod::Legacy;
 use chat_tests::scene::{Scene, each_way};

@@ -1,7 +1,8 @@
 //! Tests, by counting, that nothing is left behind of names that were used.
 
 use chat_core::testkit::{Client, Way};
-use chat_core::{Incoming, Limits, OpenChat, Rate};
+use chat_core::transport::Incoming;
+use chat_core::{Limits, OpenChat, Rate};
 use chat_tests::scene::Scene;
 use chat_tests::seed::each_seed;
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity,
-    Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo, Storage, Subscribe,
-    SubscribeOptions, Token, UserId,
+    Payload, Publish, PublishContext, Refusal, SessionId, SessionInfo, Storage, Subscribe, SubscribeOptions,
+    Token, UserId,
 };
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::speakers::TONGUES;

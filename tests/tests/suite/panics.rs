@@ -9,11 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use chat_core::protocol::{
+    Credentials, Frames, Gap, Message, PresenceChange, Protocol, Reply, Requests, SessionCodec,
+};
+use chat_core::runtime::{Instant, Now, Runtime, Sleep};
 use chat_core::testkit::{Client, Marked, Script, Void, Way, Wire, World};
+use chat_core::transport::{ByteWriter, Connection, Incoming};
 use chat_core::{
-    ByteWriter, ChannelId, ChannelOptions, Connect, Connection, Credentials, Endpoint, Frames, Gap, Hub,
-    Incoming, Instant, Limits, Message, Now, OpenChat, Payload, PresenceChange, Protocol, Publication,
-    Publish, Reply, Requests, Runtime, SessionCodec, SessionId, Sleep,
+    ChannelId, ChannelOptions, Connect, Endpoint, Hub, Limits, OpenChat, Payload, Publication, Publish,
+    SessionId,
 };
 use chat_tests::scene::{Scene, each_way};
 use futures::future::BoxFuture;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use chat_core::protocol::Credentials;
 use chat_core::testkit::{Client, World};
-use chat_core::{ChannelOptions, Connect, Credentials, Endpoint, Hub, Identity, Payload, Refusal, SessionId};
+use chat_core::{ChannelOptions, Connect, Endpoint, Hub, Identity, Payload, Refusal, SessionId};
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Endpoint, HistoryOptions, Hub, Limits, OpenChat, Overflow, Payload, Publish,
-    PublishContext, Pushed, Rate, Refusal, Runtime, SessionInfo, Subscribe, SubscribeOptions, UserId,
+    PublishContext, Pushed, Rate, Refusal, SessionInfo, Subscribe, SubscribeOptions, UserId,
 };
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::protocol::{Credentials, Protocol};
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Credentials, Endpoint, HistoryOptions, HistoryRequest, Hub, Limits,
-    OpenChat, Protocol, Rate, Refusal, SessionInfo,
+    ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, HistoryRequest, Hub, Limits, OpenChat, Rate,
+    Refusal, SessionInfo,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;

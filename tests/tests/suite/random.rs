@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use chat_core::testkit::{Client, Way, World};
-use chat_core::{Hub, Incoming, Limits, OpenChat, Payload, Rate};
+use chat_core::transport::Incoming;
+use chat_core::{Hub, Limits, OpenChat, Payload, Rate};
 use chat_tests::scene::Scene;
 use chat_tests::seed::each_seed;
 use fastrand::Rng;

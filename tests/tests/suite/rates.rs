@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chat_core::testkit::Client;
-use chat_core::{Close, Incoming, Limits, OpenChat, Rate};
+use chat_core::transport::Incoming;
+use chat_core::{Close, Limits, OpenChat, Rate};
 use chat_tests::scene::{Scene, each_way};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::store::{HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage};
 use chat_core::testkit::{Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub, Offset, OpenChat,
-    Publication, Publish, ReadMark, Recall, Recalled, Storage, StoreError, Stored, StoredPage,
+    ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, Hub, Offset, OpenChat, Publication,
+    Publish, Storage,
 };
 use chat_store_sqlite::SqliteStore;
 use chat_tests::scene::{Scene, each_way};

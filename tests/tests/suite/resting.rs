@@ -2,8 +2,9 @@
 //! their own.
 
 use chat_core::testkit::{Way, World};
+use chat_core::transport::Incoming;
 use chat_core::{
-    ChannelOptions, Epoch, HistoryOptions, HistoryRequest, Hub, Incoming, Limits, OpenChat, Rate, Storage,
+    ChannelOptions, Epoch, HistoryOptions, HistoryRequest, Hub, Limits, OpenChat, Rate, Storage,
 };
 use chat_tests::keeping::{SECOND, come_back, epoch, id, is_recovered, kept, publish, scene, scene_of, stop};
 use chat_tests::scene::{Scene, each_way};

@@ -1,9 +1,10 @@
 //! Tests that a stored channel is restored before it is used, and stays until then, whatever its store does.
 
 use chat_core::testkit::{Way, World};
+use chat_core::transport::Incoming;
 use chat_core::{
-    ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity, Incoming,
-    Limits, Publish, PublishContext, Rate, Refusal, SessionId, SessionInfo, Storage, Subscribe,
+    ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity, Limits,
+    Publish, PublishContext, Rate, Refusal, SessionId, SessionInfo, Storage, Subscribe,
 };
 use chat_tests::keeping::{
     MILLI, SECOND, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::protocol::{Credentials, Protocol};
 use chat_core::testkit::{Client, Script, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Close, Connect, Credentials, Endpoint, HistoryOptions, HistoryRequest, Hub,
-    Identity, Offset, Payload, Protocol, Publish, PublishContext, Pushed, Reference, Refusal, SessionId,
-    SessionInfo, Since, Subscribe, Token,
+    ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity,
+    Offset, Payload, Publish, PublishContext, Pushed, Reference, Refusal, SessionId, SessionInfo, Since,
+    Subscribe, Token,
 };
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;

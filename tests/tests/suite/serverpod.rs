@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use chat_core::protocol::{Handshake, Protocol};
 use chat_core::testkit::{Client, Way};
+use chat_core::transport::Incoming;
 use chat_core::{
-    ChannelId, Close, Connect, Endpoint, Handshake, Identity, Incoming, Limits, Payload, Protocol, Refusal,
-    SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
+    ChannelId, Close, Connect, Endpoint, Identity, Limits, Payload, Refusal, SessionId, SessionInfo,
+    Subscribe, SubscribeOptions, Token,
 };
 use chat_protocol::serverpod::Legacy;
 use chat_tests::clients::script_says;

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_core::testkit::{Way, World};
-use chat_core::{Incoming, Limits, Rate, Refusal, Subscribe};
+use chat_core::transport::Incoming;
+use chat_core::{Limits, Rate, Refusal, Subscribe};
 use chat_tests::dart::*;
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;

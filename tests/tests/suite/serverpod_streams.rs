@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chat_core::testkit::{Client, World};
-use chat_core::{ChannelId, Close, Incoming, Kind, Limits, Payload, Refusal, Subscribe};
+use chat_core::transport::{Incoming, Kind};
+use chat_core::{ChannelId, Close, Limits, Payload, Refusal, Subscribe};
 use chat_tests::cases::keeping;
 use chat_tests::dart::*;
 use chat_tests::scene::{Scene, each_way};

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chat_core::store::{HistoryStore, StoreError, Stored, StoredPage};
 use chat_core::testkit::{Client, Way, World};
 use chat_core::{
-    ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, HistoryStore, Hub, Offset, OpenChat,
-    Payload, Publication, Publish, Refusal, Storage, StoreError, Stored, StoredPage, Subscribe,
+    ChannelId, ChannelOptions, Epoch, HistoryOptions, HistoryRequest, Hub, Offset, OpenChat, Payload,
+    Publication, Publish, Refusal, Storage, Subscribe,
 };
 use chat_store_sqlite::SqliteStore;
 use chat_tests::scene::{Scene, each_way};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Connect, Credentials, Endpoint, Identity, Limits, Refusal, SessionId, UserId};
+use chat_core::protocol::Credentials;
+use chat_core::{Connect, Endpoint, Identity, Limits, Refusal, SessionId, UserId};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::phoenix::Phoenix;
 use chat_tests::scene::{Scene, each_way};

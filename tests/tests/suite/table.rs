@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chat_core::runtime::Runtime;
 use chat_core::testkit::{Client, Way};
+use chat_core::transport::{Incoming, InputError};
 use chat_core::{
-    Call, ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryRequest, Identity, Incoming,
-    InputError, Limits, Payload, Publish, PublishContext, Refusal, Runtime, SessionId, SessionInfo,
-    Subscribe, SubscribeOptions, Token,
+    Call, ChannelId, ChannelOptions, Close, Connect, Endpoint, HistoryRequest, Identity, Limits, Payload,
+    Publish, PublishContext, Refusal, SessionId, SessionInfo, Subscribe, SubscribeOptions, Token,
 };
 use chat_tests::scene::{Scene, each_way};
 use chrono::DateTime;

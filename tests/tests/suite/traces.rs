@@ -4,8 +4,10 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use chat_core::Connect;
+use chat_core::protocol::Credentials;
 use chat_core::testkit::Way;
-use chat_core::{Connect, Credentials, Incoming};
+use chat_core::transport::Incoming;
 use chat_protocol::json::Json;
 use chat_protocol::serverpod::Legacy;
 use chat_tests::scene::Scene;

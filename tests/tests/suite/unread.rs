@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use chat_core::protocol::{Message, Protocol, Requests};
 use chat_core::testkit::Client;
-use chat_core::{
-    Close, Connect, Endpoint, Identity, Incoming, Limits, Message, OpenChat, Protocol, Rate, Refusal,
-    Requests, SessionId, UserId,
-};
+use chat_core::transport::Incoming;
+use chat_core::{Close, Connect, Endpoint, Identity, Limits, OpenChat, Rate, Refusal, SessionId, UserId};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::scene::{Scene, each_way};
 

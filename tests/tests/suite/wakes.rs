@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use chat_core::testkit::{Marked, Script, Wire, WireInput, World};
-use chat_core::{ByteWriter, Close, Connection, Hub, Incoming, OpenChat, Payload, SessionId};
+use chat_core::transport::{ByteWriter, Connection, Incoming};
+use chat_core::{Close, Hub, OpenChat, Payload, SessionId};
 
 type Task = Arc<Mutex<Connection<WireInput>>>;
 
@@ -63,7 +64,7 @@ impl Scene {
         let hub = Hub::builder(OpenChat::default()).build(World::new());
         let (wire, writer) = (Wire::default(), Arc::new(Meanwhile { full, ..Meanwhile::default() }));
         let seat = hub.permit().expect("the hub has room");
-        let credentials = chat_core::Credentials::Now(chat_core::Connect::default());
+        let credentials = chat_core::protocol::Credentials::Now(chat_core::Connect::default());
         let connection = Connection::over_bytes(
             seat,
             Arc::new(Script),

@@ -78,7 +78,7 @@ where
     /// ends.
     ///
     /// The stream is to give every message of the peer, and to end with it; frames of
-    /// [`Kind::Close`](crate::Kind::Close) go into the sink, which is closed after the last. Nothing is
+    /// [`Kind::Close`](crate::transport::Kind::Close) go into the sink, which is closed after the last. Nothing is
     /// waited for that a transport may not have: no pings are sent, and the end is over once it is written. A
     /// transport that has more is described with [`answered`](Self::answered).
     ///
@@ -88,7 +88,9 @@ where
     /// ```
     /// # use std::sync::Arc;
     /// # use chat_core::testkit::{Script, World};
-    /// # use chat_core::{Connection, Credentials, Frame, Hub, Incoming, OpenChat};
+    /// # use chat_core::{Hub, OpenChat};
+    /// # use chat_core::protocol::Credentials;
+    /// # use chat_core::transport::{Connection, Frame, Incoming};
     /// # let world = World::new();
     /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
     /// let input = [Incoming::Text("connect ann".into()), Incoming::Close(Some(1000))].map(Ok);
@@ -98,7 +100,7 @@ where
     /// assert_eq!(world.run(connection).code(), 1000);
     /// let frames: Vec<_> = world.run(futures::StreamExt::collect(frames));
     /// assert_eq!(frames[0].as_str(), Some("connected 1 ann"));
-    /// # Ok::<(), chat_core::Full>(())
+    /// # Ok::<(), chat_core::transport::Full>(())
     /// ```
     pub fn over_sink(
         permit: Permit,

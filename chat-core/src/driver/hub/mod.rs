@@ -105,7 +105,7 @@ impl Hub {
     /// let ann = world.open(&hub, "ann");
     /// ann.say("subscribe bell");
     /// ann.say("call ring 1");
-    /// assert_eq!(ann.heard()[1..], ["message bell 1 server \"ann rings\"", "result null"]);
+    /// assert_eq!(ann.heard()[1..], ["message bell 1 server \"ann rings\""]);
     /// ```
     pub fn builder_with<E: Endpoint>(make: impl FnOnce(WeakHub) -> E + Send + 'static) -> HubBuilder {
         HubBuilder::new(|hub| make(WeakHub(hub.clone())))

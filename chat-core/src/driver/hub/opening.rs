@@ -26,7 +26,7 @@ pub(crate) struct Asked {
     pub(crate) opening: Opening,
 }
 
-/// Asks the endpoint, as [`Permit::ask`](crate::Permit::ask) documents.
+/// Asks the endpoint, as [`Permit::ask`](crate::transport::Permit::ask) documents.
 pub(crate) async fn ask(
     shared: &Arc<Shared>,
     session: SessionId,

@@ -16,7 +16,8 @@ use crate::port::Credentials;
 ///
 /// ```
 /// # use chat_core::testkit::World;
-/// use chat_core::{Full, Hub, Limits, OpenChat};
+/// use chat_core::{Hub, Limits, OpenChat};
+/// use chat_core::transport::Full;
 /// let limits = Limits::default().with_sessions(1);
 /// let hub = Hub::builder(OpenChat::default()).limits(limits).build(World::new());
 /// let permit = hub.permit()?;
@@ -83,7 +84,8 @@ impl Permit {
     /// ```
     /// # use std::sync::Arc;
     /// # use chat_core::testkit::{Script, Way, World};
-    /// use chat_core::{Connect, Credentials, Endpoint, Extensions, Hub, Identity, Refusal, SessionId};
+    /// use chat_core::{Connect, Endpoint, Extensions, Hub, Identity, Refusal, SessionId};
+    /// use chat_core::protocol::Credentials;
     ///
     /// /// Holds the user of a cookie, as a server's own middleware knows it.
     /// struct User(&'static str);
@@ -102,7 +104,7 @@ impl Permit {
     /// let ann = world.connect_on(permit, Arc::new(Script), Credentials::Later, Way::Bytes);
     /// ann.say("connect");
     /// assert_eq!(ann.heard(), ["connected 1 ann"]);
-    /// # Ok::<(), chat_core::Full>(())
+    /// # Ok::<(), chat_core::transport::Full>(())
     /// ```
     pub fn with(mut self, extensions: Extensions) -> Self {
         if self.early.is_some() || !extensions.is_empty() {
@@ -132,7 +134,7 @@ impl Permit {
     /// is asked about [`Credentials::Later`].
     ///
     /// Transports use it that can refuse a client with a status of their own, for protocols that [want it
-    /// so](crate::Protocol::refuses_early). If the future is dropped early, nothing was asked.
+    /// so](crate::protocol::Protocol::refuses_early). If the future is dropped early, nothing was asked.
     ///
     /// # Errors
     /// The endpoint's refusal; 100 if its hook panics, 103 if the name is the server's own, 106 if the user

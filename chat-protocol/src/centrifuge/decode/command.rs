@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chat_core::protocol::{BadRequest, Command, Request};
 use chat_core::{
-    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, Offset, Payload, Publish, Refusal,
-    Request, SenderName, Since, Subscribe, Token,
+    Call, ChannelId, Connect, Epoch, HistoryRequest, Offset, Payload, Publish, Refusal, SenderName, Since,
+    Subscribe, Token,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};

@@ -4,7 +4,8 @@ pub(super) mod command;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{BadRequest, Close, Refusal, Request};
+use chat_core::protocol::{BadRequest, Request};
+use chat_core::{Close, Refusal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -1,6 +1,7 @@
 //! Reads commands, and input that nobody should send.
 
-use chat_core::{Close, Command, Epoch, Limits, Message, Offset, Protocol, Request, Requests, SessionId};
+use chat_core::protocol::{Command, Message, Protocol, Request, Requests};
+use chat_core::{Close, Epoch, Limits, Offset, SessionId};
 use proptest::prelude::*;
 
 use crate::centrifuge::protobuf::Protobuf;

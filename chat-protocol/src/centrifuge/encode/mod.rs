@@ -7,7 +7,8 @@ mod tests;
 
 use std::time::Duration;
 
-use chat_core::{Expiry, Offset, Payload, Publication, Recovery, Reference, Subscribed, UserId};
+use chat_core::protocol::{Expiry, Subscribed};
+use chat_core::{Offset, Payload, Publication, Recovery, Reference, UserId};
 
 use crate::write::{number, payload, string, timestamp};
 

@@ -1,6 +1,7 @@
 //! Writes pushes: publications, presence, and what else the server sends unasked.
 
-use chat_core::{Answer, ChannelId, Close, Publication, Reason, Refusal, SessionPresence};
+use chat_core::protocol::{Answer, SessionPresence};
+use chat_core::{ChannelId, Close, Publication, Reason, Refusal};
 
 use super::{Object, client, data, published, subscribed};
 use crate::write::string;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::{Answer, Connected, HistoryPage, PresencePage, Reason, Refusal, RequestId, SessionId};
+use chat_core::protocol::{Answer, Connected, RequestId};
+use chat_core::{HistoryPage, PresencePage, Reason, Refusal, SessionId};
 
 use super::{Object, client, data, published, subscribed};
 use crate::centrifuge::context::{ConnectContext, ReplyContext};
@@ -57,7 +58,8 @@ pub(in crate::centrifuge) fn reply(id: &RequestId, session: SessionId, answer: &
 /// That is the history, the presence or the data that the answer holds, and `{}` for any other.
 ///
 /// ```
-/// use chat_core::{Answer, Payload};
+/// use chat_core::Payload;
+/// use chat_core::protocol::Answer;
 /// use chat_protocol::centrifuge::result;
 ///
 /// assert_eq!(result(&Answer::Result(Payload::json("7"))), r#"{"data":7}"#);

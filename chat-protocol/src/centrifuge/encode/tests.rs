@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chat_core::protocol::{Answer, Expiry, RequestId, SessionPresence, Subscribed};
 use chat_core::{
-    Answer, Epoch, Expiry, HistoryPage, Offset, Payload, PresencePage, Present, Recovery, Reference, Refusal,
-    RequestId, SessionId, SessionPresence, Subscribed, UserId,
+    Epoch, HistoryPage, Offset, Payload, PresencePage, Present, Recovery, Reference, Refusal, SessionId,
+    UserId,
 };
 use chrono::DateTime;
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::{BadRequest, Payload, Refusal, Request};
+use chat_core::protocol::{BadRequest, Request};
+use chat_core::{Payload, Refusal};
 use prost::Message;
 use serde_json::value::RawValue;
 
@@ -73,7 +74,7 @@ fn request(command: Command, depth: usize) -> Result<Request, BadRequest> {
     command::request(ReplyContext::new(id, method), command)
 }
 
-fn subscribe(fields: SubscribeRequest, depth: usize) -> Result<chat_core::Command, Refusal> {
+fn subscribe(fields: SubscribeRequest, depth: usize) -> Result<chat_core::protocol::Command, Refusal> {
     command::subscribe(command::SubscribeFields {
         channel: fields.channel.into(),
         token: fields.token.into(),

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use chat_core::protocol::{Answer, Connected, Expiry, Frames, RequestId, SessionPresence, Subscribed};
+use chat_core::transport::Kind;
 use chat_core::{
-    Answer, ChannelId, Close, Connected, Expiry, Frames, HistoryPage, Kind, Offset, Payload, PresencePage,
-    Recovery, Reference, Refusal, RequestId, SessionId, SessionPresence, Subscribed, UserId,
+    ChannelId, Close, HistoryPage, Offset, Payload, PresencePage, Recovery, Reference, Refusal, SessionId,
+    UserId,
 };
 use prost::Message as _;
 

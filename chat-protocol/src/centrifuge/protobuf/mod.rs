@@ -14,9 +14,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{
-    ChannelId, Frames, Greeting, Limits, PresenceChange, Protocol, Publication, SessionCodec, SessionId,
-};
+use chat_core::protocol::{Frames, Greeting, PresenceChange, Protocol, SessionCodec};
+use chat_core::{ChannelId, Limits, Publication, SessionId};
 
 pub(super) use decode::beside;
 pub(super) use encode::disconnect;

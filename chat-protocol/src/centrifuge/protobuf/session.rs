@@ -1,6 +1,6 @@
 //! Reads the commands of one session in Protobuf and writes its replies, with the state that JSON has.
 
-use chat_core::{Answer, Frames, Message, Reply, Requests, SessionCodec};
+use chat_core::protocol::{Answer, Frames, Message, Reply, Requests, SessionCodec};
 
 use super::{decode, encode};
 use crate::centrifuge::decode::malformed;

@@ -1,6 +1,7 @@
 //! Reads commands in Protobuf, as JSON's are read.
 
-use chat_core::{Limits, Message, Protocol, Requests, SessionCodec, SessionId};
+use chat_core::protocol::{Message, Protocol, Requests, SessionCodec};
+use chat_core::{Limits, SessionId};
 
 use super::Protobuf;
 use crate::centrifuge::tests::{decoded, talk};

@@ -1,6 +1,7 @@
 //! Reads the credentials that a client gives on the URL.
 
-use chat_core::{Connect, Credentials, Refusal};
+use chat_core::protocol::Credentials;
+use chat_core::{Connect, Refusal};
 
 /// Reads `name` and `token` of a URL's query; the last counts of one that stands there twice.
 ///

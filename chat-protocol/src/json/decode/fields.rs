@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use chat_core::{ChannelId, Message, NameError, Offset, Payload, Refusal, RequestId};
+use chat_core::protocol::{Message, RequestId};
+use chat_core::{ChannelId, NameError, Offset, Payload, Refusal};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 

@@ -6,9 +6,10 @@ mod fields;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chat_core::protocol::{BadRequest, Command, Message, Request};
 use chat_core::{
-    BadRequest, Call, ChannelId, Command, Connect, Epoch, HistoryRequest, KEY_BYTES, Message, Overflow,
-    Payload, Publish, Reference, Refusal, Request, Since, Subscribe, Token,
+    Call, ChannelId, Connect, Epoch, HistoryRequest, KEY_BYTES, Overflow, Payload, Publish, Reference,
+    Refusal, Since, Subscribe, Token,
 };
 use serde_json::value::RawValue;
 
@@ -161,7 +162,7 @@ fn history(fields: &Fields<'_>) -> Result<HistoryRequest, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use chat_core::RequestId;
+    use chat_core::protocol::RequestId;
 
     use super::*;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use chat_core::{Accepted, Connect, Credentials, Handshake, Payload, Refusal, Token};
+use chat_core::protocol::{Accepted, Credentials, Handshake};
+use chat_core::{Connect, Payload, Refusal, Token};
 
 /// Names the subprotocol that is chosen where the client offers it.
 const SUBPROTOCOL: &str = "phoenix";

@@ -5,7 +5,8 @@ pub(super) mod credentials;
 use std::borrow::Cow;
 use std::fmt;
 
-use chat_core::{Message, Payload, Refusal};
+use chat_core::protocol::Message;
+use chat_core::{Payload, Refusal};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 

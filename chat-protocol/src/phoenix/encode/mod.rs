@@ -5,7 +5,9 @@ pub(super) mod presence;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chat_core::{ChannelId, Frames, Gap, Kind, Offset, Payload, Publication, Refusal};
+use chat_core::protocol::{Frames, Gap};
+use chat_core::transport::Kind;
+use chat_core::{ChannelId, Offset, Payload, Publication, Refusal};
 
 use super::context::{NO_REF, ReplyContext, SOCKET, unquoted};
 use crate::write::{message_fields, number, number_field, payload, string};

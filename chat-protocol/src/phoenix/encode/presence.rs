@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{
-    ChannelId, Offset, Payload, PresenceChange, PresencePage, Present, SenderName, SessionId, SessionPresence,
-};
+use chat_core::protocol::{PresenceChange, SessionPresence};
+use chat_core::{ChannelId, Offset, Payload, PresencePage, Present, SenderName, SessionId};
 
 use serde_json::value::RawValue;
 

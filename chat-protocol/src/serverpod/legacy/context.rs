@@ -1,6 +1,7 @@
 //! Keeps what a request asked for, within its id: a refusal is sent, or costs, according to that.
 
-use chat_core::{ChannelId, Reply, RequestId};
+use chat_core::ChannelId;
+use chat_core::protocol::{Reply, RequestId};
 
 /// Begins the id of a request to join a channel; the channel's name follows.
 const JOIN: &str = "join ";

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_core::{
-    BadRequest, Close, Command, Connect, Credentials, Message, Publish, Refusal, Request, SenderName,
-    Subscribe, Token,
-};
+use chat_core::protocol::{BadRequest, Command, Credentials, Message, Request};
+use chat_core::{Close, Connect, Publish, Refusal, SenderName, Subscribe, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -1,6 +1,7 @@
 //! Writes the objects and commands that clients get.
 
-use chat_core::{ChannelId, Frames, Publication};
+use chat_core::protocol::Frames;
+use chat_core::{ChannelId, Publication};
 
 use crate::serverpod::classes::{is_sent, message, subscription};
 

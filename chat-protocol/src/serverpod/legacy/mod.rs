@@ -18,7 +18,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use chat_core::{Accepted, Frames, Handshake, Limits, Protocol, Publication, SessionCodec, SessionId};
+use chat_core::protocol::{Accepted, Frames, Handshake, Protocol, SessionCodec};
+use chat_core::{Limits, Publication, SessionId};
 
 use session::Session;
 
@@ -32,7 +33,8 @@ use session::Session;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Connect, Credentials, Hub, OpenChat};
+/// use chat_core::{Connect, Hub, OpenChat};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::serverpod::Legacy;
 ///
 /// let world = World::new();

@@ -1,8 +1,7 @@
 //! Remembers of one session whether a message has named its sender, and decides what a refusal costs.
 
-use chat_core::{
-    Answer, Close, Command, Cost, Frames, Message, Reason, Reply, Request, Requests, SessionCodec,
-};
+use chat_core::protocol::{Answer, Command, Cost, Frames, Message, Reply, Request, Requests, SessionCodec};
+use chat_core::{Close, Reason};
 
 use super::context::ReplyContext;
 use super::{decode, encode};

@@ -1,8 +1,7 @@
 //! Reads every frame of the specification, and input that nobody should send.
 
-use chat_core::{
-    BadRequest, ChannelId, Command, Credentials, Message, Publish, Request, Requests, Subscribe,
-};
+use chat_core::protocol::{BadRequest, Command, Credentials, Message, Request, Requests};
+use chat_core::{ChannelId, Publish, Subscribe};
 use proptest::prelude::*;
 
 use super::decode::{Frame, frame};

@@ -1,6 +1,6 @@
 //! Keeps which call a request is for, within its id, so that its reply finds the call.
 
-use chat_core::RequestId;
+use chat_core::protocol::RequestId;
 
 const AUTH: &str = "auth";
 const LEAVE: &str = "leave";

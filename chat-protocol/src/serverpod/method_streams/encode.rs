@@ -1,6 +1,7 @@
 //! Writes the frames of either side, with keys in the order in which Serverpod writes them.
 
-use chat_core::{ChatMessage, Frames};
+use chat_core::ChatMessage;
+use chat_core::protocol::Frames;
 
 use super::frame::{Call, CloseReason, Frame, Input, Open};
 use crate::serverpod::classes;

@@ -18,7 +18,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use chat_core::{Frames, Greeting, Limits, Protocol, Publication, SessionCodec, SessionId};
+use chat_core::protocol::{Frames, Greeting, Protocol, SessionCodec};
+use chat_core::{Limits, Publication, SessionId};
 
 use super::classes::is_sent;
 use session::Session;
@@ -39,7 +40,8 @@ use session::subscriptions::OpenStreams;
 /// use std::sync::Arc;
 ///
 /// use chat_core::testkit::{Way, World};
-/// use chat_core::{Credentials, Hub, OpenChat};
+/// use chat_core::{Hub, OpenChat};
+/// use chat_core::protocol::Credentials;
 /// use chat_protocol::serverpod::MethodStreams;
 ///
 /// let world = World::new();

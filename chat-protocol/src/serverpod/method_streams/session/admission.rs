@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use chat_core::{ChannelId, Command, Connect, Token};
+use chat_core::protocol::Command;
+use chat_core::{ChannelId, Connect, Token};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -5,9 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use chat_core::{
-    BadRequest, ChannelId, Close, Command, Limits, Payload, Publish, Reason, Refusal, Request, Subscribe,
-};
+use chat_core::protocol::{BadRequest, Command, Request};
+use chat_core::{ChannelId, Close, Limits, Payload, Publish, Reason, Refusal, Subscribe};
 
 use super::admission::{Admission, MESSAGES, PendingCall, Purpose, Step};
 use super::subscriptions::{OpenStreams, Stream, Subscriptions};

@@ -6,7 +6,8 @@ pub(super) mod subscriptions;
 
 use std::sync::Arc;
 
-use chat_core::{Answer, Cost, Frames, Limits, Message, Protocol, Reply, Request, Requests, SessionCodec};
+use chat_core::Limits;
+use chat_core::protocol::{Answer, Cost, Frames, Message, Protocol, Reply, Request, Requests, SessionCodec};
 
 use super::context::ReplyContext;
 use super::encode;

@@ -1,6 +1,6 @@
 //! Drives the calls of one session by frames and replies.
 
-use chat_core::RequestId;
+use chat_core::protocol::RequestId;
 
 use super::*;
 
