@@ -11,20 +11,21 @@
 //! ```
 //!
 //! A [`Connection`](transport::Connection) takes in the frames of a client, a
-//! [`Protocol`](protocol::Protocol) decodes them, and the [`Endpoint`] decides what is allowed. A publish appends to its channel, which is O(1) whatever the number of
-//! subscribers. At the end of its turn the connection flushes: it encodes once what was appended and hands it
-//! to every subscriber by reference. No publish waits for a subscriber to read.
+//! [`Protocol`](protocol::Protocol) decodes them, and the [`Endpoint`] decides what is allowed. A publish
+//! appends to its channel, which is O(1) whatever the number of subscribers. At the end of its turn the
+//! connection flushes: it encodes once what was appended and hands it to every subscriber by reference. No
+//! publish waits for a subscriber to read.
 //!
 //! The public interface is:
 //!
 //! - at the root, for whoever embeds a hub: [`Hub`], the handle that a server holds, and its [`HubBuilder`];
-//!   [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults; [`Limits`], every bound,
-//!   and [`Stats`], every counter; and the plain data of these, such as [`ChatMessage`];
+//!   [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults; [`Limits`], every
+//!   bound, and [`Stats`], every counter; and the plain data of these, such as [`ChatMessage`];
 //! - [`protocol`], for whoever writes a wire format: a [`Protocol`](protocol::Protocol) and its requests and
 //!   answers;
 //! - [`transport`], for whoever writes an adapter: it runs a [`Connection`](transport::Connection) for each
-//!   [`Permit`](transport::Permit) over a `Stream` of [`Incoming`](transport::Incoming) and either a `Sink` of
-//!   [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
+//!   [`Permit`](transport::Permit) over a `Stream` of [`Incoming`](transport::Incoming) and either a `Sink`
+//!   of [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
 //!   [`Framing`](transport::Framing);
 //! - [`store`], for whoever keeps publications: a [`HistoryStore`](store::HistoryStore);
 //! - [`runtime`], for whoever brings another [`Runtime`](runtime::Runtime).

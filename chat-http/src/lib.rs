@@ -14,9 +14,9 @@
 //! ```
 //!
 //! It works on [`http`]'s types, on [`PollRead`] and
-//! [`ByteWriter`](chat_core::transport::ByteWriter) for sockets, and on [`Runtime`](chat_core::runtime::Runtime) for time and
-//! tasks. An adapter brings those three for its runtime, a listener around [`accept_with`], and no more:
-//! about two hundred lines.
+//! [`ByteWriter`](chat_core::transport::ByteWriter) for sockets, and on
+//! [`Runtime`](chat_core::runtime::Runtime) for time and tasks. An adapter brings those three for its
+//! runtime, a listener around [`accept_with`], and no more: about two hundred lines.
 //!
 //! The public interface is:
 //!

@@ -1,5 +1,5 @@
-//! Speaks the wire formats of chat-core: each a module and a feature, each a [`chat_core::protocol::Protocol`], without
-//! any I/O.
+//! Speaks the wire formats of chat-core: each a module and a feature, each a
+//! [`chat_core::protocol::Protocol`], without any I/O.
 //!
 //! ```text
 //!   json        the plain protocol: one JSON object a text frame

@@ -15,10 +15,12 @@
 //!
 //! ```no_run
 //! # fn of<R: chat_core::runtime::Runtime>(runtime: R) -> Result<(), chat_core::store::StoreError> {
+//! use std::time::Duration;
 //! use chat_core::{Hub, OpenChat, Storage};
 //! use chat_store_sqlite::SqliteStore;
 //!
 //! let hub = Hub::builder(OpenChat::default())
+//!     .history(100, Duration::from_secs(300)) // what clients can resume from
 //!     .channel(|channel| channel.with_storage(Storage::Kept))
 //!     .store(SqliteStore::open("chat.db")?)
 //!     .build(runtime);

@@ -5,6 +5,9 @@
 //! `curl -i -d 'name=ann&password=apple' http://127.0.0.1:9006/login` sets the cookie. A client that shows
 //! it at `/ws` (the plain protocol) or at `/socket/websocket` (Phoenix's) is ann, whatever else it says.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use axum::extract::{Form, FromRef, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
@@ -88,18 +91,25 @@ impl Endpoint for Members {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |n, default: &str| std::env::args().nth(n).unwrap_or_else(|| default.into());
     let hub = Hub::builder(Members)
+        .history(100, Duration::from_secs(300))
         .channel(|channel| channel.with_storage(Storage::Durable))
         .store(SqliteStore::open(argument(2, "login.db"))?)
         .build(TokioRuntime::current());
     let state = AppState { key: Key::generate() };
     let app = Router::new()
         .route("/ws", route(gate(hub.clone())))
-        .route("/socket/websocket", route(Gate::new(hub, Phoenix::default())))
+        .route("/socket/websocket", route(Gate::new(hub.clone(), Phoenix::default())))
         .layer(from_fn_with_state(state.clone(), who))
         .route("/login", post(login))
         .with_state(state);
     let place: Listen = argument(1, "127.0.0.1:9006").parse()?;
     let listener = TcpListener::bind(&*place.addresses()?).await?;
     println!("listening on {}", listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        served = axum::serve(listener, service).into_future() => served?,
+        // Every session hears of the end, and the store is closed in order: clients resume after the restart.
+        _ = tokio::signal::ctrl_c() => drop(hub.drain(Duration::from_secs(10)).await),
+    }
+    Ok(())
 }

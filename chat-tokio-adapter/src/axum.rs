@@ -12,7 +12,7 @@ use ::axum::extract::{ConnectInfo, Request, State};
 use ::axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use chat_core::protocol::{Credentials, Protocol};
-use chat_core::transport::{Answers, Connection, Frame, Incoming, InputError, Kind, Permit};
+use chat_core::transport::{Answers, Connection, Frame, Incoming, InputError, Kind, Peer, Permit};
 use chat_core::{Close, Hub};
 use chat_http::{Gate, RemoteAddress};
 use futures::{SinkExt, StreamExt};
@@ -20,12 +20,13 @@ use http::Response;
 
 use crate::upgrade::gate;
 
-/// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of your
-/// own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef). [`route`] needs neither.
+/// Opens a session for clients of the plain protocol. Needs the hub as the router's state, or a state of
+/// your own from which axum can take it: implement [`FromRef`](::axum::extract::FromRef). [`route`] needs
+/// neither.
 ///
 /// With a state of your own that has no `FromRef`, the compiler says of `with_state` that the types are
-/// mismatched (E0308: expected `Hub`, found `AppState`): the handler wants a [`Hub`], and nothing says how to
-/// find one in the state. These five lines do:
+/// mismatched (E0308: expected `Hub`, found `AppState`): the handler wants a [`Hub`], and nothing says how
+/// to find one in the state. These five lines do:
 ///
 /// ```
 /// use axum::{Router, extract::FromRef, routing::any};
@@ -53,9 +54,9 @@ use crate::upgrade::gate;
 /// ```
 ///
 /// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
-/// and a [`Peer`](chat_core::transport::Peer) where it comes from. All else reaches the endpoint with the request, as a
-/// [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if the listener
-/// names it with axum's [`ConnectInfo`](::axum::extract::ConnectInfo).
+/// and a [`Peer`](chat_core::transport::Peer) where it comes from. All else reaches the endpoint with the
+/// request, as a [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if
+/// the listener names it with axum's [`ConnectInfo`](::axum::extract::ConnectInfo).
 pub async fn upgrade(State(hub): State<Hub>, request: Request) -> Response<String> {
     open(&gate(hub), request).await
 }
@@ -125,6 +126,9 @@ async fn open(gate: &Gate, mut request: Request) -> Response<String> {
     let connected = extensions.get().map(|ConnectInfo(remote)| RemoteAddress(*remote));
     if let Some(remote) = connected.filter(|_| extensions.get::<RemoteAddress>().is_none()) {
         extensions.insert(remote);
+        if extensions.get::<Peer>().is_none() {
+            extensions.insert(Peer::from(remote.0.ip()));
+        }
     }
     crate::upgrade(gate, &mut request).await
 }

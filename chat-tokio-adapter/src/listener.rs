@@ -61,13 +61,14 @@ pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: 
 /// may do before it has a session, until `end` is ready.
 ///
 /// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or
-/// 408 is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of an
-/// answer is closed after 10 s. The time that a body takes is the service's to bound.
+/// 408 is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of
+/// an answer is closed after 10 s. The time that a body takes is the service's to bound.
 ///
-/// The [`RemoteAddress`] and the [`Peer`](chat_core::transport::Peer) are among each request's extensions. Behind a
-/// proxy both are the proxy's: the service removes the peer or puts another in its place, and names the
-/// client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies) reads it. A
-/// proxy that speaks the PROXY protocol names the client itself: serve a [`Listener`] that says so.
+/// The [`RemoteAddress`] and the [`Peer`](chat_core::transport::Peer) are among each request's extensions.
+/// Behind a proxy both are the proxy's: the service removes the peer or puts another in its place, and
+/// names the client by a [`ClientAddress`](chat_http::ClientAddress), as [`Proxies`](chat_http::Proxies)
+/// reads it. A proxy that speaks the PROXY protocol names the client itself: serve a [`Listener`] that says
+/// so.
 ///
 /// [`RemoteAddress`]: chat_http::RemoteAddress
 pub async fn serve_http<S, B>(

@@ -24,9 +24,9 @@ pub fn gate(hub: Hub) -> Gate {
 /// Answers a request to open a WebSocket, and runs its session in a task of its own once the answer is sent.
 ///
 /// Answers a request that is refused with the reason, and runs nothing. Where the protocol
-/// [wants it so](chat_core::protocol::Protocol::refuses_early), the endpoint is asked first. Works on hyper 1 and on
-/// all that stands on it. It is made of [`Gate::open`], [`Opening::ask`] and [`spawn_upgraded`], of which a
-/// server with checks of its own makes another.
+/// [wants it so](chat_core::protocol::Protocol::refuses_early), the endpoint is asked first. Works on hyper
+/// 1 and on all that stands on it. It is made of [`Gate::open`], [`Opening::ask`] and [`spawn_upgraded`],
+/// of which a server with checks of its own makes another.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -68,8 +68,8 @@ pub async fn upgrade<B>(gate: &Gate, request: &mut Request<B>) -> Response<Strin
     response.map(|()| String::new())
 }
 
-/// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It ends
-/// with the connection. `early` came after the request's head.
+/// Returns the session of an [`Opening`] on a TCP socket whose 101 is sent, to be awaited or spawned. It
+/// ends with the connection. `early` came after the request's head.
 ///
 /// ```
 /// use chat_core::protocol::Handshake;
@@ -103,8 +103,8 @@ where
 
 /// Runs the session of an [`Opening`] in a task of its own, on a connection that hyper has upgraded.
 ///
-/// Finds the socket under hyper's wrapping, so that whoever publishes writes to it at once: [`run_tcp`] for a
-/// `TokioIo<TcpStream>` and for what [`serve_http`](crate::serve_http) serves, [`run_io`] for all else.
+/// Finds the socket under hyper's wrapping, so that whoever publishes writes to it at once: [`run_tcp`] for
+/// a `TokioIo<TcpStream>` and for what [`serve_http`](crate::serve_http) serves, [`run_io`] for all else.
 ///
 /// [`upgrade`] calls it. Call it yourself to open a connection by hand, with checks of your own:
 ///

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -400,7 +399,7 @@ impl Runtime for Timeless {
     }
 
     fn spawn(&self, mut task: BoxFuture<'static, ()>) {
-        self.0.spawn(Box::pin(poll_fn(move |cx| {
+        self.0.spawn(Box::pin(std::future::poll_fn(move |cx| {
             let _inside = Inside::new();
             task.as_mut().poll(cx)
         })));

@@ -67,9 +67,9 @@ pub fn epoch(scene: &Scene, channel: &str) -> Epoch {
     scene.hub.history(&HistoryRequest::of(id(channel), 1)).expect("it is there").epoch
 }
 
-/// Publishes as the server, and returns the offset.
+/// Publishes as the server, and returns the offset; 0 if it has none yet.
 pub fn publish(scene: &Scene, channel: &str, content: &str) -> u64 {
-    scene.hub.publish(channel, Payload::json(content)).expect("a name").offset().expect("a place").0
+    scene.hub.publish(channel, Payload::json(content)).expect("a name").offset().map_or(0, |offset| offset.0)
 }
 
 /// Connects a session of this name that resumes the room, and returns what it receives.

@@ -31,6 +31,9 @@ pub struct ChannelOptions {
     /// they want to.
     pub presence: bool,
     /// Decides whether the channel is stored, if the hub has a store.
+    ///
+    /// Clients resume, edit and delete only as far as the [`history`](Self::history) reaches, also after a
+    /// restart: a stored channel needs both. What is older in the store is read by history requests alone.
     pub storage: Storage,
 }
 

@@ -21,6 +21,8 @@ pub struct Identity {
     /// Holds what others see of the user besides the name, where they see presence.
     pub data: Option<Payload>,
     /// Holds the time at which the session ends, unless it is refreshed before: it is then closed with 3005.
+    /// It counts on the hub's clock (`hub.runtime().now().utc`), which in a test is the world's. What is left
+    /// of it is measured once, when the session is admitted.
     pub expires: Option<DateTime<Utc>>,
     /// Lists subscriptions that the session gets before it is answered, without asking the endpoint again.
     /// Where the client names a position in one of these channels, the subscription resumes from there.

@@ -14,8 +14,8 @@ use super::{NAME_BYTES, Rate, or_never};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::transport::Permit) (503 at the
-    /// handshake).
+    /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::transport::Permit) (503
+    /// at the handshake).
     pub sessions: usize,
     /// Bounds the permits that long polls may hold, as a percentage of [`sessions`](Self::sessions), since
     /// polls hold no connection and so cost a client nothing. Over the bound, the oldest poll is closed of
@@ -74,15 +74,15 @@ pub struct Limits {
     /// Answers have the same room of their own. Once a quarter of it waits, no further request is read or
     /// begun until the transport has taken some.
     pub outbox_bytes: usize,
-    /// Bounds the publications that wait in one session's outbox: more close with 3008. Answers have the same
-    /// room of their own. It must not be 0.
+    /// Bounds the publications that wait in one session's outbox: more close with 3008. Answers have the
+    /// same room of their own. It must not be 0.
     pub outbox_frames: usize,
-    /// Bounds the bytes that wait in all outboxes together: over the bound the sessions with the most waiting
-    /// bytes close with 3008, until a tenth is free. It must not be 0.
+    /// Bounds the bytes that wait in all outboxes together: over the bound the sessions with the most
+    /// waiting bytes close with 3008, until a tenth is free. It must not be 0.
     pub total_outbox_bytes: usize,
     /// Bounds the bytes of incomplete messages and request bodies in all transports together: over the bound
-    /// the sessions whose message was begun first close with 1013, until a tenth is free; a body gets 503. It
-    /// must not be 0.
+    /// the sessions whose message was begun first close with 1013, until a tenth is free; a body gets 503.
+    /// It must not be 0.
     pub total_input_bytes: usize,
     /// Bounds the bytes of all channels' histories and idempotency keys together: over the bound those of
     /// channels without a subscriber are dropped first.
@@ -91,19 +91,19 @@ pub struct Limits {
     pub store_bytes: usize,
     /// Bounds the time that a request waits for the store: after it the request continues without.
     pub store_timeout: Duration,
-    /// Bounds the time that a session may take to open: after it the session is closed with 3502. 0 lifts the
-    /// bound.
+    /// Bounds the time that a session may take to open: after it the session is closed with 3502. 0 lifts
+    /// the bound.
     pub open_timeout: Duration,
     /// Bounds the time in which a peer takes nothing of what waits for it: after it the session is closed
     /// with 3008, and an HTTP connection is closed without a message. 0 lifts the bound.
     pub write_timeout: Duration,
     /// Sets the pause between two pings. 0 sends no pings.
     pub ping_interval: Duration,
-    /// Bounds the time in which nothing is received after a ping: after it the session is closed with 3012. 0
-    /// lifts the bound.
+    /// Bounds the time in which nothing is received after a ping: after it the session is closed with 3012.
+    /// 0 lifts the bound.
     pub pong_timeout: Duration,
-    /// Bounds the time that the peer has to answer a close: after it the transport is dropped. 0 waits for no
-    /// answer.
+    /// Bounds the time that the peer has to answer a close: after it the transport is dropped. 0 waits for
+    /// no answer.
     ///
     /// Data that still waits when a session ends in order has at most [`write_timeout`](Self::write_timeout)
     /// more, however often the peer takes a part of it.

@@ -71,7 +71,8 @@ pub struct SessionStatus {
     pub name: Option<SenderName>,
     /// Holds the time at which the session began.
     pub since: DateTime<Utc>,
-    /// Holds where the client comes from, if its adapter has said so ([`Permit::of_peer`](crate::transport::Permit)).
+    /// Holds where the client comes from, if its adapter has said so
+    /// ([`Permit::of_peer`](crate::transport::Permit)).
     pub peer: Option<Peer>,
     /// Names the protocol that the session speaks.
     pub protocol: &'static str,

@@ -23,9 +23,9 @@ use crate::model::{
 /// refuses with 100, the session is unsubscribed from that one channel and told so with 100; its other
 /// channels continue. If [`subscribe`](Self::subscribe) fails like that, the session does not join, and if
 /// [`history`](Self::history), [`presence`](Self::presence),
-/// [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one request is
-/// refused with 100. A panic in the other hooks that decide, which are about the whole session, closes it
-/// with 3004.
+/// [`refresh_subscription`](Self::refresh_subscription) or [`rename`](Self::rename) does, that one request
+/// is refused with 100. A panic in the other hooks that decide, which are about the whole session, closes
+/// it with 3004.
 ///
 /// Some hooks decide nothing, and are told what has happened: [`subscribed`](Self::subscribed),
 /// [`unsubscribed`](Self::unsubscribed), [`channel_active`](Self::channel_active),
@@ -34,9 +34,9 @@ use crate::model::{
 /// counted in [`Stats::hook_panics`](crate::Stats::hook_panics) and changes nothing else: the session stays
 /// as it is, and the next hook is called. Those about a session are called one after another, each once the
 /// one before has ended, and run to their end also if the session ends first; until then no further request
-/// of the session is begun. If as many wait as frames may wait for the session
-/// ([`Limits::outbox_frames`](crate::Limits::outbox_frames)), because the server orders more meanwhile, the
-/// session is closed with 3008.
+/// of the session is begun. If more wait than frames may wait for the session
+/// ([`Limits::outbox_frames`](crate::Limits::outbox_frames)), and than two for each channel that it may be
+/// in, because the server orders more meanwhile, the session is closed with 3008.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -72,8 +72,8 @@ use crate::model::{
 /// ```
 pub trait Endpoint: Send + Sync + 'static {
     /// Decides who the client is, and admits or refuses its session. An error refuses it: 101 closes with
-    /// 3500, 109 with 3005, any other with 3507. An identity under the [name](crate::HubBuilder::name) of the
-    /// server itself closes with 3507 too.
+    /// 3500, 109 with 3005, any other with 3507. An identity under the [name](crate::HubBuilder::name) of
+    /// the server itself closes with 3507 too.
     ///
     /// Heeds what is done to the user while the hook runs: a session of a user who is disconnected meanwhile
     /// is not admitted. If more is done to all users meanwhile than the hub remembers, the hook is asked
@@ -104,8 +104,8 @@ pub trait Endpoint: Send + Sync + 'static {
         ready(nameless.and_then(as_nobody_elses))
     }
 
-    /// Decides the identity of a session from now on. It must be of the same user, and not under the server's
-    /// own name. An error leaves all as it was, until the session expires.
+    /// Decides the identity of a session from now on. It must be of the same user, and not under the
+    /// server's own name. An error leaves all as it was, until the session expires.
     fn refresh(
         &self,
         session: &SessionInfo,
@@ -186,10 +186,10 @@ pub trait Endpoint: Send + Sync + 'static {
     /// Decides whether the session may read this channel's history. The hub reads what is returned. By
     /// default members may.
     ///
-    /// For a session that joins and requests a recovery or the newest publication, the hook is asked as for a
-    /// member, once [`subscribe`](Self::subscribe) has allowed it. Unless all of the request is allowed, the
-    /// session joins without it, and is told so. If the session joined or left the channel meanwhile, the
-    /// hook is asked again.
+    /// For a session that joins and requests a recovery or the newest publication, the hook is asked as for
+    /// a member, once [`subscribe`](Self::subscribe) has allowed it. Unless all of the request is allowed,
+    /// the session joins without it, and is told so. If the session joined or left the channel meanwhile,
+    /// the hook is asked again.
     fn history(
         &self,
         session: &SessionInfo,
@@ -203,8 +203,8 @@ pub trait Endpoint: Send + Sync + 'static {
     /// Decides whether the session may see the presence in this channel. By default members may.
     ///
     /// For a session that joins and requests presence, the hook is asked as for a member, once
-    /// [`subscribe`](Self::subscribe) has allowed it; if it refuses, the session joins and is told nothing of
-    /// presence. If the session joined or left the channel meanwhile, the hook is asked again.
+    /// [`subscribe`](Self::subscribe) has allowed it; if it refuses, the session joins and is told nothing
+    /// of presence. If the session joined or left the channel meanwhile, the hook is asked again.
     fn presence(
         &self,
         session: &SessionInfo,
@@ -242,25 +242,21 @@ pub trait Endpoint: Send + Sync + 'static {
     /// of what this hook publishes to the channel.
     ///
     /// ```
-    /// use std::sync::{Arc, OnceLock};
-    ///
     /// use chat_core::testkit::World;
     /// use chat_core::{ChannelId, Endpoint, Hub, Payload, SessionInfo, WeakHub};
     ///
-    /// #[derive(Clone, Default)]
-    /// struct Greeter(Arc<OnceLock<WeakHub>>);
+    /// struct Greeter(WeakHub);
     ///
     /// impl Endpoint for Greeter {
     ///     async fn subscribed(&self, who: &SessionInfo, channel: &ChannelId) {
-    ///         let hub = self.0.get().and_then(WeakHub::upgrade).expect("sessions keep their hub");
+    ///         let hub = self.0.upgrade().expect("sessions keep their hub");
     ///         let hello = Payload::json(format!("\"hello {}\"", who.name));
     ///         hub.publish(channel, hello).expect("a channel has a name");
     ///     }
     /// }
     ///
-    /// let (world, greeter) = (World::new(), Greeter::default());
-    /// let hub = Hub::builder(greeter.clone()).build(world.clone());
-    /// greeter.0.set(hub.downgrade()).ok();
+    /// let world = World::new();
+    /// let hub = Hub::builder_with(Greeter).build(world.clone());
     /// let ann = world.open(&hub, "ann");
     /// ann.say("subscribe news");
     /// assert_eq!(ann.heard(), ["subscribed news 0", "message news 1 server \"hello ann\""]);
@@ -315,9 +311,9 @@ pub trait Endpoint: Send + Sync + 'static {
     /// this. Both are called in the order in which publications of the channel have their places, also with
     /// several threads: where one is told, the others leave what they do for it.
     ///
-    /// Must be quick: it is called by whoever joins, leaves or publishes, under no lock. What it takes longer
-    /// than that waits in memory, and so does what is told of some other channels; whatever is slow belongs
-    /// behind a queue. It may call the hub.
+    /// Must be quick: it is called by whoever joins, leaves or publishes, under no lock. What it takes
+    /// longer than that waits in memory, and so does what is told of some other channels; whatever is slow
+    /// belongs behind a queue. It may call the hub.
     ///
     /// ```
     /// use chat_core::testkit::World;

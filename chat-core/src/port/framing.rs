@@ -17,13 +17,15 @@ pub trait Framing: Any + Send + Sync {
     fn frame(&self, kind: Kind, payload: &[u8], out: &mut Vec<u8>);
 
     /// Returns whether a peer answers [`Kind::Ping`], which then arrives as
-    /// [`Incoming::Pong`](crate::transport::Incoming::Pong). If not, no ping is sent, and silence is no reason to close.
+    /// [`Incoming::Pong`](crate::transport::Incoming::Pong). If not, no ping is sent, and silence is no
+    /// reason to close.
     fn answers_pings(&self) -> bool {
         false
     }
 
     /// Returns whether a peer answers [`Kind::Close`], which then arrives as
-    /// [`Incoming::Close`](crate::transport::Incoming::Close). If not, the transport ends once the close is written.
+    /// [`Incoming::Close`](crate::transport::Incoming::Close). If not, the transport ends once the close is
+    /// written.
     fn answers_closes(&self) -> bool {
         false
     }
@@ -35,12 +37,12 @@ pub trait Framing: Any + Send + Sync {
 #[non_exhaustive]
 pub struct Answers {
     /// Is true if they answer [`Kind::Ping`], and the transport hands that in as
-    /// [`Incoming::Pong`](crate::transport::Incoming::Pong). A session of which nothing is received after a ping is
-    /// closed with 3012.
+    /// [`Incoming::Pong`](crate::transport::Incoming::Pong). A session of which nothing is received after a
+    /// ping is closed with 3012.
     pub pings: bool,
     /// Is true if they answer [`Kind::Close`], and the transport hands that in as
-    /// [`Incoming::Close`](crate::transport::Incoming::Close) or ends its input. The end of a session waits for that, at
-    /// most for [`Limits::close_timeout`](crate::Limits::close_timeout).
+    /// [`Incoming::Close`](crate::transport::Incoming::Close) or ends its input. The end of a session waits
+    /// for that, at most for [`Limits::close_timeout`](crate::Limits::close_timeout).
     pub closes: bool,
 }
 
@@ -56,7 +58,8 @@ impl Answers {
 }
 
 /// Adds no framing, for transports that take frames one by one and mark them themselves. Its peers answer
-/// neither pings nor closes, unless [`Connection::answered`](crate::transport::Connection::answered) says so.
+/// neither pings nor closes, unless [`Connection::answered`](crate::transport::Connection::answered) says
+/// so.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to set")]
 pub struct Unframed;

@@ -76,8 +76,8 @@ use crate::model::{
 /// # Ok::<(), chat_core::NameError>(())
 /// ```
 pub trait Protocol: Any + Send + Sync {
-    /// Names the format. A publication is encoded once for all subscribers whose protocols are of one type and
-    /// one name, so two values of a type that write different bytes must have different names.
+    /// Names the format. A publication is encoded once for all subscribers whose protocols are of one type
+    /// and one name, so two values of a type that write different bytes must have different names.
     fn name(&self) -> &'static str;
 
     /// Accepts the opening of a transport; returns none if the client is not one of this format, and the
@@ -94,8 +94,8 @@ pub trait Protocol: Any + Send + Sync {
     }
 
     /// Returns whether a client that is not admitted has to be told so before its transport is open
-    /// ([`Permit::ask`](crate::transport::Permit::ask); HTTP: 403), since a client whose transport was open reconnects
-    /// at once.
+    /// ([`Permit::ask`](crate::transport::Permit::ask); HTTP: 403), since a client whose transport was open
+    /// reconnects at once.
     fn refuses_early(&self) -> bool {
         false
     }
@@ -130,8 +130,8 @@ pub trait Protocol: Any + Send + Sync {
         let _ = (lost, out);
     }
 
-    /// Returns whether [`encode_gap`](Self::encode_gap) can express a gap. If not, a session that is too slow
-    /// is closed whatever its subscription chose, so that no gap goes unreported.
+    /// Returns whether [`encode_gap`](Self::encode_gap) can express a gap. If not, a session that is too
+    /// slow is closed whatever its subscription chose, so that no gap goes unreported.
     fn reports_gaps(&self) -> bool {
         false
     }
@@ -152,8 +152,8 @@ pub enum Greeting {
     First,
 }
 
-/// Encodes one session's side of a protocol: it decodes requests, encodes answers, and may keep state between
-/// them.
+/// Encodes one session's side of a protocol: it decodes requests, encodes answers, and may keep state
+/// between them.
 pub trait SessionCodec: Send {
     /// Reads the requests of one message in their order, each as a request or as the reason why it is none.
     /// Once [`Requests::is_full`], no more are read, and the session closes with 3013.
@@ -168,8 +168,8 @@ pub trait SessionCodec: Send {
     /// Returns the cost of a refusal besides its answer; `usual` is the cost where the protocol has no rule
     /// of its own. The method is called once the refusal is written.
     ///
-    /// A protocol that cannot express a refusal gives it a cost, so that it does not go unnoticed; a protocol
-    /// in which a call fails alone lets the session live.
+    /// A protocol that cannot express a refusal gives it a cost, so that it does not go unnoticed; a
+    /// protocol in which a call fails alone lets the session live.
     fn cost(&self, refused: &Reply, usual: Cost) -> Cost {
         let _ = refused;
         usual

@@ -54,7 +54,8 @@ impl World {
         self.open_as(hub, Connect::named(Some(name.parse().expect("a name"))))
     }
 
-    /// Opens a session that claims this, such as a token, and uses [`Script`]; its frames are written at once.
+    /// Opens a session that claims this, such as a token, and uses [`Script`]; its frames are written at
+    /// once.
     ///
     /// # Panics
     /// Panics if the hub admits nobody.

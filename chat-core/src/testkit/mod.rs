@@ -48,6 +48,33 @@
 //! assert_eq!(hub.stats().sessions, 0);
 //! ```
 
+//! The world's clock begins at 2026-01-01 00:00 UTC. An endpoint that looks at the time asks the hub for it:
+//!
+//! ```
+//! # use std::time::Duration;
+//! use chat_core::testkit::World;
+//! use chat_core::{Close, Connect, Endpoint, Hub, Identity, Refusal, SessionId, WeakHub};
+//!
+//! struct OneMinute(WeakHub);
+//!
+//! impl Endpoint for OneMinute {
+//!     async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+//!         let hub = self.0.upgrade().expect("sessions keep their hub");
+//!         let name = connect.name.ok_or_else(|| Refusal::unauthorized("a name, please"))?;
+//!         Ok(Identity::named(name).with_expires(hub.runtime().now().utc + Duration::from_secs(60)))
+//!     }
+//! }
+//!
+//! let world = World::new();
+//! let hub = Hub::builder_with(OneMinute).build(world.clone());
+//! let ann = world.open(&hub, "ann");
+//! world.advance(Duration::from_secs(59));
+//! assert_eq!(ann.close(), None);
+//! world.advance(Duration::from_secs(1));
+//! assert_eq!(ann.close(), Some(Close::EXPIRED));
+//! assert_eq!(ann.heard(), ["ping", "ping", "close 3005 expired"]);
+//! ```
+
 mod audience;
 mod client;
 mod script;

@@ -102,8 +102,8 @@ impl Gate {
     /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
     /// what to [`run`](crate::run) once it is sent.
     ///
-    /// Reads the [`Peer`](chat_core::transport::Peer) and the [`Credentials`] among the request's extensions: see
-    /// [`HeadRef`]. The endpoint is given the whole [`RequestHead`].
+    /// Reads the [`Peer`](chat_core::transport::Peer) and the [`Credentials`] among the request's
+    /// extensions: see [`HeadRef`]. The endpoint is given the whole [`RequestHead`].
     ///
     /// # Errors
     /// Returns why the request is refused; 503 if the hub is full or drains. Counts it among the hub's
@@ -174,10 +174,10 @@ impl Gate {
 }
 
 impl Opening {
-    /// Takes over what the server knows of the request: the [`Peer`](chat_core::transport::Peer) and the [`Credentials`]
-    /// among its extensions, and its head, which the endpoint is given as a
-    /// [`RequestHead`]. To be called by whoever opens a session with
-    /// [`Gate::admit`]; [`Gate::open`] calls it.
+    /// Takes over what the server knows of the request: the [`Peer`](chat_core::transport::Peer) and the
+    /// [`Credentials`] among its extensions, and its head, which the endpoint is given as a
+    /// [`RequestHead`]. To be called by whoever opens a session with [`Gate::admit`]; [`Gate::open`] calls
+    /// it.
     pub fn of_request<'a>(self, request: impl Into<HeadRef<'a>>) -> Self {
         let request = request.into();
         let credentials = match request.credentials() {

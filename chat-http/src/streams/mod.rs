@@ -2,8 +2,8 @@
 //! that does not end, and sends its commands in requests beside it.
 //!
 //! ```text
-//!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::transport::Connection ──▶ pipe ──▶ the answer's body
-//!   POST emulation (that key) ──▶ Registry ──────────▶ its input
+//!   POST http_stream, GET sse ──▶ Registry (a key) ──▶ chat_core::transport::Connection ──▶ pipe ──▶ the
+//!   answer's body POST emulation (that key) ──▶ Registry ──────────▶ its input
 //! ```
 
 mod answer;
@@ -86,9 +86,8 @@ impl Streams {
     /// Opens a stream: `POST` with the first commands. Streams lines of JSON, or bytes of Protobuf if the
     /// commands are `application/octet-stream`.
     ///
-    /// Takes the client for whom a [`Credentials`](chat_core::protocol::Credentials) among the request's extensions
-    /// names, if a
-    /// server has put one there that has let the client in by a cookie or a header.
+    /// Takes the client for whom a [`Credentials`](chat_core::protocol::Credentials) among the request's
+    /// extensions names, if a server has put one there that has let the client in by a cookie or a header.
     ///
     /// Answers 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes),
     /// 403 to a foreign page, and 503 if the hub is full or drains.
@@ -130,8 +129,9 @@ impl Streams {
     /// Takes in the commands that a client sends beside its stream: `POST` with the session's key.
     ///
     /// Answers 204 once the session has taken them, which waits while it has enough to do, or once it is
-    /// over, which its stream says; 404 if the session was another server's, so that the client opens another
-    /// stream; 413 if the commands are longer than [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
+    /// over, which its stream says; 404 if the session was another server's, so that the client opens
+    /// another stream; 413 if the commands are longer than
+    /// [`Limits::batch_bytes`](chat_core::Limits::batch_bytes).
     pub async fn emulation<B>(&self, request: Request<B>) -> StreamResponse
     where
         B: Body,
@@ -259,8 +259,8 @@ fn text(body: Vec<u8>) -> Result<Incoming, Refused> {
 }
 
 /// Returns how many bytes a body may have whose commands, once decoded, have so many. They are JSON within a
-/// string of JSON, where a quote, a backslash and a line feed take two bytes; the rest is for the session and
-/// the server that are named beside them.
+/// string of JSON, where a quote, a backslash and a line feed take two bytes; the rest is for the session
+/// and the server that are named beside them.
 fn escaped(message_bytes: usize) -> usize {
     message_bytes.saturating_mul(2).saturating_add(1024)
 }

@@ -26,7 +26,7 @@ use chat_tokio_adapter::Network;
 #[command(version, about)]
 pub(crate) struct Settings {
     /// Reads this file (TOML). It says what the flags say, under the same names, where neither the flag nor
-    /// its environment variable is given; and, in tables [[channel]], how channels are kept and who may do
+    /// its environment variable is given; and, in tables `[[channel]]`, how channels are kept and who may do
     /// what in them: see docs/chat.toml.
     #[arg(long, env = "CHAT_CONFIG")]
     pub(super) config: Option<PathBuf>,

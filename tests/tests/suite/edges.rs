@@ -172,7 +172,7 @@ fn a_session_that_overruns_itself_while_it_is_at_work_is_closed_at_once() {
         ann.wire().stall();
         scene.hub.publish("room", Payload::null()).expect("a name");
         (0..11).for_each(|n| {
-            ann.wire().put(Ok(chat_core::transport::Incoming::Text(format!("publish room {n}"))))
+            ann.wire().put(Ok(chat_core::transport::Incoming::Text(format!("publish room {n}"))));
         });
         scene.world.settle();
         assert_eq!(scene.hub.stats().subscriptions, 0);

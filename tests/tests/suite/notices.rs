@@ -175,7 +175,7 @@ fn a_hook_holds_up_its_sessions_requests_alone_and_what_waits_for_it_is_bounded(
         let world = World::new();
         let mut watching = Watching::new(&world);
         watching.takes = SECOND * 3600;
-        let limits = Limits::default().with_outbox_frames(64).with_user_sessions(2);
+        let limits = Limits::default().with_outbox_frames(64).with_session_channels(8).with_user_sessions(2);
         let hub = builder(watching.clone()).limits(limits).build(world.clone());
         let guest = Guest::connect(&world, &hub, Script, ("ann", None), way);
         guest.say("subscribe room\nsubscribe other\nping");

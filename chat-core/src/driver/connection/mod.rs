@@ -31,8 +31,8 @@ use crate::port::{Answers, ByteWriter, Credentials, Framing, Greeting, Protocol,
 /// Runs one session on its transport, from its first frame to its last: a future that a runtime is to poll,
 /// and that ends with the reason.
 ///
-/// Dropping it is safe at any time: the session leaves its channels and the endpoint is told; the peer sees a
-/// lost connection.
+/// Dropping it is safe at any time: the session leaves its channels and the endpoint is told; the peer sees
+/// a lost connection.
 pub struct Connection<I, O = ByteOutlet> {
     session: Session,
     input: I,
@@ -77,13 +77,19 @@ where
     /// Runs a session over any stream of messages and any sink of frames, which marks where each begins and
     /// ends.
     ///
-    /// The stream is to give every message of the peer, and to end with it; frames of
-    /// [`Kind::Close`](crate::transport::Kind::Close) go into the sink, which is closed after the last. Nothing is
-    /// waited for that a transport may not have: no pings are sent, and the end is over once it is written. A
-    /// transport that has more is described with [`answered`](Self::answered).
+    /// The stream gives every message of the peer, and ends when the peer's side does; frames of
+    /// [`Kind::Close`](crate::transport::Kind::Close) go into the sink, which is closed after the last.
+    /// Nothing is waited for that a transport may not have: no pings are sent, and the end is over once it
+    /// is written. A transport that has more is described with [`answered`](Self::answered).
     ///
-    /// Neither has to be `Send`: where one is not, the future is not either, and a runtime of one thread runs
-    /// it. If the sink fails, the session is lost.
+    /// A message has at most [`Protocol::message_bytes`]. A longer one, or a text that is no UTF-8, is
+    /// handed in as [`InputError::Refused`] with [`Close::TOO_BIG`] or [`Close::INVALID_PAYLOAD`]; the
+    /// stream is read on until it ends. A part of a message is an [`Incoming::Part`], so that a slow one is
+    /// no silence. The core answers each [`Incoming::Ping`]. [`Permit::of_peer`] and [`Permit::with`] tell
+    /// who comes.
+    ///
+    /// Neither has to be `Send`: where one is not, the future is not either, and a runtime of one thread
+    /// runs it. If the sink fails, the session is lost.
     ///
     /// ```
     /// # use std::sync::Arc;

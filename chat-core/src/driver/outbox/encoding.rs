@@ -25,7 +25,8 @@ pub(crate) struct Encoding {
 #[derive(Default)]
 pub(crate) struct Encodings(Mutex<Vec<Arc<Encoding>>>);
 
-/// Identifies an encoding. The types stand in it because names are free: protocols of two crates may have one.
+/// Identifies an encoding. The types stand in it because names are free: protocols of two crates may have
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     protocol: (TypeId, &'static str),
@@ -43,7 +44,8 @@ impl Key {
 }
 
 impl Encodings {
-    /// Returns the one encoding of this protocol and this framing, by their types and names; the first call creates it.
+    /// Returns the one encoding of this protocol and this framing, by their types and names; the first call
+    /// creates it.
     pub(crate) fn intern(&self, protocol: Arc<dyn Protocol>, framing: Arc<dyn Framing>) -> Arc<Encoding> {
         let new = Encoding::new(protocol, framing, false);
         let mut known = lock(&self.0);

@@ -150,7 +150,9 @@ impl Session {
         let session = self.state.info().expect("only an open session joins and leaves").clone();
         self.outbox.note_channels(self.state.channels().count());
         let waiting = self.notifications.add(session, channel, change);
-        if waiting >= self.outbox.bound().frames {
+        // A session may join all its channels at once, and leave them, however few frames may wait for it.
+        let rounds = self.permit.shared().limits.session_channels.saturating_mul(2);
+        if waiting > self.outbox.bound().frames.max(rounds) {
             self.outbox.request_close(Close::SLOW, Manner::AtOnce);
         }
     }
