@@ -54,9 +54,9 @@ use crate::upgrade::gate;
 /// ```
 ///
 /// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
-/// and a [`Peer`](chat_core::transport::Peer) where it comes from. All else reaches the endpoint with the
+/// and a [`Peer`] where it comes from. All else reaches the endpoint with the
 /// request, as a [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if
-/// the listener names it with axum's [`ConnectInfo`](::axum::extract::ConnectInfo).
+/// the listener names it with axum's [`ConnectInfo`].
 pub async fn upgrade(State(hub): State<Hub>, request: Request) -> Response<String> {
     open(&gate(hub), request).await
 }
