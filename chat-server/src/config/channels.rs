@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place_and_with_what_is_right() {
         for (line, column, right) in [
-            ("patern = 'x'", 1, "pattern, history, presence, storage, join, publish, read, see_presence"),
+            ("pat = 'x'", 1, "pattern, history, presence, storage, join, publish, read, see_presence"),
             ("see-presence = 'nobody'", 1, "see_presence"),
             ("join = 'everyone'", 8, r#""anyone", "members", "token", "nobody", not "everyone""#),
             ("join = true", 8, "\"anyone\", \"members\", \"token\", \"nobody\", not true or false"),
@@ -285,11 +285,11 @@ mod tests {
             ("presence = 'yes'", 12, "presence is true or false, not \"yes\""),
             ("storage = 'forever'", 11, r#""none", "kept", "durable""#),
             ("history = 100", 11, "{ entries = 100, age = \"5m\" }, not a number"),
-            ("history = { entrys = 1 }", 13, "entries, bytes, age"),
+            ("history = { entry = 1 }", 13, "entries, bytes, age"),
             ("history = { entries = -1 }", 23, "0 or more"),
             ("history = { bytes = 1.5 }", 21, "not a number with a fraction"),
             ("history = { age = 300 }", 19, "\"5m\""),
-            ("history = { age = '5 minuts' }", 19, "\"5m\""),
+            ("history = { age = '5 centuries' }", 19, "\"5m\""),
             ("history = { age = '-5m' }", 19, "\"5m\""),
             ("history = { age = '' }", 19, "\"5m\""),
             ("history = { age = '0s' }", 19, "entries = 0"),

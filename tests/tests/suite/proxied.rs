@@ -139,7 +139,7 @@ fn a_header_from_anybody_else_is_no_http() {
 }
 
 #[test]
-fn a_proxys_connection_without_a_good_header_is_closed_without_an_answer() {
+fn a_connection_of_a_proxy_without_a_good_header_is_closed_without_an_answer() {
     for host in HOSTS {
         let (_, served) = behind(host, &["127.0.0.1"], Limits::default());
         let bad = [
