@@ -30,7 +30,7 @@ impl Runtime for AsyncStdRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(to_std(deadline))))
+        Box::pin(Alarm::at(deadline))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -49,7 +49,7 @@ impl Runtime for SmolRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Alarm(Timer::at(to_std(deadline))))
+        Box::pin(Alarm::at(deadline))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -65,8 +65,8 @@ fn now() -> Now {
     Now { instant: from_std(std::time::Instant::now()), utc: chrono::Utc::now() }
 }
 
-/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on up
-/// to 200 times before that.
+/// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on
+/// up to 200 times before that.
 async fn yield_now() {
     let mut timer = None;
     poll_fn(|cx| {
@@ -82,18 +82,43 @@ async fn yield_now() {
     .await;
 }
 
-struct Alarm(Timer);
+/// Rings at its deadline.
+struct Alarm {
+    timer: Timer,
+    deadline: std::time::Instant,
+}
+
+/// Bounds by how much the clock of one core may be behind that of another. Virtual machines that were
+/// restored from a snapshot were seen with 24 ms. The reactor forgets a timer when it rings by the clock of
+/// its own core; polled on a core that is behind, the timer would wait for a ring that has been.
+const SKEW: Duration = Duration::from_millis(100);
+
+impl Alarm {
+    fn at(deadline: Instant) -> Self {
+        let deadline = to_std(deadline);
+        Self { timer: Timer::at(deadline), deadline }
+    }
+}
 
 impl Future for Alarm {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(cx).map(drop)
+        let polled = Pin::new(&mut self.timer).poll(cx).map(drop);
+        let left = self.deadline.saturating_duration_since(std::time::Instant::now());
+        if polled.is_pending() && left < SKEW {
+            // Registers the timer again, in case that the reactor has forgotten it.
+            let deadline = self.deadline;
+            self.timer.set_at(deadline);
+        }
+        polled
     }
 }
 
 impl Sleep for Alarm {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0.set_at(to_std(deadline));
+        self.deadline = to_std(deadline);
+        let deadline = self.deadline;
+        self.timer.set_at(deadline);
     }
 }
