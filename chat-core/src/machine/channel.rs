@@ -139,7 +139,8 @@ impl<S: Clone> Channel<S> {
         if let Some(key) = &publication.key {
             let unstored = (self.storing.is_stored() && !publication.ephemeral).then(|| publication.clone());
             let author = publication.author.clone();
-            self.keys.remember(author, key.clone(), publication.offset, unstored, now);
+            let offset = (!publication.ephemeral).then_some(publication.offset);
+            self.keys.remember(author, key.clone(), offset, unstored, now);
         }
         let published = match publication.ephemeral {
             true => Published::Ephemeral { subscribers },
@@ -292,7 +293,7 @@ impl<S: Clone> Channel<S> {
         }
         for RecalledKey { author, key, offset, at: published } in restored.keys {
             if let Some(at) = at(published) {
-                self.keys.remember(author, key, offset, None, at);
+                self.keys.remember(author, key, Some(offset), None, at);
             }
         }
         let last = self.last.offset;

@@ -21,7 +21,8 @@ type Key = (Option<UserId>, Arc<str>);
 /// Holds what was published under a key.
 #[derive(Debug)]
 struct Kept {
-    offset: Offset,
+    /// Holds the offset of the publication; none if that was ephemeral.
+    offset: Option<Offset>,
     /// Holds the publication while it is to be stored and is not stored yet.
     unstored: Option<Arc<Publication>>,
 }
@@ -36,13 +37,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Returns the offset that this author published at under this key, and the publication if it is to be
-    /// stored and is not stored yet. Returns none if the key is not known.
+    /// Returns the offset that this author published at under this key, if the publication has one, and the
+    /// publication if it is to be stored and is not stored yet. Returns none if the key is not known.
     pub(super) fn find(
         &self,
         author: Option<&UserId>,
         key: &str,
-    ) -> Option<(Offset, Option<Arc<Publication>>)> {
+    ) -> Option<(Option<Offset>, Option<Arc<Publication>>)> {
         let kept = self.places.get(&(author.cloned(), key.into()))?;
         Some((kept.offset, kept.unstored.clone()))
     }
@@ -51,7 +52,7 @@ impl Keys {
         &mut self,
         author: Option<UserId>,
         key: Arc<str>,
-        offset: Offset,
+        offset: Option<Offset>,
         unstored: Option<Arc<Publication>>,
         at: Instant,
     ) {

@@ -251,8 +251,8 @@ pub enum Published {
     Duplicate {
         /// Holds the epoch of the channel in which the offset counts.
         epoch: Epoch,
-        /// Holds the offset of the first publication.
-        offset: Offset,
+        /// Holds the offset of the first publication; none if that was ephemeral.
+        offset: Option<Offset>,
     },
     /// The channel is being restored from its store; the publication follows.
     Deferred,
@@ -265,7 +265,8 @@ impl Published {
     /// none yet.
     pub fn offset(&self) -> Option<Offset> {
         match self {
-            Self::Placed { offset, .. } | Self::Duplicate { offset, .. } => Some(*offset),
+            Self::Placed { offset, .. } => Some(*offset),
+            Self::Duplicate { offset, .. } => *offset,
             _ => None,
         }
     }

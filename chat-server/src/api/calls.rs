@@ -86,7 +86,8 @@ impl Manner {
         let said = if self.unkept { said.kept_nowhere() } else { said };
         let said = hub.publish_durable(said).await?;
         Ok(match said {
-            Published::Placed { epoch, offset, .. } | Published::Duplicate { epoch, offset }
+            Published::Placed { epoch, offset, .. }
+            | Published::Duplicate { epoch, offset: Some(offset) }
                 if !self.unkept =>
             {
                 json!({"offset":offset.0,"epoch":epoch.to_string()}).to_string()

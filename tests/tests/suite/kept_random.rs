@@ -314,8 +314,8 @@ impl<'a> Play<'a> {
             .collect();
         for (channel, content, ended) in done {
             if let Ok(published) = ended {
-                let (Published::Placed { epoch, offset, .. } | Published::Duplicate { epoch, offset }) =
-                    published
+                let (Published::Placed { epoch, offset, .. }
+                | Published::Duplicate { epoch, offset: Some(offset) }) = published
                 else {
                     panic!("a stored message has a place: {published:?}")
                 };

@@ -86,3 +86,18 @@ fn a_signal_that_a_client_calls_a_message_is_a_signal() {
         assert!(ann.heard()[0].starts_with("signal"));
     });
 }
+
+#[test]
+fn under_a_key_it_is_published_once_and_has_no_offset_however_often_it_is_tried() {
+    each_way(|way| {
+        let scene = keeping(way);
+        let ann = scene.enter("ann");
+        ann.say("subscribe room");
+        let signal = || publish("typing").with_ephemeral(true).with_key(Box::from("once"));
+        let first = scene.hub.publish_with(signal());
+        let again = scene.hub.publish_with(signal());
+        assert_eq!((first.offset(), first.is_duplicate(), first.subscribers()), (None, false, 1));
+        assert_eq!((again.offset(), again.is_duplicate(), again.subscribers()), (None, true, 0));
+        assert_eq!(ann.heard().len(), 2, "the answer, and the signal once");
+    });
+}
