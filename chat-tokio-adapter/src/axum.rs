@@ -14,7 +14,7 @@ use bytes::Bytes;
 use chat_core::protocol::{Credentials, Protocol};
 use chat_core::transport::{Answers, Connection, Frame, Incoming, InputError, Kind, Peer, Permit};
 use chat_core::{Close, Hub};
-use chat_http::{Gate, RemoteAddress};
+use chat_http::{ClientAddress, Gate, RemoteAddress};
 use futures::{SinkExt, StreamExt};
 use http::Response;
 
@@ -126,8 +126,10 @@ async fn open(gate: &Gate, mut request: Request) -> Response<String> {
     let connected = extensions.get().map(|ConnectInfo(remote)| RemoteAddress(*remote));
     if let Some(remote) = connected.filter(|_| extensions.get::<RemoteAddress>().is_none()) {
         extensions.insert(remote);
+        // Middleware that reads a proxy's header knows better than the socket.
+        let client = extensions.get().map_or(remote.0.ip(), |ClientAddress(client)| *client);
         if extensions.get::<Peer>().is_none() {
-            extensions.insert(Peer::from(remote.0.ip()));
+            extensions.insert(Peer::from(client));
         }
     }
     crate::upgrade(gate, &mut request).await

@@ -37,8 +37,8 @@ pub struct HeadRef<'a> {
     pub extensions: &'a Extensions,
 }
 
-/// Holds the address at the other end of a request's connection: the client's, or a proxy's. The listeners of
-/// the adapters put it among each request's extensions.
+/// Holds the address at the other end of a request's connection: the client's, or a proxy's. The listeners
+/// of the adapters put it among each request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "it names one value and can hold no other")]
 pub struct RemoteAddress(pub SocketAddr);
@@ -58,7 +58,8 @@ impl HeadRef<'_> {
     }
 
     /// Returns where the client comes from: the [`Peer`] among the extensions. Both adapters' listeners put
-    /// it there; its rates and strikes are counted by it until it has a session.
+    /// it there, and so does axum's with its `ConnectInfo`; its rates and strikes are counted by it until
+    /// it has a session.
     pub fn peer(&self) -> Option<Peer> {
         self.extensions.get().copied()
     }

@@ -70,21 +70,24 @@ struct User(&'static str);
 fn what_middleware_left_in_the_request_reaches_the_endpoint() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let kept = Kept::default();
-    let address = runtime.block_on(async {
+    let (hub, address) = runtime.block_on(async {
         let hub = Hub::builder(kept.clone()).build(TokioRuntime::current());
+        let served = hub.clone();
         let login = from_fn(async |mut request: Request, next: Next| {
             request.extensions_mut().insert(User("ann"));
             next.run(request).await
         });
-        let app: Router = Router::new().route("/ws", route(gate(hub))).layer(login);
+        let app: Router = Router::new().route("/ws", route(gate(served))).layer(login);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a port");
         let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        address
+        (hub, address)
     });
     for target in ["/ws", "/ws?name=eve"] {
         let _session = open(address, target);
+        let last = hub.sessions(None, 100).entries.pop().expect("it is open");
+        assert_eq!(last.peer, Some(IpAddr::from([127, 0, 0, 1]).into()), "its rates count by its address");
         let head = kept.last();
         assert_eq!(head.extension(), Some(&User("ann")), "{target}");
         assert_eq!(head.parts().uri, target);
