@@ -30,7 +30,7 @@ fn gauges(stats: &Stats) -> [Single; 5] {
     ]
 }
 
-fn counters(stats: &Stats) -> [Single; 7] {
+fn counters(stats: &Stats) -> [Single; 8] {
     [
         ("chat_sessions_opened_total", "Sessions opened.", stats.opened),
         ("chat_publications_total", "Publications accepted.", stats.publications),
@@ -39,6 +39,7 @@ fn counters(stats: &Stats) -> [Single; 7] {
         ("chat_turned_away_total", "Sessions refused because the server was full.", stats.turned_away),
         ("chat_store_errors_total", "Failures of the store.", stats.store_errors),
         ("chat_unstored_total", "Publications not stored.", stats.unstored),
+        ("chat_hook_panics_total", "Panics of hooks that are only told of events.", stats.hook_panics),
     ]
 }
 

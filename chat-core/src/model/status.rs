@@ -7,7 +7,8 @@ use super::{ChannelId, Epoch, Offset, Peer, SenderName, SessionId, UserId};
 
 /// Holds a part of a list, and where the next part begins.
 ///
-/// What is there during the whole reading is listed once. What comes or goes meanwhile is listed or not.
+/// Pages that are read one after another list each entry once that is there all the time. An entry that comes
+/// or goes meanwhile is listed or not.
 ///
 /// ```
 /// use chat_core::{Hub, OpenChat, testkit::World};

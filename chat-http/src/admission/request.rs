@@ -14,8 +14,8 @@ use super::trusted::HeadRef;
 /// Holds the head of the request by which a client came, exactly as it came in. Every transport here hands it
 /// to the endpoint, among the extensions of its [`Connect`].
 ///
-/// It is as large as the bounds on a head allow ([`HeadLimits`](crate::HeadLimits)), and is dropped once the
-/// endpoint has answered. Nothing of it is shown by `Debug` but its method and path, since cookies, headers
+/// The head is at most as large as [`HeadLimits`](crate::HeadLimits) allow, and is dropped once the endpoint
+/// has answered. Nothing of it is shown by `Debug` but its method and path, since cookies, headers
 /// and queries hold secrets.
 ///
 /// ```

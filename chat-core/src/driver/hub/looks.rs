@@ -17,8 +17,8 @@ impl Hub {
     /// and stays the same. Channels that are in the store alone are not listed.
     ///
     /// The channels lie in [shards](crate::HubBuilder::shards). Reading a page looks at the name of every
-    /// channel in the few shards that it comes from, and locks one of them at a time, for about a tenth of a
-    /// microsecond for each channel in it.
+    /// channel in the few shards that it comes from, and locks one of them at a time, for a time in
+    /// proportion to the channels in it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -64,8 +64,8 @@ impl Hub {
     }
 
     /// Returns a page of the sessions in a channel, in the order of their ids, beginning after this one; an
-    /// empty page if there is no such channel. Looks at the id of every subscriber, which locks the channel
-    /// for about a nanosecond for each.
+    /// empty page if there is no such channel. Looks at the id of every subscriber, and locks the channel's
+    /// shard for that time.
     ///
     /// ```
     /// use chat_core::{Hub, OpenChat, testkit::World};
