@@ -239,6 +239,9 @@ fn a_rate_holds_for_a_user_over_a_reconnect() {
         let mut is_unread = |target: &str, pings: usize| {
             let before = served.hub.stats();
             let mut raw = Raw::open(served.address, target);
+            while served.hub.stats().sessions == before.sessions {
+                std::thread::yield_now();
+            }
             raw.send(&frame(0x81, br#"{"type":"ping"}"#).repeat(pings));
             raw.send(&frame(0x88, &4000_u16.to_be_bytes()));
             loop {
