@@ -3,6 +3,7 @@
 // An opener takes the server's URL and gives { open, shut }. `open(query, tell)` gives a socket { send, binary, close, cut }
 // once the handshake is through, from the local address `from` if it can; `tell` is called with every event: { frame: text }, { binary: true } or { closed: code }.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import WebSocket from 'ws';
 import { chromium } from 'playwright-core';
@@ -26,7 +27,11 @@ async function overWs(url) {
 }
 
 /// Chromium without a window, and without a word to anybody else.
+///
+/// It runs on one core: where the clocks of two cores differ, as in some restored virtual machines, its network process
+/// sees time go back and ends itself.
 export function launch() {
+  stayOnOneCore();
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? findOnPath('chromium'),
     args: [
@@ -34,6 +39,13 @@ export function launch() {
       '--disable-component-update', '--disable-sync',
     ],
   });
+}
+
+// What this process starts from now on inherits it.
+function stayOnOneCore() {
+  const taskset = (...list) => execFileSync('taskset', ['--cpu-list', '--pid', ...list, process.pid], { encoding: 'utf8' });
+  const [first] = taskset().match(/(?<=: )\d+/);
+  taskset(first);
 }
 
 async function overChromium(url) {

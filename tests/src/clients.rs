@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cases::folder;
+use crate::watchdog;
 
 /// Lists the clients that run the conformance cases.
 pub const CLIENTS: [&str; 3] = ["ws", "python", "chromium"];
@@ -72,6 +73,7 @@ fn python_path() -> OsString {
 
 /// Returns the trimmed output of a client. A client that is not installed is a failure, not a reason to pass.
 fn run(command: &mut Command) -> String {
+    watchdog::watch();
     let output =
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; ./test.sh installs it"));
     let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -12,6 +12,7 @@ use chat_tokio_adapter::TokioRuntime;
 
 use crate::local;
 use crate::streams::{self, stopped, until_gone};
+use crate::watchdog;
 
 /// Names a runtime, and the adapter that binds the core to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ impl Host {
     /// # Panics
     /// Panics if no port is free, or if a text is no network.
     pub fn serve_behind(self, proxies: &[&str], hub: HubBuilder) -> Served {
+        watchdog::watch();
         let proxies = proxies.iter().map(|network| network.parse().expect("a network")).collect();
         let (tell, told) = channel();
         let (stop, stopped) = async_channel::bounded(1);

@@ -17,6 +17,7 @@
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
 //!   watching records what hooks are told
+//!   watchdog ends the program when a test hangs
 //! ```
 
 #![allow(
@@ -43,4 +44,5 @@ pub mod seed;
 pub mod speakers;
 pub mod store;
 mod streams;
+mod watchdog;
 pub mod watching;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::cases::folder;
 use crate::raw::get;
+use crate::watchdog;
 
 /// Holds a process that listens; it is killed when this is dropped.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl Program {
     /// # Panics
     /// Panics if it does not print one within a minute.
     pub fn start(command: &mut Command) -> Self {
+        watchdog::watch();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -256,13 +256,13 @@ fn a_rate_holds_for_a_user_over_a_reconnect() {
                 std::thread::yield_now();
             }
         };
-        assert!(!is_unread("/?name=eve", 19));
+        assert!(!is_unread("/?name=eve", 17));
         assert!(is_unread("/?name=eve", 10), "{host:?}");
-        assert!(!is_unread("/?name=bob", 19), "{host:?}");
-        assert!(!is_unread("/", 19));
+        assert!(!is_unread("/?name=bob", 17), "{host:?}");
+        assert!(!is_unread("/", 17));
         assert!(is_unread("/", 10), "nobody yet, at an address");
         assert!(!is_unread("/", 2), "there is room to open for all who share the address");
-        assert!(!is_unread("/?name=ann", 19), "who is somebody pays for nobody");
+        assert!(!is_unread("/?name=ann", 17), "who is somebody pays for nobody");
     }
 }
 
