@@ -138,7 +138,7 @@ fn even_with_the_key_there_is_an_end_of_requests() {
         kept.send(one.as_bytes());
         kept.answer() == 429
     });
-    assert!(told.is_some_and(|asked| asked >= 100), "{told:?}");
+    assert!(told.is_some_and(|asked| asked > 90), "{told:?}");
 }
 
 #[test]
