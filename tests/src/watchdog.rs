@@ -52,6 +52,7 @@ impl Drop for Watched {
     }
 }
 
+#[expect(clippy::exit, reason = "nothing else ends a thread of a test that hangs")]
 fn end_if_one_hangs() {
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let hung: Vec<_> = running.iter().filter(|(_, since)| since.elapsed() > PATIENCE).collect();
