@@ -92,7 +92,7 @@ impl ByteWriter for Halting {
 fn outbox(criterion: &mut Criterion) {
     let world = World::new();
     let hub = hub().build(world.clone());
-    let (seat, wire) = (hub.permit().expect("room"), Wire::default());
+    let (seat, wire) = (hub.acceptor().permit().expect("room"), Wire::default());
     let credentials = Credentials::Now(Connect::default());
     let writer = Arc::new(Halting::default());
     let connection =

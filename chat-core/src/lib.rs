@@ -23,9 +23,10 @@
 //!   bound, and [`Stats`], every counter; and the plain data of these, such as [`ChatMessage`];
 //! - [`protocol`], for whoever writes a wire format: a [`Protocol`](protocol::Protocol) and its requests and
 //!   answers;
-//! - [`transport`], for whoever writes an adapter: it runs a [`Connection`](transport::Connection) for each
-//!   [`Permit`](transport::Permit) over a `Stream` of [`Incoming`](transport::Incoming) and either a `Sink`
-//!   of [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
+//! - [`transport`], for whoever writes an adapter: it takes a [`Permit`](transport::Permit) from the hub's
+//!   [`Acceptor`](transport::Acceptor) for each client, and runs a [`Connection`](transport::Connection) on
+//!   it over a `Stream` of [`Incoming`](transport::Incoming) and either a `Sink` of
+//!   [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
 //!   [`Framing`](transport::Framing);
 //! - [`store`], for whoever keeps publications: a [`HistoryStore`](store::HistoryStore);
 //! - [`runtime`], for whoever brings another [`Runtime`](runtime::Runtime).
@@ -77,7 +78,7 @@ pub mod protocol {
 pub mod transport {
     //! Defines what an adapter uses to run sessions on its sockets.
 
-    pub use crate::driver::{ByteOutlet, Connection, Full, HeldPermit, Intake, Permit, SinkOutlet};
+    pub use crate::driver::{Acceptor, ByteOutlet, Connection, Full, HeldPermit, Intake, Permit, SinkOutlet};
     pub use crate::model::{Frame, Incoming, InputError, Kind, Peer};
     pub use crate::port::{Answers, ByteWriter, Framing, Unframed};
 }

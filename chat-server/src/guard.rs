@@ -35,7 +35,7 @@ pub(crate) fn guarded(hosts: Hosts, origins: &Origins, hub: &Hub, routes: Router
 
 async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     if let Err(rejection) = guard.hosts.check(request.headers()) {
-        guard.hub.count_rejection(rejection.status().as_u16());
+        guard.hub.acceptor().count_rejection(rejection.status().as_u16());
         let response = rejection.response();
         if rejection != Rejection::ForeignHost {
             return response.into_response();

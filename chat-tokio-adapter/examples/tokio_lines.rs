@@ -28,7 +28,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn run(hub: Hub, socket: TcpStream) {
-    let Ok(permit) = hub.permit() else { return };
+    let Ok(permit) = hub.acceptor().permit() else { return };
     let (read, write) = socket.into_split();
     let most = hub.limits().message_bytes as u64;
     Connection::over_sink(

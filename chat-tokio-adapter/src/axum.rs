@@ -152,7 +152,9 @@ async fn open(gate: &Gate, mut request: Request) -> Response<String> {
 /// use http::{StatusCode, request::Parts};
 ///
 /// async fn handler(State(hub): State<Hub>, parts: Parts, ws: WebSocketUpgrade) -> Response {
-///     let Ok(permit) = hub.permit() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+///     let Ok(permit) = hub.acceptor().permit() else {
+///         return StatusCode::SERVICE_UNAVAILABLE.into_response();
+///     };
 ///     let permit = permit.with(RequestHead::from(parts).into_extensions());
 ///     ws.on_upgrade(async move |socket| {
 ///         chat_tokio_adapter::axum::run(permit, Arc::new(Json), Credentials::default(), socket).await;

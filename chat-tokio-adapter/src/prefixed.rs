@@ -37,7 +37,7 @@ impl Prefixed {
             Ok(start) => Some((Self { socket, head: start.head, read: 0 }, start.remote)),
             Err(rejection) => {
                 if let Some(rejection) = rejection {
-                    hub.count_rejection(rejection.status().as_u16());
+                    hub.acceptor().count_rejection(rejection.status().as_u16());
                     refuse(runtime, &mut &socket, &socket, rejection, &Method::GET).await;
                 }
                 None

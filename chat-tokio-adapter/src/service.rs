@@ -49,7 +49,7 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let serving = self.connection.serve();
         if !HttpLimits::from(self.hub.limits()).head.admits(&request) {
-            self.hub.count_rejection(Rejection::TooLarge.status().as_u16());
+            self.hub.acceptor().count_rejection(Rejection::TooLarge.status().as_u16());
             let refused = Rejection::TooLarge.response().map(|_| Either::Right(Empty::new()));
             return Box::pin(async { Ok(refused.map(|body| ServedBody::new(body, serving))) });
         }

@@ -218,7 +218,7 @@ async fn polls_that_are_given_up_fill_no_more_than_their_share_and_the_oldest_of
     );
     assert_eq!(served.post(&stays, &[r#"[null,"3","phoenix","heartbeat",{}]"#]).await, 200);
     assert_eq!(served.poll(&stays).await.status, 200, "who polls on is never the one to go");
-    assert!(served.hub.permit().is_ok(), "there is room for a socket");
+    assert!(served.hub.acceptor().permit().is_ok(), "there is room for a socket");
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,7 +231,7 @@ async fn a_share_full_of_those_who_poll_on_lets_no_more_in() {
     }
     assert_eq!(served.get("vsn=2.0.0").await.status, 500);
     assert_eq!(served.hub.stats().rejections.get(&503), Some(&1));
-    assert!(served.hub.permit().is_ok());
+    assert!(served.hub.acceptor().permit().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,7 +282,7 @@ async fn a_stop_says_what_waits_and_then_that_the_session_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_full_hub_begins_no_session() {
     let served = served(Limits::default().with_sessions(1));
-    let _permit = served.hub.permit().expect("there is room");
+    let _permit = served.hub.acceptor().permit().expect("there is room");
     assert_eq!(served.get("vsn=2.0.0").await.status, 500);
 }
 

@@ -50,7 +50,7 @@ async fn upgrade_with_axum(
     ws: WebSocketUpgrade,
 ) -> Response {
     ws.on_upgrade(async move |socket| {
-        let seat = hub.permit().expect("the hub has room");
+        let seat = hub.acceptor().permit().expect("the hub has room");
         let opener = Handshake::new(query.as_deref(), &[]);
         let welcome = Json.accept(&opener).expect("anybody is welcome");
         chat_tokio_adapter::axum::run(seat, Arc::new(Json), welcome.credentials, socket).await;

@@ -167,7 +167,7 @@ impl Guest {
         way: Way,
     ) -> Self {
         let connect = Connect::named(name.parse().ok()).with_token(token.map(Into::into));
-        let permit = hub.permit().expect("the hub has room");
+        let permit = hub.acceptor().permit().expect("the hub has room");
         Self::over(world, permit, Arc::new(protocol), Credentials::Now(connect), way)
     }
 

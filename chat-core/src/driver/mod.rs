@@ -10,6 +10,7 @@ mod session;
 mod trace;
 
 pub use connection::Connection;
+pub use hub::acceptor::Acceptor;
 pub use hub::builder::HubBuilder;
 pub use hub::intake::Intake;
 pub use hub::metrics::Stats;

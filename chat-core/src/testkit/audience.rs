@@ -51,7 +51,7 @@ impl Audience {
         let channel: ChannelId = "room".parse().expect("a name");
         let protocol = Arc::new(Prepared { channel: channel.clone(), content: content.clone() });
         let enter = |n| {
-            let (permit, wire) = (hub.permit().expect("the hub has room"), Wire::default());
+            let (permit, wire) = (hub.acceptor().permit().expect("the hub has room"), Wire::default());
             let credentials =
                 Credentials::Now(Connect::named(Some(format!("m{n}").parse().expect("a name"))));
             let (protocol, marked) = (protocol.clone(), Arc::new(Marked));

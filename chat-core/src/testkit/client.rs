@@ -96,7 +96,7 @@ impl World {
         credentials: Credentials,
         way: Way,
     ) -> Client {
-        self.connect_on(hub.permit().expect("the hub has room"), protocol, credentials, way)
+        self.connect_on(hub.acceptor().permit().expect("the hub has room"), protocol, credentials, way)
     }
 
     /// Opens a session on a permit: one that has a peer or extensions, or was asked about.

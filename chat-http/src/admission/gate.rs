@@ -110,7 +110,7 @@ impl Gate {
     /// rejections.
     pub fn open<'a>(&self, request: impl Into<HeadRef<'a>>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_head(request.into());
-        opened.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+        opened.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For
@@ -122,7 +122,7 @@ impl Gate {
         let named = host(headers).map(drop).ok_or(Rejection::Host);
         let asked = named.and_then(|()| self.check_host(headers));
         let allowed = asked.and_then(|()| self.check_origin(headers)).map(|()| headers.get(ORIGIN));
-        allowed.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+        allowed.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     /// Returns the origins whose pages it lets in.
@@ -137,7 +137,7 @@ impl Gate {
     /// counts it.
     pub fn admit(&self, opener: &Handshake<'_>) -> Result<Opening, Rejection> {
         let admitted = self.permit(opener).map(|(_, opening)| opening);
-        admitted.inspect_err(|rejection| self.hub.count_rejection(rejection.status().as_u16()))
+        admitted.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     fn open_head(&self, request: HeadRef<'_>) -> Result<(Response<()>, Opening), Rejection> {
@@ -164,7 +164,7 @@ impl Gate {
     /// Takes a place; returns the subprotocol that is chosen beside it.
     fn permit(&self, opener: &Handshake<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
         let welcome = self.protocol.accept(opener).ok_or(Rejection::Unwelcome)?;
-        let permit = self.hub.permit().map_err(|_| Rejection::Unavailable)?;
+        let permit = self.hub.acceptor().permit().map_err(|_| Rejection::Unavailable)?;
         let bounds = self.hub.limits();
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
         let message_bytes = protocol.message_bytes(bounds);
@@ -204,7 +204,7 @@ impl Opening {
         let patience = Limits::or_never(hub.limits().open_timeout);
         let asked = within(&**hub.runtime(), patience, self.permit.ask(&self.credentials)).await;
         let answer = asked.map_or(Err(Rejection::Timeout), |asked| asked.map_err(|_| Rejection::Refused));
-        answer.inspect_err(|rejection| hub.count_rejection(rejection.status().as_u16()))
+        answer.inspect_err(|rejection| hub.acceptor().count_rejection(rejection.status().as_u16()))
     }
 }
 

@@ -43,7 +43,7 @@ use super::trusted::HeadRef;
 /// # parts.extensions.insert(User("ann".into()));
 /// # let world = World::new();
 /// # let hub = Hub::builder(Logins).build(world.clone());
-/// # let permit = hub.permit().unwrap().with(RequestHead::from(parts).into_extensions());
+/// # let permit = hub.acceptor().permit().unwrap().with(RequestHead::from(parts).into_extensions());
 /// # let ann = world.connect_on(permit, Arc::new(Script), Credentials::Later, Way::Bytes);
 /// # ann.say("connect");
 /// # assert_eq!(ann.heard(), ["connected 1 ann"]);

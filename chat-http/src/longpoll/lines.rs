@@ -146,7 +146,8 @@ mod tests {
         message_bytes: usize,
     ) -> (Vec<Vec<u8>>, Option<BadLine>) {
         let hub = Hub::builder(OpenChat::default()).build(World::new());
-        let mut lines = Lines::new(Chunks(chunks.into_iter().collect()), message_bytes, hub.intake());
+        let body = Chunks(chunks.into_iter().collect());
+        let mut lines = Lines::new(body, message_bytes, hub.acceptor().intake());
         let mut all = Vec::new();
         loop {
             match lines.next().now_or_never().expect("all is there") {

@@ -147,7 +147,7 @@ impl LongPoll {
         if self.sessions.make_room(most) {
             return Ok(());
         }
-        self.gate.hub().count_rejection(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+        self.gate.hub().acceptor().count_rejection(StatusCode::SERVICE_UNAVAILABLE.as_u16());
         Err(Rejection::Unavailable)
     }
 
@@ -170,8 +170,8 @@ impl LongPoll {
         let hub = self.gate.hub();
         let most = hub.limits().message_bytes;
         let patience = HttpLimits::from(hub.limits()).handshake_timeout;
-        let batch =
-            Batch { runtime: &**hub.runtime(), patience, lines: Lines::new(body, most, hub.intake()) };
+        let lines = Lines::new(body, most, hub.acceptor().intake());
+        let batch = Batch { runtime: &**hub.runtime(), patience, lines };
         let status = take_in(&mailbox, batch, most).await;
         answer(StatusCode::OK, status, None, &[])
     }

@@ -22,7 +22,7 @@ where
         match attempt().await {
             Ok(done) => return done,
             Err(_) => {
-                hub.count_failed_accept();
+                hub.acceptor().count_failed_accept();
                 runtime.sleep_until(runtime.now().after(pause)).await;
                 pause = (pause * 2).min(PAUSES[1]);
             }

@@ -114,7 +114,7 @@ where
 
 /// Counts a request that does not come as far as the gate.
 fn refused(hub: &Hub, rejection: Rejection) -> Failure {
-    hub.count_rejection(rejection.status().as_u16());
+    hub.acceptor().count_rejection(rejection.status().as_u16());
     Failure::Refused(rejection, Method::GET)
 }
 

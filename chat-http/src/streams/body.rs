@@ -35,7 +35,7 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let (mut intake, mut bytes, mut body) = (hub.intake(), Vec::new(), pin!(body));
+    let (mut intake, mut bytes, mut body) = (hub.acceptor().intake(), Vec::new(), pin!(body));
     while let Some(frame) = body.frame().await {
         let broken = |error: Box<dyn Error + Send + Sync>| {
             if error.is::<LengthLimitError>() { TOO_LARGE } else { BROKEN_OFF }

@@ -203,7 +203,7 @@ impl Streams {
     }
 
     fn refuse(&self, (status, why): Refused) -> StreamResponse {
-        self.hub.count_rejection(status.as_u16());
+        self.hub.acceptor().count_rejection(status.as_u16());
         let mut response = words(status, why);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -229,7 +229,8 @@ impl Streams {
     ) -> Result<StreamResponse, Refused> {
         self.check_size(&commands)?;
         let (credentials, extensions) = caller.take_claims();
-        let mut permit = self.hub.permit().map_err(|_| FULL)?.of_peer(caller.peer).with(extensions);
+        let permit = self.hub.acceptor().permit().map_err(|_| FULL)?;
+        let mut permit = permit.of_peer(caller.peer).with(extensions);
         let (entry, input) = self.open.enter().map_err(|_| FULL)?;
         entry.sender.try_send(commands).expect("a new session has room");
         let spoken = Centrifuge::beside(Stream { key: entry.key.clone(), node: self.open.node.clone() });

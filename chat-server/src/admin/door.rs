@@ -90,7 +90,7 @@ pub(super) async fn check(State(door): State<Door>, request: Request, next: Next
     match door.refusal(&request) {
         None => next.run(request).await,
         Some(response) => {
-            door.0.hub.count_rejection(response.status().as_u16());
+            door.0.hub.acceptor().count_rejection(response.status().as_u16());
             response
         }
     }

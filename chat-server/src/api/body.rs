@@ -32,7 +32,7 @@ async fn read(hub: &Hub, body: Body, most: usize) -> Result<String, Failure> {
 
 /// Collects the body, and counts its bytes against the bound on all incomplete input.
 async fn collect(hub: &Hub, body: Body, most: usize) -> Result<Vec<u8>, Failure> {
-    let (mut intake, mut bytes, mut body) = (hub.intake(), Vec::new(), body.into_data_stream());
+    let (mut intake, mut bytes, mut body) = (hub.acceptor().intake(), Vec::new(), body.into_data_stream());
     while let Some(data) = body.next().await {
         let data = data.map_err(|_| Failure::BrokenOff)?;
         if data.len() > most - bytes.len() {

@@ -66,7 +66,7 @@ fn answer(hub: &Hub, outcome: Result<String, Failure>) -> Response {
         Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(failure) => {
             if !matches!(failure, Failure::Refused(_)) {
-                hub.count_rejection(failure.status().as_u16());
+                hub.acceptor().count_rejection(failure.status().as_u16());
             }
             failure.into_response()
         }

@@ -269,7 +269,7 @@ fn a_drain_delivers_what_waits_lets_nobody_in_and_ends_when_all_are_gone() {
         assert_eq!(left, 0);
         assert_eq!(ann.heard(), ["message room 1 ann 1", "goodbye", "close 1001 going away"]);
         assert_eq!(bob.heard(), ["goodbye", "message room 1 ann 1", "close 1001 going away"]);
-        assert_eq!(scene.hub.permit().expect_err("nobody is let in"), Full::Draining);
+        assert_eq!(scene.hub.acceptor().permit().expect_err("nobody is let in"), Full::Draining);
         assert_eq!(moody.closed().len(), 2);
     });
 }
@@ -294,7 +294,7 @@ fn a_connection_that_is_dropped_in_mid_life_is_out_of_its_channels_and_its_end_i
     let (moody, scene) = Moody::scene(Way::Frames);
     let (bob, wire) = (scene.join("bob", "room"), Wire::default());
     let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
-    let seat = scene.hub.permit().expect("there is room");
+    let seat = scene.hub.acceptor().permit().expect("there is room");
     let mut ann = Connection::over_sink(seat, Arc::new(Script), credentials, wire.input(), wire.sink());
     for request in ["subscribe room", "call wait"] {
         wire.put(Ok(Incoming::Text(request.to_owned())));
@@ -318,10 +318,10 @@ fn a_full_hub_says_so_and_has_room_again_when_one_goes() {
         let limits = Limits::default().with_sessions(2);
         let scene = Scene::new(way, OpenChat::default(), limits);
         let (ann, _bob) = (scene.enter("ann"), scene.enter("bob"));
-        assert_eq!(scene.hub.permit().expect_err("it is full"), Full::Sessions);
+        assert_eq!(scene.hub.acceptor().permit().expect_err("it is full"), Full::Sessions);
         ann.put(Ok(Incoming::Close(None)));
         assert_eq!(ann.heard(), ["close"]);
-        assert!(scene.hub.permit().is_ok());
+        assert!(scene.hub.acceptor().permit().is_ok());
     });
 }
 
@@ -353,7 +353,7 @@ fn the_hub_keeps_no_transport_for_a_hook_that_takes_its_time() {
     let writer = Arc::new(Wire::default().writer());
     let (wire, credentials) =
         (Wire::default(), Credentials::Now(Connect::named(Some("ann".parse().expect("a name")))));
-    let seat = scene.hub.permit().expect("the hub has room");
+    let seat = scene.hub.acceptor().permit().expect("the hub has room");
     let (script, marked) = (Arc::new(Script), Arc::new(chat_core::testkit::Marked));
     let connection = Connection::over_bytes(seat, script, marked, credentials, wire.input(), writer.clone());
     scene.world.spawn(Box::pin(async move { drop(connection.await) }));
@@ -406,7 +406,7 @@ fn listening(scene: &Scene, answers: Option<Answers>) -> (Wire, Arc<Mutex<Option
     wire.ignore_pings();
     wire.ignore_close();
     let credentials = Credentials::Now(Connect::named(Some("ann".parse().expect("a name"))));
-    let seat = scene.hub.permit().expect("there is room");
+    let seat = scene.hub.acceptor().permit().expect("there is room");
     let connection = Connection::over_sink(seat, Arc::new(Script), credentials, wire.input(), wire.sink());
     let connection = match answers {
         Some(answers) => connection.answered(answers),

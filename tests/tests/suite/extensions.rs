@@ -43,7 +43,7 @@ impl Cookies {
 fn permit(scene: &Scene, user: &'static str) -> (Permit, Weak<User>) {
     let extensions = Extensions::new().with(User(user));
     let kept = Arc::downgrade(&extensions.share().expect("it is there"));
-    (scene.hub.permit().expect("there is room").with(extensions), kept)
+    (scene.hub.acceptor().permit().expect("there is room").with(extensions), kept)
 }
 
 fn sessions(scene: &Scene, user: &str) -> usize {
@@ -178,7 +178,7 @@ fn credentials_that_cannot_be_read_cost_the_address_a_strike_before_the_transpor
         for early in [true, false] {
             let (_, scene) = Cookies::scene(way);
             let peer = Peer::from(std::net::IpAddr::from([192, 0, 2, 7]));
-            let permit = || scene.hub.permit().expect("there is room").of_peer(peer);
+            let permit = || scene.hub.acceptor().permit().expect("there is room").of_peer(peer);
             for _ in 0..19 {
                 let mut permit = permit();
                 match early {
@@ -203,7 +203,7 @@ fn a_login_that_is_refused_is_no_bad_request_before_the_transport_is_open_or_aft
         for early in [true, false] {
             let (_, scene) = Cookies::scene(way);
             let peer = Peer::from(std::net::IpAddr::from([192, 0, 2, 7]));
-            let permit = || scene.hub.permit().expect("there is room").of_peer(peer);
+            let permit = || scene.hub.acceptor().permit().expect("there is room").of_peer(peer);
             for _ in 0..40 {
                 let mut permit = permit();
                 match early {

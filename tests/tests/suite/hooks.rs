@@ -400,7 +400,7 @@ fn each_join_and_leave_is_told_once_over_every_protocol() {
                     None => chat_core::protocol::Credentials::Now(connect),
                 };
                 let protocol = (tongue.protocol)();
-                let permit = stage.hub.permit().expect("the hub has room");
+                let permit = stage.hub.acceptor().permit().expect("the hub has room");
                 let guest = Guest::over(&stage.world, permit, protocol, credentials, way);
                 greeting.iter().for_each(|frame| guest.say(&frame.replace("{}", "{\"token\":\"ann\"}")));
                 guest.say(&speaker.subscribe(ROOM, None));

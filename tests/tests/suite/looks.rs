@@ -119,7 +119,7 @@ fn a_session_tells_who_since_when_from_where_and_what_waits() {
         world.advance(SECOND * 5);
         let since = world.now().utc;
         let peer: IpAddr = "2001:db8::7".parse().expect("an address");
-        let permit = hub.permit().expect("room").of_peer(Some(peer.into()));
+        let permit = hub.acceptor().permit().expect("room").of_peer(Some(peer.into()));
         let guest = Guest::over(&world, permit, Arc::new(Script), Credentials::Later, way);
         let new = hub.session(guest.id).expect("it is there");
         assert_eq!((new.name, new.user, new.since, new.channels), (None, None, since, 0), "not open yet");

@@ -208,7 +208,7 @@ impl ByteWriter for Bomb {
 fn connect(world: &World, hub: &Hub, name: &str, writer: Arc<dyn ByteWriter>) -> Wire {
     let (wire, credentials) =
         (Wire::default(), Credentials::Now(Connect::named(Some(name.parse().expect("a name")))));
-    let seat = hub.permit().expect("the hub has room");
+    let seat = hub.acceptor().permit().expect("the hub has room");
     let (script, marked) = (Arc::new(Script), Arc::new(Marked));
     let connection = Connection::over_bytes(seat, script, marked, credentials, wire.input(), writer);
     world.spawn(Box::pin(async move { drop(connection.await) }));
@@ -344,7 +344,7 @@ fn a_flush_that_its_runtime_drops_gives_its_events_back() {
 
 fn connect_to(world: &World, hub: &Hub, name: &str, wire: &Wire) {
     let credentials = Credentials::Now(Connect::named(Some(name.parse().expect("a name"))));
-    let (seat, script) = (hub.permit().expect("the hub has room"), Arc::new(Script));
+    let (seat, script) = (hub.acceptor().permit().expect("the hub has room"), Arc::new(Script));
     let connection = Connection::over_bytes(
         seat,
         script,

@@ -108,11 +108,11 @@ fn what_was_promised_to_who_comes_back_counts_for_all_together_until_it_is_taken
 #[test]
 fn a_hub_has_as_many_sessions_as_the_bound_says() {
     let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits::default().with_sessions(3));
-    let seats: Vec<_> = (0..3).map(|_| scene.hub.permit().expect("there is room")).collect();
-    assert!(scene.hub.permit().is_err());
+    let seats: Vec<_> = (0..3).map(|_| scene.hub.acceptor().permit().expect("there is room")).collect();
+    assert!(scene.hub.acceptor().permit().is_err());
     assert_eq!(scene.hub.stats().turned_away, 1);
     drop(seats);
-    assert!(scene.hub.permit().is_ok());
+    assert!(scene.hub.acceptor().permit().is_ok());
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Scene {
     fn new(full: bool) -> Self {
         let hub = Hub::builder(OpenChat::default()).build(World::new());
         let (wire, writer) = (Wire::default(), Arc::new(Meanwhile { full, ..Meanwhile::default() }));
-        let seat = hub.permit().expect("the hub has room");
+        let seat = hub.acceptor().permit().expect("the hub has room");
         let credentials = chat_core::protocol::Credentials::Now(chat_core::Connect::default());
         let connection = Connection::over_bytes(
             seat,

@@ -101,7 +101,7 @@ where
     /// # let hub = Hub::builder(OpenChat::default()).build(world.clone());
     /// let input = [Incoming::Text("connect ann".into()), Incoming::Close(Some(1000))].map(Ok);
     /// let (sink, frames) = futures::channel::mpsc::unbounded::<Frame>();
-    /// let (permit, input) = (hub.permit()?, futures::stream::iter(input));
+    /// let (permit, input) = (hub.acceptor().permit()?, futures::stream::iter(input));
     /// let connection = Connection::over_sink(permit, Arc::new(Script), Credentials::Later, input, sink);
     /// assert_eq!(world.run(connection).code(), 1000);
     /// let frames: Vec<_> = world.run(futures::StreamExt::collect(frames));

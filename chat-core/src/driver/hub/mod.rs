@@ -1,5 +1,6 @@
 //! Holds the sessions and channels of a server, and the handle through which it uses them.
 
+pub(crate) mod acceptor;
 mod acts;
 pub(crate) mod admission;
 pub(crate) mod builder;
@@ -30,11 +31,10 @@ pub(crate) mod users;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use self::acceptor::Acceptor;
 use self::builder::HubBuilder;
-use self::intake::Intake;
 use self::metrics::Stats;
 use self::permit::Permit;
-use self::permits::Full;
 use self::shared::Shared;
 use crate::model::{
     ChannelId, HistoryPage, HistoryRequest, Limits, LimitsError, NameError, Offset, Payload, PresencePage,
@@ -258,28 +258,10 @@ impl Hub {
         presence::present(&self.0, channel, false).or_else(|| presence::nobody(&self.0, channel, options()))
     }
 
-    /// Reserves a place for one more session, before the session is there, so that a full server can refuse
-    /// it at once.
-    ///
-    /// # Errors
-    /// If there are [`Limits::sessions`] already, or the hub drains.
-    pub fn permit(&self) -> Result<Permit, Full> {
-        Permit::take(&self.0)
-    }
-
-    /// Returns a count of what is held for a request that belongs to no session, such as one with a body.
-    pub fn intake(&self) -> Intake {
-        Intake::new(self.0.clone(), None)
-    }
-
-    /// Counts a client that an adapter rejected before it had a session, with this HTTP status.
-    pub fn count_rejection(&self, status: u16) {
-        self.0.metrics.rejected(status);
-    }
-
-    /// Counts a connection that an adapter could not accept, such as for want of file descriptors.
-    pub fn count_failed_accept(&self) {
-        self.0.metrics.cut_short("accept");
+    /// Returns what an adapter uses before a client has a session: permits, and counts of the clients that it
+    /// rejects.
+    pub fn acceptor(&self) -> Acceptor<'_> {
+        Acceptor::new(&self.0)
     }
 
     /// Stops accepting sessions, closes every session with 1001 once it has what waits for it, and returns
@@ -305,7 +287,7 @@ impl Hub {
     ///     async move { hub.drain(Duration::from_secs(10)).await }
     /// });
     /// assert_eq!((left, ann.close()), (0, Some(Close::GOING_AWAY)));
-    /// assert!(hub.permit().is_err());
+    /// assert!(hub.acceptor().permit().is_err());
     /// ```
     pub async fn drain(&self, patience: Duration) -> usize {
         drain::drain(&self.0, patience).await

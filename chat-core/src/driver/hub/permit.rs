@@ -20,10 +20,10 @@ use crate::port::Credentials;
 /// use chat_core::transport::Full;
 /// let limits = Limits::default().with_sessions(1);
 /// let hub = Hub::builder(OpenChat::default()).limits(limits).build(World::new());
-/// let permit = hub.permit()?;
-/// assert_eq!(hub.permit().err(), Some(Full::Sessions));
+/// let permit = hub.acceptor().permit()?;
+/// assert_eq!(hub.acceptor().permit().err(), Some(Full::Sessions));
 /// drop(permit);
-/// assert!(hub.permit().is_ok());
+/// assert!(hub.acceptor().permit().is_ok());
 /// # Ok::<(), Full>(())
 /// ```
 pub struct Permit {
@@ -100,7 +100,7 @@ impl Permit {
     ///
     /// let world = World::new();
     /// let hub = Hub::builder(Cookies).build(world.clone());
-    /// let permit = hub.permit()?.with(Extensions::new().with(User("ann")));
+    /// let permit = hub.acceptor().permit()?.with(Extensions::new().with(User("ann")));
     /// let ann = world.connect_on(permit, Arc::new(Script), Credentials::Later, Way::Bytes);
     /// ann.say("connect");
     /// assert_eq!(ann.heard(), ["connected 1 ann"]);
