@@ -5,7 +5,7 @@ use std::future::pending;
 use std::io;
 use std::net::TcpListener;
 
-use chat_async_std_adapter::{Async, Gate, Listen, serve};
+use chat_async_std_adapter::{Async, Gate, HttpHub, HttpLimits, Listen, serve};
 use chat_core::{Hub, Limits, Rate};
 use chat_protocol::echo::{Echo, EchoEndpoint};
 
@@ -20,14 +20,14 @@ fn main() -> io::Result<()> {
     let big = 16 * 1024 * 1024;
     let limits = Limits::default()
         .with_message_bytes(big)
-        .with_message_fragments(0)
         .with_outbox_bytes(4 * big)
         .with_requests(Rate::UNBOUNDED)
         .with_controls(Rate::UNBOUNDED);
     let hub = Hub::builder(EchoEndpoint).limits(limits).build(Runtime);
+    let http = HttpHub::new(hub, HttpLimits::default().with_message_fragments(0));
     let place: Listen = address.parse().map_err(io::Error::other)?;
     let listener = Async::new(TcpListener::bind(&*place.addresses()?)?)?;
     println!("listening on {}", listener.get_ref().local_addr()?);
-    async_io::block_on(serve(listener, Gate::new(hub, Echo), pending()));
+    async_io::block_on(serve(listener, Gate::new(http, Echo), pending()));
     Ok(())
 }

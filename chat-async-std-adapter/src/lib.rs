@@ -6,9 +6,9 @@
 //! ```
 //!
 //! The public interface is: `AsyncStdRuntime` or `SmolRuntime` to build a hub on, each a feature; [`serve`]
-//! for a
-//! server of its own, with a [`gate`]; [`run_tcp`] and [`run_io`] for connections that are opened by hand;
-//! admission, from [`chat_http`].
+//! for a server of its own, with a [`gate`]; [`run_tcp`] and [`run_io`] for connections that are opened by
+//! hand; [`HttpHub`] in place of a hub, for bounds of HTTP other than the default [`HttpLimits`]; admission,
+//! from [`chat_http`].
 //!
 //! Sockets are async-io's [`Async`], on which both runtimes stand. On Unix the sockets of [`serve`] stand
 //! together
@@ -46,9 +46,9 @@ mod sockets;
 
 pub use async_io::Async;
 pub use chat_http::{
-    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, Listen, ListenError, Listener, Network,
-    NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead,
-    run_io,
+    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, HttpHub, HttpLimits, HttpLimitsError, Listen,
+    ListenError, Listener, Network, NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection,
+    RemoteAddress, RequestHead, run_io,
 };
 pub use listener::serve;
 pub use run::{gate, run_tcp};

@@ -18,10 +18,10 @@ const AT_ONCE: u64 = 64;
 /// Serves WebSockets of this gate on every path, until `end` is ready. Sessions go on after that: end them
 /// with [`Hub::drain`](chat_core::Hub::drain).
 ///
-/// A client has 10 s, 48 KiB, 32 KiB a line and 100 headers for its request unless the hub's
-/// [`Limits`](chat_core::Limits) say otherwise; else it gets 408 or 431. Tasks are spawned on the hub's
-/// runtime: run this there too, in a task, since a thread that only accepts has to wake another for each
-/// connection.
+/// A client has 10 s, 48 KiB, 32 KiB a line and 100 headers for its request unless the gate's
+/// [`HttpLimits`](chat_http::HttpLimits) say otherwise; else it gets 408 or 431. Tasks are spawned on the
+/// hub's runtime: run this there too, in a task, since a thread that only accepts has to wake another for
+/// each connection.
 ///
 /// On a loopback address only the listener's own names are served, unless the gate has
 /// [`hosts`](Gate::hosts).

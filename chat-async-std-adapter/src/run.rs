@@ -5,14 +5,14 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use async_io::Async;
-use chat_core::{Close, Hub};
-use chat_http::{Gate, Opening};
+use chat_core::Close;
+use chat_http::{Gate, HttpHub, Opening};
 use chat_protocol::json::Json;
 
 use crate::socket::{Source, Tcp, TcpReader};
 
 /// Makes a gate to this hub for clients of the plain protocol.
-pub fn gate(hub: Hub) -> Gate {
+pub fn gate(hub: impl Into<HttpHub>) -> Gate {
     Gate::new(hub, Json)
 }
 

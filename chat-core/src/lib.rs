@@ -19,8 +19,8 @@
 //! The public interface is:
 //!
 //! - at the root, for whoever embeds a hub: [`Hub`], the handle that a server holds, and its [`HubBuilder`];
-//!   [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults; [`Limits`], every
-//!   bound, and [`Stats`], every counter; and the plain data of these, such as [`ChatMessage`];
+//!   [`Endpoint`], the hooks that a server writes, and [`OpenChat`], their defaults; [`Limits`], its
+//!   bounds, and [`Stats`], its counters; and the plain data of these, such as [`ChatMessage`];
 //! - [`protocol`], for whoever writes a wire format: a [`Protocol`](protocol::Protocol) and its requests and
 //!   answers;
 //! - [`transport`], for whoever writes an adapter: it takes a [`Permit`](transport::Permit) from the hub's

@@ -7,10 +7,10 @@
 //!                            └─▶ LongPoll, Streams ──▶ Connection        (plain HTTP)
 //! ```
 //!
-//! Its folders, each of which imports from those to its right alone:
+//! Its folders and files, each of which imports from those to its right alone:
 //!
 //! ```text
-//!   longpoll, streams ──▶ socket ──▶ limits ──▶ head ──▶ admission
+//!   longpoll, streams ──▶ socket ──▶ head ──▶ admission ──▶ hub ──▶ limits
 //! ```
 //!
 //! It works on [`http`]'s types, on [`PollRead`] and
@@ -20,16 +20,18 @@
 //!
 //! The public interface is:
 //!
+//! - [`HttpHub`], a hub with the [`HttpLimits`] within which it is served;
 //! - admission: [`Gate`] and [`Opening`], with [`Origins`], [`Hosts`] and [`Rejection`]; [`RequestHead`] for
 //!   what the server knows of a client, and [`Proxies`] for where it comes from;
 //! - sessions on sockets: [`handshake()`], [`run`] and [`run_io`];
 //! - other transports: `LongPoll` (feature `longpoll`, for the clients of Phoenix) and `Streams` (feature
 //!   `streams`, for those of Centrifuge);
-//! - for listeners: [`Listen`] and [`Listener`], [`accept_with`], [`HttpLimits`], [`HeadScanner`] and
-//!   [`RequestReader`], [`read_start`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
+//! - for listeners: [`Listen`] and [`Listener`], [`accept_with`], [`HeadScanner`] and [`RequestReader`] with
+//!   their [`HeadLimits`], [`read_start`], [`refuse`], and [`HttpConnection`] with its [`Deadlines`].
 
 mod admission;
 mod head;
+mod hub;
 mod limits;
 #[cfg(feature = "longpoll")]
 mod longpoll;
@@ -44,7 +46,8 @@ pub use admission::{
 };
 pub use chat_websocket::{PollRead, list};
 pub use head::{HeadLimits, HeadScanner, OpeningRequest, RequestReader, to_bytes};
-pub use limits::HttpLimits;
+pub use hub::HttpHub;
+pub use limits::{HttpLimits, HttpLimitsError};
 #[cfg(feature = "longpoll")]
 pub use longpoll::LongPoll;
 pub use socket::{

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::Hub;
-use chat_tokio_adapter::{Listener, TokioRuntime, serve_http};
+use chat_tokio_adapter::{HttpHub, Listener, TokioRuntime, serve_http};
 use config::{ClientAddress, Config, Settings, Task};
 use endpoint::Chat;
 use futures::future::{join_all, pending};
@@ -81,6 +81,7 @@ fn run(config: Config) -> Result<(), Failure> {
 async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     let rules = Arc::new(rules);
     let hub = hub(&settings, &rules)?;
+    let http = HttpHub::try_new(hub.clone(), settings.http_limits())?;
     let origins = settings.origins()?;
     let listeners = listen::bind(&settings.listen).await?;
     let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
@@ -89,9 +90,9 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
         info!("listening on http://{address}");
     }
     let readiness = Readiness::default();
-    let api = api::routes(&hub, settings.api_key.as_deref(), &rules);
-    let admin = admin::routes(&hub, settings.admin_key.as_deref());
-    let all = routes::routes(&hub, &origins).merge(api).merge(admin);
+    let api = api::routes(&http, settings.api_key.as_deref(), &rules);
+    let admin = admin::routes(&http, settings.admin_key.as_deref());
+    let all = routes::routes(&http, &origins).merge(api).merge(admin);
     let all = routes::watched(&hub, &readiness, guard::guarded(hosts, &origins, &hub, all));
     let all = match settings.client_address()? {
         ClientAddress::Connection => all,
@@ -101,7 +102,7 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     let service = TowerToHyperService::new(target::plainly(all));
     let serve = |listener| {
         let listener = Listener::from(listener).proxy_protocol(settings.proxy_protocol());
-        serve_http(listener, hub.clone(), service.clone(), pending())
+        serve_http(listener, http.clone(), service.clone(), pending())
     };
     let stopping = stop(&hub, &readiness, settings.drain())?;
     // The listeners are open until the end, so that a load balancer hears that the server is stopping.

@@ -15,15 +15,17 @@ use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
-use chat_tokio_adapter::{ClientAddress, Gate, LongPoll, Origins, Proxies, RemoteAddress, Streams, upgrade};
+use chat_tokio_adapter::{
+    ClientAddress, Gate, HttpHub, LongPoll, Origins, Proxies, RemoteAddress, Streams, upgrade,
+};
 
 use crate::metrics;
 use crate::page::page;
 use crate::readiness::Readiness;
 
-pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
-    let sockets = Sockets { hub, origins };
-    let streams = Streams::new(hub.clone()).origins(origins.clone());
+pub(crate) fn routes(http: &HttpHub, origins: &Origins) -> Router {
+    let sockets = Sockets { http, origins };
+    let streams = Streams::new(http.clone()).origins(origins.clone());
     let (lines, events, beside) = (streams.clone(), streams.clone(), streams);
     Router::new()
         .route("/", get(page))
@@ -36,7 +38,6 @@ pub(crate) fn routes(hub: &Hub, origins: &Origins) -> Router {
         .route("/socket/longpoll", sockets.long_poll(Phoenix::only_text()))
         .route("/websocket", sockets.of(Legacy))
         .route("/v1/websocket", sockets.of(MethodStreams::default()))
-        .with_state(hub.clone())
 }
 
 /// Adds the paths that load balancers and Prometheus read. They are answered under any name and address: they
@@ -73,25 +74,25 @@ pub(crate) fn behind(proxies: Option<Proxies>, routes: Router) -> Router {
 
 /// Opens sessions to a hub, for pages of these origins.
 struct Sockets<'a> {
-    hub: &'a Hub,
+    http: &'a HttpHub,
     origins: &'a Origins,
 }
 
 impl Sockets<'_> {
     /// Serves WebSocket clients of a protocol.
-    fn of(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
+    fn of(&self, protocol: impl Protocol) -> MethodRouter<(), Infallible> {
         let gate = self.gate(protocol);
         any(async move |mut request: Request| upgrade(&gate, &mut request).await).options(readable)
     }
 
     /// Serves clients of a protocol that poll.
-    fn long_poll(&self, protocol: impl Protocol) -> MethodRouter<Hub, Infallible> {
+    fn long_poll(&self, protocol: impl Protocol) -> MethodRouter<(), Infallible> {
         let poll = LongPoll::new(self.gate(protocol));
         any(move |request: Request| async move { poll.answer(request).await })
     }
 
     fn gate(&self, protocol: impl Protocol) -> Gate {
-        Gate::new(self.hub.clone(), protocol).origins(self.origins.clone())
+        Gate::new(self.http.clone(), protocol).origins(self.origins.clone())
     }
 }
 

@@ -53,6 +53,8 @@ use crate::upgrade::gate;
 /// # }
 /// ```
 ///
+/// Serves within the default bounds of HTTP: [`route`] takes a gate with bounds of its own.
+///
 /// Reads what middleware leaves among the request's extensions: a [`Credentials`] says who the client is,
 /// and a [`Peer`] where it comes from. All else reaches the endpoint with the
 /// request, as a [`RequestHead`](chat_http::RequestHead): see [`route`]. The client's address is there if

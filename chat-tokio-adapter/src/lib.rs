@@ -15,6 +15,7 @@
 //! - [`spawn_upgraded`], [`run_tcp`] and [`run_io`] for connections that are opened by hand, and `axum::run`
 //!   for sockets that axum has opened;
 //! - [`RequestHead`], which tells an endpoint of the request, and [`Listener`] for servers behind proxies;
+//! - [`HttpHub`] in place of a hub, for bounds of HTTP other than the default [`HttpLimits`];
 //! - admission, long polls (feature `longpoll`) and HTTP streams (feature `streams`), from [`chat_http`].
 //!
 //! ```no_run
@@ -41,9 +42,9 @@ mod upgrade;
 #[cfg(feature = "longpoll")]
 pub use chat_http::LongPoll;
 pub use chat_http::{
-    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, Listen, ListenError, Listener, Network,
-    NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection, RemoteAddress, RequestHead,
-    list,
+    ClientAddress, Gate, HeadRef, Host, HostError, Hosts, HttpHub, HttpLimits, HttpLimitsError, Listen,
+    ListenError, Listener, Network, NetworkError, Opening, Origin, OriginError, Origins, Proxies, Rejection,
+    RemoteAddress, RequestHead, list,
 };
 #[cfg(feature = "streams")]
 pub use chat_http::{StreamBody, StreamResponse, Streams};

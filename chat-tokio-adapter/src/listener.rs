@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 
-use chat_core::Hub;
-use chat_http::{Deadlines, Gate, HeadLimits, HttpLimits, Listener, Remote, accept_with};
+use chat_http::{Deadlines, Gate, HttpHub, HttpLimits, Listener, Remote, accept_with};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -45,7 +44,7 @@ const HYPERS_HEADERS: usize = 100;
 ///
 /// Behind a proxy that speaks the PROXY protocol, serve a [`Listener`] that says so.
 pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: impl Future<Output = ()>) {
-    let (listener, hub) = (listener.into(), gate.hub().clone());
+    let (listener, http) = (listener.into(), gate.http().clone());
     let gate = match listener.socket().local_addr() {
         Ok(address) => gate.listening(address),
         Err(_) => gate,
@@ -54,11 +53,12 @@ pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: 
         let gate = gate.clone();
         async move { Ok::<_, Infallible>(upgrade(&gate, &mut request).await) }
     });
-    serve_http(listener, hub, service, end).await;
+    serve_http(listener, http, service, end).await;
 }
 
-/// Serves any hyper service, within the bounds of this hub's [`Limits`](chat_core::Limits) on what a client
-/// may do before it has a session, until `end` is ready.
+/// Serves any hyper service, within the bounds on what a client may do before it has a session, until `end`
+/// is ready. A [`Hub`](chat_core::Hub) alone is served within the default bounds, an [`HttpHub`] within its
+/// own: give the same one to the gates behind the service.
 ///
 /// Unless told otherwise, a head may have 48 KiB, 32 KiB a line and 100 headers and take 10 s; else 431 or
 /// 408 is answered. A connection without a request is kept for 75 s, and one whose client takes nothing of
@@ -73,7 +73,7 @@ pub async fn serve(listener: impl Into<Listener<TcpListener>>, gate: Gate, end: 
 /// [`RemoteAddress`]: chat_http::RemoteAddress
 pub async fn serve_http<S, B>(
     listener: impl Into<Listener<TcpListener>>,
-    hub: Hub,
+    hub: impl Into<HttpHub>,
     service: S,
     end: impl Future<Output = ()>,
 ) where
@@ -90,17 +90,17 @@ pub async fn serve_http<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let listener = listener.into();
+    let (listener, http) = (listener.into(), hub.into());
     let accepting = async {
         loop {
-            let (socket, remote) = accept_with(&hub, || listener.socket().accept()).await;
-            tokio::spawn(serve_socket(socket, listener.remote(remote), hub.clone(), service.clone()));
+            let (socket, remote) = accept_with(http.hub(), || listener.socket().accept()).await;
+            tokio::spawn(serve_socket(socket, listener.remote(remote), http.clone(), service.clone()));
         }
     };
     futures::future::select(std::pin::pin!(accepting), std::pin::pin!(end)).await;
 }
 
-async fn serve_socket<S, B>(socket: TcpStream, remote: Remote, hub: Hub, service: S)
+async fn serve_socket<S, B>(socket: TcpStream, remote: Remote, http: HttpHub, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Send,
     S::Future: Send + 'static,
@@ -109,12 +109,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some((socket, remote)) = Prefixed::wait(socket, remote, &hub).await else { return };
-    let service = Bounded::new(service, hub.clone(), remote);
+    let Some((socket, remote)) = Prefixed::wait(socket, remote, &http).await else { return };
+    let service = Bounded::new(service, http.clone(), remote);
     let connection = service.connection().clone();
-    let limits = HttpLimits::from(hub.limits());
-    let deadlines = Deadlines::new(connection.clone(), hub.runtime().clone(), &limits);
-    let serving = http(limits.head)
+    let deadlines = Deadlines::new(connection.clone(), &http);
+    let serving = builder(http.limits())
         .serve_connection(TokioIo::new(Timed::new(socket, deadlines)), service)
         .with_upgrades();
     // A client that breaks off is its own affair.
@@ -122,12 +121,12 @@ where
     connection.release();
 }
 
-fn http(limits: HeadLimits) -> http1::Builder {
+fn builder(limits: &HttpLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    if limits.headers > HYPERS_HEADERS {
-        builder.max_headers(limits.headers);
+    if limits.head_headers > HYPERS_HEADERS {
+        builder.max_headers(limits.head_headers);
     }
     // The socket has deadlines of its own, which tell a head under way from none.
-    builder.header_read_timeout(None).max_buf_size(limits.bytes.max(LEAST_BUFFER));
+    builder.header_read_timeout(None).max_buf_size(limits.head_bytes.max(LEAST_BUFFER));
     builder
 }

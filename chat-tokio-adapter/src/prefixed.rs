@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use chat_core::Hub;
-use chat_http::{HttpLimits, Rejection, Remote, read_start, refuse, within};
+use chat_http::{HttpHub, Rejection, Remote, read_start, refuse, within};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -26,12 +25,12 @@ impl Prefixed {
     pub(crate) async fn wait(
         socket: TcpStream,
         remote: Remote,
-        hub: &Hub,
+        http: &HttpHub,
     ) -> Option<(Self, Option<SocketAddr>)> {
-        let (socket, runtime) = (Tcp(socket), &**hub.runtime());
-        let limits = HttpLimits::from(hub.limits());
+        let (socket, hub, limits) = (Tcp(socket), http.hub(), http.limits());
+        let runtime = &**hub.runtime();
         let mut reader = &socket;
-        let start = read_start(remote, &mut reader, limits.head);
+        let start = read_start(remote, &mut reader, limits.into());
         let start = within(runtime, limits.handshake_timeout, start).await;
         match start.unwrap_or(Err(Some(Rejection::Timeout))) {
             Ok(start) => Some((Self { socket, head: start.head, read: 0 }, start.remote)),

@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
-use chat_core::Hub;
 use chat_core::transport::Peer;
-use chat_http::{HttpConnection, HttpLimits, Rejection, RemoteAddress, ServedBody};
+use chat_http::{HeadLimits, HttpConnection, HttpHub, Rejection, RemoteAddress, ServedBody};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{Either, Empty};
@@ -17,7 +16,7 @@ use hyper::service::Service;
 /// service.
 pub(crate) struct Bounded<S> {
     service: S,
-    hub: Hub,
+    http: HttpHub,
     remote: Option<SocketAddr>,
     connection: HttpConnection,
 }
@@ -25,8 +24,8 @@ pub(crate) struct Bounded<S> {
 type Answer<B> = ServedBody<Either<B, Empty<<B as Body>::Data>>>;
 
 impl<S> Bounded<S> {
-    pub(crate) fn new(service: S, hub: Hub, remote: Option<SocketAddr>) -> Self {
-        Self { service, hub, remote, connection: HttpConnection::default() }
+    pub(crate) fn new(service: S, http: HttpHub, remote: Option<SocketAddr>) -> Self {
+        Self { service, http, remote, connection: HttpConnection::default() }
     }
 
     pub(crate) fn connection(&self) -> &HttpConnection {
@@ -48,8 +47,8 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let serving = self.connection.serve();
-        if !HttpLimits::from(self.hub.limits()).head.admits(&request) {
-            self.hub.acceptor().count_rejection(Rejection::TooLarge.status().as_u16());
+        if !HeadLimits::from(self.http.limits()).admits(&request) {
+            self.http.hub().acceptor().count_rejection(Rejection::TooLarge.status().as_u16());
             let refused = Rejection::TooLarge.response().map(|_| Either::Right(Empty::new()));
             return Box::pin(async { Ok(refused.map(|body| ServedBody::new(body, serving))) });
         }

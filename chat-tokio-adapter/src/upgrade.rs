@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use chat_core::{Close, Hub};
-use chat_http::{Gate, Opening};
+use chat_core::Close;
+use chat_http::{Gate, HttpHub, Opening};
 use chat_protocol::json::Json;
 use http::{Request, Response};
 use hyper::upgrade::{Parts, Upgraded};
@@ -17,7 +17,7 @@ use crate::socket::{AnyWriter, Reader, Tcp, TcpReader};
 use crate::timed::Timed;
 
 /// Makes a gate to this hub for clients of the plain protocol.
-pub fn gate(hub: Hub) -> Gate {
+pub fn gate(hub: impl Into<HttpHub>) -> Gate {
     Gate::new(hub, Json)
 }
 

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use async_channel::{Receiver, Sender};
 use chat_async_std_adapter::{Async, AsyncStdRuntime, SmolRuntime};
 use chat_core::{Hub, HubBuilder};
-use chat_http::{Listener, Network};
+use chat_http::{HttpHub, HttpLimits, Listener, Network};
 use chat_tokio_adapter::TokioRuntime;
 
 use crate::local;
@@ -50,43 +50,52 @@ pub struct Served {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Holds what a listener knows of its clients before they have a session.
+struct Front {
+    proxies: Vec<Network>,
+    http: HttpLimits,
+}
+
 impl Host {
     /// Serves a hub.
     ///
     /// # Panics
     /// Panics if no port is free.
     pub fn serve(self, hub: HubBuilder) -> Served {
-        self.serve_behind(&[], hub)
+        self.serve_within(HttpLimits::default(), hub)
     }
 
-    /// Serves a hub behind proxies in these networks, which speak the PROXY protocol. For hosts that listen
-    /// themselves.
+    /// Serves a hub within these bounds of HTTP. For hosts that listen themselves.
+    ///
+    /// # Panics
+    /// Panics if no port is free.
+    pub fn serve_within(self, http: HttpLimits, hub: HubBuilder) -> Served {
+        self.serve_behind(&[], http, hub)
+    }
+
+    /// Serves a hub within these bounds of HTTP, behind proxies in these networks, which speak the PROXY
+    /// protocol. For hosts that listen themselves.
     ///
     /// # Panics
     /// Panics if no port is free, or if a text is no network.
-    pub fn serve_behind(self, proxies: &[&str], hub: HubBuilder) -> Served {
+    pub fn serve_behind(self, proxies: &[&str], http: HttpLimits, hub: HubBuilder) -> Served {
         watchdog::watch();
         let proxies = proxies.iter().map(|network| network.parse().expect("a network")).collect();
+        let front = Front { proxies, http };
         let (tell, told) = channel();
         let (stop, stopped) = async_channel::bounded(1);
-        let thread = thread::spawn(move || self.run(hub, proxies, &tell, stopped));
+        let thread = thread::spawn(move || self.run(hub, front, &tell, stopped));
         let (address, hub) = told.recv().expect("it listens");
         Served { address, hub, stop, thread: Some(thread) }
     }
 
-    fn run(
-        self,
-        hub: HubBuilder,
-        proxies: Vec<Network>,
-        tell: &Teller<(SocketAddr, Hub)>,
-        stop: Receiver<()>,
-    ) {
+    fn run(self, hub: HubBuilder, front: Front, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
         use tokio::runtime::Builder;
         match self {
-            Self::TokioMulti => tokio(Builder::new_multi_thread(), hub, proxies, tell, stop),
-            Self::TokioCurrent => tokio(Builder::new_current_thread(), hub, proxies, tell, stop),
-            Self::AsyncStd => futures_io(hub.build(AsyncStdRuntime), proxies, tell, stop),
-            Self::Smol => futures_io(hub.build(SmolRuntime), proxies, tell, stop),
+            Self::TokioMulti => tokio(Builder::new_multi_thread(), hub, front, tell, stop),
+            Self::TokioCurrent => tokio(Builder::new_current_thread(), hub, front, tell, stop),
+            Self::AsyncStd => futures_io(hub.build(AsyncStdRuntime), front, tell, stop),
+            Self::Smol => futures_io(hub.build(SmolRuntime), front, tell, stop),
             Self::AxumSockets => streams::axum_sockets(hub, tell, stop),
             Self::TokioStreams => streams::tokio_streams(hub, tell, stop),
             Self::AsyncStdStreams => {
@@ -120,7 +129,7 @@ impl Drop for Served {
 fn tokio(
     mut runtime: tokio::runtime::Builder,
     hub: HubBuilder,
-    proxies: Vec<Network>,
+    front: Front,
     tell: &Teller<(SocketAddr, Hub)>,
     stop: Receiver<()>,
 ) {
@@ -129,19 +138,19 @@ fn tokio(
         let hub = hub.build(TokioRuntime::current());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a port");
-        let listener = Listener::from(listener).proxy_protocol(proxies);
-        let serving =
-            chat_tokio_adapter::serve(listener, chat_tokio_adapter::gate(hub.clone()), stopped(stop));
+        let listener = Listener::from(listener).proxy_protocol(front.proxies);
+        let gate = chat_tokio_adapter::gate(HttpHub::new(hub.clone(), front.http));
+        let serving = chat_tokio_adapter::serve(listener, gate, stopped(stop));
         tell.send((address, hub.clone())).expect("somebody waits");
         until_gone(serving, hub).await;
     });
 }
 
-fn futures_io(hub: Hub, proxies: Vec<Network>, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
+fn futures_io(hub: Hub, front: Front, tell: &Teller<(SocketAddr, Hub)>, stop: Receiver<()>) {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");
     let address = listener.get_ref().local_addr().expect("a port");
-    let listener = Listener::from(listener).proxy_protocol(proxies);
-    let gate = chat_async_std_adapter::gate(hub.clone());
+    let listener = Listener::from(listener).proxy_protocol(front.proxies);
+    let gate = chat_async_std_adapter::gate(HttpHub::new(hub.clone(), front.http));
     let serving = chat_async_std_adapter::serve(listener, gate, stopped(stop));
     tell.send((address, hub.clone())).expect("somebody waits");
     async_io::block_on(until_gone(serving, hub));

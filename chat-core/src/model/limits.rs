@@ -1,4 +1,4 @@
-//! Defines every bound, with its name and its default.
+//! Defines the bounds of a hub, each with its name and its default.
 
 use super::setters::setters;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use super::{NAME_BYTES, Rate, or_never};
 
-/// Bounds a hub and each of its sessions. Each field tells what happens at its bound.
+/// Bounds a hub and each of its sessions. Each field tells what happens at its bound. What bounds a transport
+/// alone stands with it, such as the `HttpLimits` of chat-http.
 ///
 /// A time that is longer than the clock can count, such as [`Duration::MAX`], means never. Where 0 lifts a
 /// bound, its field says so; where nothing could work with 0, [`check`](Self::check) refuses it.
@@ -17,24 +18,6 @@ pub struct Limits {
     /// Bounds the sessions at once: the next one is refused its [`Permit`](crate::transport::Permit) (503
     /// at the handshake).
     pub sessions: usize,
-    /// Bounds the permits that long polls may hold, as a percentage of [`sessions`](Self::sessions), since
-    /// polls hold no connection and so cost a client nothing. Over the bound, the oldest poll is closed of
-    /// those whose client has not yet shown that it polls again; if there is none, the next poll gets 503.
-    pub poll_share: u8,
-    /// Bounds the time that a client may take for its whole opening handshake: after it the client gets 408.
-    /// The same time bounds the head of any later request on its connection, which is then closed, and the
-    /// body of a request, which then gets 408. It must not be 0.
-    pub handshake_timeout: Duration,
-    /// Bounds the time that a connection is kept without a request under way: after it the connection is
-    /// closed. The time should be longer than the minute after which proxies in front of a server close
-    /// theirs. 0 lifts the bound.
-    pub keep_alive_timeout: Duration,
-    /// Bounds the bytes of an opening handshake: more get 431. It must not be 0.
-    pub head_bytes: usize,
-    /// Bounds the bytes of one line of the handshake: more get 431. It must not be 0.
-    pub head_line_bytes: usize,
-    /// Bounds the headers of the handshake: more get 431. It must not be 0.
-    pub head_headers: usize,
     /// Bounds the channels of one session: the next subscribe is refused with 106.
     pub session_channels: usize,
     /// Bounds the bytes of one request: a longer one closes with 1009, before its payload is read if it is a
@@ -42,8 +25,6 @@ pub struct Limits {
     ///
     /// A message that holds several requests may have [`batch_bytes`](Self::batch_bytes).
     pub message_bytes: usize,
-    /// Bounds the fragments of one message: one more closes with 1009. 0 lifts the bound.
-    pub message_fragments: u32,
     /// Bounds how deep arrays and objects may be nested in a JSON request, the request itself included: a
     /// deeper one is a bad request (refused with 107, or as its protocol decides). It must not be 0.
     pub json_depth: usize,
@@ -138,15 +119,8 @@ impl LimitsError {
 setters! {
     Limits:
     with_sessions sessions: usize,
-    with_poll_share poll_share: u8,
-    with_handshake_timeout handshake_timeout: Duration,
-    with_keep_alive_timeout keep_alive_timeout: Duration,
-    with_head_bytes head_bytes: usize,
-    with_head_line_bytes head_line_bytes: usize,
-    with_head_headers head_headers: usize,
     with_session_channels session_channels: usize,
     with_message_bytes message_bytes: usize,
-    with_message_fragments message_fragments: u32,
     with_json_depth json_depth: usize,
     with_channel_name_bytes channel_name_bytes: usize,
     with_answer_entries answer_entries: usize,
@@ -201,10 +175,6 @@ impl Limits {
     /// Returns the first field that is wrong.
     pub fn check(&self) -> Result<(), LimitsError> {
         let needed = [
-            ("handshake_timeout", self.handshake_timeout.is_zero()),
-            ("head_bytes", self.head_bytes == 0),
-            ("head_line_bytes", self.head_line_bytes == 0),
-            ("head_headers", self.head_headers == 0),
             ("message_bytes", self.message_bytes == 0),
             ("json_depth", self.json_depth == 0),
             ("channel_name_bytes", self.channel_name_bytes == 0),
@@ -224,15 +194,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 100_000,
-            poll_share: 50,
-            handshake_timeout: Duration::from_secs(10),
-            keep_alive_timeout: Duration::from_secs(75),
-            head_bytes: 48 * 1024,
-            head_line_bytes: 32 * 1024,
-            head_headers: 100,
             session_channels: 128,
             message_bytes: 64 * 1024,
-            message_fragments: 1024,
             json_depth: 128,
             channel_name_bytes: NAME_BYTES,
             answer_entries: 300,

@@ -15,6 +15,7 @@ use super::origin::Origins;
 use super::rejection::Rejection;
 use super::request::RequestHead;
 use super::trusted::HeadRef;
+use crate::hub::HttpHub;
 use crate::time::within;
 use chat_websocket::MessageLimits;
 use chat_websocket::{accept, check_start};
@@ -42,7 +43,7 @@ use chat_websocket::{accept, check_start};
 /// ```
 #[derive(Clone)]
 pub struct Gate {
-    hub: Hub,
+    http: HttpHub,
     protocol: Arc<dyn Protocol>,
     origins: Arc<Origins>,
     /// Holds none until somebody chose.
@@ -63,9 +64,10 @@ pub struct Opening {
 }
 
 impl Gate {
-    /// Lets in pages of the same host, and all clients that are no pages.
-    pub fn new(hub: Hub, protocol: impl Protocol) -> Self {
-        Self { hub, protocol: Arc::new(protocol), origins: Arc::default(), hosts: None }
+    /// Lets in pages of the same host, and all clients that are no pages. A [`Hub`] alone is served within
+    /// the default bounds, an [`HttpHub`] within its own.
+    pub fn new(hub: impl Into<HttpHub>, protocol: impl Protocol) -> Self {
+        Self { http: hub.into(), protocol: Arc::new(protocol), origins: Arc::default(), hosts: None }
     }
 
     /// Lets in pages of these origins.
@@ -96,7 +98,12 @@ impl Gate {
 
     /// Returns the hub behind it.
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        self.http.hub()
+    }
+
+    /// Returns the hub behind it, with the bounds within which it is served.
+    pub fn http(&self) -> &HttpHub {
+        &self.http
     }
 
     /// Checks a request to open a WebSocket, and takes a place for its session: returns the 101 to send, and
@@ -110,7 +117,7 @@ impl Gate {
     /// rejections.
     pub fn open<'a>(&self, request: impl Into<HeadRef<'a>>) -> Result<(Response<()>, Opening), Rejection> {
         let opened = self.open_head(request.into());
-        opened.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
+        opened.inspect_err(|rejection| self.hub().acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     /// Checks `Host` and `Origin`, and returns the origin of the page that asks; none if no page does. For
@@ -122,7 +129,7 @@ impl Gate {
         let named = host(headers).map(drop).ok_or(Rejection::Host);
         let asked = named.and_then(|()| self.check_host(headers));
         let allowed = asked.and_then(|()| self.check_origin(headers)).map(|()| headers.get(ORIGIN));
-        allowed.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
+        allowed.inspect_err(|rejection| self.hub().acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     /// Returns the origins whose pages it lets in.
@@ -137,7 +144,7 @@ impl Gate {
     /// counts it.
     pub fn admit(&self, opener: &Handshake<'_>) -> Result<Opening, Rejection> {
         let admitted = self.permit(opener).map(|(_, opening)| opening);
-        admitted.inspect_err(|rejection| self.hub.acceptor().count_rejection(rejection.status().as_u16()))
+        admitted.inspect_err(|rejection| self.hub().acceptor().count_rejection(rejection.status().as_u16()))
     }
 
     fn open_head(&self, request: HeadRef<'_>) -> Result<(Response<()>, Opening), Rejection> {
@@ -164,11 +171,10 @@ impl Gate {
     /// Takes a place; returns the subprotocol that is chosen beside it.
     fn permit(&self, opener: &Handshake<'_>) -> Result<(Option<&'static str>, Opening), Rejection> {
         let welcome = self.protocol.accept(opener).ok_or(Rejection::Unwelcome)?;
-        let permit = self.hub.acceptor().permit().map_err(|_| Rejection::Unavailable)?;
-        let bounds = self.hub.limits();
+        let permit = self.hub().acceptor().permit().map_err(|_| Rejection::Unavailable)?;
         let protocol = welcome.protocol.unwrap_or_else(|| self.protocol.clone());
-        let message_bytes = protocol.message_bytes(bounds);
-        let limits = MessageLimits::new(message_bytes, bounds.message_fragments);
+        let message_bytes = protocol.message_bytes(self.hub().limits());
+        let limits = MessageLimits::new(message_bytes, self.http.limits().message_fragments);
         Ok((welcome.subprotocol, Opening { permit, protocol, credentials: welcome.credentials, limits }))
     }
 }

@@ -1,12 +1,12 @@
 //! Follows a request's head as its bytes go by: finds its end, and the first byte with which it can be none.
 
-use chat_core::Limits;
 use http::{Request, Uri};
 
 use crate::admission::Rejection;
+use crate::limits::HttpLimits;
 use chat_websocket::fields::is_token_byte;
 
-/// Bounds the head of a request.
+/// Bounds the head of a request, as [`HttpLimits`] say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
@@ -18,15 +18,15 @@ pub struct HeadLimits {
     pub headers: usize,
 }
 
-impl From<&Limits> for HeadLimits {
-    fn from(limits: &Limits) -> Self {
+impl From<&HttpLimits> for HeadLimits {
+    fn from(limits: &HttpLimits) -> Self {
         Self { bytes: limits.head_bytes, line: limits.head_line_bytes, headers: limits.head_headers }
     }
 }
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self::from(&Limits::default())
+        Self::from(&HttpLimits::default())
     }
 }
 

@@ -34,7 +34,6 @@ use self::mailbox::{Mailbox, Next, Outlet};
 use self::registry::Registry;
 use self::token::{bearer, new_token, token};
 use crate::admission::{Gate, Opening, Rejection};
-use crate::limits::HttpLimits;
 
 /// Limits how long a session waits for its next poll until its client has waited for an answer
 /// (long_poll.ex): clients on the slowest lines, with round trips of seconds, are those that poll. The share
@@ -142,8 +141,8 @@ impl LongPoll {
 
     /// Leaves the places that polls may not take to those who hold a connection.
     fn make_room(&self) -> Result<(), Rejection> {
-        let limits = self.gate.hub().limits();
-        let most = limits.sessions.saturating_mul(limits.poll_share.into()).div_ceil(100);
+        let (sessions, share) = (self.gate.hub().limits().sessions, self.gate.http().limits().poll_share);
+        let most = sessions.saturating_mul(share.into()).div_ceil(100);
         if self.sessions.make_room(most) {
             return Ok(());
         }
@@ -169,7 +168,7 @@ impl LongPoll {
         };
         let hub = self.gate.hub();
         let most = hub.limits().message_bytes;
-        let patience = HttpLimits::from(hub.limits()).handshake_timeout;
+        let patience = self.gate.http().limits().handshake_timeout;
         let lines = Lines::new(body, most, hub.acceptor().intake());
         let batch = Batch { runtime: &**hub.runtime(), patience, lines };
         let status = take_in(&mailbox, batch, most).await;

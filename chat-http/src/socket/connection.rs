@@ -15,7 +15,7 @@ use chat_core::Limits;
 use chat_core::runtime::{Instant, Runtime, Sleep};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::limits::HttpLimits;
+use crate::hub::HttpHub;
 
 /// Knows what a connection is waiting for, and keeps what lasts as long as its socket. Cheap to clone: the
 /// socket and its requests share it, the latter through their extensions.
@@ -139,9 +139,9 @@ impl<B: Body> Body for ServedBody<B> {
 }
 
 /// Ends a socket whose client lets it wait: a write that gets nothing across for
-/// [`write_timeout`](HttpLimits::write_timeout) fails, and a client that begins no request for
-/// [`keep_alive_timeout`](HttpLimits::keep_alive_timeout), or does not end a head within
-/// [`handshake_timeout`](HttpLimits::handshake_timeout), counts as gone. A time of 0 is never.
+/// [`write_timeout`](Limits::write_timeout) fails, and a client that begins no request for
+/// [`keep_alive_timeout`](crate::HttpLimits::keep_alive_timeout), or does not end a head within
+/// [`handshake_timeout`](crate::HttpLimits::handshake_timeout), counts as gone.
 ///
 /// An adapter's socket passes the outcome of each of its polls through it.
 pub struct Deadlines {
@@ -162,15 +162,16 @@ struct Patience {
 }
 
 impl Deadlines {
-    /// Begins to watch a connection.
-    pub fn new(connection: HttpConnection, runtime: Arc<dyn Runtime>, limits: &HttpLimits) -> Self {
+    /// Begins to watch a connection to this hub.
+    pub fn new(connection: HttpConnection, http: &HttpHub) -> Self {
+        let (hub, limits) = (http.hub(), http.limits());
         let patience = Patience {
-            write: Limits::or_never(limits.write_timeout),
-            head: Limits::or_never(limits.handshake_timeout),
+            write: Limits::or_never(hub.limits().write_timeout),
+            head: limits.handshake_timeout,
             idle: Limits::or_never(limits.keep_alive_timeout),
         };
         let (write, read) = (Deadline::default(), Deadline::default());
-        Self { connection, runtime, write, read, awaited: Stage::Idle, patience }
+        Self { connection, runtime: hub.runtime().clone(), write, read, awaited: Stage::Idle, patience }
     }
 
     /// Passes on the outcome of a read of so many bytes. Ready, as at the end of the stream, if it is pending

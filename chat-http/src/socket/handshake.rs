@@ -13,7 +13,6 @@ use super::listener::Remote;
 use super::start::{Start, read, read_start};
 use crate::admission::{Gate, Opening, Rejection, RemoteAddress};
 use crate::head::{HeadLimits, OpeningRequest, RequestReader, to_bytes};
-use crate::limits::HttpLimits;
 use crate::time::within;
 
 /// Limits the reads after an answer: a client that keeps sending is dropped.
@@ -67,10 +66,9 @@ where
     R: PollRead,
     W: ByteWriter,
 {
-    let runtime = &**gate.hub().runtime();
-    let limits = HttpLimits::from(gate.hub().limits());
-    let opened =
-        within(runtime, limits.handshake_timeout, open(gate, remote.into(), limits.head, reader, writer));
+    let (runtime, limits) = (&**gate.hub().runtime(), gate.http().limits());
+    let opened = open(gate, remote.into(), limits.into(), reader, writer);
+    let opened = within(runtime, limits.handshake_timeout, opened);
     match opened.await.unwrap_or_else(|| Err(refused(gate.hub(), Rejection::Timeout))) {
         Ok(opened) => Some(opened),
         Err(Failure::Gone) => None,

@@ -11,6 +11,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::{Refused, TOO_LARGE};
+use crate::hub::HttpHub;
 use crate::time::within;
 
 const BROKEN_OFF: Refused = (StatusCode::BAD_REQUEST, "the request broke off");
@@ -19,15 +20,15 @@ const TOO_MUCH_WAITS: Refused =
     (StatusCode::SERVICE_UNAVAILABLE, "too much is held of what is not whole yet");
 
 /// Reads a body of at most so many bytes, within its time, and counts it among what the hub holds of requests
-/// that
-/// are not whole yet, for as long as the returned count is kept.
-pub(super) async fn read<B>(hub: &Hub, body: B, most: usize) -> Result<(Vec<u8>, Intake), Refused>
+/// that are not whole yet, for as long as the returned count is kept.
+pub(super) async fn read<B>(http: &HttpHub, body: B, most: usize) -> Result<(Vec<u8>, Intake), Refused>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let reading = Box::pin(collect(hub, Limited::new(body, most)));
-    within(&**hub.runtime(), hub.limits().handshake_timeout, reading).await.unwrap_or(Err(TOO_SLOW))
+    let reading = Box::pin(collect(http.hub(), Limited::new(body, most)));
+    let (runtime, patience) = (&**http.hub().runtime(), http.limits().handshake_timeout);
+    within(runtime, patience, reading).await.unwrap_or(Err(TOO_SLOW))
 }
 
 async fn collect<B>(hub: &Hub, body: Limited<B>) -> Result<(Vec<u8>, Intake), Refused>

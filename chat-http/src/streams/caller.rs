@@ -8,7 +8,6 @@ use chat_core::{Close, Extensions, Hub, SessionId};
 use http::Version;
 
 use crate::admission::{HeadRef, RequestHead};
-use crate::limits::HttpLimits;
 use crate::socket::HttpConnection;
 
 /// Stands for the client of a request.
@@ -44,7 +43,7 @@ impl Caller {
     /// last, even if it takes something now and then.
     pub(super) async fn run_to_end(self, hub: Hub, session: impl Future<Output = Close> + Send) {
         session.await;
-        let limits = HttpLimits::from(hub.limits());
+        let limits = hub.limits();
         if let Some(connection) = self.connection.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
             let patience = limits.write_timeout.saturating_add(limits.close_timeout);
             connection.end_by(hub.runtime().now().after(patience));

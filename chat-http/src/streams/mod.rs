@@ -34,6 +34,7 @@ use self::negotiation::wants_events;
 pub use self::pipe::StreamBody;
 use self::registry::Registry;
 use crate::admission::{Hosts, Origins};
+use crate::hub::HttpHub;
 
 /// Opens streams to a hub, for clients of Centrifuge. Cheap to clone; the clones know the same streams.
 ///
@@ -56,19 +57,20 @@ use crate::admission::{Hosts, Origins};
 /// ```
 #[derive(Clone)]
 pub struct Streams {
-    hub: Hub,
+    http: HttpHub,
     origins: Arc<Origins>,
     hosts: Arc<Hosts>,
     open: Registry,
 }
 
 impl Streams {
-    /// Serves pages of the same host, and all clients that are no pages.
+    /// Serves pages of the same host, and all clients that are no pages. A [`Hub`] alone is served within
+    /// the default bounds, an [`HttpHub`] within its own.
     ///
     /// # Panics
     /// If the system has no randomness to give.
-    pub fn new(hub: Hub) -> Self {
-        Self { hub, origins: Arc::default(), hosts: Arc::default(), open: Registry::new() }
+    pub fn new(hub: impl Into<HttpHub>) -> Self {
+        Self { http: hub.into(), origins: Arc::default(), hosts: Arc::default(), open: Registry::new() }
     }
 
     /// Serves pages of these origins; browsers are told that they may read the answers.
@@ -97,9 +99,9 @@ impl Streams {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.admit(request, WRITTEN, async |request| {
-            let (most, caller) = (self.hub.limits().batch_bytes(), Caller::of(&request));
+            let (most, caller) = (self.hub().limits().batch_bytes(), Caller::of(&request));
             let in_bytes = is_bytes(request.headers());
-            let (body, _held) = body::read(&self.hub, request.into_body(), most).await?;
+            let (body, _held) = body::read(&self.http, request.into_body(), most).await?;
             match in_bytes {
                 true => self.open(Incoming::Binary(body), BYTES, caller),
                 false => self.open(text(body)?, LINES, caller),
@@ -139,9 +141,9 @@ impl Streams {
     {
         self.admit(request, WRITTEN, async |request| {
             let in_bytes = is_bytes(request.headers());
-            let most = escaped(self.hub.limits().batch_bytes());
+            let most = escaped(self.hub().limits().batch_bytes());
             // What waits for a session that has enough to do is held by the server all the same.
-            let (body, _held) = body::read(&self.hub, request.into_body(), most).await?;
+            let (body, _held) = body::read(&self.http, request.into_body(), most).await?;
             let sent = match in_bytes {
                 true => Beside::read_bytes(&body).map(|sent| sent.map(Incoming::Binary)),
                 false => Beside::read(&body).map(|sent| sent.map(Incoming::Text)),
@@ -159,6 +161,10 @@ impl Streams {
             Ok(words(StatusCode::NO_CONTENT, ""))
         })
         .await
+    }
+
+    fn hub(&self) -> &Hub {
+        self.http.hub()
     }
 
     /// Answers a request of a page or client that may come in, also where a browser asks first whether it
@@ -203,7 +209,7 @@ impl Streams {
     }
 
     fn refuse(&self, (status, why): Refused) -> StreamResponse {
-        self.hub.acceptor().count_rejection(status.as_u16());
+        self.hub().acceptor().count_rejection(status.as_u16());
         let mut response = words(status, why);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -217,7 +223,7 @@ impl Streams {
             Incoming::Binary(bytes) => bytes.len(),
             Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) | Incoming::Part => 0,
         };
-        if bytes > self.hub.limits().batch_bytes() { Err(TOO_LARGE) } else { Ok(()) }
+        if bytes > self.hub().limits().batch_bytes() { Err(TOO_LARGE) } else { Ok(()) }
     }
 
     /// Opens a session with its first commands, and spawns it.
@@ -229,7 +235,7 @@ impl Streams {
     ) -> Result<StreamResponse, Refused> {
         self.check_size(&commands)?;
         let (credentials, extensions) = caller.take_claims();
-        let permit = self.hub.acceptor().permit().map_err(|_| FULL)?;
+        let permit = self.hub().acceptor().permit().map_err(|_| FULL)?;
         let mut permit = permit.of_peer(caller.peer).with(extensions);
         let (entry, input) = self.open.enter().map_err(|_| FULL)?;
         entry.sender.try_send(commands).expect("a new session has room");
@@ -240,7 +246,7 @@ impl Streams {
         let place = Place::of(&mut permit, caller.connection.clone());
         let input = Box::pin(input.map(Ok));
         let session = Connection::over_bytes(permit, protocol, framing, credentials, input, Arc::new(writer));
-        self.hub.runtime().spawn(Box::pin(caller.run_to_end(self.hub.clone(), session)));
+        self.hub().runtime().spawn(Box::pin(caller.run_to_end(self.hub().clone(), session)));
         let mut response = Response::new(Either::Left(body.keeping(place)));
         if closes {
             // Its place is given back with its socket, which is of no use to another session before.
@@ -268,7 +274,7 @@ fn escaped(message_bytes: usize) -> usize {
 
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streams").field("hub", &self.hub).finish_non_exhaustive()
+        f.debug_struct("Streams").field("hub", self.hub()).finish_non_exhaustive()
     }
 }
 

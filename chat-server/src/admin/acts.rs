@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chat_core::{ChannelId, Close, Hub, Refusal, SessionId};
+use chat_core::{ChannelId, Close, Refusal, SessionId};
+use chat_tokio_adapter::HttpHub;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -32,13 +33,13 @@ struct Unsubscribe {
 }
 
 /// Disconnects a session, whose client does not reconnect by itself.
-pub(super) async fn disconnect(State(hub): State<Hub>, headers: HeaderMap, body: Body) -> Response {
-    let asked: Disconnect = match read(&hub, &headers, body).await {
+pub(super) async fn disconnect(State(http): State<HttpHub>, headers: HeaderMap, body: Body) -> Response {
+    let asked: Disconnect = match read(&http, &headers, body).await {
         Ok(asked) => asked,
         Err(response) => return response,
     };
     let Some(session) = id(&asked.session) else { return no_session() };
-    if !hub.disconnect(session, Close::new(3503, "force disconnect")) {
+    if !http.hub().disconnect(session, Close::new(3503, "force disconnect")) {
         return no_session();
     }
     info!(session = session.0, "an admin disconnected a session");
@@ -46,13 +47,13 @@ pub(super) async fn disconnect(State(hub): State<Hub>, headers: HeaderMap, body:
 }
 
 /// Unsubscribes a session from a channel. Its client does not join again by itself.
-pub(super) async fn unsubscribe(State(hub): State<Hub>, headers: HeaderMap, body: Body) -> Response {
-    let asked: Unsubscribe = match read(&hub, &headers, body).await {
+pub(super) async fn unsubscribe(State(http): State<HttpHub>, headers: HeaderMap, body: Body) -> Response {
+    let asked: Unsubscribe = match read(&http, &headers, body).await {
         Ok(asked) => asked,
         Err(response) => return response,
     };
     let Some(session) = id(&asked.session) else { return no_session() };
-    if !hub.unsubscribe(session, &asked.channel, &Refusal::permission_denied("server unsubscribe")) {
+    if !http.hub().unsubscribe(session, &asked.channel, &Refusal::permission_denied("server unsubscribe")) {
         return no_session();
     }
     info!(session = session.0, channel = ?asked.channel, "an admin unsubscribed a session");
@@ -60,11 +61,11 @@ pub(super) async fn unsubscribe(State(hub): State<Hub>, headers: HeaderMap, body
 }
 
 /// Reads a small body of JSON, within the time of a handshake.
-async fn read<T: DeserializeOwned>(hub: &Hub, headers: &HeaderMap, body: Body) -> Result<T, Response> {
+async fn read<T: DeserializeOwned>(http: &HttpHub, headers: &HeaderMap, body: Body) -> Result<T, Response> {
     if headers.get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
         return Err(failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is application/json"));
     }
-    let bytes = match timeout(hub.limits().handshake_timeout, to_bytes(body, BYTES)).await {
+    let bytes = match timeout(http.limits().handshake_timeout, to_bytes(body, BYTES)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let why = format!("the body has at most {BYTES} bytes, and ends in order");

@@ -28,7 +28,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use chat_core::Hub;
+use chat_tokio_adapter::HttpHub;
 
 use self::door::Door;
 pub(crate) use self::door::KEY_BYTES;
@@ -46,19 +46,19 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Routes the page and its requests; without a key there is no such page.
-pub(crate) fn routes(hub: &Hub, key: Option<&str>) -> Router {
+pub(crate) fn routes(http: &HttpHub, key: Option<&str>) -> Router {
     let Some(key) = key else { return Router::new() };
     let asked = Router::new()
         .route("/admin/api/totals", get(lists::totals))
         .route("/admin/api/channels", get(lists::channels))
         .route("/admin/api/sessions", get(lists::sessions))
         .route("/admin/api/subscribers", get(lists::subscribers))
-        .route("/admin/api/disconnect", post(acts::disconnect))
-        .route("/admin/api/unsubscribe", post(acts::unsubscribe))
+        .route("/admin/api/disconnect", post(acts::disconnect).with_state(http.clone()))
+        .route("/admin/api/unsubscribe", post(acts::unsubscribe).with_state(http.clone()))
         .route("/admin/api", any(unknown))
         .route("/admin/api/{*rest}", any(unknown))
-        .route_layer(from_fn_with_state(Door::new(hub, key), door::check))
-        .with_state(hub.clone());
+        .route_layer(from_fn_with_state(Door::new(http.hub(), key), door::check))
+        .with_state(http.hub().clone());
     Router::new()
         .route("/admin", get(async || file("text/html; charset=utf-8", PAGE)))
         .route("/admin/admin.css", get(async || file("text/css; charset=utf-8", STYLE)))

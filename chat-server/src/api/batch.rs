@@ -46,7 +46,7 @@ async fn one(api: &Api, command: Option<&HashMap<String, &RawValue>>) -> Called 
         .iter()
         .find_map(said)
         .ok_or_else(|| Refusal::method_not_found("the command names no known method"))?;
-    let (bytes, most) = (raw.get().len(), api.hub.limits().message_bytes);
+    let (bytes, most) = (raw.get().len(), api.hub().limits().message_bytes);
     if bytes > most {
         return Err(Refusal::bad_request(format!(
             "a command has at most {most} bytes, this one has {bytes}"

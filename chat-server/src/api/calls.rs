@@ -8,6 +8,7 @@ use chat_core::{
     Publish, Published, Refusal, SessionId, Since, Subscribe, UserId,
 };
 use chat_protocol::centrifuge::{no_history, result};
+use chat_tokio_adapter::HttpHub;
 use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
@@ -39,8 +40,14 @@ pub(super) const METHODS: [&str; 10] = [
 /// Holds what the calls act on.
 #[derive(Clone)]
 pub(super) struct Api {
-    pub(super) hub: Hub,
+    pub(super) http: HttpHub,
     pub(super) rules: Arc<Rules>,
+}
+
+impl Api {
+    pub(super) fn hub(&self) -> &Hub {
+        self.http.hub()
+    }
 }
 
 /// Holds a result, as JSON.
@@ -48,7 +55,7 @@ pub(super) type Called = Result<String, Refusal>;
 
 /// Calls one method, and returns its result.
 pub(super) async fn call(api: &Api, method: &str, fields: Fields<'_>) -> Called {
-    let hub = &api.hub;
+    let hub = api.hub();
     match method {
         "publish" => publish(hub, fields).await,
         "broadcast" => broadcast(hub, fields).await,
@@ -153,12 +160,12 @@ impl Place {
     }
 }
 
-async fn history(Api { hub, rules }: &Api, mut fields: Fields<'_>) -> Called {
+async fn history(api: &Api, mut fields: Fields<'_>) -> Called {
     let (channel, limit, reverse) =
         (fields.channel()?, fields.take::<i64>("limit")?, fields.take("reverse")?);
     let since = fields.take::<Option<Place>>("since")?.map(Place::since);
     fields.end()?;
-    if !rules.of(&channel).keeps() {
+    if !api.rules.of(&channel).keeps() {
         return Err(Refusal::not_available(format!("history is off in {channel:?}")));
     }
     let from = since.map(|since| since.offset);
@@ -166,8 +173,8 @@ async fn history(Api { hub, rules }: &Api, mut fields: Fields<'_>) -> Called {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let request =
         HistoryRequest::of(channel, limit).with_after(after).with_before(before).with_reverse(reverse);
-    let clamped = request.clamped(hub.limits().answer_entries);
-    let page = hub.try_read_history(&request).await?;
+    let clamped = request.clamped(api.hub().limits().answer_entries);
+    let page = api.hub().try_read_history(&request).await?;
     let life = page.as_ref().map(|page: &HistoryPage| page.epoch);
     if since.and_then(|since| since.epoch).is_some_and(|epoch| life != Some(epoch)) {
         return Err(Refusal::unrecoverable_position("the channel has a new epoch"));

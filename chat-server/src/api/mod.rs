@@ -28,6 +28,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use chat_core::{Hub, Refusal};
+use chat_tokio_adapter::HttpHub;
 
 use self::calls::Api;
 use self::failure::{Failure, in_the_mode_asked_for, refused};
@@ -36,7 +37,7 @@ use crate::rules::Rules;
 
 /// Routes the API's requests; without a key there is no API. Who shows the key may do everything, whatever
 /// the rules allow sessions.
-pub(crate) fn routes(hub: &Hub, key: Option<&str>, rules: &Arc<Rules>) -> Router {
+pub(crate) fn routes(http: &HttpHub, key: Option<&str>, rules: &Arc<Rules>) -> Router {
     let Some(key) = key.filter(|key| !key.is_empty()) else { return Router::new() };
     Router::new()
         .route("/api/batch", post(batch))
@@ -46,7 +47,7 @@ pub(crate) fn routes(hub: &Hub, key: Option<&str>, rules: &Arc<Rules>) -> Router
         .route("/api/{method}/{*rest}", any(unknown_method))
         .route_layer(from_fn(in_the_mode_asked_for))
         .route_layer(from_fn_with_state(Arc::<str>::from(key), key::check))
-        .with_state(Api { hub: hub.clone(), rules: rules.clone() })
+        .with_state(Api { http: http.clone(), rules: rules.clone() })
 }
 
 async fn only_posted() -> Response {
@@ -80,19 +81,19 @@ async fn call(State(api): State<Api>, Path(method): Path<String>, body: Body) ->
     }
     let outcome = async {
         let text = match &*method {
-            "broadcast" => body::of_many(&api.hub, body).await?,
-            _ => body::of_one(&api.hub, body).await?,
+            "broadcast" => body::of_many(&api.http, body).await?,
+            _ => body::of_one(&api.http, body).await?,
         };
         let result = calls::call(&api, &method, Fields::read(&text)?).await?;
         Ok(format!("{{\"result\":{result}}}"))
     };
-    answer(&api.hub, outcome.await)
+    answer(api.hub(), outcome.await)
 }
 
 async fn batch(State(api): State<Api>, body: Body) -> Response {
     let outcome = async {
-        let text = body::of_many(&api.hub, body).await?;
+        let text = body::of_many(&api.http, body).await?;
         Ok(batch::all(&api, Fields::read(&text)?).await?)
     };
-    answer(&api.hub, outcome.await)
+    answer(api.hub(), outcome.await)
 }

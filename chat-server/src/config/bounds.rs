@@ -1,4 +1,4 @@
-//! Defines one flag for every bound, with the core's default.
+//! Defines one flag for every bound, with the default of the library that keeps it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use chat_core::store::StoreError;
 use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
 use chat_store_sqlite::SqliteStore;
+use chat_tokio_adapter::HttpLimits;
 use clap::{ArgAction, Args, value_parser};
 
 use super::flag_error::FlagError;
@@ -202,24 +203,26 @@ impl Bounds {
     /// # Errors
     /// Names the flag that prevents it.
     pub(crate) fn check(&self) -> Result<(), FlagError> {
-        self.limits().check().map_err(|error| {
-            let flag = error.field().replace("_timeout", "_seconds").replace('_', "-");
-            FlagError::new(flag, "must not be 0")
-        })
+        self.http_limits().check().map_err(|error| zero(error.field()))?;
+        self.limits().check().map_err(|error| zero(error.field()))
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        Limits::default()
-            .with_sessions(self.sessions)
+    pub(crate) fn http_limits(&self) -> HttpLimits {
+        HttpLimits::default()
             .with_poll_share(self.poll_share)
             .with_handshake_timeout(seconds(self.handshake_seconds))
             .with_keep_alive_timeout(seconds(self.keep_alive_seconds))
             .with_head_bytes(self.head_bytes)
             .with_head_line_bytes(self.head_line_bytes)
             .with_head_headers(self.head_headers)
+            .with_message_fragments(self.message_fragments)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::default()
+            .with_sessions(self.sessions)
             .with_session_channels(self.session_channels)
             .with_message_bytes(self.message_bytes)
-            .with_message_fragments(self.message_fragments)
             .with_json_depth(self.json_depth.into())
             .with_channel_name_bytes(self.channel_name_bytes.into())
             .with_answer_entries(self.answer_entries)
@@ -243,6 +246,11 @@ impl Bounds {
             .with_turn_bytes(self.turn_bytes)
             .with_turn_messages(self.turn_messages)
     }
+}
+
+/// Says that the flag of this field is 0.
+fn zero(field: &str) -> FlagError {
+    FlagError::new(field.replace("_timeout", "_seconds").replace('_', "-"), "must not be 0")
 }
 
 /// Returns a duration of at most 136 years, so that no deadline is beyond the range of a clock.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat_core::Limits;
 use chat_core::store::StoreError;
 use chat_store_sqlite::SqliteStore;
-use chat_tokio_adapter::{Hosts, Listen, Origins};
+use chat_tokio_adapter::{Hosts, HttpLimits, Listen, Origins};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -80,6 +80,10 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn limits(&self) -> Limits {
         self.bounds.limits()
+    }
+
+    pub(crate) fn http_limits(&self) -> HttpLimits {
+        self.bounds.http_limits()
     }
 
     /// Checks what no flag says alone.
@@ -171,8 +175,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_flag_every_bound_has_the_cores_default() {
-        assert_eq!(Settings::parse_from(["chat-server"]).limits(), Limits::default());
+    fn without_a_flag_every_bound_has_its_librarys_default() {
+        let settings = Settings::parse_from(["chat-server"]);
+        assert_eq!(settings.limits(), Limits::default());
+        assert_eq!(settings.http_limits(), HttpLimits::default());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use chat_core::{
     ChannelId, ChannelOptions, Close, Endpoint, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Payload,
     Rate, SessionId,
 };
+use chat_http::{HttpHub, HttpLimits};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
@@ -286,12 +287,10 @@ fn a_channel_that_nobody_is_in_goes_when_what_it_keeps_is_too_old_though_another
 #[test]
 fn bounds_with_which_nothing_works_are_refused_when_the_hub_is_built() {
     type Set = fn(&mut Limits);
-    let zero: [(&str, Set); 5] = [
+    let zero: [(&str, Set); 3] = [
         ("message_bytes", |limits| limits.message_bytes = 0),
         ("outbox_bytes", |limits| limits.outbox_bytes = 0),
         ("outbox_frames", |limits| limits.outbox_frames = 0),
-        ("handshake_timeout", |limits| limits.handshake_timeout = Duration::ZERO),
-        ("head_bytes", |limits| limits.head_bytes = 0),
     ];
     assert_eq!(Limits::default().check(), Ok(()));
     for (field, set) in zero {
@@ -300,6 +299,25 @@ fn bounds_with_which_nothing_works_are_refused_when_the_hub_is_built() {
         assert_eq!(limits.check().map_err(|error| error.field()), Err(field));
         let built = Hub::builder(OpenChat::default()).limits(limits.clone()).try_build(World::new());
         assert_eq!(built.err(), limits.check().err());
+    }
+}
+
+#[test]
+fn bounds_of_http_with_which_nothing_works_are_refused_when_the_hub_is_bound_to_it() {
+    type Set = fn(&mut HttpLimits);
+    let zero: [(&str, Set); 4] = [
+        ("handshake_timeout", |limits| limits.handshake_timeout = Duration::ZERO),
+        ("head_bytes", |limits| limits.head_bytes = 0),
+        ("head_line_bytes", |limits| limits.head_line_bytes = 0),
+        ("head_headers", |limits| limits.head_headers = 0),
+    ];
+    assert_eq!(HttpLimits::default().check(), Ok(()));
+    let hub = Hub::builder(OpenChat::default()).build(World::new());
+    for (field, set) in zero {
+        let mut limits = HttpLimits::default();
+        set(&mut limits);
+        assert_eq!(limits.check().map_err(|error| error.field()), Err(field));
+        assert_eq!(HttpHub::try_new(hub.clone(), limits).err(), limits.check().err());
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chat_core::{Hub, Limits, OpenChat, Rate};
+use chat_http::HttpLimits;
 use chat_tests::crowd::{Member, at_once};
 use chat_tests::host::{Host, Served};
 use chat_tests::program::Program;
@@ -14,8 +15,12 @@ const HOSTS: [Host; 3] = [Host::TokioMulti, Host::AsyncStd, Host::Smol];
 
 /// Plays on every adapter, and looks whether the server serves others still.
 fn on_each(limits: &Limits, play: impl Fn(&Served)) {
+    on_each_within(HttpLimits::default(), limits, play);
+}
+
+fn on_each_within(http: HttpLimits, limits: &Limits, play: impl Fn(&Served)) {
     for host in HOSTS {
-        let served = host.serve(Hub::builder(OpenChat::default()).limits(limits.clone()));
+        let served = host.serve_within(http, Hub::builder(OpenChat::default()).limits(limits.clone()));
         play(&served);
         let mut member = Member::connect(served.address, "ann");
         member.subscribe("room");
@@ -193,8 +198,8 @@ fn every_request_of_a_connection_is_held_to_the_bounds_of_its_head() {
 
 #[test]
 fn a_handshake_in_single_bytes_has_the_time_of_any_other_and_no_more() {
-    let handshake_timeout = Duration::from_secs(1);
-    on_each(&Limits::default().with_handshake_timeout(handshake_timeout), |served| {
+    let http = HttpLimits::default().with_handshake_timeout(Duration::from_secs(1));
+    on_each_within(http, &Limits::default(), |served| {
         let mut raw = Raw::connect(served.address);
         let head = [b"GET / HTTP/1.1\r\nA: ", &[b'x'; 100][..]].concat();
         // Each byte waits for an answer to those before it.
@@ -233,6 +238,19 @@ fn fragments_without_end_are_too_many_though_they_are_empty() {
             raw.send(&[frame(0x01, payload), frame(0x00, payload).repeat(1024)].concat());
             assert_eq!(raw.close_code(), Some(1009));
         }
+    });
+}
+
+#[test]
+fn a_server_may_allow_fewer_fragments() {
+    on_each_within(HttpLimits::default().with_message_fragments(3), &Limits::default(), |served| {
+        let mut raw = Raw::open(served.address, "/?name=eve");
+        let ping = [frame(0x01, br#"{"type""#), frame(0x00, b":"), frame(0x80, br#""ping"}"#)].concat();
+        raw.send(&ping);
+        let mut said = std::iter::from_fn(|| raw.frame().map(|(_, payload)| payload));
+        assert!(said.any(|said| said.starts_with(br#"{"type":"pong""#)), "three are allowed");
+        raw.send(&[frame(0x01, b""), frame(0x00, b"").repeat(3)].concat());
+        assert_eq!(raw.close_code(), Some(1009));
     });
 }
 

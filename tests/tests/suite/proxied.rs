@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::{Connect, Endpoint, Hub, Identity, Limits, Refusal, SessionId};
-use chat_http::RequestHead;
+use chat_core::{Connect, Endpoint, Hub, Identity, Refusal, SessionId};
+use chat_http::{HttpLimits, RequestHead};
 use chat_tests::host::{Host, Served};
 use chat_tests::program::Program;
 use chat_tests::raw::{HANDSHAKE, Raw, frame, request};
@@ -29,9 +29,9 @@ impl Endpoint for Whence {
     }
 }
 
-fn behind(host: Host, proxies: &[&str], limits: Limits) -> (Whence, Served) {
+fn behind(host: Host, proxies: &[&str], limits: HttpLimits) -> (Whence, Served) {
     let whence = Whence::default();
-    (whence.clone(), host.serve_behind(proxies, Hub::builder(whence).limits(limits)))
+    (whence.clone(), host.serve_behind(proxies, limits, Hub::builder(whence)))
 }
 
 fn opening(address: SocketAddr, target: &str) -> Vec<u8> {
@@ -60,7 +60,7 @@ fn the_address_in_the_header_is_the_clients_whatever_its_version_and_however_it_
     let tlv = [&[1, 0, 2][..], b"h2", &[4, 0, 0]].concat();
     let own = "127.0.0.1";
     for host in HOSTS {
-        let (whence, served) = behind(host, &["127.0.0.0/8", "::1"], Limits::default());
+        let (whence, served) = behind(host, &["127.0.0.0/8", "::1"], HttpLimits::default());
         for (n, (header, from)) in [
             (b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n".to_vec(), "203.0.113.9"),
             (b"PROXY TCP6 2001:db8::9 ::1 4711 80\r\n".to_vec(), "2001:db8::9"),
@@ -112,7 +112,7 @@ fn nonsense(served: &Served, from: &str, lines: usize) -> Option<u16> {
 #[test]
 fn what_counts_for_an_address_counts_for_the_one_in_the_header() {
     for host in HOSTS {
-        let (_, served) = behind(host, &["127.0.0.1"], Limits::default());
+        let (_, served) = behind(host, &["127.0.0.1"], HttpLimits::default());
         assert_eq!(nonsense(&served, "203.0.113.9", 19), Some(4000));
         assert_eq!(nonsense(&served, "203.0.113.10", 1), Some(4000), "{host:?}: of another");
         assert_eq!(nonsense(&served, "203.0.113.9", 1), Some(3509), "{host:?}");
@@ -123,7 +123,7 @@ fn what_counts_for_an_address_counts_for_the_one_in_the_header() {
 fn a_header_from_anybody_else_is_no_http() {
     for host in HOSTS {
         for proxies in [&[][..], &["192.0.2.0/24"]] {
-            let (whence, served) = behind(host, proxies, Limits::default());
+            let (whence, served) = behind(host, proxies, HttpLimits::default());
             for header in [b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n".to_vec(), v4(&[]), v6(&[])] {
                 let mut raw = Raw::connect(served.address);
                 raw.send(&[header, opening(served.address, "/?name=eve")].concat());
@@ -141,7 +141,7 @@ fn a_header_from_anybody_else_is_no_http() {
 #[test]
 fn a_connection_of_a_proxy_without_a_good_header_is_closed_without_an_answer() {
     for host in HOSTS {
-        let (_, served) = behind(host, &["127.0.0.1"], Limits::default());
+        let (_, served) = behind(host, &["127.0.0.1"], HttpLimits::default());
         let bad = [
             opening(served.address, "/"),
             b"PROXY TCP4 203.0.113.9 10.0.0.1 4711\r\n".to_vec(),
@@ -164,9 +164,9 @@ fn a_connection_of_a_proxy_without_a_good_header_is_closed_without_an_answer() {
 
 #[test]
 fn a_header_is_within_the_bytes_and_the_time_of_the_handshake() {
-    let limits = Limits::default().with_handshake_timeout(Duration::from_secs(1)).with_head_bytes(2048);
+    let limits = HttpLimits::default().with_handshake_timeout(Duration::from_secs(1)).with_head_bytes(2048);
     for host in HOSTS {
-        let (_, served) = behind(host, &["127.0.0.1"], limits.clone());
+        let (_, served) = behind(host, &["127.0.0.1"], limits);
         let status = |tlv: usize, padding: usize| {
             let mut head = opening(served.address, "/");
             head.truncate(head.len() - 2);
