@@ -13,7 +13,7 @@ pub(crate) struct Burst {
 impl Burst {
     pub(crate) fn of(limits: &Limits) -> Self {
         let requests =
-            if limits.requests.per_second == 0 { usize::MAX } else { limits.requests.burst.max(1) as usize };
+            if limits.requests.is_unbounded() { usize::MAX } else { limits.requests.burst.max(1) as usize };
         Self { requests, subscribes: limits.session_channels }
     }
 

@@ -24,7 +24,7 @@ impl Meter {
 
     /// Counts one more, whether there is room or not.
     pub(crate) fn spend(&mut self, rate: Rate, now: Instant) {
-        if rate.per_second > 0 {
+        if !rate.is_unbounded() {
             let even = self.even.map_or(now, |even| even.max(now));
             self.even = Some(even + Duration::from_secs(1) / rate.per_second);
         }
@@ -45,7 +45,7 @@ impl Meter {
 
     /// Returns the meter with room for at least `room` events at once, whatever it has counted.
     pub(crate) fn with_room(self, rate: Rate, room: u32, now: Instant) -> Self {
-        if rate.per_second == 0 {
+        if rate.is_unbounded() {
             return self;
         }
         let most = now + Duration::from_secs(1) / rate.per_second * rate.burst.saturating_sub(room);

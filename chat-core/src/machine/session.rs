@@ -309,6 +309,11 @@ impl<S: Staying> SessionState<S> {
         self.indebted = owes && self.requests.room_at(limits.requests, now).is_some();
     }
 
+    /// Returns whether the client reconnected owing more than its rate has room for, and may still owe it.
+    pub(crate) fn is_indebted(&self) -> bool {
+        self.indebted
+    }
+
     /// Returns until when no request is begun, if the client reconnected owing more than its rate has room
     /// for.
     pub(crate) fn idle_until(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {

@@ -13,4 +13,9 @@ pub struct Rate {
 impl Rate {
     /// Lifts the bound altogether.
     pub const UNBOUNDED: Self = Self { per_second: 0, burst: 0 };
+
+    /// Returns whether the bound is lifted.
+    pub(crate) fn is_unbounded(self) -> bool {
+        self.per_second == 0
+    }
 }

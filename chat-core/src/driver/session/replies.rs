@@ -45,12 +45,20 @@ impl Session {
     /// Returns until when nothing more is to be read of the peer, if it has asked faster than it may.
     pub(crate) fn unread_until(&mut self) -> Option<Instant> {
         let shared = self.permit.shared();
+        // This is asked before every read: without a bound, the clock is not read for it.
+        if shared.limits.requests.is_unbounded() {
+            return None;
+        }
         self.state.unread_until(&shared.limits, shared.runtime.now().instant)
     }
 
     /// Returns until when no request of the session is begun, if it reconnected owing more than its rate has
     /// room for.
     pub(crate) fn idle_until(&mut self) -> Option<Instant> {
+        // This is asked before every step, and hardly any session owes: only for those the clock is read.
+        if !self.state.is_indebted() {
+            return None;
+        }
         let shared = self.permit.shared();
         self.state.idle_until(&shared.limits, shared.runtime.now().instant)
     }
