@@ -195,6 +195,19 @@ fn a_transport_that_knows_nothing_leaves_it_to_the_client() {
 }
 
 #[test]
+fn one_that_its_transport_knows_nothing_of_connects_once_too() {
+    each_way(|way| {
+        let scene = Scene::new(way, OpenChat::default(), Limits::default());
+        let client =
+            scene.world.connect(&scene.hub, Arc::new(Centrifuge::default()), Credentials::Later, way);
+        client.say(r#"{"id":1,"connect":{"data":{"name":"ann"}}}"#);
+        assert!(client.heard()[0].starts_with(r#"{"id":1,"connect":{"#));
+        client.say(r#"{"id":2,"connect":{}}"#);
+        assert!(client.heard()[0].contains(r#""id":2,"error":{"code":107"#), "it is open already");
+    });
+}
+
+#[test]
 fn a_login_among_a_requests_extensions_stands_in_place_of_what_the_url_says() {
     let scene = Scene::new(Way::Bytes, OpenChat::default(), Limits::default());
     let gate = Gate::new(scene.hub.clone(), Json);

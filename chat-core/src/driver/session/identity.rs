@@ -171,6 +171,7 @@ impl Session {
             requests.into_iter().filter_map(|(request, entry, reading)| self.put_in(request, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();
         if announced {
+            self.untold = false;
             let connected = Connected { session, name, user, expires, data, subscriptions };
             self.answer(id, Answer::Connected(connected));
         } else {
