@@ -9,7 +9,7 @@ use chat_core::runtime::Runtime;
 use chat_core::testkit::{Script, Way, World};
 use chat_core::{
     ChannelId, ChannelOptions, Connect, HistoryOptions, Hub, HubBuilder, Limits, OpenChat, Page, Payload,
-    Rate, SessionId,
+    Rate, SessionId, Subscribe,
 };
 use chat_tests::keeping::{SECOND, durable, id, publish, scene};
 use chat_tests::scene::{Scene, each_way};
@@ -212,6 +212,21 @@ fn what_is_sent_to_one_session_reaches_no_other_of_the_same_user() {
         assert_eq!((ann.heard(), again.heard()), (vec![], vec!["direct 7".to_owned()]));
         again.cut();
         assert!(!scene.hub.send(sessions[1], &Payload::json("8")));
+    });
+}
+
+#[test]
+fn nothing_is_sent_to_who_is_not_admitted_yet_and_the_caller_is_told_so() {
+    each_way(|way| {
+        let scene = Scene::open_chat(way);
+        let ann = scene.world.connect(&scene.hub, Arc::new(Script), Credentials::Later, way);
+        let session = scene.hub.sessions(None, 10).entries[0].session;
+        let (send, room) = (|| scene.hub.send(session, &Payload::json("7")), Subscribe::to(id("room")));
+        assert!(!send() && !scene.hub.subscribe(session, &room), "nobody knows who that is");
+        assert_eq!(ann.heard(), [""; 0]);
+        ann.say("connect ann");
+        assert!(send() && scene.hub.subscribe(session, &room));
+        assert_eq!(ann.heard(), ["connected 1 ann", "direct 7", "subscribed room 0"]);
     });
 }
 

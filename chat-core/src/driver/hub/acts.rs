@@ -1,7 +1,10 @@
 //! Acts on open sessions, one by one or all of a user's.
 
+use std::sync::Arc;
+
 use super::Hub;
 use super::users::Act;
+use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Order};
 use crate::model::{Answer, ChannelId, Close, Payload, Refusal, SessionId, Subscribe, UserId};
 
@@ -13,17 +16,17 @@ impl Hub {
     }
 
     /// Unsubscribes one session from a channel and tells it why, as
-    /// [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. Returns false if there is none
-    /// of this number.
+    /// [`unsubscribe_user`](Self::unsubscribe_user) does with all of a user's. Returns false if no session of
+    /// this number is open.
     pub fn unsubscribe(&self, session: SessionId, channel: &ChannelId, why: &Refusal) -> bool {
-        let outbox = self.0.permits.outbox(session);
+        let outbox = self.open(session);
         outbox.map(|outbox| outbox.order(Order::Unsubscribe(channel.clone(), why.clone()))).is_some()
     }
 
     /// Subscribes one session to a channel, as [`subscribe_user`](Self::subscribe_user) does with all of a
-    /// user's. Returns false if there is none of this number.
+    /// user's. Returns false if no session of this number is open.
     pub fn subscribe(&self, session: SessionId, request: &Subscribe) -> bool {
-        let outbox = self.0.permits.outbox(session);
+        let outbox = self.open(session);
         outbox.map(|outbox| outbox.order(Order::Subscribe(request.clone()))).is_some()
     }
 
@@ -94,7 +97,7 @@ impl Hub {
     }
 
     /// Sends something to one session alone, as [`send_to_user`](Self::send_to_user) does to all of a user's.
-    /// Returns false if there is none of this number.
+    /// Returns false if no session of this number is open: a client that is not admitted yet gets nothing.
     ///
     /// ```
     /// # use chat_core::{Hub, OpenChat, Payload, testkit::World};
@@ -107,7 +110,12 @@ impl Hub {
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
     pub fn send(&self, session: SessionId, data: &Payload) -> bool {
-        let outbox = self.0.permits.outbox(session);
+        let outbox = self.open(session);
         outbox.map(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone())))).is_some()
+    }
+
+    /// Returns the outbox of a session that is admitted.
+    fn open(&self, session: SessionId) -> Option<Arc<Outbox>> {
+        self.0.permits.outbox(session).filter(|outbox| outbox.is_introduced())
     }
 }

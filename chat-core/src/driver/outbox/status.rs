@@ -16,6 +16,11 @@ impl Outbox {
         drop(before);
     }
 
+    /// Returns whether it is known who the session is: from its admission on.
+    pub(crate) fn is_introduced(&self) -> bool {
+        lock(&self.state).who.is_some()
+    }
+
     /// Notes how many channels the session is in.
     pub(crate) fn note_channels(&self, channels: usize) {
         self.channels.store(u32::try_from(channels).unwrap_or(u32::MAX), Ordering::Relaxed);
