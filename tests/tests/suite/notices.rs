@@ -142,6 +142,14 @@ fn what_was_published_before_or_has_no_place_is_not_told_and_all_else_is_told_on
         let plain = builder(watching.clone()).build(world.clone());
         plain.publish("nobody", Payload::json("1")).expect("a name");
         assert!(watching.lines().is_empty(), "what is kept nowhere and reaches nobody has no place");
+        guest.cut();
+        world.advance(SECOND);
+        assert!(hub.channels(None, 10).entries.iter().any(|room| room.subscribers == 0), "it is kept");
+        let signal = Publish::to(id(ROOM), Payload::json("5")).kept_nowhere();
+        watching.lines();
+        hub.publish_with(signal);
+        world.advance(SECOND);
+        assert_eq!(watching.lines(), [""; 0], "nor has a signal in a channel that nobody is in");
     });
 }
 

@@ -160,7 +160,8 @@ impl<S: Clone> Shard<S> {
         let (before, now) = (channel.weight(), draft.now.instant);
         let Appended { published, flush, fresh, to_store } = channel.publish(name, draft);
         let (after, alone) = (channel.weight(), channel.subscribers() == 0);
-        if let Some(publication) = fresh {
+        // A signal that nobody hears is kept nowhere either: nothing has come of it.
+        if let Some(publication) = fresh.filter(|fresh| !(fresh.ephemeral && alone)) {
             self.note(Notice::Published(publication));
         }
         let stored = self.send_off(name, to_store, &mut receipt);
