@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use chat_websocket::fields::list;
 use http::{HeaderMap, HeaderName};
 use thiserror::Error;
 
@@ -70,7 +69,7 @@ impl Proxies {
     /// address may be made up. An element that is no address, such as `unknown`, is a client of which nothing
     /// is known.
     pub fn client(&self, remote: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut elements = list(headers, &self.header).rev().map(address);
+        let mut elements = from_the_end(headers, &self.header).map(address);
         let Some(networks) = &self.trusted else { return elements.next().flatten() };
         let is_proxy = |address: &IpAddr| networks.iter().any(|network| network.contains(*address));
         let mut client = remote?;
@@ -85,10 +84,40 @@ impl Proxies {
     }
 }
 
+/// Returns the elements of a list, the last one first. A comma in quotes parts none: a `host` in them is what
+/// the client has said. Quotes are read from the end too, where the proxies have written, so that one which a
+/// client has left open changes nothing there.
+fn from_the_end<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).into_iter().rev();
+    let elements = lines.flat_map(|line| split_from_the_end(line.as_bytes(), b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Splits at each such byte that stands in no quotes (RFC 9110 §5.6.4), and returns the last part first.
+fn split_from_the_end(text: &[u8], at: u8) -> impl Iterator<Item = &[u8]> {
+    let mut left = Some(text);
+    std::iter::from_fn(move || {
+        let text = left?;
+        let mut quoted = false;
+        let split = (0..text.len()).rev().find(|place| {
+            quoted ^= text[*place] == b'"' && !is_escaped(text, *place);
+            text[*place] == at && !quoted
+        });
+        left = split.map(|place| &text[..place]);
+        Some(split.map_or(text, |place| &text[place + 1..]))
+    })
+}
+
+/// Returns whether an odd number of backslashes stands before this place.
+fn is_escaped(text: &[u8], place: usize) -> bool {
+    text[..place].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
 /// Reads an address as proxies write it: alone, with a port, in brackets, or as the `for` of RFC 7239.
 fn address(element: &[u8]) -> Option<IpAddr> {
+    let pairs: Vec<_> = split_from_the_end(element, b';').collect();
     let element = str::from_utf8(element).ok()?;
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let mut pairs = pairs.into_iter().rev().filter_map(|pair| str::from_utf8(pair).ok()?.split_once('='));
     let value =
         pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or(element, |(_, value)| value);
     let text = value.trim().trim_matches('"');
@@ -169,6 +198,26 @@ mod tests {
         }
         for none in ["unknown", "for=_hidden", "by=192.0.2.7", "", "192.0.2.7:http", "[192.0.2.7"] {
             assert_eq!(address(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_in_quotes_names_no_address() {
+        let proxies = Proxies::trusted(FORWARDED, vec!["10.0.0.1".parse().expect("a network")]);
+        for line in [
+            r#"for=192.0.2.7;host="a,for=203.0.113.9""#,
+            r#"for=192.0.2.7;host="a,for=203.0.113.9";proto=http"#,
+            r#"host="a;for=203.0.113.9";for=192.0.2.7"#,
+            r#"host="a;for=203.0.113.9,for=203.0.113.9;b";for="192.0.2.7""#,
+            r#"for=192.0.2.7;host="a\",for=203.0.113.9""#,
+            r#"host="a\\";for=192.0.2.7"#,
+            // What stands before is the client's own, whatever it leaves open.
+            r#"for=203.0.113.9;host=", for=192.0.2.7"#,
+            r#"for="203.0.113.9, for=192.0.2.7;host="a,b""#,
+            r#"\", for=192.0.2.7"#,
+        ] {
+            let read = proxies.client(Some(ip("10.0.0.1")), &forwarded(&[line]));
+            assert_eq!(read, Some(ip("192.0.2.7")), "{line}");
         }
     }
 
