@@ -60,12 +60,17 @@ impl Door {
         if !Origins::SameHost.admit(headers) {
             return Some(failure(StatusCode::FORBIDDEN, "only this server's own page may ask this"));
         }
+        // Who shows no key guesses none. Pages of other sites cannot set the header; were their pictures
+        // counted, they could keep out an admin in whose browser they are.
+        if !headers.contains_key(KEY) {
+            return Some(failure(StatusCode::UNAUTHORIZED, "the key is missing or wrong"));
+        }
         let is_right = is_shown(&self.0.key, headers);
         let peer = request.extensions().get::<Peer>().copied();
         match self.judge(peer, is_right) {
             (Verdict::Right, paced) => paced.err().map(|wait| later("too many requests", wait)),
             (Verdict::Wrong, _) => {
-                info!(peer = peer.map(tracing::field::display), "an admin key is missing or wrong");
+                info!(peer = peer.map(tracing::field::display), "an admin key is wrong");
                 Some(failure(StatusCode::UNAUTHORIZED, "the key is missing or wrong"))
             }
             (Verdict::Later(wait), _) => Some(later("too many wrong keys", wait)),
