@@ -187,7 +187,8 @@ mod tests {
         assert!(names.len() > 50, "{names:?}");
         for name in names.into_iter().filter(|name| !["config", "check", "help", "version"].contains(name)) {
             let value = match name {
-                "open-publish" | "durable" | "presence" | "proxy-protocol" => "true",
+                "open-publish" | "durable" | "presence" => "true",
+                "proxy-protocol" => "true\ntrusted-proxy = '10.0.0.0/8'",
                 "listen" => "':8080'",
                 "allow-origin" => "['*']",
                 "client-address" => "'off'",
@@ -214,6 +215,7 @@ mod tests {
             ("allow-host = ['a:+80']", "1:14", "--allow-host has the value"),
             ("client-address = 'no header'", "1:18", "--client-address"),
             ("trusted-proxy = 'x'", "1:17", "trusted-proxy cannot be \"x\""),
+            ("proxy-protocol = true", "1:18", "--trusted-proxy"),
             ("head-bytes = 0", "1:14", "--head-bytes must not be 0"),
             ("handshake-seconds = 0", "1:21", "must not be 0"),
             ("session = 7", "1:1", "there is no flag --session; is it session"),
@@ -242,6 +244,18 @@ mod tests {
         assert!(told(rule, &[]).is_ok());
         let error = told(rule, &["--store", "none"]).expect_err("no store");
         assert!(error.starts_with("error: chat.toml:4:11: "), "{error}");
+    }
+
+    #[test]
+    fn what_belongs_together_may_be_told_in_two_places() {
+        for (text, flags) in [
+            ("trusted-proxy = '10.0.0.0/8'", &["--proxy-protocol"][..]),
+            ("proxy-protocol = true", &["--trusted-proxy", "10.0.0.0/8"]),
+        ] {
+            assert_eq!(config(text, flags).settings.proxy_protocol().len(), 1, "{text} {flags:?}");
+        }
+        let error = told("", &["--proxy-protocol"]).expect_err("of nobody");
+        assert!(error.starts_with("error: --proxy-protocol is of use only with --trusted-proxy"), "{error}");
     }
 
     #[test]

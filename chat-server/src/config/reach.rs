@@ -40,7 +40,7 @@ pub(crate) struct Reach {
     /// --trusted-proxy, and takes the client's address from it; such a connection without the header is
     /// closed. From anybody else the header is refused, as is whatever is no HTTP. A header of HTTP is read
     /// only if --client-address names one.
-    #[arg(long, env = "CHAT_PROXY_PROTOCOL", requires = "trusted_proxy")]
+    #[arg(long, env = "CHAT_PROXY_PROTOCOL")]
     proxy_protocol: bool,
 }
 
@@ -62,6 +62,10 @@ impl Reach {
     /// Fails if a text is no name of a header, or if the flags contradict each other.
     pub(super) fn client_address(&self) -> Result<ClientAddress, FlagError> {
         let proxied = !self.trusted_proxy.is_empty();
+        if self.proxy_protocol && !proxied {
+            let why = "is of use only with --trusted-proxy, which names the proxies that speak it";
+            return Err(FlagError::new("proxy-protocol", why));
+        }
         let name = match &*self.client_address {
             "connection" if proxied && !self.proxy_protocol => "x-forwarded-for",
             "connection" => return Ok(ClientAddress::Connection),
