@@ -31,26 +31,31 @@ struct Scopes {
     granted: Granted,
 }
 
-/// Lists the channels that a session joined with tokens for one channel. It stays in them when it is
-/// refreshed, and may read them, whatever its scopes.
+/// Lists the channels that a session joined with tokens for one channel, and until when each token is valid.
+/// Until then it stays in them when it is refreshed, and may read them, whatever its scopes.
 #[derive(Clone, Default)]
-struct Granted(Arc<Mutex<VecDeque<ChannelId>>>);
+struct Granted(Arc<Mutex<VecDeque<Grants>>>);
+
+/// Holds a channel, and until when its token is valid.
+type Grants = (ChannelId, Option<DateTime<Utc>>);
 
 /// Bounds the channels that are remembered; older ones are forgotten.
 const GRANTED: usize = 1024;
 
 impl Granted {
-    fn add(&self, channel: &ChannelId) {
+    fn add(&self, channel: &ChannelId, until: Option<DateTime<Utc>>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|known| known != channel);
-        all.push_back(channel.clone());
+        all.retain(|(known, _)| known != channel);
+        all.push_back((channel.clone(), until));
         if all.len() > GRANTED {
             all.pop_front();
         }
     }
 
     fn has(&self, channel: &ChannelId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(channel)
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = all.iter().find(|(known, _)| known == channel).map(|(_, until)| *until);
+        until.is_some_and(|until| until.is_none_or(|until| until > Utc::now()))
     }
 }
 
@@ -141,7 +146,7 @@ impl Tokens {
         if claims.sub != session.user || claims.channel != *channel {
             return Err(Refusal::permission_denied("the token is for another user or channel"));
         }
-        scopes(session)?.granted.add(channel);
+        scopes(session)?.granted.add(channel, expires);
         Ok(expires)
     }
 }

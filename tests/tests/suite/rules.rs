@@ -240,6 +240,25 @@ fn a_token_names_a_channel_in_its_lists_or_is_for_that_channel() {
 }
 
 #[test]
+fn a_token_for_a_channel_lets_read_it_as_long_as_it_is_valid() {
+    let rules = "api-key = \"key\"\njwt-secret = \"a secret of some length\"\njwt-leeway-seconds = 0\n
+        [[channel]]\npattern = \"desk:*\"\npublish = \"token\"\nread = \"token\"\nsee_presence = \"token\"\n";
+    let server = server(rules);
+    let mut ann = enter(&server, &json!({"sub":"ann"}));
+    let soon = chrono::Utc::now().timestamp() + 2;
+    let token = token(&json!({"sub":"ann","channel":"desk:1","exp":soon}));
+    let join = json!({"type":"subscribe","id":1,"channelId":"desk:1","token":token});
+    assert_eq!(asked(&mut ann, &join)["type"], "subscribed");
+    let ask = |ann: &mut Member, what: &str| {
+        asked(ann, &json!({"type":what,"id":2,"channelId":"desk:1","content":1}))["type"].clone()
+    };
+    let asked_for = ["history", "presence", "publish"];
+    assert_eq!(asked_for.map(|what| ask(&mut ann, what)), ["history", "presence", "error"]);
+    assert_eq!(ann.hear()["code"], 110, "it is out when the token ends");
+    assert_eq!(asked_for.map(|what| ask(&mut ann, what)), ["error", "error", "error"]);
+}
+
+#[test]
 fn a_refreshed_session_stays_where_its_new_token_names_the_channel_or_the_server_put_it() {
     let server = server(RULES);
     let mut ann =
