@@ -20,7 +20,7 @@ mod source;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::de::DeTable;
@@ -83,9 +83,23 @@ impl File<'_> {
 }
 
 fn parse(mut command: Command, arguments: &[OsString]) -> Result<(Settings, ArgMatches), clap::Error> {
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches =
+        command.try_get_matches_from_mut(arguments).map_err(|error| without_secret(&command, error))?;
     let settings = Settings::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok((settings, matches))
+}
+
+/// Hides the value of an error about a secret: it may stand in an environment variable, and the error in a
+/// log.
+fn without_secret(command: &Command, mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return error };
+    let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+    let shows = error.get(ContextKind::InvalidValue).is_some();
+    if shows && arg.is_some_and(clap::Arg::is_hide_env_values_set) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 fn finish(settings: Settings, matches: &ArgMatches, file: Option<&File<'_>>) -> Result<Task, clap::Error> {
@@ -262,6 +276,12 @@ mod tests {
     fn no_error_says_a_secret() {
         let error = told("api-key = 'sésame'", &[]).expect_err("no plain text");
         assert!(!error.contains("sésame") && error.contains("printable ASCII"), "{error}");
+        for flag in ["--api-key", "--admin-key"] {
+            let error = told("", &[flag, "sesame "]).expect_err("a space at its end");
+            assert!(!error.contains("sesame") && error.contains("printable ASCII"), "{error}");
+            assert!(error.contains(flag), "{error}");
+        }
+        assert!(told("", &["--sessions", "many"]).expect_err("no number").contains("'many'"));
     }
 
     #[test]
