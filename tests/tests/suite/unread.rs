@@ -1,13 +1,19 @@
 //! Tests sessions that are not read for a time, since they sent requests faster than allowed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::protocol::{Message, Protocol, Requests};
 use chat_core::testkit::Client;
 use chat_core::transport::Incoming;
-use chat_core::{Close, Connect, Endpoint, Identity, Limits, OpenChat, Rate, Refusal, SessionId, UserId};
+use chat_core::{
+    Call, Close, Connect, Endpoint, Identity, Limits, OpenChat, Payload, Rate, Refusal, SessionId,
+    SessionInfo, UserId,
+};
 use chat_protocol::centrifuge::Centrifuge;
 use chat_tests::scene::{Scene, each_way};
+use futures::channel::oneshot::{Receiver, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -166,4 +172,40 @@ fn a_message_is_decoded_no_further_than_a_session_may_ask_for() {
         codec.decode(message, &mut requests);
         assert!(requests.is_full() && requests.all().len() <= 329, "{}", requests.all().len());
     }
+}
+
+/// Has calls that wait until they may go on, as for a lock that others want too, and counts those that did.
+#[derive(Clone, Default)]
+struct Waits {
+    gate: Arc<Mutex<Option<Receiver<()>>>>,
+    went_on: Arc<AtomicUsize>,
+}
+
+impl Endpoint for Waits {
+    async fn call(&self, _: &SessionInfo, _: Call) -> Result<Payload, Refusal> {
+        let gate = self.gate.lock().expect("nobody panics").take();
+        gate.expect("there is one call").await.expect("it opens");
+        self.went_on.fetch_add(1, Ordering::Relaxed);
+        Ok(Payload::null())
+    }
+}
+
+#[test]
+fn a_hook_that_was_begun_goes_on_though_its_client_takes_no_answer() {
+    each_way(|way| {
+        let (waits, (open, gate)) = (Waits::default(), channel());
+        *waits.gate.lock().expect("nobody panics") = Some(gate);
+        let scene = Scene::new(way, waits.clone(), Limits::default());
+        let ann = scene.enter("ann");
+        ann.wire().stall();
+        ann.say("call wait 1\ncall never 1");
+        let session = scene.hub.sessions_of(&"ann".parse().expect("a name"))[0];
+        let enough = Limits::default().outbox_frames / 4;
+        (0..=enough).for_each(|_| _ = scene.hub.send(session, &Payload::null()));
+        scene.world.settle();
+        open.send(()).expect("the hook waits");
+        scene.world.settle();
+        assert_eq!(waits.went_on.load(Ordering::Relaxed), 1, "and the next request is not begun");
+        assert_eq!(ann.close(), None);
+    });
 }

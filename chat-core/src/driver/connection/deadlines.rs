@@ -2,7 +2,8 @@
 
 use futures::Stream;
 
-use super::{Connection, INBOX, POLL};
+use super::{Connection, INBOX, PAUSE, POLL};
+use crate::driver::hub::notices;
 use crate::driver::outbox::control::Manner;
 use crate::driver::outbox::outlet::Outlet;
 use crate::machine::{Phase, Timer};
@@ -43,6 +44,24 @@ where
             self.session.control(Kind::Ping, &[]);
         }
         asked || self.answers.pings
+    }
+
+    /// Returns true while no request is begun and nothing is read: the transport is to take answers first,
+    /// the client has asked too much before it came back, or hooks of channels are behind.
+    pub(super) fn begins_nothing(&mut self) -> bool {
+        self.held = self.session.outbox.is_answered_enough();
+        if self.held {
+            return true;
+        }
+        if let Some(room) = self.session.idle_until() {
+            self.alarm.put(Timer::Read, Some(room));
+            return true;
+        }
+        let is_behind = notices::is_behind(self.session.shared());
+        if is_behind {
+            self.alarm.set(Timer::Read, PAUSE);
+        }
+        is_behind
     }
 
     /// Returns true if the peer is not read, since requests wait for a hook, or answers for the transport, or

@@ -18,7 +18,6 @@ use self::format::Manners;
 use crate::driver::caught::caught;
 use crate::driver::connection::timer::Alarm;
 use crate::driver::hub::memory::shed_load;
-use crate::driver::hub::notices;
 use crate::driver::hub::permit::{Early, Permit};
 use crate::driver::outbox::control::{Control, Manner};
 use crate::driver::outbox::outlet::{ByteOutlet, Outlet, SinkOutlet};
@@ -225,16 +224,9 @@ where
     /// Handles one request, or one message from the transport. It is pending when there is neither, or the
     /// turn is over.
     fn poll_once(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
-        self.held = self.session.outbox.is_answered_enough();
-        if self.held {
-            return Poll::Pending;
-        }
-        if let Some(room) = self.session.idle_until() {
-            self.alarm.put(Timer::Read, Some(room));
-            return Poll::Pending;
-        }
-        if notices::is_behind(self.session.shared()) {
-            self.alarm.set(Timer::Read, PAUSE);
+        // A hook that was begun goes on whatever holds up the next request: it may hold what others wait for.
+        let waits = self.begins_nothing();
+        if waits && !self.session.is_asking() {
             return Poll::Pending;
         }
         match self.session.step(cx) {
@@ -252,7 +244,7 @@ where
             }
             Step::Idle => {}
         }
-        if self.session.waiting() >= INBOX {
+        if waits || self.session.waiting() >= INBOX {
             return Poll::Pending;
         }
         if turn.is_spent() {

@@ -123,6 +123,11 @@ impl Session {
         self.inbox.len()
     }
 
+    /// Returns whether a request waits for its hook.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// Fans out what this turn published.
     pub(crate) fn flush(&mut self) {
         for channel in std::mem::take(&mut self.dirty) {
