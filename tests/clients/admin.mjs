@@ -153,6 +153,16 @@ const cases = {
     await page.getByRole('button', { name: 'Channels' }).click();
     await shows(page, 1);
   },
+  'what cannot be loaded leaves no rows of another list under its title': async () => {
+    await session('Ann');
+    const page = await open();
+    await shows(page, 1);
+    await page.route('**/admin/api/channels*', (route) => route.fulfill({ status: 429, contentType: 'application/json', body: '{"error":"too many requests"}' }));
+    await page.getByRole('button', { name: 'Channels' }).click();
+    await page.getByRole('status').getByText('too many requests').waitFor();
+    equal(await rows(page).count(), 0, 'rows of sessions');
+    equal(await page.locator('th').count(), 0, 'columns of sessions');
+  },
   'it is used on a phone': async () => {
     await crowd(8);
     const page = await open(phone);

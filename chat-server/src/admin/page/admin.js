@@ -61,6 +61,11 @@ function channelLink(row) {
 
 // Shows another list or page.
 async function turn(change) {
+  // Rows of another list do not stand under this one's title until it comes, or if it does not come.
+  if (change.list) {
+    show([], [], () => '');
+    $('next').disabled = true;
+  }
   view = { list: view.list, channel: view.channel, begins: '', after: '', ...change };
   const list = lists[view.list];
   document.querySelector('label[for=begins]').textContent = list.search;
