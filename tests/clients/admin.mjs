@@ -100,6 +100,11 @@ const cases = {
     const shown = await page.locator('td[data-label=Name] bdi').evaluateAll((all) => all.map((one) => one.textContent));
     equal(JSON.stringify(shown), JSON.stringify(names), 'the names');
     equal(await page.locator('td script, td img').count(), 0, 'elements in the rows');
+    const unseen = await rows(page).nth(1).locator('td[data-label=Name]').textContent();
+    equal(unseen.endsWith(' has U+202E, U+200F'), true, `a name that looks like another is ${unseen}`);
+    await rows(page).nth(1).getByRole('button').click();
+    await page.getByText('is disconnected').waitFor();
+    equal(page.questions.pop().includes('\u2068[U+202E]esrever[U+200F]\u2069'), true, 'the question');
     equal(await page.title(), 'Chat: administration', 'the title');
     const height = await rows(page).nth(2).evaluate((row) => row.offsetHeight);
     equal(height < 200, true, `a long name takes ${height} px`);

@@ -120,8 +120,9 @@ async function act(path, body, question, told) {
   }
 }
 
-// A question is plain text too: what a client is called stands between isolating marks, and is cut.
-const quoted = (text) => `\u2068${[...(text ?? '')].slice(0, 60).join('')}\u2069`;
+// A question is plain text too: what a client is called stands between isolating marks, is cut, and names what
+// is not seen of it.
+const quoted = (text) => `\u2068${[...(text ?? '')].slice(0, 60).join('').replace(UNSEEN, (one) => `[${codeOf(one)}]`)}\u2069`;
 
 const disconnect = (row) => act('disconnect', { session: row.session }, `Disconnect ${quoted(row.name)} (session ${row.session})? Its client does not come back by itself.`, `Session ${row.session} is disconnected.`);
 

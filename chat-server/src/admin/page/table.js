@@ -6,8 +6,16 @@ function make(tag, properties = {}, ...children) {
   return made;
 }
 
-// A name of a client: apart from what stands beside it, whatever direction it has.
-const named = (text) => make('bdi', { textContent: text ?? '–' });
+// Characters that show nothing, or turn around what stands behind them: with them a name looks like another.
+const UNSEEN = /[\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const codeOf = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+// A name of a client: apart from what stands beside it, whatever direction it has, and with what is not seen of it.
+function named(text) {
+  const name = make('bdi', { textContent: text ?? '–' });
+  const unseen = [...new Set((text ?? '').match(UNSEEN))].map(codeOf);
+  return unseen.length ? make('span', {}, name, make('small', { className: 'unseen', textContent: ` has ${unseen.join(', ')}` })) : name;
+}
 
 const BYTES = ['B', 'KiB', 'MiB', 'GiB'];
 
