@@ -29,6 +29,7 @@
 //!   [`Frame`](transport::Frame)s or a [`ByteWriter`](transport::ByteWriter) with a
 //!   [`Framing`](transport::Framing);
 //! - [`store`], for whoever keeps publications: a [`HistoryStore`](store::HistoryStore);
+//! - [`broker`], for whoever makes hubs of several nodes one: a [`Broker`](broker::Broker);
 //! - [`runtime`], for whoever brings another [`Runtime`](runtime::Runtime).
 //!
 //! The feature `testkit` adds the module `testkit`, which tests a server's own hooks without a socket. The
@@ -58,8 +59,8 @@ pub use model::{
     Close, CloseReason, CodeError, Connect, Custom, Epoch, EpochError, EventName, Extensions, HistoryOptions,
     HistoryPage, HistoryRequest, Identity, KEY_BYTES, Limits, LimitsError, NAME_BYTES, NameError, NotJson,
     Offset, Overflow, Page, Payload, PresencePage, Present, Publication, Publish, Published, Rate, Reason,
-    Recovery, Reference, Refusal, SenderName, SessionId, SessionInfo, SessionStatus, SharedInfo, Since,
-    Storage, Subscribe, SubscriberStatus, Token, UnsubscribeReason, UserId,
+    Recovery, Reference, Refusal, Scope, SenderName, SessionId, SessionInfo, SessionStatus, SharedInfo,
+    Since, Storage, Subscribe, SubscriberStatus, Token, UnsubscribeReason, UserId,
 };
 pub use port::{Endpoint, OpenChat, PublishContext, Pushed, SubscribeOptions};
 
@@ -89,6 +90,15 @@ pub mod store {
     pub use crate::model::RecalledKey;
     pub use crate::port::{
         CloseStoreError, HistoryStore, ReadMark, Recall, Recalled, StoreError, Stored, StoredPage,
+    };
+}
+
+pub mod broker {
+    //! Defines the broker, behind which the hubs of several nodes are one.
+
+    pub use crate::port::broker::{
+        BODY_BYTES, Broker, BrokerError, BrokerFault, Draft, Entry, Heard, Join, Joined, Page, Placed,
+        Promises, STAND, Stand,
     };
 }
 

@@ -13,6 +13,7 @@
 //!   program  starts an example or the server, as users do
 //!   crowd    runs many clients at once
 //!   light    reads many frames at little cost
+//!   nodes    builds the hubs of several nodes, with a broker that fails on demand
 //!   dart     writes the frames of Serverpod's method streams
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
@@ -36,6 +37,7 @@ pub mod keeping;
 pub mod light;
 mod local;
 pub mod memory;
+pub mod nodes;
 pub mod pattern;
 pub mod program;
 pub mod raw;

@@ -39,6 +39,10 @@ pub(crate) fn closed(session: SessionId, close: &Close) {
     debug!(session = session.0, code = close.code(), reason = tracing_debug(&close.reason), "session closed");
 }
 
+pub(crate) fn broker_failed(error: &impl std::error::Error) {
+    warn!(error = tracing_debug(error), "the broker failed");
+}
+
 pub(crate) fn store_failed(error: &impl std::error::Error) {
     warn!(error = tracing_debug(error), "the store failed");
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining};
+use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining, TakenIn};
 use super::history::History;
 use super::keys::Keys;
 use super::presence::Presence;
@@ -13,7 +14,7 @@ use super::smallest::smallest;
 use super::storing::{Restored, Storing};
 use crate::model::{
     ChannelId, ChannelOptions, ChatMessage, Epoch, Instant, Now, Offset, Place, Publication, Published,
-    RecalledKey, Recovery, SessionId, Since,
+    RecalledKey, Recovery, SessionId, Since, later,
 };
 
 /// Holds the result of appending a publication.
@@ -253,7 +254,10 @@ impl<S: Clone> Channel<S> {
     pub(super) fn kept_until(&mut self, now: Instant) -> Option<Instant> {
         self.history.forget_old(now);
         self.keys.forget_old(now);
-        self.history.lasts(now).max(self.keys.expires())
+        match self.storing {
+            Storing::Clustered => Some(later(now, LEAVE)),
+            _ => self.history.lasts(now).max(self.keys.expires()),
+        }
     }
 
     /// Returns the cost of the channel's history and keys, in bytes.
@@ -278,6 +282,47 @@ impl<S: Clone> Channel<S> {
         if let Some(key) = &publication.key {
             self.keys.stored(publication.author.clone(), key);
         }
+    }
+
+    /// Returns the sessions that are in the channel.
+    pub(super) fn sessions(&self) -> &[SessionId] {
+        &self.sessions
+    }
+
+    /// Takes a publication in at the place that a broker gave it; none stands for one that cannot be read.
+    pub(super) fn take_in(
+        &mut self,
+        place: (Epoch, Offset),
+        publication: Option<Arc<Publication>>,
+        now: Now,
+    ) -> TakenIn {
+        let (epoch, offset) = place;
+        let Some(publication) = publication.filter(|_| epoch == self.epoch) else { return TakenIn::Astray };
+        if publication.ephemeral {
+            self.last.seq += 1;
+            return TakenIn::Next { flush: self.tell(EventKind::Publication(publication)) };
+        }
+        if offset <= self.last.offset {
+            let known = self.history.find(offset).is_none_or(|known| **known == *publication);
+            return if known { TakenIn::Known } else { TakenIn::Astray };
+        }
+        if offset != self.last.offset.next() {
+            return TakenIn::Astray;
+        }
+        self.last = Place { seq: self.last.seq + 1, offset };
+        self.history.append(self.last, publication.clone(), now.instant);
+        TakenIn::Next { flush: self.tell(EventKind::Publication(publication)) }
+    }
+
+    /// Lets a channel without subscribers continue as the broker knows it.
+    pub(super) fn begin_anew(&mut self, life: u64, restored: Restored, now: Now) {
+        self.life = life;
+        self.epoch = restored.epoch;
+        self.history.clear();
+        self.pending.clear();
+        self.in_flight = None;
+        self.stranded = false;
+        self.restore(restored, now);
     }
 
     /// Takes over the state of the channel from the store.
@@ -328,6 +373,10 @@ impl<S: Clone> Channel<S> {
         self.flush()
     }
 }
+
+/// Sets how long a channel that is one with those of other nodes stays joined without a subscriber: its
+/// broker keeps what it has.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// Bounds the room for pending events that a quiet channel keeps.
 const PENDING_KEPT: usize = 16;

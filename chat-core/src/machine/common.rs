@@ -19,6 +19,8 @@ pub(crate) struct Common {
     /// Holds the index of a shard in which too much waits to be told to the endpoint, plus one; 0 if there is
     /// none.
     pub(crate) untold: AtomicUsize,
+    /// Is true if channels may be one with those of other nodes.
+    pub(crate) has_broker: bool,
     /// Names the hub's incarnation in its store; none without a store.
     pub(crate) incarnation: Option<Incarnation>,
 }

@@ -96,6 +96,19 @@ impl Event {
     }
 }
 
+/// Tells what became of a publication that a broker placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakenIn {
+    /// Means that it is the channel's next one. The caller is to flush if nobody else is about to.
+    Next { flush: bool },
+    /// Means that it is in the channel already.
+    Known,
+    /// Means that there is no such channel here.
+    Unheard,
+    /// Means that it does not follow on the channel's last, or is another than the channel has at this place.
+    Astray,
+}
+
 /// Holds the work of one flush: the events, and the subscribers that get them.
 #[derive(Clone, Debug)]
 #[must_use = "what is not delivered is lost"]

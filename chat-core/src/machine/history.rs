@@ -72,6 +72,12 @@ impl History {
         }
     }
 
+    /// Drops all publications.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
     /// Returns how many publications are kept.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

@@ -42,6 +42,8 @@ pub(super) enum Storing {
         /// Counts the channel's publications and read offsets that are on their way.
         under_way: usize,
     },
+    /// Means that the channel is one with those of other nodes: its broker places what is published.
+    Clustered,
     /// Means that the channel is to be stored, but the store failed to restore it. The channel continues
     /// without the store, and all of its publications are counted as not stored.
     Failed,
@@ -60,6 +62,8 @@ pub(crate) struct Restored {
     /// Names the hub's incarnation in which the channel is to be opened in the store, if nothing of it is
     /// stored.
     pub(crate) unopened: Option<u64>,
+    /// Tells whether the broker knows the channel so, and not the store.
+    pub(crate) clustered: bool,
 }
 
 /// Tells whether a publication is stored.
@@ -74,6 +78,13 @@ pub(crate) enum StoreState {
 }
 
 impl Storing {
+    pub(super) fn of(restored: &Restored) -> Self {
+        match restored.clustered {
+            true => Self::Clustered,
+            false => Self::Stored { unopened: restored.unopened, under_way: 0 },
+        }
+    }
+
     pub(super) fn is_under_way(&self) -> bool {
         matches!(self, Self::Stored { under_way, .. } if *under_way > 0)
     }

@@ -35,6 +35,20 @@ pub struct ChannelOptions {
     /// Clients resume, edit and delete only as far as the [`history`](Self::history) reaches, also after a
     /// restart: a stored channel needs both. What is older in the store is read by history requests alone.
     pub storage: Storage,
+    /// Decides whether the channel is one with those of other nodes, if the hub has a broker.
+    pub scope: Scope,
+}
+
+/// Decides on which nodes a channel is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// The channel is the same on all nodes behind the hub's [broker](crate::HubBuilder::broker), which gives
+    /// each publication its place: a round trip for each. Without a broker it is the same as `Node`.
+    #[default]
+    Cluster,
+    /// Each node has a channel of its own.
+    Node,
 }
 
 /// Decides whether a channel's publications outlive the process.
@@ -188,4 +202,5 @@ setters! {
     with_history history: HistoryOptions,
     with_presence presence: bool,
     with_storage storage: Storage,
+    with_scope scope: Scope,
 }

@@ -254,7 +254,8 @@ pub enum Published {
         /// Holds the offset of the first publication; none if that was ephemeral.
         offset: Option<Offset>,
     },
-    /// The channel is being restored from its store; the publication follows.
+    /// The channel is being restored from its store, or its broker gives the publication its place; the
+    /// publication follows.
     Deferred,
     /// The channel has no subscribers and keeps nothing: nobody gets the publication.
     Unheard,

@@ -28,7 +28,9 @@ pub use answer::{Answer, Connected, Expiry, Gap, Reply, Subscribed};
 pub(crate) use batch::{Batch, BatchBuilder, Mark, Run};
 pub use extensions::Extensions;
 pub use frame::{Frame, Incoming, InputError, Message};
-pub use history::{ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Since, Storage};
+pub use history::{
+    ChannelOptions, HistoryOptions, HistoryPage, HistoryRequest, Recovery, Scope, Since, Storage,
+};
 pub use identity::{Attachment, Identity, SessionInfo, SharedInfo};
 pub(crate) use ids::Place;
 pub use ids::{Epoch, EpochError, Offset, SessionId};

@@ -67,6 +67,16 @@ macro_rules! reasons {
             }
         }
 
+        impl Reason {
+            /// Returns the reason with this code: one of those above, or one of the endpoint's own in these
+            /// words; none if there is none.
+            pub(crate) fn of(code: u16, words: String) -> Option<Self> {
+                // Two of them have the same code, and the same words.
+                let known = [$(Self::$variant),*].into_iter().find(|known| known.code() == code);
+                known.or_else(|| Self::custom(code, words).ok())
+            }
+        }
+
         impl Refusal {
             $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
                 Self::new(Reason::$variant, message)

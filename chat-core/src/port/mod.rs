@@ -1,6 +1,7 @@
 //! Defines what the embedder provides: a runtime, a wire format, the framing of a transport, the user's
 //! hooks.
 
+pub(crate) mod broker;
 mod decisions;
 mod defaults;
 mod endpoint;

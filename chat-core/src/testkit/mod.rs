@@ -76,12 +76,14 @@
 //! ```
 
 mod audience;
+mod broker;
 mod client;
 mod script;
 mod wire;
 mod world;
 
 pub use audience::{Audience, Void};
+pub use broker::{Conformance, MemoryBroker, MemoryNode, broker_conformance};
 pub use client::{Client, Way};
 pub use script::Script;
 pub use wire::{Heard, Marked, Wire, WireInput, WireSink, WireWriter};

@@ -7,6 +7,8 @@ mod batches;
 mod bounds;
 mod buffered;
 mod centrifuge;
+mod cluster;
+mod cluster_random;
 mod comebacks;
 mod conformance;
 mod crash;

@@ -1,8 +1,9 @@
-//! Acts on open sessions, one by one or all of a user's.
+//! Acts on open sessions, one by one or all of a user's, of whom there may be some on other nodes.
 
 use std::sync::Arc;
 
 use super::Hub;
+use super::cluster::words::{Deed, everywhere};
 use super::users::Act;
 use crate::driver::outbox::Outbox;
 use crate::driver::outbox::control::{Manner, Order};
@@ -41,7 +42,7 @@ impl Hub {
     }
 
     /// Closes all sessions of a user, each of which first gets what waits for it. A session that is still
-    /// opening is not accepted. Returns how many are open.
+    /// opening is not accepted. Returns how many are open here.
     ///
     /// ```
     /// # use chat_core::{Close, Hub, OpenChat, testkit::World};
@@ -53,22 +54,22 @@ impl Hub {
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
     pub fn disconnect_user(&self, user: &UserId, close: &Close) -> usize {
-        self.0.users.act(user, || Act::Disconnect(close.clone()))
+        everywhere(&self.0, user, &Deed::Act(Act::Disconnect(close.clone())))
     }
 
     /// Unsubscribes all sessions of a user from a channel, and tells them why. A session that is asking to
     /// join it is refused, and one that is still to be subscribed to it is not subscribed. Returns how many
-    /// are open.
+    /// are open here.
     ///
     /// After 103 (permission denied) clients stay out; after 100 (internal), 110 (expired) or 112
     /// (unrecoverable position) those rejoin whose protocols know how. Each session's own task carries it
     /// out, in its next turn; so does each session that is still opening and turns out to be the user's.
     pub fn unsubscribe_user(&self, user: &UserId, channel: &ChannelId, why: &Refusal) -> usize {
-        self.0.users.act(user, || Act::Unsubscribe(channel.clone(), why.clone()))
+        everywhere(&self.0, user, &Deed::Act(Act::Unsubscribe(channel.clone(), why.clone())))
     }
 
     /// Subscribes those sessions of a user to a channel that are not in it, and tells them so. The endpoint
-    /// is not asked; the bound on a session's channels holds. Returns how many are open.
+    /// is not asked; the bound on a session's channels holds. Returns how many are open here.
     ///
     /// Each session's own task carries it out, in its next turn, or once the channel is restored from the
     /// store; so does each session that is still opening and turns out to be the user's. A session that
@@ -85,15 +86,13 @@ impl Hub {
     /// # Ok::<(), chat_core::NameError>(())
     /// ```
     pub fn subscribe_user(&self, user: &UserId, request: &Subscribe) -> usize {
-        self.0.users.act(user, || Act::Subscribe(request.clone()))
+        everywhere(&self.0, user, &Deed::Act(Act::Subscribe(request.clone())))
     }
 
     /// Sends something to all open sessions of a user alone. Each session's own task carries it out, in its
-    /// next turn; a session for which too much waits is closed with 3008. Returns how many are open.
+    /// next turn; a session for which too much waits is closed with 3008. Returns how many are open here.
     pub fn send_to_user(&self, user: &UserId, data: &Payload) -> usize {
-        let sessions = self.0.users.of(user);
-        sessions.iter().for_each(|outbox| outbox.order(Order::Tell(Answer::Direct(data.clone()))));
-        sessions.len()
+        everywhere(&self.0, user, &Deed::Direct(data.clone()))
     }
 
     /// Sends something to one session alone, as [`send_to_user`](Self::send_to_user) does to all of a user's.

@@ -4,15 +4,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use super::cluster::Cluster;
+use super::cluster::hearing::listen;
 use super::endpoint::AnyEndpoint;
 use super::shared::Shared;
 use super::store::Store;
+use super::store::entry::Loads;
 use crate::driver::duty::Duty;
 use crate::driver::outbox::encoding::Encodings;
 use crate::driver::outbox::memory::OutboxMemory;
 use crate::driver::padded::Padded;
 use crate::machine::{ByteQuota, Common, IdleOrder, Incarnation, Shard};
 use crate::model::{ChannelOptions, HistoryOptions, Limits, LimitsError, SenderName};
+use crate::port::broker::Broker;
 use crate::port::{Endpoint, HistoryStore, Runtime};
 
 /// Makes the endpoint of a hub that is being built.
@@ -41,6 +45,7 @@ pub struct HubBuilder {
     shards: usize,
     name: SenderName,
     store: Option<Arc<dyn HistoryStore>>,
+    broker: Option<Arc<dyn Broker>>,
 }
 
 impl HubBuilder {
@@ -48,7 +53,7 @@ impl HubBuilder {
         let name = "server".parse().expect("a name");
         let (limits, channel) = (Limits::default(), ChannelOptions::default());
         let endpoint: MakeEndpoint = Box::new(|hub| Arc::new(make(hub)));
-        Self { endpoint, limits, channel, shards: 64, name, store: None }
+        Self { endpoint, limits, channel, shards: 64, name, store: None, broker: None }
     }
 
     /// Sets the bounds on what sessions and channels may use.
@@ -91,6 +96,36 @@ impl HubBuilder {
         self
     }
 
+    /// Sets the broker, behind which this hub is one with those of other nodes, but for channels whose
+    /// [`ChannelOptions::scope`] is their node. A message to any other channel is placed by the broker, and
+    /// is delivered when it comes back. What is done to all sessions of a user is done on all nodes.
+    /// Presence, read offsets and the bound on a user's sessions are each node's own.
+    ///
+    /// A hub with a broker has no store: the broker keeps what there is.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use chat_core::testkit::{MemoryBroker, World};
+    /// use chat_core::{Hub, OpenChat};
+    ///
+    /// let world = World::new();
+    /// let memory = MemoryBroker::new(world.clone());
+    /// let node = || Hub::builder(OpenChat::default()).broker(memory.node()).build(world.clone());
+    /// let (here, there) = (node(), node());
+    /// let (ann, bob) = (world.open(&here, "ann"), world.open(&there, "bob"));
+    /// ann.say("subscribe news");
+    /// bob.say("subscribe news");
+    /// ann.say("publish news 1");
+    /// assert_eq!(bob.heard(), ["subscribed news 0", "message news 1 ann 1"]);
+    /// ```
+    ///
+    /// # Panics
+    /// [`build`](Self::build) panics if there is a store too.
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker = Some(Arc::new(broker));
+        self
+    }
+
     /// Sets over how many locks the channels are spread: 64 by default, at least 1.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards.max(1);
@@ -110,26 +145,32 @@ impl HubBuilder {
     /// If no hub can work with the [`Limits`].
     pub(super) fn shared(self, runtime: impl Runtime) -> Result<Arc<Shared>, LimitsError> {
         self.limits.check()?;
-        Ok(Arc::new_cyclic(|hub| self.fields(runtime, hub)))
+        assert!(self.store.is_none() || self.broker.is_none(), "a hub has a store or a broker, not both");
+        let shared = Arc::new_cyclic(|hub| self.fields(runtime, hub));
+        listen(&shared);
+        Ok(shared)
     }
 
     fn fields(self, runtime: impl Runtime, hub: &Weak<Shared>) -> Shared {
-        let (number, is_stored) = (number(), self.store.is_some());
+        let (number, is_one_of_many) = (number(), self.store.is_some() || self.broker.is_some());
         let seed = || runtime.random() ^ number;
         let common = Arc::new(Common {
             histories: ByteQuota::new(self.limits.history_bytes),
             outgoing: ByteQuota::new(self.limits.store_bytes),
             order: IdleOrder::new(self.shards),
             untold: AtomicUsize::new(0),
+            has_broker: self.broker.is_some(),
             incarnation: self.store.as_ref().map(|_| Incarnation::new(seed())),
         });
         let shard = |index| Padded(Mutex::new(Shard::new(seed(), common.clone(), index)));
         let shards = (0..self.shards).map(shard).collect();
-        let first = if is_stored { 1 + (seed() >> LIFE_BITS) } else { 1 };
+        let first = if is_one_of_many { 1 + (seed() >> LIFE_BITS) } else { 1 };
         Shared {
             shards,
             common,
             store: self.store.map(Store::new),
+            cluster: self.broker.map(|broker| Cluster::new(broker, seed())),
+            loads: Loads::default(),
             shard_key: runtime.random(),
             endpoint: (self.endpoint)(hub),
             runtime: Arc::new(runtime),

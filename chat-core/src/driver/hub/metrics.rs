@@ -22,6 +22,9 @@ pub(crate) struct Metrics {
     pub(crate) turned_away: Counter,
     pub(crate) store_errors: Counter,
     pub(crate) hook_panics: Counter,
+    pub(crate) broker_errors: Counter,
+    pub(crate) broker_corrupt: Counter,
+    pub(crate) broker_resets: Counter,
     /// Counts publications of the server that could not be given a place: too much waited, or the store was
     /// given up.
     pub(crate) undeferred: Counter,
@@ -81,6 +84,14 @@ pub struct Stats {
     pub store_errors: u64,
     /// Counts the panics of hooks that only tell the endpoint something, of which nothing else comes.
     pub hook_panics: u64,
+    /// Counts how often the broker failed, or took too long.
+    pub broker_errors: u64,
+    /// Counts what the broker handed over and no node of this version has said; it was dropped.
+    pub broker_corrupt: u64,
+    /// Counts how often a channel lost its place, and its subscribers were taken out with 112.
+    pub broker_resets: u64,
+    /// Is true while the hub has a broker and is not connected to it.
+    pub deaf: bool,
     /// Counts the publications that should have been stored and are not.
     pub unstored: u64,
     /// Counts the clients that came no further than the handshake, by HTTP status.
@@ -163,6 +174,9 @@ impl Metrics {
             turned_away: self.turned_away.read(),
             store_errors: self.store_errors.read(),
             hook_panics: self.hook_panics.read(),
+            broker_errors: self.broker_errors.read(),
+            broker_corrupt: self.broker_corrupt.read(),
+            broker_resets: self.broker_resets.read(),
             rejections: lock(&self.rejections).clone(),
             refusals: lock(&self.refusals).clone(),
             dropped: lock(&self.dropped).clone(),

@@ -4,6 +4,7 @@ pub(crate) mod acceptor;
 mod acts;
 pub(crate) mod admission;
 pub(crate) mod builder;
+pub(crate) mod cluster;
 mod drain;
 pub(crate) mod endpoint;
 pub(crate) mod fanout;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::channel::oneshot;
 
+use super::cluster::lanes::submit;
 use super::memory::make_room;
 use super::notices::tell;
 use super::shared::Shared;
@@ -13,7 +14,7 @@ use super::store::writing::store_later;
 use super::sweep::sweep_later;
 use crate::lock::lock;
 use crate::machine::{Draft, Placed, StoreState};
-use crate::model::{Author, ChannelId, Instant, Offset, Publish, Refusal, SessionInfo, Storage};
+use crate::model::{Author, ChannelId, Instant, Offset, Publish, Published, Refusal, SessionInfo, Storage};
 use crate::port::PublishContext;
 
 /// Gives a message its place in the channel that is entered. Without a session, the server itself is the
@@ -27,6 +28,7 @@ pub(crate) fn append(
     waits: bool,
 ) -> Appended {
     shared.metrics.publications.add(1);
+    let clustered = shared.cluster.as_ref().filter(|_| shared.is_clustered(entry.options));
     let Publish { content, event, key, refers, ephemeral, .. } = publish;
     let (now, key) = (shared.runtime.now(), key.map(Arc::from));
     let waits = waits && entry.options.storage == Storage::Durable && !ephemeral;
@@ -34,6 +36,11 @@ pub(crate) fn append(
     let (from, author) = by.map(|session| (session.id, session.user.clone())).unzip();
     let sender = by.map_or(&shared.name, |session| &session.name).clone();
     let draft = Draft { from, author, sender, content, event, key, refers, ephemeral, receipt, now };
+    if let Some(cluster) = clustered {
+        let submitted = submit(shared, cluster, &entry.channel, draft, entry.options);
+        let stored = submitted.map_or_else(Waits::Refused, Waits::Placed);
+        return Appended { published: Published::Deferred, flush: false, stored };
+    }
     let shard = shared.shard_index(&entry.channel);
     let placed = give_place(shared, shard, &mut entry, draft, now.instant);
     if placed.published.subscribers() == 0 {

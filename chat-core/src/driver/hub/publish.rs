@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::channel::oneshot;
 
+use super::cluster::lanes::gone;
 use super::fanout::flush;
 use super::place::append;
 use super::shared::Shared;
@@ -45,6 +46,8 @@ pub(super) async fn publish_durable(shared: &Arc<Shared>, publish: Publish) -> R
         Waits::No => {}
         Waits::Never => return Err(not_stored()),
         Waits::For(stored) => arrival(shared, stored).await?,
+        Waits::Placed(place) => return place.await.unwrap_or_else(|_| Err(gone())),
+        Waits::Refused(refusal) => return Err(refusal),
     }
     Ok(appended.published)
 }

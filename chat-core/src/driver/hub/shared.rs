@@ -4,11 +4,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use super::cluster::Cluster;
 use super::endpoint::AnyEndpoint;
 use super::intakes::Intakes;
 use super::metrics::Metrics;
 use super::permits::Permits;
 use super::store::Store;
+use super::store::entry::Loads;
 use super::users::Users;
 use crate::driver::caught::{Panicked, caught};
 use crate::driver::duty::Duty;
@@ -18,7 +20,7 @@ use crate::driver::outbox::subscription::Subscription;
 use crate::driver::padded::Padded;
 use crate::lock::lock;
 use crate::machine::{Common, Incarnation, Record, Records, Shard, Whose};
-use crate::model::{ChannelId, ChannelOptions, Epoch, Limits, Offset, SenderName};
+use crate::model::{ChannelId, ChannelOptions, Epoch, Limits, Offset, Scope, SenderName, Storage};
 use crate::port::Runtime;
 
 /// Holds some of the channels, as the hub keeps them.
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) shards: Box<[Padded<HubShard>]>,
     pub(crate) common: Arc<Common>,
     pub(crate) store: Option<Store>,
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) loads: Loads,
     pub(crate) shard_key: u64,
     pub(crate) endpoint: Arc<dyn AnyEndpoint>,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -74,6 +78,17 @@ impl Shared {
     /// Returns the options that the endpoint wants for a channel, asked in a session's own task.
     pub(crate) fn kept(&self, channel: &ChannelId) -> Result<ChannelOptions, Panicked> {
         caught(|| self.options(channel))
+    }
+
+    /// Returns whether a channel with these options is to be restored before it is used: from the store, or
+    /// from the broker.
+    pub(crate) fn is_restored(&self, options: ChannelOptions) -> bool {
+        self.is_clustered(options) || (self.store.is_some() && options.storage != Storage::None)
+    }
+
+    /// Returns whether a channel with these options is one with those of other nodes.
+    pub(crate) fn is_clustered(&self, options: ChannelOptions) -> bool {
+        self.cluster.is_some() && options.scope == Scope::Cluster
     }
 
     /// Returns the store, for what is only done with one.

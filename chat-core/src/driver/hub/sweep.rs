@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::cluster::joining::leave_later;
 use super::memory::let_idle_go;
 use super::shared::Shared;
 use crate::lock::lock;
@@ -37,6 +38,12 @@ fn any_rests(shared: &Shared) -> bool {
 fn sweep(shared: &Weak<Shared>) -> bool {
     let Some(shared) = shared.upgrade() else { return false };
     let now = shared.runtime.now().instant;
-    shared.shards.iter().for_each(|shard| lock(shard).sweep(now));
+    let mut parted = Vec::new();
+    for shard in &shared.shards {
+        let mut shard = lock(shard);
+        shard.sweep(now);
+        parted.append(&mut shard.take_parted());
+    }
+    leave_later(&shared, parted);
     any_rests(&shared)
 }

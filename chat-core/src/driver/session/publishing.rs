@@ -4,11 +4,13 @@ use futures::channel::oneshot;
 
 use super::Session;
 use super::hooks::{Allowed, Asking, Guarded, LookBack, Pending, Ready};
+use crate::driver::hub::cluster::lane::Place;
+use crate::driver::hub::cluster::lanes::gone;
 use crate::driver::hub::endpoint::Hook;
 use crate::driver::hub::history::read_history;
 use crate::driver::hub::place::{append, may_refer, published_before};
 use crate::driver::hub::store::appended::{Waits, not_stored};
-use crate::driver::hub::store::enter::{enter, enter_now};
+use crate::driver::hub::store::enter::{enter_now, enter_to_publish, try_enter};
 use crate::driver::hub::store::entry::Entry;
 use crate::driver::hub::store::writing::arrival;
 use crate::model::{
@@ -24,13 +26,17 @@ impl Session {
         kept: ChannelOptions,
         allowed: Allowed,
     ) {
-        match enter_now(self.shared(), channel, kept) {
+        let entry = match &allowed {
+            Allowed::Publish(publish) => enter_to_publish(self.shared(), publish, kept),
+            Allowed::Subscribe(_) => enter_now(self.shared(), channel, kept),
+        };
+        match entry {
             Some(entry) => self.carry_on(pending.id, entry, allowed),
             None => {
                 let (shared, channel) = (self.shared().clone(), channel.clone());
                 let joins = matches!(allowed, Allowed::Subscribe(_)).then(|| channel.clone());
                 let hook: Hook<Ready> =
-                    Box::pin(async move { Ok((enter(shared, channel, kept).await, allowed)) });
+                    Box::pin(async move { Ok((try_enter(&shared, &channel, kept).await?, allowed)) });
                 let asking = Asking::Enter(joins, Guarded::new(hook));
                 self.pending = Some(Box::new(Pending { asking, ..pending }));
             }
@@ -92,12 +98,25 @@ impl Session {
             return;
         }
         let (offset, already) = (appended.published.offset(), appended.published.is_duplicate());
-        let answer = Answer::Published { channel, offset, already };
+        let answer = Answer::Published { channel: channel.clone(), offset, already };
         match appended.stored {
             Waits::No => self.answer(id, answer),
             Waits::Never => self.answer(id, Answer::Error(not_stored())),
             Waits::For(stored) => self.answer_when(id, stored, answer),
+            Waits::Placed(place) => self.answer_once_placed(id, channel, place),
+            Waits::Refused(refusal) => self.answer(id, Answer::Error(refusal)),
         }
+    }
+
+    /// Answers once the broker has given the place; what comes after it waits too.
+    fn answer_once_placed(&mut self, id: Option<RequestId>, channel: ChannelId, place: Place) {
+        let hook: Hook<Answer> = Box::pin(async move {
+            let published = place.await.unwrap_or_else(|_| Err(gone()))?;
+            let (offset, already) = (published.offset(), published.is_duplicate());
+            Ok(Answer::Published { channel, offset, already })
+        });
+        let asking = Asking::Stored(Guarded::new(hook));
+        self.pending = Some(Box::new(Pending { id, announced: true, asking, asked: None, times: 0 }));
     }
 
     /// Answers once that is stored; what comes after it waits too. Subscribers do not wait for that.

@@ -3,6 +3,7 @@
 
 use super::Shard;
 use crate::machine::channel::Idle;
+use crate::machine::storing::Storing;
 use crate::model::{ChannelId, Instant};
 
 /// Estimates the cost of an idle channel beside its name, its history and its keys, in bytes: measured with a
@@ -79,6 +80,9 @@ impl<S: Clone> Shard<S> {
         self.mark_active(name);
         if let Some(channel) = self.channels.remove(name) {
             self.common.histories.change(channel.weight(), 0);
+            if matches!(channel.storing, Storing::Clustered) {
+                self.parted.push(name.clone());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Holds a part of a hub's channels, which sessions join, leave, publish to and flush. There is no lock, no
 //! clock and no await.
 
+mod cluster;
 mod idle;
 mod looks;
 mod notices;
@@ -17,7 +18,7 @@ use crate::machine::notices::{Notice, Notices};
 use crate::machine::storing::{Receipt, StoreState, ToStore};
 use crate::model::{
     Author, ChannelId, ChannelOptions, Epoch, HistoryPage, HistoryRequest, Instant, Offset, Place, Published,
-    Recovery, SessionId, Storage, UserId,
+    Recovery, Scope, SessionId, Storage, UserId,
 };
 
 /// Holds channels by name. `S` is the driver's type of a subscriber.
@@ -36,6 +37,8 @@ pub(crate) struct Shard<S> {
     pub(in crate::machine) notices: Notices,
     /// Holds all that waits to be stored.
     pub(in crate::machine) outgoing: ToStore,
+    /// Lists the channels that are one with those of other nodes and were removed.
+    pub(in crate::machine) parted: Vec<ChannelId>,
     pub(in crate::machine) common: Arc<Common>,
     /// Holds the shard's index among the shards of the hub.
     pub(in crate::machine) index: usize,
@@ -67,6 +70,7 @@ impl<S: Clone> Shard<S> {
             telling: BTreeSet::new(),
             notices: Notices::default(),
             outgoing: ToStore::default(),
+            parted: Vec::new(),
             common,
             index,
             lives: 0,
@@ -290,7 +294,8 @@ impl<S: Clone> Shard<S> {
     fn enter(&mut self, name: &ChannelId, options: ChannelOptions) -> &mut Channel<S> {
         if self.look_up(name).is_none() {
             let stored = self.common.incarnation.is_some() && options.storage != Storage::None;
-            assert!(!stored, "a stored channel is restored before it is used");
+            let clustered = self.common.has_broker && options.scope == Scope::Cluster;
+            assert!(!stored && !clustered, "such a channel is restored before it is used");
             let channel = Channel::new(self.next_life(), self.next_epoch(), options);
             self.channels.insert(name.clone(), Box::new(channel));
         }

@@ -33,7 +33,7 @@ impl<S: Clone> Shard<S> {
     ) {
         if !self.pin(name) {
             let mut channel = Channel::new(self.next_life(), restored.epoch, options);
-            channel.storing = Storing::Stored { unopened: restored.unopened, under_way: 0 };
+            channel.storing = Storing::of(&restored);
             channel.restore(restored, now);
             self.insert_pinned(name, channel);
         }
@@ -67,7 +67,7 @@ impl<S: Clone> Shard<S> {
         let Some(channel) = self.channels.get_mut(name) else { return StoreState::Settled };
         let Some(publication) = publication else { return StoreState::Settled };
         match &mut channel.storing {
-            Storing::Not => StoreState::Settled,
+            Storing::Not | Storing::Clustered => StoreState::Settled,
             Storing::Stored { unopened, under_way } if self.common.outgoing.over() == 0 => {
                 *under_way += 1;
                 self.common.outgoing.change(0, weight(&publication));

@@ -46,8 +46,14 @@ fn joining(session: u64) -> Joining {
 
 fn shard() -> Shard<u64> {
     let (histories, outgoing) = (ByteQuota::new(1 << 20), ByteQuota::new(1 << 20));
-    let common =
-        Common { histories, outgoing, order: IdleOrder::new(1), untold: 0.into(), incarnation: None };
+    let common = Common {
+        histories,
+        outgoing,
+        order: IdleOrder::new(1),
+        untold: 0.into(),
+        has_broker: false,
+        incarnation: None,
+    };
     Shard::new(1, common.into(), 0)
 }
 

@@ -2,6 +2,7 @@
 
 use futures::channel::oneshot;
 
+use crate::driver::hub::cluster::lane::Place;
 use crate::model::{Published, Refusal};
 
 /// Holds the outcome of publishing a message.
@@ -16,6 +17,10 @@ pub(crate) struct Appended {
 pub(crate) enum Waits {
     No,
     For(oneshot::Receiver<bool>),
+    /// The publisher is told the place once the broker has given it.
+    Placed(Place),
+    /// The broker was not even asked.
+    Refused(Refusal),
     /// The publication is not stored, and never will be.
     Never,
 }

@@ -57,6 +57,9 @@ pub(crate) fn enter_next(
     channel: &ChannelId,
     options: ChannelOptions,
 ) -> Option<Entry> {
+    if shared.is_clustered(options) {
+        return Some(Entry { channel: channel.clone(), options, pin: None });
+    }
     let store = shared.store.as_ref();
     let behind = store.is_some_and(|store| lock(&store.backlog).lanes.contains_key(channel));
     if behind { None } else { enter_now(shared, channel, options) }

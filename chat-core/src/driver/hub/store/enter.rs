@@ -1,26 +1,44 @@
 //! Enters a channel that is perhaps stored: it is restored before it is used, and stays in memory until then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::TryFutureExt;
 use futures::channel::oneshot;
 
 use super::entry::{Entry, Failed, Loaded, Pins, Waiter};
 use super::timely::in_time;
+use crate::driver::hub::cluster::early::Early;
+use crate::driver::hub::cluster::joining::leave_later;
+use crate::driver::hub::cluster::taking::take_in;
 use crate::driver::hub::memory::make_room;
 use crate::driver::hub::shared::Shared;
 use crate::driver::hub::sweep::sweep_later;
 use crate::lock::lock;
 use crate::machine::{KEY_AGE, KEYS, MARKS, Restored};
 use crate::model::{
-    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Refusal, Storage,
+    ChannelId, ChannelOptions, Epoch, HistoryRequest, Offset, Place, Publication, Publish, Refusal,
 };
 use crate::port::{Recall, Recalled, StoreError};
 
+/// Returns the entry to a channel for a session's message, if it can be used at once. A channel whose broker
+/// places the message need not be here, unless it has to be known whose message this one changes.
+pub(crate) fn enter_to_publish(
+    shared: &Arc<Shared>,
+    publish: &Publish,
+    options: ChannelOptions,
+) -> Option<Entry> {
+    let changes = publish.refers.is_some() && !publish.moderates;
+    match shared.is_clustered(options) && !changes {
+        true => Some(Entry { channel: publish.channel.clone(), options, pin: None }),
+        false => enter_now(shared, &publish.channel, options),
+    }
+}
+
 /// Returns the entry to a channel, if it can be used at once.
 pub(crate) fn enter_now(shared: &Arc<Shared>, channel: &ChannelId, options: ChannelOptions) -> Option<Entry> {
-    let stored = shared.store.is_some() && options.storage != Storage::None;
-    let pin: Option<Arc<dyn Pins>> = match stored {
+    let pin: Option<Arc<dyn Pins>> = match shared.is_restored(options) {
         false => None,
         true if lock(shared.shard(channel)).pin(channel) => Some(shared.clone()),
         true => return None,
@@ -29,19 +47,40 @@ pub(crate) fn enter_now(shared: &Arc<Shared>, channel: &ChannelId, options: Chan
 }
 
 /// Returns the entry to a channel, once it is restored. If the store fails, or takes longer than
-/// [`store_timeout`](crate::Limits::store_timeout), the channel continues without it.
+/// [`store_timeout`](crate::Limits::store_timeout), the channel continues without it. Where the broker fails
+/// instead, it is asked again until it answers.
 pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: ChannelOptions) -> Entry {
-    if let Some(entry) = enter_now(&shared, &channel, options) {
-        return entry;
-    }
-    let told = begin_load(&shared, &channel, options, true);
-    match told.await {
-        Ok(Ok(Some(entry))) => entry,
-        Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => {
-            continue_without_store(&shared, channel, options)
+    loop {
+        match try_enter(&shared, &channel, options).await {
+            Ok(entry) => return entry,
+            Err(_) => shared.runtime.sleep_until(shared.runtime.now().after(AGAIN)).await,
         }
     }
 }
+
+/// Returns the entry to a channel as [`enter`] does, but asks the broker once.
+///
+/// # Errors
+/// 100: the broker failed, or did not answer in time.
+pub(crate) async fn try_enter(
+    shared: &Arc<Shared>,
+    channel: &ChannelId,
+    options: ChannelOptions,
+) -> Result<Entry, Refusal> {
+    if let Some(entry) = enter_now(shared, channel, options) {
+        return Ok(entry);
+    }
+    match begin_load(shared, channel, options, true).await {
+        Ok(Ok(Some(entry))) => Ok(entry),
+        _ if shared.is_clustered(options) => Err(Refusal::internal("the broker does not answer")),
+        Ok(Ok(None) | Err(Failed)) | Err(oneshot::Canceled) => {
+            Ok(continue_without_store(shared, channel.clone(), options))
+        }
+    }
+}
+
+/// Sets the pause before a broker that failed is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Enters a channel as [`enter`] does, but returns none if there is no such channel, neither in memory nor in
 /// the store, and creates none.
@@ -69,7 +108,7 @@ fn begin_load(
     makes: bool,
 ) -> oneshot::Receiver<Loaded> {
     let (tell, told) = oneshot::channel();
-    let mut loads = lock(&shared.stored().loads);
+    let mut loads = lock(&shared.loads);
     if let Some(waiters) = loads.get_mut(channel) {
         waiters.push(Waiter { makes, tell });
         return told;
@@ -110,7 +149,14 @@ struct Load {
 impl Load {
     async fn run(mut self) {
         let shared = self.shared.clone();
-        if let Ok(restored) = in_time(&shared, read(&shared, &self.channel, &self.options)).await {
+        let found = match shared.cluster.as_ref().filter(|_| shared.is_clustered(self.options)) {
+            Some(cluster) => {
+                let joined = cluster.join(&self.channel, &self.options);
+                in_time(&shared, joined.map_err(StoreError::of)).await
+            }
+            None => in_time(&shared, read(&shared, &self.channel, &self.options)).await,
+        };
+        if let Ok(restored) = found {
             self.found = Found::Channel(restored);
         }
     }
@@ -127,7 +173,9 @@ impl Load {
             Found::Channel(restored) if makes || restored.unopened.is_none() => {
                 shard.restore(&self.channel, self.options, restored, now);
             }
-            Found::Failure if makes => shard.continue_without_store(&self.channel, self.options),
+            Found::Failure if makes && !self.shared.is_clustered(self.options) => {
+                shard.continue_without_store(&self.channel, self.options);
+            }
             Found::Channel(_) => return Ok(false),
             Found::Failure => return Err(Failed),
         }
@@ -135,13 +183,35 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Takes in what the broker handed over while the channel was being joined, or leaves the channel again.
+    fn end_joining(&self, made: Result<bool, Failed>, early: Early) {
+        let shared = &self.shared;
+        if !matches!(made, Ok(true)) {
+            return leave_later(shared, vec![self.channel.clone()]);
+        }
+        let all_follow = early
+            .heard
+            .into_iter()
+            .all(|(stand, publication)| take_in(shared, &self.channel, stand, publication));
+        if early.more || !all_follow {
+            shared.cluster.iter().for_each(|cluster| cluster.has_missed(&self.channel));
+        }
+    }
+}
+
 impl Drop for Load {
     fn drop(&mut self) {
         let shared = self.shared.clone();
-        let mut loads = lock(&shared.stored().loads);
+        let mut loads = lock(&shared.loads);
         let waiters = loads.remove(&self.channel).unwrap_or_default();
         let made = self.make(&waiters);
+        let cluster = shared.cluster.as_ref().filter(|_| shared.is_clustered(self.options));
+        let early = cluster.map(|cluster| cluster.end_joining(&self.channel));
         drop(loads);
+        if let Some(early) = early {
+            self.end_joining(made, early);
+        }
         let own = made.map(|made| {
             let pin: Option<Arc<dyn Pins>> = Some(shared.clone());
             made.then(|| Entry { channel: self.channel.clone(), options: self.options, pin })
@@ -196,13 +266,14 @@ async fn read(
     let most = Recall { keys: KEYS, marks: if options.presence { MARKS } else { 0 } };
     let Recalled { keys, read } = hub_store.call(|store| store.recall(channel, since, most)).await?;
     let publications = unbroken(publications, &stored.last);
-    Ok(Restored { epoch: stored.epoch, place, publications, keys, read, unopened: None })
+    Ok(Restored { epoch: stored.epoch, place, publications, keys, read, unopened: None, clustered: false })
 }
 
 /// Returns a new channel, of which nothing is stored.
 fn anew(epoch: Epoch, tenure: u64) -> Restored {
     let (place, publications) = (Place::default(), Vec::new());
-    Restored { epoch, place, publications, keys: Vec::new(), read: Vec::new(), unopened: Some(tenure) }
+    let (keys, read) = (Vec::new(), Vec::new());
+    Restored { epoch, place, publications, keys, read, unopened: Some(tenure), clustered: false }
 }
 
 /// Returns, of publications with the newest first, those up to the first gap, with the oldest first.

@@ -17,14 +17,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use self::backlog::Backlog;
-use self::entry::Loads;
 use self::writer::Writer;
 use crate::port::{HistoryStore, StoreError};
 
 /// Holds the store, and what is under way between it and the hub.
 pub(crate) struct Store {
     store: Arc<dyn HistoryStore>,
-    pub(crate) loads: Loads,
     /// Holds what the server published to channels that have to be restored first.
     pub(crate) backlog: Mutex<Backlog>,
     pub(crate) writer: Writer,
@@ -32,7 +30,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(store: Arc<dyn HistoryStore>) -> Self {
-        Self { store, loads: Loads::default(), backlog: Mutex::default(), writer: Writer::default() }
+        Self { store, backlog: Mutex::default(), writer: Writer::default() }
     }
 
     /// Calls the store. Its panics are failures like any other.

@@ -1,0 +1,73 @@
+//! Makes a hub one with those of other nodes, through a broker.
+//!
+//! ```text
+//!   fields    writes fields and a content as one text
+//!   envelope  writes a publication so
+//!   words     says so what is done to a user on other nodes
+//!   lane      holds what waits to be placed
+//!   lanes     gives it to the broker, and tells the publishers the places
+//!   early     holds what is heard of a channel while it is being joined
+//!   joining   joins channels at the broker, and leaves them
+//!   taking    takes a publication into its channel
+//!   repair    reads what a channel missed, and takes out subscribers where that is not known any more
+//!   hearing   takes in what the broker hands over
+//! ```
+
+pub(crate) mod early;
+mod envelope;
+mod fields;
+pub(crate) mod hearing;
+pub(crate) mod joining;
+pub(crate) mod lane;
+pub(crate) mod lanes;
+mod repair;
+pub(crate) mod taking;
+pub(crate) mod words;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use async_channel::{Receiver, Sender};
+use futures::lock::Mutex as TurnMutex;
+
+use self::early::Early;
+use self::lane::Lane;
+use crate::model::ChannelId;
+use crate::port::broker::{Broker, Heard};
+
+/// Bounds the events that the broker handed over and that were not taken in yet. While so many wait, the
+/// broker reads no further.
+const UNHEARD: usize = 256;
+
+/// Holds a hub's broker, and what is under way between the two.
+pub(crate) struct Cluster {
+    /// Tells this node from the others.
+    node: u64,
+    broker: Arc<dyn Broker>,
+    lanes: Box<[Mutex<Lane>]>,
+    /// Holds the channels that are just being joined, and what was heard of each meanwhile.
+    early: Mutex<HashMap<ChannelId, Early>>,
+    /// Is taken to leave channels, and for a moment to join some: so no channel is left that was joined anew.
+    turns: TurnMutex<()>,
+    heard: (Sender<Heard>, Receiver<Heard>),
+    /// Carries the names of channels that have missed something.
+    missed: (Sender<ChannelId>, Receiver<ChannelId>),
+    pub(crate) deaf: AtomicBool,
+}
+
+impl Cluster {
+    pub(crate) fn new(broker: Arc<dyn Broker>, node: u64) -> Self {
+        let lanes = (0..broker.lanes().max(1)).map(|_| Mutex::default()).collect();
+        let (heard, missed) = (async_channel::bounded(UNHEARD), async_channel::unbounded());
+        let (early, turns) = (Mutex::default(), TurnMutex::default());
+        Self { node, broker, lanes, early, turns, heard, missed, deaf: AtomicBool::new(true) }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // So the broker and the hub's own task end.
+        self.heard.1.close();
+    }
+}

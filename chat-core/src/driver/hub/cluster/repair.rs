@@ -1,0 +1,118 @@
+//! Compares channels with the broker: reads what they missed, and where that cannot be known any more, takes
+//! their subscribers out, who then come back and are told what they can have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::taking::take_in;
+use super::{Cluster, envelope};
+use crate::driver::hub::fanout::deliver_to;
+use crate::driver::hub::shared::Shared;
+use crate::driver::outbox::control::Order;
+use crate::driver::outbox::subscription::Subscription;
+use crate::driver::trace;
+use crate::lock::lock;
+use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Refusal};
+use crate::port::broker::{BrokerError, Stand};
+
+/// Bounds the channels that are asked about at once.
+const AT_ONCE: usize = 256;
+
+/// Bounds the publications that are read at once.
+const PAGE: usize = 256;
+
+/// Bounds the bytes that are read at once.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Sets how many sessions are told at once that they are out of a channel, and the pause before the next, so
+/// that they do not all come back at the same moment.
+const TOLD: (usize, Duration) = (64, Duration::from_millis(20));
+
+/// Compares all channels that are joined.
+pub(super) async fn compare_all(shared: &Arc<Shared>, cluster: &Cluster) {
+    let names: Vec<_> = shared.shards.iter().flat_map(|shard| lock(shard).clustered()).collect();
+    for names in names.chunks(AT_ONCE) {
+        compare(shared, cluster, names.to_vec()).await;
+    }
+}
+
+/// Compares these channels. If the broker fails, they are compared again when it is back.
+pub(super) async fn compare(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<ChannelId>) {
+    if let Err(error) = try_compare(shared, cluster, names).await {
+        shared.metrics.broker_errors.add(1);
+        trace::broker_failed(&error);
+    }
+}
+
+async fn try_compare(
+    shared: &Arc<Shared>,
+    cluster: &Cluster,
+    names: Vec<ChannelId>,
+) -> Result<(), BrokerError> {
+    let stands = cluster.broker.stands(names.clone()).await?;
+    for (channel, stand) in names.into_iter().zip(stands) {
+        let Some((epoch, last)) = shared.place(&channel) else { continue };
+        let follows = stand.epoch == epoch && stand.offset >= last;
+        if !(follows && read_on(shared, cluster, &channel, epoch, last).await?) {
+            begin_anew(shared, cluster, &channel).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what a channel missed. Returns false if not all of it is kept.
+async fn read_on(
+    shared: &Arc<Shared>,
+    cluster: &Cluster,
+    channel: &ChannelId,
+    epoch: Epoch,
+    mut last: Offset,
+) -> Result<bool, BrokerError> {
+    loop {
+        let request = HistoryRequest::of(channel.clone(), PAGE).with_after(last);
+        let page = cluster.broker.read(request, PAGE_BYTES).await?;
+        for entry in &page.entries {
+            let stand = Stand::new(epoch, entry.offset);
+            let publication = envelope::decode(channel, stand, false, &entry.body).map(Arc::new);
+            if page.stand.epoch != epoch || !take_in(shared, channel, stand, publication) {
+                return Ok(false);
+            }
+            last = entry.offset;
+        }
+        if page.stand.epoch != epoch || page.entries.is_empty() || !page.more {
+            return Ok(page.stand.epoch == epoch && last >= page.stand.offset);
+        }
+    }
+}
+
+/// Takes out all subscribers of a channel, whose place is not known any more, and lets it continue where the
+/// broker stands.
+async fn begin_anew(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId) -> Result<(), BrokerError> {
+    let restored = cluster.ask_to_join(channel, &shared.options(channel)).await?;
+    shared.metrics.broker_resets.add(1);
+    let now = shared.runtime.now();
+    let lefts = lock(shared.shard(channel)).begin_anew(channel, restored, now);
+    let mut out = Vec::with_capacity(lefts.len());
+    for left in lefts {
+        shared.metrics.left.add(1);
+        if !left.undelivered.is_empty() {
+            shared.metrics.delivered(deliver_to(&left.subscriber, &left.undelivered));
+        }
+        left.subscriber.end();
+        out.push(left.subscriber);
+    }
+    if !out.is_empty() {
+        shared.runtime.spawn(Box::pin(tell(shared.clone(), channel.clone(), out)));
+    }
+    Ok(())
+}
+
+async fn tell(shared: Arc<Shared>, channel: ChannelId, out: Vec<Arc<Subscription>>) {
+    let why = Refusal::unrecoverable_position("the channel has lost its place");
+    for some in out.chunks(TOLD.0) {
+        for subscription in some {
+            subscription.outbox.order(Order::Unsubscribe(channel.clone(), why.clone()));
+        }
+        shared.runtime.sleep_until(shared.runtime.now().after(TOLD.1)).await;
+    }
+}
