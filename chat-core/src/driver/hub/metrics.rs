@@ -90,8 +90,6 @@ pub struct Stats {
     pub broker_corrupt: u64,
     /// Counts how often a channel lost its place, and its subscribers were taken out with 112.
     pub broker_resets: u64,
-    /// Is true while the hub has a broker and is not connected to it.
-    pub deaf: bool,
     /// Counts the publications that should have been stored and are not.
     pub unstored: u64,
     /// Counts the clients that came no further than the handshake, by HTTP status.

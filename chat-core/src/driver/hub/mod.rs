@@ -315,6 +315,14 @@ impl Hub {
         stats::stats(&self.0)
     }
 
+    /// Returns for how long the hub has been without its broker; none while it has it, and for a hub without
+    /// one. Meanwhile nothing is published to channels that are one with those of other nodes, and none of
+    /// these is joined anew.
+    pub fn deaf_for(&self) -> Option<Duration> {
+        let since = self.0.cluster.as_ref()?.deaf_since()?;
+        Some(self.0.runtime.now().instant.saturating_duration_since(since))
+    }
+
     /// Returns the bounds that the hub was built with.
     pub fn limits(&self) -> &Limits {
         &self.0.limits

@@ -1,7 +1,5 @@
 //! Reads how much a hub holds and what it has counted.
 
-use std::sync::atomic::Ordering;
-
 use super::metrics::Stats;
 use super::shared::Shared;
 use crate::lock::lock;
@@ -14,7 +12,6 @@ pub(crate) fn stats(shared: &Shared) -> Stats {
         sessions: shared.permits.count(),
         history_bytes: shared.common.histories.bytes(),
         unstored: unstored(shared),
-        deaf: shared.cluster.as_ref().is_some_and(|cluster| cluster.deaf.load(Ordering::Relaxed)),
         outbox_bytes: outboxes.iter().map(|outbox| outbox.load().bytes).sum(),
         ..shared.metrics.read()
     };

@@ -1,7 +1,6 @@
 //! Takes in what the broker hands over, in its order.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -30,7 +29,8 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
         // A broker that ends by itself is heard no more.
         if let (Either::Left(_), Some(shared)) = (ended, weak.upgrade()) {
             shared.metrics.broker_errors.add(1);
-            shared.cluster.iter().for_each(|cluster| cluster.deaf.store(true, Ordering::Relaxed));
+            let now = shared.runtime.now().instant;
+            shared.cluster.iter().for_each(|cluster| cluster.is_lost(now));
         }
     }));
     let (heard, missed) = (cluster.heard.1.clone(), cluster.missed.1.clone());
@@ -90,10 +90,10 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
         Heard::Told { channel: None, body } if words::heed(shared, cluster, &body) => {}
         Heard::Told { .. } => shared.metrics.broker_corrupt.add(1),
         Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
-        Heard::Deaf => cluster.deaf.store(true, Ordering::Relaxed),
+        Heard::Deaf => cluster.is_lost(shared.runtime.now().instant),
         Heard::Back => {
             repair::compare_all(shared, cluster).await;
-            cluster.deaf.store(false, Ordering::Relaxed);
+            cluster.is_back();
         }
     }
 }

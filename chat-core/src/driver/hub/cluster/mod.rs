@@ -25,7 +25,6 @@ pub(crate) mod taking;
 pub(crate) mod words;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use async_channel::{Receiver, Sender};
@@ -33,7 +32,8 @@ use futures::lock::Mutex as TurnMutex;
 
 use self::early::Early;
 use self::lane::Lane;
-use crate::model::ChannelId;
+use crate::lock::lock;
+use crate::model::{ChannelId, Instant};
 use crate::port::broker::{Broker, Heard};
 
 /// Bounds the events that the broker handed over and that were not taken in yet. While so many wait, the
@@ -53,15 +53,31 @@ pub(crate) struct Cluster {
     heard: (Sender<Heard>, Receiver<Heard>),
     /// Carries the names of channels that have missed something.
     missed: (Sender<ChannelId>, Receiver<ChannelId>),
-    pub(crate) deaf: AtomicBool,
+    /// Holds the time at which the broker was last lost; none while it is there.
+    deaf_since: Mutex<Option<Instant>>,
 }
 
 impl Cluster {
-    pub(crate) fn new(broker: Arc<dyn Broker>, node: u64) -> Self {
+    pub(crate) fn new(broker: Arc<dyn Broker>, node: u64, now: Instant) -> Self {
         let lanes = (0..broker.lanes().max(1)).map(|_| Mutex::default()).collect();
         let (heard, missed) = (async_channel::bounded(UNHEARD), async_channel::unbounded());
         let (early, turns) = (Mutex::default(), TurnMutex::default());
-        Self { node, broker, lanes, early, turns, heard, missed, deaf: AtomicBool::new(true) }
+        Self { node, broker, lanes, early, turns, heard, missed, deaf_since: Mutex::new(Some(now)) }
+    }
+}
+
+impl Cluster {
+    /// Returns since when the broker is lost; none while it is there.
+    pub(crate) fn deaf_since(&self) -> Option<Instant> {
+        *lock(&self.deaf_since)
+    }
+
+    fn is_lost(&self, now: Instant) {
+        lock(&self.deaf_since).get_or_insert(now);
+    }
+
+    fn is_back(&self) {
+        *lock(&self.deaf_since) = None;
     }
 }
 
