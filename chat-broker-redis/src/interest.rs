@@ -1,0 +1,151 @@
+//! Holds which channels this node has joined, and asks for them on the connection that subscribes.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use chat_core::ChannelId;
+use chat_core::broker::BrokerError;
+use futures::channel::oneshot;
+use redis::cmd;
+use tokio::time::timeout;
+
+use crate::calls::BOUND;
+use crate::error::unavailable;
+
+/// Bounds the requests that wait to be written.
+const REQUESTS: usize = 1024;
+/// Bounds the channels of one command.
+const TOGETHER: usize = 256;
+
+/// Is a change of what is subscribed to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    Join,
+    Leave,
+}
+
+type Confirmed = Result<(), BrokerError>;
+
+#[derive(Default)]
+pub(crate) struct Interest(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    joined: HashSet<ChannelId>,
+    /// Takes requests while there is a connection.
+    requests: Option<Sender<Vec<u8>>>,
+    /// Holds who waits for which confirmation.
+    waiting: HashMap<u64, oneshot::Sender<Confirmed>>,
+    last: u64,
+}
+
+impl Interest {
+    /// Joins or leaves channels, given with their names in Redis, and waits until the server has confirmed it.
+    ///
+    /// A PING behind the command is answered after it, however often a channel was joined and left before.
+    pub(crate) async fn change(&self, change: Change, channels: &[(ChannelId, String)]) -> Confirmed {
+        let Some(confirmed) = self.request(change, channels)? else { return Ok(()) };
+        let confirmed = timeout(BOUND, confirmed).await;
+        let confirmed = confirmed.map_err(|_| unavailable("the server does not confirm"))?;
+        let confirmed = confirmed.map_err(|_| unavailable("the connection to the server is lost"))?;
+        if confirmed.is_err() && matches!(change, Change::Join) {
+            // They would be refused again with each reconnect. Without an answer they stay: they may be
+            // subscribed to, and somebody else may be joining them.
+            let mut state = self.lock();
+            channels.iter().for_each(|(channel, _)| _ = state.joined.remove(channel));
+        }
+        confirmed
+    }
+
+    fn request(
+        &self,
+        change: Change,
+        channels: &[(ChannelId, String)],
+    ) -> Result<Option<oneshot::Receiver<Confirmed>>, BrokerError> {
+        let names: Vec<_> = channels.iter().map(|(_, name)| &**name).collect();
+        let mut state = self.lock();
+        let Some(requests) = state.requests.clone() else {
+            return match change {
+                Change::Join => Err(unavailable("there is no connection to the server")),
+                Change::Leave => {
+                    channels.iter().for_each(|(channel, _)| _ = state.joined.remove(channel));
+                    Ok(None)
+                }
+            };
+        };
+        let ticket = state.last + 1;
+        let command = match change {
+            Change::Join => "SUBSCRIBE",
+            Change::Leave => "UNSUBSCRIBE",
+        };
+        requests.try_send(commands(command, &names, ticket)).map_err(|_| unavailable("too many requests wait"))?;
+        let (confirm, confirmed) = oneshot::channel();
+        state.last = ticket;
+        state.waiting.insert(ticket, confirm);
+        for (channel, _) in channels {
+            match change {
+                Change::Join => _ = state.joined.insert(channel.clone()),
+                Change::Leave => _ = state.joined.remove(channel),
+            }
+        }
+        Ok(Some(confirmed))
+    }
+
+    /// Begins with a connection. Returns the requests that are to be written to it, and the channels that have
+    /// to be subscribed to before.
+    pub(crate) fn begin(&self) -> (Receiver<Vec<u8>>, Vec<ChannelId>) {
+        let (requests, written) = async_channel::bounded(REQUESTS);
+        let mut state = self.lock();
+        state.requests = Some(requests);
+        (written, state.joined.iter().cloned().collect())
+    }
+
+    /// Ends with a connection: nobody waits for it any longer.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.requests = None;
+        state.waiting.clear();
+    }
+
+    /// Asks the server whether it is still there.
+    pub(crate) fn ping(&self) {
+        if let Some(requests) = &self.lock().requests {
+            // If there is no room, others wait for an answer.
+            let _ = requests.try_send(cmd("PING").arg("").get_packed_command());
+        }
+    }
+
+    /// Confirms the request with this ticket.
+    pub(crate) fn confirm(&self, ticket: u64, confirmed: Confirmed) {
+        let waits = self.lock().waiting.remove(&ticket);
+        // Who no longer waits needs no answer.
+        _ = waits.map(|waits| waits.send(confirmed));
+    }
+
+    /// Returns the channel of this name if it is joined.
+    pub(crate) fn joined(&self, name: &str) -> Option<ChannelId> {
+        self.lock().joined.get(name).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interest").field("joined", &self.lock().joined.len()).finish_non_exhaustive()
+    }
+}
+
+/// Returns commands for these channels, and a PING with the ticket.
+pub(crate) fn commands(command: &str, names: &[&str], ticket: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for some in names.chunks(TOGETHER) {
+        bytes.extend(cmd(command).arg(some).get_packed_command());
+    }
+    bytes.extend(cmd("PING").arg(ticket).get_packed_command());
+    bytes
+}
