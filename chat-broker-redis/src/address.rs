@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_url_that_is_not_understood_is_refused() {
-        let refused = |url| Address::parse(url).expect_err(url);
+        let refused = |url: &str| Address::parse(url).expect_err(url);
         for url in ["", "redis", "http://a", "redis+unix:///a", "redis://", "redis://a/b", "redis://a#insecure"] {
             assert!(matches!(refused(url), ConnectError::Url), "{url}");
         }

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn frames(bytes: &[u8], step: usize) -> io::Result<Vec<Frame>> {
-        let mut reader = Reader::new(());
+        let mut reader = Reader::new(tokio::io::empty());
         let mut frames = Vec::new();
         for some in bytes.chunks(step) {
             reader.buffer.extend_from_slice(some);
