@@ -66,14 +66,19 @@ mod tests {
     #[test]
     fn a_url_that_is_not_understood_is_refused() {
         let refused = |url: &str| Address::parse(url).expect_err(url);
-        for url in ["", "redis", "http://a", "redis+unix:///a", "redis://", "redis://a/b", "redis://a#insecure"] {
+        for url in
+            ["", "redis", "http://a", "redis+unix:///a", "redis://", "redis://a/b", "redis://a#insecure"]
+        {
             assert!(matches!(refused(url), ConnectError::Url), "{url}");
         }
         for url in ["redis://a?prefx=b", "redis://a?durable=yes", "redis://a?protocol=resp3"] {
             assert!(matches!(refused(url), ConnectError::Parameter(_)), "{url}");
         }
         for prefix in ["", "a{b", "a}b", "a%20b", "%D0%B6", &"x".repeat(65)] {
-            assert!(matches!(refused(&format!("redis://a?prefix={prefix}")), ConnectError::Prefix(_)), "{prefix}");
+            assert!(
+                matches!(refused(&format!("redis://a?prefix={prefix}")), ConnectError::Prefix(_)),
+                "{prefix}"
+            );
         }
         #[cfg(not(feature = "rustls"))]
         assert!(matches!(refused("rediss://a"), ConnectError::NoTls));

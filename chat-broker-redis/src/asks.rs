@@ -13,7 +13,6 @@ use redis::Value;
 
 use crate::calls::{Calls, Script};
 use crate::error::{self, corrupt};
-use crate::names::LANES;
 use crate::node::RedisBroker;
 
 /// Bounds the drafts of one call.
@@ -23,7 +22,9 @@ const BYTES: usize = BODY_BYTES;
 /// Bounds the channels that one call asks where they stand.
 const STANDS: usize = 256;
 /// Bounds the channels that one call reads.
-const JOINS: usize = 32;
+const JOINS: usize = 8;
+/// Bounds the calls that are asked at once.
+const CALLS: usize = 4;
 
 /// Bounds times, so that the server can add them up: a hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
@@ -87,9 +88,14 @@ async fn place_together(
         };
         keys.extend([names.meta(lane, channel), names.entries(lane, channel), key]);
         let flag = if *ephemeral { "1" } else { "0" };
-        let fields = [names.said_in(lane, channel).into(), flag.into(), window.into(), fresh(), (&**body).into()];
+        let fields =
+            [names.said_in(lane, channel).into(), flag.into(), window.into(), fresh(), (&**body).into()];
         arguments.extend(fields);
-        arguments.extend([bounded(keep.entries), bounded(keep.bytes), milliseconds(keep.age).to_string().into()]);
+        arguments.extend([
+            bounded(keep.entries),
+            bounded(keep.bytes),
+            milliseconds(keep.age).to_string().into(),
+        ]);
     }
     let answers = array(calls.call(Script::Place, &keys, &arguments).await?)?;
     if answers.len() != drafts.len() {
@@ -115,10 +121,7 @@ fn placed(calls: &Calls, answer: Value) -> Result<Placed, BrokerError> {
     }
 }
 
-pub(crate) async fn stands(
-    node: &RedisBroker,
-    channels: &[ChannelId],
-) -> Result<Vec<Stand>, BrokerError> {
+pub(crate) async fn stands(node: &RedisBroker, channels: &[ChannelId]) -> Result<Vec<Stand>, BrokerError> {
     let nothing = HistoryOptions::default();
     let wanted: Vec<_> = channels.iter().map(|channel| (channel, nothing)).collect();
     let visited = visit(node, &wanted, STANDS).await?;
@@ -142,7 +145,7 @@ async fn visit(
     }
     let calls = lanes.iter().flat_map(|(lane, all)| all.chunks(together).map(|some| (*lane, some.to_vec())));
     let calls: Vec<_> = calls.map(|(lane, some)| visit_together(node, lane, wanted, some)).collect();
-    let answers: Vec<_> = stream::iter(calls).buffered(LANES).try_collect().await?;
+    let answers: Vec<_> = stream::iter(calls).buffered(CALLS).try_collect().await?;
     let ordered: BTreeMap<_, _> = answers.into_iter().flatten().collect();
     Ok(ordered.into_values().collect())
 }

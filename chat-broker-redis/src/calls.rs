@@ -50,7 +50,8 @@ impl Calls {
     /// Connects, finds out which run of the server this is, and loads the scripts.
     pub(crate) async fn open(address: &Address) -> Result<Self, BrokerError> {
         let connecting = async {
-            let line = dial(address).await.map_err(|error| BrokerError::of(BrokerFault::Unavailable, error))?;
+            let line =
+                dial(address).await.map_err(|error| BrokerError::of(BrokerFault::Unavailable, error))?;
             let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
             MultiplexedConnection::new_with_config(&address.login, line, config).await.map_err(error::of)
         };
@@ -169,7 +170,8 @@ impl Calls {
     async fn syncs_always(&self) -> bool {
         let mut call = cmd("CONFIG");
         call.arg("GET").arg("appendfsync");
-        let answer = self.ask(&call).await.ok().and_then(|value| redis::from_redis_value::<Vec<String>>(value).ok());
+        let answer =
+            self.ask(&call).await.ok().and_then(|value| redis::from_redis_value::<Vec<String>>(value).ok());
         answer.is_none_or(|pair| pair.get(1).is_none_or(|sync| sync == "always"))
     }
 }

@@ -1,7 +1,7 @@
 //! Says what went wrong in the words of the port.
 
 use chat_core::broker::{BrokerError, BrokerFault};
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 use thiserror::Error;
 
 /// Tells why a broker cannot be connected to.
@@ -37,6 +37,7 @@ pub(crate) fn corrupt(message: impl Into<Box<str>>) -> BrokerError {
 pub(crate) fn of(error: RedisError) -> BrokerError {
     let fault = match error.code() {
         Some(code) => fault(code),
+        None if error.kind() == ErrorKind::AuthenticationFailed => BrokerFault::Refused,
         None => BrokerFault::Unavailable,
     };
     BrokerError::of(fault, error)
@@ -55,7 +56,9 @@ pub(crate) fn is_elsewhere(code: &str) -> bool {
 fn fault(code: &str) -> BrokerFault {
     match code {
         "CORRUPT" | "WRONGTYPE" => BrokerFault::Corrupt,
-        "READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN" => BrokerFault::Unavailable,
+        "READONLY" | "MASTERDOWN" | "LOADING" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN" => {
+            BrokerFault::Unavailable
+        }
         _ => BrokerFault::Refused,
     }
 }

@@ -42,7 +42,7 @@ struct State {
 }
 
 impl Interest {
-    /// Joins or leaves channels, given with their names in Redis, and waits until the server has confirmed it.
+    /// Joins or leaves channels, given with their names in Redis, and waits until the server confirms it.
     ///
     /// A PING behind the command is answered after it, however often a channel was joined and left before.
     pub(crate) async fn change(&self, change: Change, channels: &[(ChannelId, String)]) -> Confirmed {
@@ -80,7 +80,9 @@ impl Interest {
             Change::Join => "SUBSCRIBE",
             Change::Leave => "UNSUBSCRIBE",
         };
-        requests.try_send(commands(command, &names, ticket)).map_err(|_| unavailable("too many requests wait"))?;
+        requests
+            .try_send(commands(command, &names, ticket))
+            .map_err(|_| unavailable("too many requests wait"))?;
         let (confirm, confirmed) = oneshot::channel();
         state.last = ticket;
         state.waiting.insert(ticket, confirm);
@@ -93,8 +95,8 @@ impl Interest {
         Ok(Some(confirmed))
     }
 
-    /// Begins with a connection. Returns the requests that are to be written to it, and the channels that have
-    /// to be subscribed to before.
+    /// Begins with a connection. Returns the requests that are to be written to it, and the channels that
+    /// have to be subscribed to before.
     pub(crate) fn begin(&self) -> (Receiver<Vec<u8>>, Vec<ChannelId>) {
         let (requests, written) = async_channel::bounded(REQUESTS);
         let mut state = self.lock();

@@ -8,8 +8,8 @@ pub(crate) const LANES: usize = 16;
 /// Bounds a prefix, in bytes.
 const PREFIX_BYTES: usize = 64;
 
-/// Names everything after a prefix. All keys of a lane have one hash tag, `{prefix:lane}`, and so stand in one
-/// slot.
+/// Names everything after a prefix. All keys of a lane have one hash tag, `{prefix:lane}`, and so stand in
+/// one slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     prefix: String,

@@ -70,7 +70,7 @@ async fn keep_up(node: &RedisBroker, heard: &Sender<Heard>) {
 /// Waits while the receiver is full; for ever once it is closed, which ends the whole.
 async fn hand_over(heard: &Sender<Heard>, event: Heard) {
     if heard.send(event).await.is_err() {
-        pending().await
+        pending::<()>().await;
     }
 }
 
@@ -105,7 +105,9 @@ fn login(node: &RedisBroker) -> Vec<u8> {
     let login = &node.address.login;
     let Some(password) = login.password() else { return Vec::new() };
     let mut auth = cmd("AUTH");
-    login.username().map(|user| _ = auth.arg(user));
+    if let Some(user) = login.username() {
+        auth.arg(user);
+    }
     auth.arg(password).get_packed_command()
 }
 

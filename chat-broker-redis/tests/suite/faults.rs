@@ -89,7 +89,9 @@ async fn a_node_that_takes_nothing_is_cut_by_the_server_and_told_that_it_lost_so
     let publishing = async {
         for n in 0..64 {
             witness.publish("room", &body(n)).await.expect("it is placed");
-            assert!(matches!(witness.hear().await, Heard::Published { stand, .. } if stand.offset.0 == u64::from(n) + 1));
+            assert!(
+                matches!(witness.hear().await, Heard::Published { stand, .. } if stand.offset.0 == u64::from(n) + 1)
+            );
         }
     };
     publishing.await;

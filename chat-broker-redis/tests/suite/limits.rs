@@ -73,7 +73,11 @@ async fn what_may_not_be_said_has_no_place_and_what_may_not_be_heard_is_not_join
     node.publish("room", "0").await.expect("it is placed");
     node.hears("room", 1, &numbered(0..1)).await;
     let _: u32 = server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-    assert_eq!((node.hear().await, node.hear().await), (Heard::Deaf, Heard::Back), "it asks for no more than it may");
+    assert_eq!(
+        (node.hear().await, node.hear().await),
+        (Heard::Deaf, Heard::Back),
+        "it asks for no more than it may"
+    );
 }
 
 #[tokio::test]

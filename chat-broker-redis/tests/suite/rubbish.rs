@@ -128,7 +128,9 @@ async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharm
     let mut good = Vec::new();
     while good.len() < (PAYLOADS / 400) as usize {
         match node.hear().await {
-            Heard::Published { channel: on, body, .. } if on == channel("good") => good.push(body.to_string()),
+            Heard::Published { channel: on, body, .. } if on == channel("good") => {
+                good.push(body.to_string());
+            }
             Heard::Published { .. } => {}
             other => panic!("{other:?}"),
         }

@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Bounds the time in which what must come comes.
-pub const SOON: Duration = Duration::from_secs(40);
+pub(crate) const SOON: Duration = Duration::from_secs(40);
 
 /// Is a server of its own, on a free port, with a folder of its own. It ends when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     folder: TempDir,
@@ -28,7 +28,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that saves nothing unless the options say so.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
         loop {
@@ -40,51 +40,54 @@ impl Server {
         }
     }
 
-    pub fn url(&self, prefix: &str) -> String {
+    pub(crate) fn url(&self, prefix: &str) -> String {
         format!("redis://127.0.0.1:{}/?prefix={prefix}", self.port)
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Kills the server with SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it has ended");
     }
 
     /// Starts the server again in its folder, with what it has saved there.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.child = launched(self.port, &self.folder, &self.options).expect("the port is still free");
     }
 
     /// Sends a signal, such as STOP or CONT.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     }
 
     /// Asks the server something on a connection of its own.
-    pub async fn ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> T {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> T {
         self.try_ask(words).await.expect("an answer")
     }
 
-    pub async fn try_ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> redis::RedisResult<T> {
+    pub(crate) async fn try_ask<T: FromRedisValue>(
+        &self,
+        words: &[impl ToRedisArgs],
+    ) -> redis::RedisResult<T> {
         let mut connection = self.connection().await?;
         let mut command = redis::Cmd::new();
         words.iter().for_each(|word| _ = command.arg(word));
         command.query_async(&mut connection).await
     }
 
-    pub async fn connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+    pub(crate) async fn connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(SOON));
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// Waits until so many connections subscribe.
-    pub async fn has_ears(&self, wanted: usize) {
+    pub(crate) async fn has_ears(&self, wanted: usize) {
         let mut connection = self.connection().await.expect("a connection");
         loop {
             let mut list = cmd("CLIENT");
@@ -110,7 +113,8 @@ fn launched(port: u16, folder: &TempDir, options: &[String]) -> Option<Child> {
     server.arg("--dir").arg(folder.path()).args(options);
     let mut child = server.stdout(Stdio::piped()).spawn().expect("redis-server is installed");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let is_ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+    let is_ready =
+        lines.by_ref().map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
     // A pipe that nobody reads would stop the server in the end.
     std::thread::spawn(move || lines.for_each(drop));
     if !is_ready {
@@ -120,19 +124,19 @@ fn launched(port: u16, folder: &TempDir, options: &[String]) -> Option<Child> {
 }
 
 /// Is a node that listens.
-pub struct Node {
-    pub broker: Arc<RedisBroker>,
-    pub heard: Receiver<Heard>,
+pub(crate) struct Node {
+    pub(crate) broker: Arc<RedisBroker>,
+    pub(crate) heard: Receiver<Heard>,
     runs: JoinHandle<()>,
 }
 
 impl Node {
-    pub async fn on(url: &str) -> Self {
+    pub(crate) async fn on(url: &str) -> Self {
         Self::hearing(url, 1024).await
     }
 
     /// Returns a node that takes so many events in advance.
-    pub async fn hearing(url: &str, events: usize) -> Self {
+    pub(crate) async fn hearing(url: &str, events: usize) -> Self {
         let broker = Arc::new(RedisBroker::connect(url).await.expect("it connects"));
         let (sender, heard) = async_channel::bounded(events);
         let runs = broker.clone();
@@ -142,12 +146,12 @@ impl Node {
         node
     }
 
-    pub async fn hear(&self) -> Heard {
+    pub(crate) async fn hear(&self) -> Heard {
         timeout(SOON, self.heard.recv()).await.expect("something comes").expect("it runs")
     }
 
     /// Checks that these bodies come next, with offsets that grow by one from the first.
-    pub async fn hears(&self, name: &str, first: u64, bodies: &[String]) {
+    pub(crate) async fn hears(&self, name: &str, first: u64, bodies: &[String]) {
         for (must, at) in bodies.iter().zip(first..) {
             match self.hear().await {
                 Heard::Published { channel: on, stand, body, .. } => {
@@ -158,21 +162,21 @@ impl Node {
         }
     }
 
-    pub async fn join(&self, name: &str) -> Result<Joined, BrokerError> {
+    pub(crate) async fn join(&self, name: &str) -> Result<Joined, BrokerError> {
         let joined = self.broker.join(vec![Join::new(channel(name), kept())]).await;
         joined.map(|mut joined| joined.remove(0))
     }
 
-    pub async fn publish(&self, name: &str, body: &str) -> Result<Placed, BrokerError> {
+    pub(crate) async fn publish(&self, name: &str, body: &str) -> Result<Placed, BrokerError> {
         self.place(draft(name, body)).await
     }
 
-    pub async fn place(&self, draft: Draft) -> Result<Placed, BrokerError> {
+    pub(crate) async fn place(&self, draft: Draft) -> Result<Placed, BrokerError> {
         let lane = self.broker.lane(&draft.channel);
         self.broker.publish(lane, vec![draft]).await.remove(0)
     }
 
-    pub async fn stand(&self, name: &str) -> Result<Stand, BrokerError> {
+    pub(crate) async fn stand(&self, name: &str) -> Result<Stand, BrokerError> {
         self.broker.stands(vec![channel(name)]).await.map(|stands| stands[0])
     }
 }
@@ -183,18 +187,18 @@ impl Drop for Node {
     }
 }
 
-pub fn channel(name: &str) -> ChannelId {
+pub(crate) fn channel(name: &str) -> ChannelId {
     name.parse().expect("a name")
 }
 
-pub fn kept() -> HistoryOptions {
+pub(crate) fn kept() -> HistoryOptions {
     HistoryOptions::of(10_000, Duration::from_secs(600)).with_bytes(64 * 1024 * 1024)
 }
 
-pub fn draft(name: &str, body: &str) -> Draft {
+pub(crate) fn draft(name: &str, body: &str) -> Draft {
     Draft::new(channel(name), body, kept())
 }
 
-pub fn numbered(range: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn numbered(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
