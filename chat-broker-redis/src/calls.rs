@@ -38,7 +38,10 @@ pub(crate) enum Script {
 /// Is a connection to one run of the server.
 pub(crate) struct Calls {
     connection: MultiplexedConnection,
+    /// Is the name that the server gave to its run.
     run: String,
+    /// Is what the scripts take for the run.
+    incarnation: String,
     hashes: Vec<String>,
     /// Is closed once the connection is lost.
     open: Sender<()>,
@@ -64,8 +67,10 @@ impl Calls {
             ends.close();
         });
         let driver = driver.abort_handle();
-        let mut calls = Self { connection, run: String::new(), hashes: Vec::new(), open, lost, driver };
+        let (run, incarnation, hashes) = (String::new(), String::new(), Vec::new());
+        let mut calls = Self { connection, run, incarnation, hashes, open, lost, driver };
         calls.run = calls.run_id(address.durable).await?;
+        calls.incarnation = if address.durable { ANY_RUN.to_owned() } else { calls.run.clone() };
         for script in SCRIPTS {
             calls.hashes.push(calls.load(script).await?);
         }
@@ -80,6 +85,12 @@ impl Calls {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.open.is_closed()
+    }
+
+    /// Returns true if the run of the server that says this of itself is that of this connection.
+    pub(crate) fn is_run(&self, info: &[u8]) -> bool {
+        let line = format!("run_id:{}\r\n", self.run);
+        info.windows(line.len()).any(|some| some == line.as_bytes())
     }
 
     /// Gives the connection up: what is asked over it from now on is not answered.
@@ -97,7 +108,7 @@ impl Calls {
         let mut call = cmd("EVALSHA");
         call.arg(&self.hashes[script as usize]).arg(keys.len());
         keys.iter().for_each(|key| _ = call.arg(key));
-        call.arg(&self.run);
+        call.arg(&self.incarnation);
         arguments.iter().for_each(|argument| _ = call.arg(&**argument));
         match self.ask(&call).await {
             Err(error) if error.code() == Some("NOSCRIPT") => {
@@ -156,13 +167,10 @@ impl Calls {
         if field("role").is_some_and(|role| role != "master") {
             return Err(unavailable("the server is a replica"));
         }
-        if !durable {
-            return field("run_id").ok_or_else(|| refused("the server does not tell its run id"));
-        }
-        if field("aof_enabled").as_deref() != Some("1") || !self.syncs_always().await {
+        if durable && (field("aof_enabled").as_deref() != Some("1") || !self.syncs_always().await) {
             return Err(refused("durable=aof needs appendonly yes and appendfsync always"));
         }
-        Ok(ANY_RUN.to_owned())
+        field("run_id").ok_or_else(|| refused("the server does not tell its run id"))
     }
 
     /// Returns false if the server tells that its log is not synced with each command. Where CONFIG is not

@@ -24,6 +24,8 @@ pub(crate) enum Frame {
     Message { channel: Bytes, payload: Option<Bytes> },
     /// Answers a PING with what it had said.
     Pong(Bytes),
+    /// Answers a command with a text.
+    Text(Bytes),
     /// Refuses a command.
     Error(String),
     /// Is any other answer.
@@ -74,7 +76,8 @@ impl<R> Reader<R> {
                     Part::Array(0) => return Ok(Some(Frame::Other)),
                     Part::Array(parts) => self.parts = parts,
                     Part::Error(line) => return Ok(Some(Frame::Error(line))),
-                    Part::Text(_) | Part::TooLong | Part::Other => return Ok(Some(Frame::Other)),
+                    Part::Text(text) => return Ok(Some(Frame::Text(text))),
+                    Part::TooLong | Part::Other => return Ok(Some(Frame::Other)),
                 }
             } else {
                 self.read.push(part);
@@ -172,13 +175,14 @@ mod tests {
     fn frames_are_the_same_however_they_come_in_pieces() {
         let long = "x".repeat(ENVELOPE_BYTES + 1);
         let bytes = format!(
-            "+OK\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\n\r\n\r\n\r\n\
+            "+OK\r\n$2\r\nhi\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\n\r\n\r\n\r\n\
              *3\r\n$7\r\nmessage\r\n$1\r\na\r\n${}\r\n{long}\r\n-NOPERM no\r\n*2\r\n$4\r\npong\r\n$1\r\n7\r\n",
             long.len()
         );
         let message = |payload| Frame::Message { channel: Bytes::from_static(b"a"), payload };
         let must = [
             Frame::Other,
+            Frame::Text(Bytes::from_static(b"hi")),
             Frame::Other,
             message(Some(Bytes::from_static(b"\r\n\r\n"))),
             message(None),

@@ -25,8 +25,6 @@ use crate::resp::{Frame, Reader};
 const SILENCE: Duration = Duration::from_secs(5);
 /// Bounds the pause before the next attempt to connect. It doubles from the first to the second.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
-/// Is the ticket of what is subscribed to first. Those of requests begin at 1.
-const FIRST: u64 = 0;
 
 /// Hands over what is heard until the receiver is closed, and connects again whenever a connection is lost.
 pub(crate) async fn run(node: &RedisBroker, heard: Sender<Heard>) {
@@ -80,12 +78,13 @@ async fn session(node: &RedisBroker, heard: &Sender<Heard>, is_back: &mut bool) 
         Ok(connected) => connected,
         Err(why) => return why,
     };
-    let (requests, joined) = node.interest.begin();
+    let (requests, joined, ticket) = node.interest.begin();
     let names = &node.address.names;
     let mut subscribed = vec![names.said_to_all()];
     subscribed.extend(joined.iter().map(|channel| names.said_in(node.lane(channel), channel)));
     let subscribed: Vec<_> = subscribed.iter().map(|name| &**name).collect();
-    let first = [login(node), commands("SUBSCRIBE", &subscribed, FIRST)].concat();
+    let info = cmd("INFO").arg("server").get_packed_command();
+    let first = [login(node), info, commands("SUBSCRIBE", &subscribed, ticket)].concat();
     let (read, write) = tokio::io::split(line);
     tokio::select! {
         () = calls.lost() => unavailable("the connection to the server is lost"),
@@ -150,21 +149,25 @@ async fn hear(
             Err(error) => return lost(error),
             Ok(Frame::Error(line)) if !*is_back => return error::line(&line),
             Ok(Frame::Error(line)) => refused = Some(error::line(&line)),
-            Ok(Frame::Pong(said)) => match ticket(&said) {
-                Some(FIRST) => {
+            Ok(Frame::Pong(said)) => {
+                // One without a ticket answers the question whether the server is there.
+                let Some(ticket) = ticket(&said) else { continue };
+                node.interest.confirm(ticket, refused.take().map_or(Ok(()), Err));
+                if !*is_back {
                     node.set_calls(Ok(calls.clone()));
                     hand_over(heard, Heard::Back).await;
                     *is_back = true;
                 }
-                Some(ticket) => node.interest.confirm(ticket, refused.take().map_or(Ok(()), Err)),
-                None => {}
-            },
+            }
+            Ok(Frame::Text(info)) if !calls.is_run(&info) => {
+                return unavailable("the address leads to more than one server");
+            }
             Ok(Frame::Message { channel, payload }) if *is_back => {
                 if let Some(event) = event(node, &channel, payload.as_deref()) {
                     hand_over(heard, event).await;
                 }
             }
-            Ok(Frame::Message { .. } | Frame::Other) => {}
+            Ok(Frame::Message { .. } | Frame::Text(_) | Frame::Other) => {}
         }
     }
 }

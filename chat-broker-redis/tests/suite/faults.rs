@@ -112,6 +112,25 @@ async fn a_node_that_takes_nothing_is_cut_by_the_server_and_told_that_it_lost_so
 }
 
 #[tokio::test]
+async fn while_nothing_is_taken_what_is_joined_is_read_and_nothing_new_is_joined() {
+    let server = Server::start(&[]);
+    let node = Node::hearing(&server.url("a"), 1).await;
+    node.join("room").await.expect("it is joined");
+    for _ in 0..3 {
+        node.broker.tell(None, "fills the room for one event".into()).await.expect("it is told");
+    }
+    node.join("room").await.expect("it is read again");
+    let failed = node.join("other").await.expect_err("nobody has seen that it is subscribed to");
+    assert_eq!(failed.fault(), BrokerFault::Unavailable);
+    for _ in 0..3 {
+        assert!(matches!(node.hear().await, Heard::Told { .. }));
+    }
+    node.join("other").await.expect("it is joined");
+    node.publish("other", "0").await.expect("it is placed");
+    node.hears("other", 1, &numbered(0..1)).await;
+}
+
+#[tokio::test]
 async fn whoever_stops_to_listen_is_disconnected() {
     let server = Server::start(&[]);
     let node = Node::on(&server.url("a")).await;

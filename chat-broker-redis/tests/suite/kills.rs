@@ -150,7 +150,7 @@ impl Publisher<'_> {
 
 /// Breaks something for a while.
 async fn break_something(server: &mut Server, what: usize) {
-    match what % 4 {
+    match what % 5 {
         0 => {
             server.kill();
             sleep(Duration::from_millis(300)).await;
@@ -163,7 +163,16 @@ async fn break_something(server: &mut Server, what: usize) {
             server.kill();
             server.start_again();
         }
-        _ => _ = server.try_ask::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).await,
+        3 => _ = server.try_ask::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).await,
+        // What is acknowledged while one node is deaf, that one never hears.
+        _ => {
+            let list: String = server.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]).await;
+            let first = list.split(' ').next().and_then(|field| field.strip_prefix("id=")).unwrap_or("0");
+            _ = server.try_ask::<u32>(&["CLIENT", "KILL", "ID", first]).await;
+            sleep(Duration::from_millis(15)).await;
+            server.kill();
+            server.start_again();
+        }
     }
 }
 
@@ -200,7 +209,7 @@ async fn survive(seconds: u64, stops: bool) {
         let mut broken = 0;
         while Instant::now() < end {
             sleep(Duration::from_millis(700)).await;
-            if stops && broken % 5 == 4 {
+            if stops && broken % 6 == 5 {
                 server.signal("STOP");
                 sleep(Duration::from_secs(8)).await;
                 server.signal("CONT");
@@ -209,6 +218,8 @@ async fn survive(seconds: u64, stops: bool) {
             }
             broken += 1;
         }
+        // What is published last must be heard, not read after a deaf time.
+        sleep(Duration::from_secs(2)).await;
         ends.store(true, Ordering::Relaxed);
         broken
     };
