@@ -14,3 +14,4 @@ for protocol in json centrifuge phoenix serverpod; do
     tests_of chat-protocol --features "$protocol"
 done
 tests_of chat-tokio-adapter
+cargo test --quiet --locked --manifest-path chat-broker-redis/Cargo.toml --features rustls --test suite tls

@@ -12,7 +12,7 @@ use chat_core::broker::{Broker, BrokerError, BrokerFault, Heard, Join, Stand};
 use chat_core::{ChannelId, Epoch, HistoryRequest, Offset};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::server::{Node, SOON, Server, channel, draft, kept};
+use crate::server::{Node, SOON, Server, channel, draft, kept, seeded};
 
 const CHANNELS: usize = 40;
 /// Is the time between two batches, and the size of each: 500 a second.
@@ -129,14 +129,14 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     /// Publishes until it is ended, and returns what was acknowledged.
     async fn publish(&self) -> Vec<(Place, String)> {
-        let mut acknowledged = Vec::new();
+        let (mut acknowledged, mut random) = (Vec::new(), seeded());
         let mut ticks = interval(TICK.0);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.ends.load(Ordering::Relaxed) {
             ticks.tick().await;
             for _ in 0..TICK.1 {
                 let n = self.said.fetch_add(1, Ordering::Relaxed);
-                let on = &self.channels[fastrand::usize(..self.channels.len())];
+                let on = &self.channels[random.usize(..self.channels.len())];
                 let body = n.to_string();
                 if let Ok(placed) = self.node.place(draft(on.as_str(), &body)).await {
                     let stand = placed.stand;

@@ -9,3 +9,5 @@ mod limits;
 mod restarts;
 mod rubbish;
 mod server;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -5,16 +5,10 @@ use chat_core::{HistoryRequest, Offset};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, cmd};
 
-use crate::server::{Node, Server, channel, numbered};
+use crate::server::{Node, Server, channel, numbered, seeded};
 
 /// Is the number of payloads of each test.
 const PAYLOADS: u32 = 10_000;
-
-fn random() -> fastrand::Rng {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    fastrand::Rng::with_seed(seed)
-}
 
 /// Returns something that is sometimes nearly what a node says or keeps, and sometimes far from it.
 fn payload(random: &mut fastrand::Rng) -> Vec<u8> {
@@ -51,7 +45,7 @@ async fn send(to: &mut MultiplexedConnection, command: &Cmd) {
 
 #[tokio::test]
 async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_all() {
-    let (server, mut random) = (Server::start(&[]), random());
+    let (server, mut random) = (Server::start(&[]), seeded());
     let node = Node::hearing(&server.url("a"), 64).await;
     for name in ["bad", "good"] {
         node.join(name).await.expect("it is joined");
@@ -95,7 +89,7 @@ async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_al
 
 #[tokio::test]
 async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharmed() {
-    let (server, mut random) = (Server::start(&[]), random());
+    let (server, mut random) = (Server::start(&[]), seeded());
     let node = Node::on(&server.url("a")).await;
     node.join("good").await.expect("it is joined");
     let lane = node.broker.lane(&channel("bad"));

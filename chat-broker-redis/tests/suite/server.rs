@@ -27,7 +27,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that saves nothing unless the options say so.
+    /// Starts a server that saves nothing unless the options say so. In these `{port}` stands for its port.
     pub(crate) fn start(options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
@@ -110,7 +110,10 @@ impl Drop for Server {
 fn launched(port: u16, folder: &TempDir, options: &[String]) -> Option<Child> {
     let mut server = Command::new("redis-server");
     server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-    server.arg("--dir").arg(folder.path()).args(options);
+    server
+        .arg("--dir")
+        .arg(folder.path())
+        .args(options.iter().map(|option| option.replace("{port}", &port.to_string())));
     let mut child = server.stdout(Stdio::piped()).spawn().expect("redis-server is installed");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     let is_ready =
@@ -201,4 +204,11 @@ pub(crate) fn draft(name: &str, body: &str) -> Draft {
 
 pub(crate) fn numbered(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
+}
+
+/// Returns random numbers from a seed that it prints.
+pub(crate) fn seeded() -> fastrand::Rng {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    fastrand::Rng::with_seed(seed)
 }
