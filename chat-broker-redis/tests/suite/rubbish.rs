@@ -7,8 +7,10 @@ use redis::{Cmd, cmd};
 
 use crate::server::{Node, Server, channel, numbered, seeded};
 
-/// Is the number of payloads of each test.
-const PAYLOADS: u32 = 10_000;
+/// Returns the number of payloads of each test.
+fn payloads() -> u32 {
+    if std::env::var_os("LONG").is_some() { 100_000 } else { 10_000 }
+}
 
 /// Returns something that is sometimes nearly what a node says or keeps, and sometimes far from it.
 fn payload(random: &mut fastrand::Rng) -> Vec<u8> {
@@ -45,7 +47,7 @@ async fn send(to: &mut MultiplexedConnection, command: &Cmd) {
 
 #[tokio::test]
 async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_all() {
-    let (server, mut random) = (Server::start(&[]), seeded());
+    let (server, mut random, payloads) = (Server::start(&[]), seeded(), payloads());
     let node = Node::hearing(&server.url("a"), 64).await;
     for name in ["bad", "good"] {
         node.join(name).await.expect("it is joined");
@@ -53,7 +55,7 @@ async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_al
     let bad = format!("{{a:{}}}c0:bad", node.broker.lane(&channel("bad")));
     let publishing = async {
         let mut to = server.connection().await.expect("a connection");
-        for n in 0..PAYLOADS {
+        for n in 0..payloads {
             let to_name = if random.bool() { &*bad } else { "{a}a0" };
             let payload = match n % 1000 {
                 500 => vec![b'x'; 3 * BODY_BYTES],
@@ -68,7 +70,7 @@ async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_al
     };
     let hearing = async {
         let (mut good, mut heard_corrupt, mut other) = (0, 0, 0);
-        while good < PAYLOADS / 100 || heard_corrupt + other < PAYLOADS {
+        while good < payloads / 100 || heard_corrupt + other < payloads {
             match node.hear().await {
                 Heard::Corrupt => heard_corrupt += 1,
                 Heard::Published { channel: on, stand, body, .. } if on == channel("good") => {
@@ -82,14 +84,14 @@ async fn rubbish_that_is_published_is_counted_and_dropped_and_a_witness_hears_al
             }
         }
         println!("{heard_corrupt} were corrupt, {other} might have been said");
-        assert!(heard_corrupt > PAYLOADS / 2);
+        assert!(heard_corrupt > payloads / 2);
     };
     futures::future::join(publishing, hearing).await;
 }
 
 #[tokio::test]
 async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharmed() {
-    let (server, mut random) = (Server::start(&[]), seeded());
+    let (server, mut random, payloads) = (Server::start(&[]), seeded(), payloads());
     let node = Node::on(&server.url("a")).await;
     node.join("good").await.expect("it is joined");
     let lane = node.broker.lane(&channel("bad"));
@@ -101,7 +103,7 @@ async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharm
         Some(BrokerFault::Corrupt) => corrupt += 1,
         Some(other) => panic!("{other:?}"),
     };
-    for n in 0..PAYLOADS / 4 {
+    for n in 0..payloads / 4 {
         for _ in 0..4 {
             spoil(&mut random, &mut to, &keys).await;
         }
@@ -120,7 +122,7 @@ async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharm
     println!("{corrupt} answers were corrupt, {well} were none the worse");
     assert!(corrupt > 100 && well > 100);
     let mut good = Vec::new();
-    while good.len() < (PAYLOADS / 400) as usize {
+    while good.len() < (payloads / 400) as usize {
         match node.hear().await {
             Heard::Published { channel: on, body, .. } if on == channel("good") => {
                 good.push(body.to_string());
@@ -129,7 +131,7 @@ async fn rubbish_under_the_keys_of_a_channel_is_reported_and_a_witness_is_unharm
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(good, numbered(0..PAYLOADS / 400));
+    assert_eq!(good, numbered(0..payloads / 400));
 }
 
 /// Writes something under one of these keys, or takes something away.

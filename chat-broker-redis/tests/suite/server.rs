@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// Bounds the time in which what must come comes.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
-/// Is a server of its own, on a free port, with a folder of its own. It ends when it is dropped.
+/// Is a server of its own, on a port that is free, with a folder of its own. It ends when it is dropped.
 pub(crate) struct Server {
     child: Child,
     port: u16,
@@ -32,9 +32,11 @@ impl Server {
         let folder = TempDir::new().expect("a folder");
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
         loop {
-            let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
-            // Another may have taken the port meanwhile.
-            if let Some(child) = launched(port, &folder, &options) {
+            // None of the ports that the system hands out: while the server is away, nobody else gets it.
+            let port = fastrand::u16(10_000..32_000);
+            if TcpListener::bind(("127.0.0.1", port)).is_ok()
+                && let Some(child) = launched(port, &folder, &options)
+            {
                 return Self { child, port, folder, options };
             }
         }
