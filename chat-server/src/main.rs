@@ -22,7 +22,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::Hub;
+#[cfg(feature = "redis")]
+use chat_broker_redis::RedisBroker;
+use chat_core::{Hub, HubBuilder};
 use chat_tokio_adapter::{HttpHub, Listener, TokioRuntime, serve_http};
 use config::{ClientAddress, Config, Settings, Task};
 use endpoint::Chat;
@@ -80,7 +82,7 @@ fn run(config: Config) -> Result<(), Failure> {
 
 async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     let rules = Arc::new(rules);
-    let hub = hub(&settings, &rules)?;
+    let hub = hub(&settings, &rules).await?;
     let http = HttpHub::try_new(hub.clone(), settings.http_limits())?;
     let origins = settings.origins()?;
     let listeners = listen::bind(&settings.listen).await?;
@@ -89,7 +91,7 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     for address in addresses {
         info!("listening on http://{address}");
     }
-    let readiness = Readiness::default();
+    let readiness = Readiness::of(&hub);
     let api = api::routes(&http, settings.api_key.as_deref(), &rules);
     let admin = admin::routes(&http, settings.admin_key.as_deref());
     let all = routes::routes(&http, &origins).merge(api).merge(admin);
@@ -113,14 +115,30 @@ async fn serve(Config { settings, rules }: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn hub(settings: &Settings, rules: &Arc<Rules>) -> Result<Hub, Failure> {
+async fn hub(settings: &Settings, rules: &Arc<Rules>) -> Result<Hub, Failure> {
     let tokens = settings.jwt_secret.as_deref().map(|secret| Tokens::new(secret, settings.token_terms()));
     let hub = Hub::builder(Chat::new(rules.clone(), tokens)).limits(settings.limits());
     let hub = match settings.open_store()? {
         Some(store) => hub.store(store),
         None => hub,
     };
+    let hub = match settings.broker() {
+        Some(address) => with_broker(hub, address).await?,
+        None => hub,
+    };
     Ok(hub.build(TokioRuntime::current()))
+}
+
+#[cfg(feature = "redis")]
+async fn with_broker(hub: HubBuilder, address: &str) -> Result<HubBuilder, Failure> {
+    let broker = RedisBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
+    Ok(hub.broker(broker))
+}
+
+#[cfg(not(feature = "redis"))]
+#[expect(clippy::unused_async, reason = "it connects where there is something to connect to")]
+async fn with_broker(_: HubBuilder, _: &str) -> Result<HubBuilder, Failure> {
+    Err("this server is built without any broker".into())
 }
 
 /// Waits for a signal, then drains the hub; a second signal ends that at once.

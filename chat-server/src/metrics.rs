@@ -1,13 +1,14 @@
 //! Writes a hub's counters in the text format of Prometheus.
 
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use chat_core::Stats;
 
 /// Writes every family of counters.
-pub(crate) fn text(stats: &Stats) -> String {
+pub(crate) fn text(stats: &Stats, deaf: Option<Duration>) -> String {
     let mut out = String::new();
-    for (name, help, value) in gauges(stats) {
+    for (name, help, value) in gauges(stats, deaf) {
         family(&mut out, name, "gauge", help, [("", "", value)]);
     }
     for (name, help, value) in counters(stats) {
@@ -20,17 +21,18 @@ pub(crate) fn text(stats: &Stats) -> String {
 /// Holds the name, the help and the value of a family without labels.
 type Single = (&'static str, &'static str, u64);
 
-fn gauges(stats: &Stats) -> [Single; 5] {
+fn gauges(stats: &Stats, deaf: Option<Duration>) -> [Single; 6] {
     [
         ("chat_sessions", "Open sessions.", stats.sessions as u64),
         ("chat_channels", "Channels in memory.", stats.channels as u64),
         ("chat_subscriptions", "Open subscriptions.", stats.subscriptions),
         ("chat_outbox_bytes", "Bytes queued in all outboxes.", stats.outbox_bytes as u64),
         ("chat_history_bytes", "Bytes of all channels' histories in memory.", stats.history_bytes as u64),
+        ("chat_broker_deaf_seconds", "Time without the broker.", deaf.map_or(0, |deaf| deaf.as_secs())),
     ]
 }
 
-fn counters(stats: &Stats) -> [Single; 8] {
+fn counters(stats: &Stats) -> [Single; 11] {
     [
         ("chat_sessions_opened_total", "Sessions opened.", stats.opened),
         ("chat_publications_total", "Publications accepted.", stats.publications),
@@ -40,6 +42,9 @@ fn counters(stats: &Stats) -> [Single; 8] {
         ("chat_store_errors_total", "Failures of the store.", stats.store_errors),
         ("chat_unstored_total", "Publications not stored.", stats.unstored),
         ("chat_hook_panics_total", "Panics of hooks that are only told of events.", stats.hook_panics),
+        ("chat_broker_errors_total", "Failures of the broker.", stats.broker_errors),
+        ("chat_broker_corrupt_total", "Messages of the broker that no node wrote.", stats.broker_corrupt),
+        ("chat_broker_resets_total", "Channels that lost their place.", stats.broker_resets),
     ]
 }
 
@@ -92,7 +97,7 @@ mod tests {
         let mut stats = Stats::default();
         stats.sessions = 2;
         stats.closes.insert(3008, 1);
-        let text = text(&stats);
+        let text = text(&stats, None);
         assert!(text.contains("# TYPE chat_sessions gauge\nchat_sessions 2\n"));
         assert!(text.contains("chat_closes_total{code=\"3008\"} 1\n"));
     }

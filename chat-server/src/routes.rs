@@ -97,5 +97,5 @@ impl Sockets<'_> {
 }
 
 async fn scrape(State(hub): State<Hub>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats()))
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&hub.stats(), hub.deaf_for()))
 }

@@ -15,6 +15,7 @@
 //!   light    reads many frames at little cost
 //!   nodes    builds the hubs of several nodes, with a broker that fails on demand
 //!   dart     writes the frames of Serverpod's method streams
+//!   redis    starts a Redis
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
 //!   watching records what hooks are told
@@ -41,6 +42,7 @@ pub mod nodes;
 pub mod pattern;
 pub mod program;
 pub mod raw;
+pub mod redis;
 pub mod scene;
 pub mod seed;
 pub mod speakers;

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod faults;
+mod hubs;
 mod kills;
 mod limits;
 mod restarts;

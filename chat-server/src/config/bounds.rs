@@ -7,6 +7,7 @@ use chat_core::store::StoreError;
 use chat_core::{ChannelOptions, HistoryOptions, Limits, Rate, Storage};
 use chat_store_sqlite::SqliteStore;
 use chat_tokio_adapter::HttpLimits;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, value_parser};
 
 use super::flag_error::FlagError;
@@ -27,9 +28,16 @@ pub(crate) struct History {
     /// Turns presence on: clients can ask who is in a channel.
     #[arg(long, env = "CHAT_PRESENCE", default_value_t = true, action = ArgAction::Set)]
     presence: bool,
-    /// Stores all messages in this file, so that they survive a restart; `none` stores nothing.
-    #[arg(long, env = "CHAT_STORE", default_value = "chat.db")]
-    store: PathBuf,
+    /// Stores all messages in this file, so that they survive a restart; `none` stores nothing. By default
+    /// the file is chat.db, or there is none with --broker, beside which nothing is stored.
+    #[arg(long, env = "CHAT_STORE")]
+    store: Option<PathBuf>,
+    /// Makes this server one with all others that have the same broker: one order, one history.
+    /// `redis://user:password@host:port/database` names a Redis from 7 on, `rediss://` one with TLS;
+    /// `?prefix=NAME` tells several chats on it apart, and `?durable=aof` says that it loses nothing in a
+    /// crash.
+    #[arg(long, env = "CHAT_BROKER", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    pub(super) broker: Option<String>,
     /// Stores at most this many publications of each channel in the file; older ones are deleted when one is
     /// stored. 0 stores all.
     #[arg(long, env = "CHAT_STORE_ENTRIES", default_value_t = 0)]
@@ -172,6 +180,28 @@ impl History {
 }
 
 impl History {
+    /// Checks what no flag says alone.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong, and says how.
+    pub(crate) fn check(&self) -> Result<(), FlagError> {
+        let Some(broker) = &self.broker else { return Ok(()) };
+        if self.path().is_some() {
+            return Err(FlagError::new(
+                "store",
+                "cannot be beside --broker, which keeps what there is: say none",
+            ));
+        }
+        let redis = ["redis://", "rediss://"].iter().any(|scheme| broker.starts_with(scheme));
+        match redis && cfg!(feature = "redis") {
+            true => Ok(()),
+            false if redis => {
+                Err(FlagError::new("broker", "needs a server that is built with the feature redis"))
+            }
+            false => Err(FlagError::new("broker", "is no address that begins with redis:// or rediss://")),
+        }
+    }
+
     /// Returns whether there is a store.
     pub(crate) fn stores(&self) -> bool {
         self.path().is_some()
@@ -193,7 +223,9 @@ impl History {
     }
 
     fn path(&self) -> Option<&Path> {
-        Some(&*self.store).filter(|path| *path != Path::new("none"))
+        let otherwise = if self.broker.is_some() { "none" } else { "chat.db" };
+        let path = self.store.as_deref().unwrap_or(Path::new(otherwise));
+        Some(path).filter(|path| *path != Path::new("none"))
     }
 }
 

@@ -92,6 +92,7 @@ impl Settings {
     /// Names the flag that is wrong, and says how.
     pub(super) fn check(&self) -> Result<(), FlagError> {
         self.bounds.check()?;
+        self.history.check()?;
         self.client_address()?;
         self.origins()?;
         self.hosts(&[])?;
@@ -108,6 +109,11 @@ impl Settings {
     /// Returns whether there is a store.
     pub(super) fn stores(&self) -> bool {
         self.history.stores()
+    }
+
+    /// Returns the address of the broker, if there is one.
+    pub(crate) fn broker(&self) -> Option<&str> {
+        self.history.broker.as_deref()
     }
 
     pub(crate) fn open_store(&self) -> Result<Option<SqliteStore>, StoreError> {
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_flag_every_bound_has_its_librarys_default() {
+    fn without_a_flag_every_bound_has_the_default_of_its_library() {
         let settings = Settings::parse_from(["chat-server"]);
         assert_eq!(settings.limits(), Limits::default());
         assert_eq!(settings.http_limits(), HttpLimits::default());

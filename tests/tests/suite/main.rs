@@ -9,6 +9,7 @@ mod buffered;
 mod centrifuge;
 mod cluster;
 mod cluster_random;
+mod cluster_servers;
 mod comebacks;
 mod conformance;
 mod crash;

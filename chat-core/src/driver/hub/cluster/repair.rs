@@ -13,7 +13,7 @@ use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
 use crate::lock::lock;
 use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Refusal};
-use crate::port::broker::{BrokerError, Stand};
+use crate::port::broker::{BrokerError, BrokerFault, Stand};
 
 /// Bounds the channels that are asked about at once.
 const AT_ONCE: usize = 256;
@@ -38,9 +38,15 @@ pub(super) async fn compare_all(shared: &Arc<Shared>, cluster: &Cluster) {
 
 /// Compares these channels. If the broker fails, they are compared again when it is back.
 pub(super) async fn compare(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<ChannelId>) {
-    if let Err(error) = try_compare(shared, cluster, names).await {
-        shared.metrics.broker_errors.add(1);
-        trace::broker_failed(&error);
+    let Err(error) = try_compare(shared, cluster, names.clone()).await else { return };
+    shared.metrics.broker_errors.add(1);
+    trace::broker_failed(&error);
+    // One that is spoiled in the broker spoils the answer for all.
+    if error.fault() == BrokerFault::Corrupt && names.len() > 1 {
+        for name in names {
+            let compared = try_compare(shared, cluster, vec![name]).await;
+            shared.metrics.broker_errors.add(compared.is_err().into());
+        }
     }
 }
 

@@ -1,0 +1,109 @@
+//! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis.
+
+use chat_tests::program::Program;
+use chat_tests::raw::{Raw, frame, get, post_json};
+use chat_tests::redis::Redis;
+use serde_json::{Value, json};
+
+/// Holds a client of the plain protocol, and what it received and was not asked for yet.
+struct Person(Raw, Vec<Value>);
+
+impl Person {
+    fn enter(server: &Program, name: &str) -> Self {
+        Self(Raw::open(server.address, &format!("/ws?name={name}")), Vec::new())
+    }
+
+    fn say(&mut self, request: Value) {
+        self.0.send(&frame(0x81, request.to_string().as_bytes()));
+    }
+
+    /// Returns the next answer or publication of this type, and keeps what comes before it.
+    fn hear(&mut self, of: &str) -> Value {
+        if let Some(place) = self.1.iter().position(|said| said["type"] == of) {
+            return self.1.remove(place);
+        }
+        loop {
+            let (first, payload) = self.0.frame().unwrap_or_else(|| panic!("it ended where {of} is due"));
+            assert_eq!(first, 0x81, "{of} is due");
+            let said: Value = serde_json::from_slice(&payload).expect("JSON");
+            if said["type"] == of {
+                return said;
+            }
+            self.1.push(said);
+        }
+    }
+
+    fn join(&mut self, more: Value) -> Value {
+        let mut request = json!({ "type": "subscribe", "channelId": "room" });
+        request.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        self.say(request);
+        self.hear("subscribed")
+    }
+
+    fn publish(&mut self, content: u64) -> Value {
+        self.say(json!({ "type": "publish", "id": content, "channelId": "room", "content": content }));
+        self.hear("published")
+    }
+}
+
+fn servers(redis: &Redis) -> [Program; 2] {
+    [(); 2].map(|()| Program::server(&["--broker", &redis.url(), "--api-key", "key"]))
+}
+
+#[test]
+fn people_on_two_servers_are_in_one_room_and_recover_on_the_other() {
+    let redis = Redis::start();
+    let [here, there] = servers(&redis);
+    let (mut ann, mut bob) = (Person::enter(&here, "ann"), Person::enter(&there, "bob"));
+    ann.join(json!({}));
+    let epoch = bob.join(json!({}))["epoch"].clone();
+    assert_eq!(ann.publish(1)["offset"], 1);
+    assert_eq!(bob.publish(2)["offset"], 2);
+    for content in [1, 2] {
+        let heard = bob.hear("message");
+        assert_eq!((&heard["content"], &heard["offset"]), (&json!(content), &json!(content)));
+    }
+    drop(bob);
+    ann.publish(3);
+    let mut bob = Person::enter(&here, "bob");
+    let joined = bob.join(json!({ "since": { "epoch": epoch, "offset": 2 } }));
+    assert_eq!((&joined["recovered"], &bob.hear("message")["content"]), (&json!(true), &json!(3)));
+}
+
+#[test]
+fn the_api_of_one_server_acts_on_all() {
+    let redis = Redis::start();
+    let [here, there] = servers(&redis);
+    let mut bob = Person::enter(&there, "bob");
+    bob.join(json!({}));
+    let call = |path: &str, body: Value| {
+        post_json(here.address, &format!("/api/{path}"), &[("x-api-key", "key")], &body)
+    };
+    let (status, answer) = call("publish", json!({ "channel": "room", "data": 7 }));
+    assert_eq!((status, &answer["result"]["offset"]), (200, &json!(1)), "{answer}");
+    assert_eq!(bob.hear("message")["content"], 7);
+    let (_, page) = call("history", json!({ "channel": "room", "limit": 10 }));
+    assert_eq!(page["result"]["publications"][0]["data"], 7, "{page}");
+    call("disconnect", json!({ "user": "bob" }));
+    assert!(bob.0.close_code().is_some_and(|code| code >= 3000));
+}
+
+#[test]
+fn a_broker_that_restarts_without_its_data_costs_no_session_and_nobody_is_left_behind() {
+    let mut redis = Redis::start();
+    let [here, there] = servers(&redis);
+    let (mut ann, mut bob) = (Person::enter(&here, "ann"), Person::enter(&there, "bob"));
+    ann.join(json!({}));
+    let before = bob.join(json!({}))["epoch"].clone();
+    ann.publish(1);
+    assert_eq!(bob.hear("message")["content"], 1);
+    redis.restart();
+    for person in [&mut ann, &mut bob] {
+        assert_eq!(person.hear("unsubscribed")["code"], 112, "what was there is lost, and said so");
+        assert_ne!(person.join(json!({}))["epoch"], before);
+    }
+    assert_eq!(ann.publish(2)["offset"], 1);
+    assert_eq!(bob.hear("message")["content"], 2);
+    assert!(get(here.address, "/ready").starts_with("HTTP/1.1 200"));
+    assert!(here.measure("chat_broker_resets_total") > 0);
+}
