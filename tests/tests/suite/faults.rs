@@ -1,14 +1,19 @@
 //! Tests what a hook that panics leaves behind.
 
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::store::{HistoryStore, StoreError, Stored, StoredPage};
 use chat_core::testkit::World;
 use chat_core::{
-    ChannelId, ChannelOptions, Endpoint, Hub, Limits, Payload, Publish, PublishContext, Refusal, SessionInfo,
-    Subscribe, SubscribeOptions,
+    ChannelId, ChannelOptions, Close, Connect, Endpoint, Epoch, HistoryRequest, Hub, Identity, Limits,
+    Offset, OpenChat, Payload, Publication, Publish, PublishContext, Refusal, SessionId, SessionInfo,
+    Subscribe, SubscribeOptions, UnsubscribeReason,
 };
 use chat_tests::scene::{Scene, each_way};
+use futures::future::BoxFuture;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,7 +48,7 @@ fn a_hook_that_panics_when_it_is_called_off_ends_no_task() {
             &room,
             &Refusal::permission_denied("out"),
         );
-        let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scene.world.settle()));
+        let settled = catch_unwind(AssertUnwindSafe(|| scene.world.settle()));
         assert!(settled.is_ok(), "the panic came out of the session's task");
         assert_eq!(ann.heard(), ["#1 error 103 out"]);
     });
@@ -98,5 +103,113 @@ fn a_panic_over_what_is_said_leaves_nothing_of_that_stay_behind() {
         let told: Vec<_> = ann.heard().into_iter().filter(|line| line != "ping").collect();
         assert_eq!(told, ["unsubscribed other 110 what allowed it has expired"]);
         assert_eq!(scene.hub.stats().subscriptions, 0);
+    });
+}
+
+/// Is what a panic carries, and panics with another one when it is dropped.
+struct Spite;
+
+impl Drop for Spite {
+    fn drop(&mut self) {
+        panic_any(Self);
+    }
+}
+
+/// Panics with spite in the hook of this name, if it is about `ann`, `room` or the message `1`.
+struct Spiteful(&'static str);
+
+impl Spiteful {
+    fn enter(&self, hook: &str, about: bool) {
+        if about && self.0 == hook {
+            panic_any(Spite);
+        }
+    }
+}
+
+impl Endpoint for Spiteful {
+    async fn stream_opened(&self, _: SessionId, connect: Connect) -> Result<Identity, Refusal> {
+        let name = connect.name.ok_or_else(|| Refusal::unauthorized("a name, please"))?;
+        self.enter("stream_opened", name.as_str() == "ann");
+        Ok(Identity::named(name))
+    }
+    async fn publish(&self, _: &SessionInfo, what: Publish, _: PublishContext) -> Result<Publish, Refusal> {
+        self.enter("publish", what.content.as_bytes() == b"1");
+        Ok(what)
+    }
+    async fn subscribed(&self, who: &SessionInfo, _: &ChannelId) {
+        self.enter("subscribed", who.name.as_str() == "ann");
+    }
+    async fn unsubscribed(&self, who: &SessionInfo, _: &ChannelId, _: &UnsubscribeReason) {
+        self.enter("unsubscribed", who.name.as_str() == "ann");
+    }
+    async fn stream_closed(&self, who: &SessionInfo, _: &Close) {
+        self.enter("stream_closed", who.name.as_str() == "ann");
+    }
+    fn channel_active(&self, _: &ChannelId) {
+        self.enter("channel_active", true);
+    }
+    fn published(&self, publication: &Publication) {
+        self.enter("published", publication.message.content.as_bytes() == b"1");
+    }
+}
+
+#[test]
+fn what_a_hook_panics_with_may_panic_when_it_is_dropped_and_nobody_else_meets_it() {
+    let hooks = ["stream_opened", "publish", "subscribed", "unsubscribed", "stream_closed", "channel_active"];
+    for hook in hooks.into_iter().chain(["published"]) {
+        each_way(|way| {
+            let play = || {
+                let scene = Scene::new(way, Spiteful(hook), Limits::default());
+                let (bob, ann) = (scene.join("bob", "room"), scene.enter("ann"));
+                scene.hub.publish("room", Payload::json("1")).expect("a name");
+                ["subscribe room", "publish room 1", "unsubscribe room"]
+                    .iter()
+                    .for_each(|line| ann.say(line));
+                ann.cut();
+                scene.hub.publish("room", Payload::json("2")).expect("a name");
+                assert!(bob.heard().last().is_some_and(|line| line.starts_with("message room ")), "{hook}");
+                assert_eq!((bob.close(), scene.hub.stats().sessions), (None, 1), "{hook}");
+            };
+            let played = catch_unwind(AssertUnwindSafe(play));
+            assert!(played.map_err(std::mem::forget).is_ok(), "{hook}");
+        });
+    }
+}
+
+/// Is a store whose every call panics with spite.
+struct SpitefulStore;
+
+impl HistoryStore for SpitefulStore {
+    fn open(&self, _: &ChannelId, _: Epoch, _: u64) -> BoxFuture<'_, Result<Stored, StoreError>> {
+        panic_any(Spite)
+    }
+    fn append(&self, _: Vec<Arc<Publication>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { panic_any(Spite) })
+    }
+    fn read(&self, _: HistoryRequest, _: usize) -> BoxFuture<'_, Result<StoredPage, StoreError>> {
+        panic_any(Spite)
+    }
+    fn trim(&self, _: &ChannelId, _: Offset) -> BoxFuture<'_, Result<(), StoreError>> {
+        panic_any(Spite)
+    }
+    fn close(&self, _: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+        panic_any(Spite)
+    }
+}
+
+#[test]
+fn what_a_store_panics_with_may_panic_when_it_is_dropped_and_the_store_has_failed() {
+    each_way(|way| {
+        let options = chat_tests::keeping::kept(5);
+        let builder = Hub::builder(OpenChat::default()).channel(move |_| options).store(SpitefulStore);
+        let scene = Scene::of(World::new(), way, builder);
+        let play = || {
+            let bob = scene.join("bob", "room");
+            bob.say("publish room 1");
+            scene.world.advance(SECOND);
+            assert_eq!((bob.heard().len(), bob.close()), (1, None));
+        };
+        assert!(catch_unwind(AssertUnwindSafe(play)).map_err(std::mem::forget).is_ok());
+        assert!(scene.hub.stats().store_errors > 0);
     });
 }

@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::store::enter::enter;
 use super::store::entry::Entry;
 use super::users::Opening;
+use crate::driver::caught::{Panicked, discard};
 use crate::model::{
     ChannelId, Connect, Identity, Refusal, SenderName, SessionId, SessionInfo, Since, Subscribe,
 };
@@ -39,8 +40,8 @@ pub(crate) async fn ask(
         let hook = shared.endpoint.clone().stream_opened(session, credentials);
         take_up(shared.clone(), session, since, hook).await
     };
-    let opened = AssertUnwindSafe(asked).catch_unwind().await;
-    let opened = opened.unwrap_or_else(|_| Err(Refusal::internal("a hook of the server failed")))?;
+    let opened = AssertUnwindSafe(asked).catch_unwind().await.map_err(discard);
+    let opened = opened.unwrap_or_else(|Panicked| Err(Refusal::internal("a hook of the server failed")))?;
     may_be_called(shared, &opened.0.name)?;
     let most = shared.limits.user_sessions;
     if shared.users.of(&opened.0.user).len() >= most {

@@ -1,6 +1,5 @@
 //! Holds the endpoint's hooks, while they run.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll, ready};
 
@@ -8,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::CatchUnwind;
 
-use crate::driver::caught::Panicked;
+use crate::driver::caught::{Panicked, discard};
 use crate::driver::hub::admission::Admission;
 use crate::driver::hub::endpoint::{Hook, Refreshed};
 use crate::driver::hub::opening::Opened;
@@ -94,7 +93,7 @@ impl<T> Guarded<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<T, Refusal>, Panicked>> {
-        self.0.poll_unpin(cx).map_err(|_: Box<dyn Any + Send>| Panicked)
+        self.0.poll_unpin(cx).map_err(discard)
     }
 }
 

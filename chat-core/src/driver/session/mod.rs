@@ -22,7 +22,7 @@ use self::catch_up::CatchUps;
 use self::coming::Coming;
 use self::hooks::Pending;
 use self::notify::{Change, Notifications};
-use crate::driver::caught::caught;
+use crate::driver::caught::{Panicked, caught, discard};
 use crate::driver::hub::fanout::flush;
 use crate::driver::hub::joining;
 use crate::driver::hub::permit::Permit;
@@ -216,7 +216,7 @@ impl Drop for Session {
             self.shared().runtime.spawn(Box::pin(async move {
                 poll_fn(|cx| before.poll(cx, permit.shared())).await;
                 // A panic there has no session left to end, and the thread belongs to the runtime.
-                if AssertUnwindSafe(hook).catch_unwind().await.is_err() {
+                if let Err(Panicked) = AssertUnwindSafe(hook).catch_unwind().await.map_err(discard) {
                     permit.shared().metrics.hook_panics.add(1);
                 }
                 drop(permit);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::FutureExt;
 use futures::future::{BoxFuture, CatchUnwind};
 
-use crate::driver::caught::caught;
+use crate::driver::caught::{caught, discard};
 use crate::driver::hub::shared::Shared;
 use crate::model::{ChannelId, SharedInfo, UnsubscribeReason};
 
@@ -40,7 +40,7 @@ impl Notifications {
         let Some(queue) = &mut self.0 else { return Poll::Ready(()) };
         loop {
             if let Some(running) = &mut queue.running {
-                let ended = ready!(running.poll_unpin(cx));
+                let ended = ready!(running.poll_unpin(cx).map_err(discard));
                 // What is dropped here is the endpoint's.
                 let dropped = caught(|| queue.running = None);
                 if ended.is_err() || dropped.is_err() {

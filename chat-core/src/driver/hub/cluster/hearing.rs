@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_channel::Receiver;
-use futures::FutureExt;
 use futures::future::{Either, select};
+use futures::{FutureExt, TryFutureExt};
 
 use super::taking::take_in;
 use super::{Cluster, envelope, repair, words};
+use crate::driver::caught::discard;
 use crate::driver::hub::shared::Shared;
 use crate::lock::lock;
 use crate::model::ChannelId;
@@ -24,7 +25,8 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
     let (broker, to) = (cluster.broker.clone(), cluster.heard.0.clone());
     let weak = Arc::downgrade(shared);
     shared.runtime.spawn(Box::pin(async move {
-        let running = AssertUnwindSafe(async { broker.run(to.clone()).await }).catch_unwind();
+        let running =
+            AssertUnwindSafe(async { broker.run(to.clone()).await }).catch_unwind().map_err(discard);
         let ended = select(Box::pin(running), Box::pin(to.closed())).await;
         // A broker that ends by itself is heard no more.
         if let (Either::Left(_), Some(shared)) = (ended, weak.upgrade()) {

@@ -3,13 +3,14 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use futures::{FutureExt, TryFutureExt};
 
 use super::Cluster;
 use super::envelope;
 use super::lane::{Place, Waiting};
+use crate::driver::caught::{Panicked, discard};
 use crate::driver::duty::OnDuty;
 use crate::driver::hub::notices::tell;
 use crate::driver::hub::shared::Shared;
@@ -116,11 +117,12 @@ async fn place(
     let many = batch.len();
     let broker = cluster.broker.clone();
     let asked = AssertUnwindSafe(async move { broker.publish(lane, batch).await }).catch_unwind();
+    let asked = asked.map_err(discard);
     let sleep = shared.runtime.sleep_until(shared.runtime.now().after(shared.limits.store_timeout));
     let wrong = match select(Box::pin(asked), sleep).await {
         Either::Left((Ok(placed), _)) if placed.len() == many => return placed,
         Either::Left((Ok(_), _)) => "the broker answered for another number of publications",
-        Either::Left((Err(_), _)) => "the broker panicked",
+        Either::Left((Err(Panicked), _)) => "the broker panicked",
         Either::Right(_) => "the broker takes too long",
     };
     let error = BrokerError::new(BrokerFault::Unavailable, wrong);

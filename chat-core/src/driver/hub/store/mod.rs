@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 
 use self::backlog::Backlog;
 use self::writer::Writer;
+use crate::driver::caught::{Panicked, discard};
 use crate::port::{HistoryStore, StoreError};
 
 /// Holds the store, and what is under way between it and the hub.
@@ -39,6 +40,6 @@ impl Store {
         what: impl FnOnce(&dyn HistoryStore) -> BoxFuture<'_, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let called = AssertUnwindSafe(async { what(&*self.store).await }).catch_unwind();
-        called.await.unwrap_or_else(|_| Err(StoreError::new("the store panicked")))
+        called.await.map_err(discard).unwrap_or_else(|Panicked| Err(StoreError::new("the store panicked")))
     }
 }
