@@ -2,5 +2,6 @@
 
 mod planted;
 mod prose;
+mod readme;
 mod trees;
 mod workspace;
