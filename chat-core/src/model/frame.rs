@@ -101,8 +101,8 @@ impl AsRef<[u8]> for Frame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputError {
-    /// Reports that the peer broke a rule. The peer is told by this close; the transport keeps reading, and
-    /// drops what it reads, until the input ends.
+    /// Reports that the peer broke a rule of the transport. The session ends with this close, which is sent
+    /// to the peer; what the peer still sends is read and dropped.
     Refused(Close),
     /// Reports that the transport is lost.
     Disconnected,

@@ -27,6 +27,41 @@ use super::{ChannelId, Epoch, Offset, Peer, SenderName, SessionId, UserId};
 /// }
 /// assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["ann", "bob", "eve"]);
 /// ```
+///
+/// Pages can be serialized: names of fields are in camelCase, times are texts (RFC 3339), and ids of sessions
+/// and offsets are numbers of 64 bits. They are not deserialized; `next` is, by the type of its id.
+///
+/// ```
+/// use chat_core::{Hub, OpenChat, SessionId, testkit::World};
+/// use serde_json::{from_value, json, to_value};
+///
+/// let world = World::new();
+/// let hub = Hub::builder(OpenChat::default()).build(world.clone());
+/// let [ann, bob] = ["ann", "bob"].map(|name| world.open(&hub, name));
+/// ann.say("subscribe news");
+///
+/// let page = to_value(hub.channels(None, 1))?;
+/// let news = json!({
+///     "channel": "news", "subscribers": 1, "publications": 0, "historyBytes": 0,
+///     "epoch": page["entries"][0]["epoch"], "offset": 0, "stored": false,
+/// });
+/// assert_eq!(page, json!({ "entries": [news], "next": null }));
+///
+/// let page = to_value(hub.sessions(None, 1))?;
+/// let mut session = json!({
+///     "session": 1, "user": "ann", "name": "ann", "since": "2026-01-01T00:00:00Z", "peer": null,
+///     "protocol": "script", "channels": 1, "waitingFrames": 0, "waitingBytes": 0,
+/// });
+/// assert_eq!(page, json!({ "entries": [session], "next": 1 }));
+/// let after: SessionId = from_value(page["next"].clone())?;
+/// assert_eq!(to_value(hub.sessions(Some(after), 1))?["entries"][0]["name"], "bob");
+///
+/// session["subscribed"] = json!("2026-01-01T00:00:00Z");
+/// let page = to_value(hub.subscribers(&"news".parse()?, None, 1))?;
+/// assert_eq!(page, json!({ "entries": [session], "next": null }));
+/// # drop(bob);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

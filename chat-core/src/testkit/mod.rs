@@ -34,7 +34,9 @@
 //! assert_eq!(bob.heard(), ["subscribed news 0", news, "error 103 ask ann"]);
 //! ```
 //!
-//! Tests move time themselves. A client that falls silent is pinged once and then closed:
+//! Tests move time themselves. With the default bounds a client that falls silent is pinged
+//! once and then closed: the next ping would come after [`Limits::pong_timeout`](crate::Limits::pong_timeout)
+//! has passed:
 //!
 //! ```
 //! # use std::time::Duration;
@@ -47,7 +49,7 @@
 //! assert_eq!(ann.heard(), ["ping", "close 3012 no pong"]);
 //! assert_eq!(hub.stats().sessions, 0);
 //! ```
-
+//!
 //! The world's clock begins at 2026-01-01 00:00 UTC. An endpoint that looks at the time asks the hub for it:
 //!
 //! ```
