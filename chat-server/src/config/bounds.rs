@@ -42,7 +42,7 @@ pub(crate) struct History {
     /// stored. 0 stores all.
     #[arg(long, env = "CHAT_STORE_ENTRIES", default_value_t = 0)]
     store_entries: u64,
-    /// Answers a publish only after it is stored.
+    /// Answers a publish only after it is stored. Refused with --store none.
     #[arg(long, env = "CHAT_DURABLE")]
     durable: bool,
 }
@@ -180,26 +180,24 @@ impl History {
 }
 
 impl History {
-    /// Checks what no flag says alone.
+    /// Checks what no flag says alone: that what is to be durable has a store, and that a broker stands alone
+    /// and is one that this server knows.
     ///
     /// # Errors
     /// Names the flag that is wrong, and says how.
     pub(crate) fn check(&self) -> Result<(), FlagError> {
+        if self.durable && !self.stores() {
+            return Err(FlagError::new("durable", "is of use only with a --store, which is \"none\""));
+        }
         let Some(broker) = &self.broker else { return Ok(()) };
-        if self.path().is_some() {
-            return Err(FlagError::new(
-                "store",
-                "cannot be beside --broker, which keeps what there is: say none",
-            ));
-        }
         let redis = ["redis://", "rediss://"].iter().any(|scheme| broker.starts_with(scheme));
-        match redis && cfg!(feature = "redis") {
-            true => Ok(()),
-            false if redis => {
-                Err(FlagError::new("broker", "needs a server that is built with the feature redis"))
-            }
-            false => Err(FlagError::new("broker", "is no address that begins with redis:// or rediss://")),
-        }
+        let (flag, wrong) = match (self.stores(), redis) {
+            (true, _) => ("store", "cannot be beside --broker, which keeps what there is: say none"),
+            (_, false) => ("broker", "is no address that begins with redis:// or rediss://"),
+            _ if cfg!(feature = "redis") => return Ok(()),
+            _ => ("broker", "needs a server that is built with the feature redis"),
+        };
+        Err(FlagError::new(flag, wrong))
     }
 
     /// Returns whether there is a store.

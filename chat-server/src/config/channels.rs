@@ -158,7 +158,27 @@ impl<'a> Fields<'a> {
         own.check_keys(&HISTORY, "a history")?;
         let entries = own.count("entries")?.unwrap_or(otherwise.entries);
         let bytes = own.count("bytes")?.unwrap_or(otherwise.bytes);
-        Ok(HistoryOptions::of(entries, own.age()?.unwrap_or(otherwise.age)).with_bytes(bytes))
+        let age = own.age()?.unwrap_or(otherwise.age);
+        own.check_kept(&otherwise)?;
+        Ok(HistoryOptions::of(entries, age).with_bytes(bytes))
+    }
+
+    /// Checks that a history keeps something, unless its own `entries` or `bytes` are 0.
+    fn check_kept(&self, otherwise: &HistoryOptions) -> Result<(), String> {
+        let own = ["entries", "bytes"].map(|name| self.get(name).and_then(|value| whole(value.get_ref())));
+        let named = HISTORY.into_iter().find(|name| self.get(name).is_some());
+        let Some(named) = named.filter(|_| !own.contains(&Some(0))) else { return Ok(()) };
+        for (name, is_zero, flag, such_as) in [
+            ("entries", otherwise.entries == 0, "--history-entries", "entries = 100"),
+            ("bytes", otherwise.bytes == 0, "--history-bytes", "bytes = 1_000_000"),
+            ("age", otherwise.age.is_zero(), "--history-seconds", "age = \"5m\""),
+        ] {
+            if is_zero && self.get(name).is_none() {
+                let why = format!("{flag} is 0; it needs {such_as} beside it, or another {flag}");
+                return Err(self.never(named, &why));
+            }
+        }
+        Ok(())
     }
 
     fn count(&self, name: &str) -> Result<Option<usize>, String> {
@@ -346,6 +366,33 @@ mod tests {
         assert!(alone("join = 'nobody'", &off).is_ok(), "it names nothing that cannot be");
         assert!(alone("see_presence = 'members'", &off).is_err() && alone("read = 'members'", &off).is_err());
         assert!(alone("see_presence = 'nobody'\nread = 'nobody'", &off).is_ok());
+    }
+
+    #[test]
+    fn a_history_that_keeps_nothing_since_a_flag_is_0_is_refused() {
+        let told = |history: &str, otherwise: (usize, usize, u64)| {
+            let (entries, bytes, seconds) = otherwise;
+            let mut given = given();
+            given.otherwise.options.history =
+                HistoryOptions::of(entries, Duration::from_secs(seconds)).with_bytes(bytes);
+            rules(&format!("[[channel]]\npattern = 'x'\nhistory = {{ {history} }}\n"), &given)
+        };
+        for (history, otherwise, column, right) in [
+            ("entries = 100", (10, 1000, 0), 23, "--history-seconds is 0; it needs age = \"5m\" beside it"),
+            ("age = '5m'", (0, 1000, 60), 19, "--history-entries is 0; it needs entries = 100 beside it"),
+            ("bytes = 7, age = '5m'", (0, 1000, 60), 21, "or another --history-entries"),
+            ("age = '5m', entries = 7", (10, 0, 60), 35, "--history-bytes is 0; it needs bytes = 1_000_000"),
+        ] {
+            let told = told(history, otherwise).expect_err(history);
+            assert!(
+                told.starts_with(&format!("chat.toml:3:{column}: ")) && told.contains(right),
+                "{history}: {told}"
+            );
+        }
+        for history in ["entries = 7, age = '5m'", "entries = 0", "entries = 0, age = '5m'", ""] {
+            assert!(told(history, (0, 1000, 0)).is_ok(), "{history}");
+        }
+        assert!(told("bytes = 0", (10, 1000, 0)).is_ok(), "it says so itself");
     }
 
     #[test]

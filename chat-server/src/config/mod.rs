@@ -187,11 +187,11 @@ mod tests {
         assert!(matches!(settings.client_address(), Ok(ClientAddress::Proxies(_))));
         let rule = rules.of(&"any".parse().expect("a name"));
         assert_eq!((rule.options.presence, rule.options.storage), (false, Storage::Durable));
-        let flags = ["--sessions", "8", "--store", "none", "--allow-origin", "https://c.example"];
+        let flags = ["--sessions", "8", "--store", "other.db", "--allow-origin", "https://c.example"];
         let Config { settings, rules } = config(text, &flags);
         assert_eq!((settings.limits().sessions, settings.limits().message_bytes), (8, 1000));
         assert!(settings.origins().is_ok_and(|origins| !format!("{origins:?}").contains("b.example")));
-        assert_eq!(rules.of(&"any".parse().expect("a name")).options.storage, Storage::None);
+        assert_eq!(rules.of(&"any".parse().expect("a name")).options.storage, Storage::Durable);
     }
 
     #[test]
@@ -233,6 +233,17 @@ mod tests {
             ("client-address = 'no header'", "1:18", "--client-address"),
             ("trusted-proxy = 'x'", "1:17", "trusted-proxy cannot be \"x\""),
             ("proxy-protocol = true", "1:18", "--trusted-proxy"),
+            ("durable = true\nstore = 'none'", "1:11", "--durable is of use only with a --store"),
+            (
+                "history-seconds = 0\n[[channel]]\npattern = 'a'\nhistory = { entries = 9 }",
+                "4:23",
+                "age = \"5m\"",
+            ),
+            (
+                "history-entries = 0\n[[channel]]\npattern = 'a'\nhistory = { age = '5m' }",
+                "4:19",
+                "entries = 100",
+            ),
             ("head-bytes = 0", "1:14", "--head-bytes must not be 0"),
             ("handshake-seconds = 0", "1:21", "must not be 0"),
             ("session = 7", "1:1", "there is no flag --session; is it session"),
@@ -261,6 +272,11 @@ mod tests {
         assert!(told(rule, &[]).is_ok());
         let error = told(rule, &["--store", "none"]).expect_err("no store");
         assert!(error.starts_with("error: chat.toml:4:11: "), "{error}");
+        assert!(told("durable = true", &[]).is_ok());
+        let error = told("durable = true", &["--store", "none"]).expect_err("no store");
+        assert!(error.starts_with("error: chat.toml:1:11: "), "{error}");
+        let error = told("store = 'none'", &["--durable"]).expect_err("no store");
+        assert!(error.starts_with("error: --durable is of use only with a --store"), "{error}");
     }
 
     #[test]
