@@ -284,6 +284,11 @@ impl<S: Clone> Channel<S> {
         }
     }
 
+    /// Returns whether a session is in the channel.
+    pub(super) fn has(&self, session: SessionId) -> bool {
+        self.places.contains_key(&session)
+    }
+
     /// Returns the sessions that are in the channel.
     pub(super) fn sessions(&self) -> &[SessionId] {
         &self.sessions

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::testkit::{Client, World};
-use chat_core::{Close, Hub, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe};
+use chat_core::{Close, Hub, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe};
 use chat_tests::nodes::{Anyone, Nodes};
 
 fn two() -> Nodes {
@@ -285,6 +285,31 @@ fn a_broker_that_forgot_begins_another_epoch_and_nothing_of_the_new_one_reaches_
     assert!(heard[0].starts_with("subscribed room 1 not recovered: "), "{heard:?}");
     ann.say("publish room 4");
     assert_eq!(bob.heard(), ["message room 2 ann 4"]);
+}
+
+#[test]
+fn who_is_behind_in_an_old_epoch_is_handed_nothing_of_the_new_one() {
+    let few = Limits::default().with_outbox_frames(4);
+    let keeps = || Hub::builder(Anyone).limits(few.clone()).history(100, Duration::from_secs(60));
+    let nodes = Nodes::of(World::new(), 2, true, keeps);
+    let ann = nodes.enter(0, "ann");
+    // Those who are told first, so that bob is not told at once.
+    let others: Vec<_> = (0..70).map(|n| nodes.enter(1, &format!("other{n}"))).collect();
+    others.iter().for_each(|other| other.say("subscribe room"));
+    let bob = nodes.enter(1, "bob");
+    bob.say("subscribe room resync");
+    bob.wire().stall();
+    (1..=10).for_each(|n| ann.say(&format!("publish room {n}")));
+    nodes.memory.forget();
+    (1..=20).for_each(|_| ann.say("publish room 0"));
+    bob.wire().flow();
+    nodes.world.advance(Duration::from_secs(1));
+    let heard = bob.heard();
+    assert_eq!(
+        heard.last().map(String::as_str),
+        Some("unsubscribed room 112 the channel has lost its place")
+    );
+    assert!(heard.iter().all(|line| !line.ends_with(" ann 0")), "{heard:?}");
 }
 
 #[test]

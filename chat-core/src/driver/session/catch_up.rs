@@ -98,6 +98,7 @@ impl CatchUp {
         let mut end = Delivery::default();
         let mut kept = lock(shared.shard(&subscription.channel)).catch_up(
             &subscription.channel,
+            subscription.outbox.session,
             after,
             PIECE,
             |place, presence| end = subscription.go_live(place, after, presence),

@@ -112,9 +112,10 @@ impl Session {
         self.answer(request.id, answer);
     }
 
-    /// Describes a subscription that is there; none if the endpoint panics.
+    /// Describes a subscription that is there; none if the endpoint panics, or if the channel is gone.
     pub(crate) fn already_in(&self, channel: ChannelId) -> Option<Subscribed> {
-        let (epoch, offset) = self.shared().place(&channel).expect("a channel with a subscriber is there");
+        // One whose subscribers were taken out, and who are still to be told, may be gone.
+        let (epoch, offset) = self.shared().place(&channel)?;
         let keeps = !self.shared().kept(&channel).ok()?.history.is_none();
         Some(Subscribed {
             channel,

@@ -242,17 +242,21 @@ impl<S: Clone> Shard<S> {
         Some(page)
     }
 
-    /// Returns the next `most` kept events after `after`. If there are none, `live` is called with the place
-    /// after which the subscriber receives live events, and with the sequence number of the last published
-    /// change of presence.
+    /// Returns the next `most` kept events after `after`, for a subscriber that is in the channel. If there
+    /// are none, `live` is called with the place after which the subscriber receives live events, and with
+    /// the sequence number of the last published change of presence.
     pub(crate) fn catch_up(
         &mut self,
         name: &ChannelId,
+        session: SessionId,
         after: Offset,
         most: usize,
         live: impl FnOnce(Place, u64),
     ) -> Vec<Event> {
-        let Some(channel) = self.look_up(name) else { return Vec::new() };
+        // Who was taken out may not know yet, and the channel may have begun another epoch since.
+        let Some(channel) = self.look_up(name).filter(|channel| channel.has(session)) else {
+            return Vec::new();
+        };
         let events = channel.history.after(after, most);
         if events.is_empty() {
             live(channel.last, channel.presence_told());
