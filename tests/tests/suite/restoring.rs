@@ -4,10 +4,10 @@ use chat_core::testkit::{Way, World};
 use chat_core::transport::Incoming;
 use chat_core::{
     ChannelId, ChannelOptions, Connect, Endpoint, HistoryOptions, HistoryRequest, Hub, Identity, Limits,
-    Publish, PublishContext, Rate, Refusal, SessionId, SessionInfo, Storage, Subscribe,
+    Payload, Publish, PublishContext, Rate, Refusal, SessionId, SessionInfo, Storage, Subscribe,
 };
 use chat_tests::keeping::{
-    MILLI, SECOND, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of,
+    MILLI, SECOND, close, come_back, durable, epoch, id, is_recovered, kept, publish, scene, scene_of,
 };
 use chat_tests::scene::{Scene, each_way};
 use chat_tests::seed::each_seed;
@@ -272,5 +272,24 @@ fn a_history_that_the_store_cannot_read_is_not_told_as_none() {
                 scene.world.run(async move { hub.try_read_history(&request).await }).expect("it is read");
             assert_eq!(page.expect("it is there").publications.len(), 1, "{mood:?}");
         }
+    });
+}
+
+#[test]
+fn what_a_store_was_given_up_in_takes_no_place_of_what_is_published_after_it() {
+    each_way(|way| {
+        let store = FaultyStore::default();
+        let scene = scene(way, &store, durable(0));
+        store.be_at(Call::Append, Mood::Slow(SECOND * 3));
+        scene.hub.publish_with(Publish::to(id("room"), Payload::json("\"late\"")));
+        scene.world.settle();
+        assert!(!close(&scene, SECOND), "the store takes longer");
+        store.be(Mood::Well);
+        let ann = scene.join("ann", "room");
+        ann.say("#1 publish room \"next\"");
+        scene.world.advance(SECOND * 20);
+        let told = ann.heard();
+        let stored = store.contents("room").iter().any(|(_, content)| content == "\"next\"");
+        assert_eq!(told.iter().any(|line| line.starts_with("#1 published")), stored, "{told:?}");
     });
 }

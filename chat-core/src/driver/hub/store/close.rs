@@ -61,7 +61,7 @@ fn give_up(shared: &Arc<Shared>, store: &Store) {
     let deferred = lock(&store.backlog).clear();
     shared.metrics.undeferred.add(deferred.len() as u64);
     drop(deferred);
-    let mut settling = store.writer.take_out();
+    let mut settling = store.writer.give_up();
     settle(shared, settling.batch.take().unwrap_or_default(), false);
     settle(shared, take_outgoing(shared), false);
 }

@@ -251,6 +251,9 @@ async fn read(
     options: &ChannelOptions,
 ) -> Result<Restored, StoreError> {
     let (hub_store, tenure) = (shared.stored(), shared.incarnation().name());
+    if hub_store.writer.may_store_more() {
+        return Err(StoreError::new("the store has not ended what it was given up in"));
+    }
     let fresh = lock(shared.shard(channel)).next_epoch();
     let Some(stored) = hub_store.call(|store| store.resume(channel, fresh, tenure)).await? else {
         return Ok(anew(fresh, tenure));

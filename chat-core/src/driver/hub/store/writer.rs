@@ -22,6 +22,8 @@ pub(crate) struct Writer {
 pub(crate) struct InFlight {
     /// Holds what the store was given and has not answered. Whoever takes it out settles it.
     pub(crate) batch: Option<ToStore>,
+    /// Is true if the batch was given up while the store had not answered: it may still be stored.
+    given_up: bool,
     /// Counts the tasks that are just settling what they took out.
     settling: usize,
 }
@@ -45,6 +47,26 @@ impl Writer {
         let mut in_flight = lock(&self.in_flight);
         in_flight.settling += 1;
         Settling { writer: self, batch: in_flight.batch.take() }
+    }
+
+    /// Takes out what the store was given as [`take_out`](Self::take_out) does, although the store has not
+    /// answered. Until it does, no channel is restored.
+    pub(crate) fn give_up(&self) -> Settling<'_> {
+        let mut in_flight = lock(&self.in_flight);
+        in_flight.given_up |= in_flight.batch.is_some();
+        drop(in_flight);
+        self.take_out()
+    }
+
+    /// Returns whether the store may still store what was given up: what it knows of a channel may then be
+    /// less than it stores of it later.
+    pub(crate) fn may_store_more(&self) -> bool {
+        lock(&self.in_flight).given_up
+    }
+
+    /// Notes that the store has answered.
+    pub(crate) fn is_answered(&self) {
+        lock(&self.in_flight).given_up = false;
     }
 
     /// Wakes those that wait until nothing is to be stored, to look again.

@@ -80,8 +80,11 @@ struct Role(Weak<Shared>, #[expect(dead_code, reason = "given back when it is dr
 impl Drop for Role {
     fn drop(&mut self) {
         let Some(shared) = self.0.upgrade() else { return };
-        let mut settling = shared.stored().writer.take_out();
+        let writer = &shared.stored().writer;
+        let mut settling = writer.take_out();
         settle(&shared, settling.batch.take().unwrap_or_default(), false);
+        // The call has ended with its task.
+        writer.is_answered();
     }
 }
 
@@ -92,6 +95,7 @@ async fn write(role: Role, woken: Receiver<()>) {
         let hub_store = shared.stored();
         while let Some(batch) = take_batch(&shared, hub_store) {
             let failed = store(&shared, hub_store, batch).await;
+            hub_store.writer.is_answered();
             end_batch(&shared, hub_store, &failed);
         }
         hub_store.writer.wake_watchers();
