@@ -58,6 +58,9 @@ async fn try_compare(
     let stands = cluster.broker.stands(names.clone()).await?;
     for (channel, stand) in names.into_iter().zip(stands) {
         let Some((epoch, last)) = shared.place(&channel) else { continue };
+        if (stand.epoch, stand.offset) == (epoch, last) {
+            continue;
+        }
         let follows = stand.epoch == epoch && stand.offset >= last;
         if !(follows && read_on(shared, cluster, &channel, epoch, last).await?) {
             begin_anew(shared, cluster, &channel).await?;
