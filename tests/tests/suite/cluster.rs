@@ -354,3 +354,15 @@ fn a_hub_that_is_dropped_ends_its_tasks_and_leaves_its_broker() {
     world.settle();
     assert_eq!((world.tasks(), memory.nodes()), (0, 0));
 }
+
+#[test]
+fn what_is_too_much_for_the_broker_to_be_given_is_refused_and_counted() {
+    let few = Limits::default().with_store_bytes(100);
+    let nodes = Nodes::of(World::new(), 1, true, || Hub::builder(Anyone).limits(few.clone()));
+    let ann = nodes.enter(0, "ann");
+    ann.say(&format!("#1 publish room \"{}\"", "x".repeat(100)));
+    assert_eq!(ann.heard(), ["#1 error 100 too much waits for the broker: try again later"]);
+    let server = nodes.hubs[0].publish("room", Payload::json(format!("\"{}\"", "x".repeat(100))));
+    assert_eq!(server, Ok(Published::Deferred));
+    assert_eq!(nodes.hubs[0].stats().cut_short.get("broker"), Some(&2), "also where nobody is answered");
+}

@@ -53,6 +53,7 @@ pub(crate) fn submit(
     let mut lane = lock(&cluster.lanes[number]);
     let most = shared.limits.store_bytes / cluster.lanes.len();
     if lane.waiting.len() >= WAITING || lane.bytes + draft.body.len() > most {
+        shared.metrics.cut_short("broker");
         return Err(Refusal::internal("too much waits for the broker: try again later"));
     }
     lane.bytes += draft.body.len();

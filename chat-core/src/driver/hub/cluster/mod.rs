@@ -64,9 +64,7 @@ impl Cluster {
         let (early, turns) = (Mutex::default(), TurnMutex::default());
         Self { node, broker, lanes, early, turns, heard, missed, deaf_since: Mutex::new(Some(now)) }
     }
-}
 
-impl Cluster {
     /// Returns since when the broker is lost; none while it is there.
     pub(crate) fn deaf_since(&self) -> Option<Instant> {
         *lock(&self.deaf_since)
