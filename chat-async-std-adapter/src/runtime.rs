@@ -26,7 +26,11 @@ pub struct SmolRuntime;
 #[cfg(feature = "async-std")]
 impl Runtime for AsyncStdRuntime {
     fn now(&self) -> Now {
-        now()
+        Now { instant: instant(), utc: chrono::Utc::now() }
+    }
+
+    fn instant(&self) -> Instant {
+        instant()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
@@ -45,7 +49,11 @@ impl Runtime for AsyncStdRuntime {
 #[cfg(feature = "smol")]
 impl Runtime for SmolRuntime {
     fn now(&self) -> Now {
-        now()
+        Now { instant: instant(), utc: chrono::Utc::now() }
+    }
+
+    fn instant(&self) -> Instant {
+        instant()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
@@ -61,8 +69,8 @@ impl Runtime for SmolRuntime {
     }
 }
 
-fn now() -> Now {
-    Now { instant: from_std(std::time::Instant::now()), utc: chrono::Utc::now() }
+fn instant() -> Instant {
+    from_std(std::time::Instant::now())
 }
 
 /// Waits for a timer, since timers ring where sockets are looked at. A task that only wakes itself goes on

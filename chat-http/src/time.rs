@@ -27,7 +27,7 @@ use futures::future::{Either, select};
 /// });
 /// ```
 pub async fn within<F: Future>(runtime: &dyn Runtime, patience: Duration, future: F) -> Option<F::Output> {
-    let sleep = runtime.sleep_until(runtime.now().after(patience));
+    let sleep = runtime.sleep_until(runtime.after(patience));
     match select(pin!(future), sleep).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,

@@ -43,7 +43,11 @@ impl From<Handle> for TokioRuntime {
 
 impl Runtime for TokioRuntime {
     fn now(&self) -> Now {
-        Now { instant: from_std(tokio::time::Instant::now().into_std()), utc: chrono::Utc::now() }
+        Now { instant: self.instant(), utc: chrono::Utc::now() }
+    }
+
+    fn instant(&self) -> Instant {
+        from_std(tokio::time::Instant::now().into_std())
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {

@@ -162,7 +162,7 @@ impl FaultyStore {
                 Mood::Well => self.with(what),
                 Mood::Slow(by) => {
                     let world = self.with(|state| state.world.clone()).expect("a world, for time to pass");
-                    world.sleep_until(world.now().after(by)).await;
+                    world.sleep_until(world.after(by)).await;
                     self.with(what)
                 }
                 Mood::Fails => failed(),

@@ -48,7 +48,7 @@ impl Watching {
 
     async fn take_time(&self) {
         if !self.takes.is_zero() {
-            self.world.sleep_until(self.world.now().after(self.takes)).await;
+            self.world.sleep_until(self.world.after(self.takes)).await;
         }
     }
 

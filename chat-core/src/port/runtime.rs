@@ -4,10 +4,11 @@ use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::model::{Instant, Now};
+use crate::model::{Instant, Now, later};
 
 /// Provides time, timers and tasks to a hub, from the runtime that it runs in.
 ///
@@ -84,7 +85,7 @@ use crate::model::{Instant, Now};
 ///
 /// let hub = Hub::builder(OpenChat::default()).build(Threads(std::time::Instant::now()));
 /// let (sender, receiver) = mpsc::channel();
-/// let timer = hub.runtime().sleep_until(hub.runtime().now().after(Duration::from_millis(1)));
+/// let timer = hub.runtime().sleep_until(hub.runtime().after(Duration::from_millis(1)));
 /// hub.runtime().spawn(Box::pin(async move {
 ///     timer.await;
 ///     sender.send("a millisecond later").expect("the test waits");
@@ -94,6 +95,17 @@ use crate::model::{Instant, Now};
 pub trait Runtime: Send + Sync + 'static {
     /// Returns the present time.
     fn now(&self) -> Now;
+
+    /// Returns the present time for deadlines, the first half of [`now`](Self::now). A runtime that reads it
+    /// without the other saves a hub one of two clock reads in most places.
+    fn instant(&self) -> Instant {
+        self.now().instant
+    }
+
+    /// Returns the instant that is `by` later than now, bounded as in [`Now::after`].
+    fn after(&self, by: Duration) -> Instant {
+        later(self.instant(), by)
+    }
 
     /// Returns a timer that is ready at `deadline`, or at once if that has passed.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>>;

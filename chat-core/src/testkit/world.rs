@@ -27,10 +27,10 @@ use crate::port::{Runtime, Sleep};
 /// use chat_core::testkit::World;
 ///
 /// let world = World::new();
-/// let begin = world.now().instant;
-/// let timer = world.sleep_until(world.now().after(Duration::from_secs(3600)));
+/// let begin = world.instant();
+/// let timer = world.sleep_until(world.after(Duration::from_secs(3600)));
 /// world.run(timer);
-/// assert_eq!(world.now().instant, begin + Duration::from_secs(3600));
+/// assert_eq!(world.instant(), begin + Duration::from_secs(3600));
 /// assert_eq!(world.tasks(), 0);
 /// ```
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl World {
 
     /// Moves both clocks forward, and stops at every deadline between to let the tasks run.
     pub fn advance(&self, by: Duration) {
-        let end = self.now().after(by);
+        let end = self.after(by);
         self.settle();
         while self.ring(Some(end)) {
             self.settle();
@@ -311,7 +311,7 @@ mod tests {
     fn note(world: &World, notes: &Arc<Mutex<Vec<u64>>>, after: u64) {
         let (there, notes) = (world.clone(), notes.clone());
         world.spawn(Box::pin(async move {
-            there.sleep_until(there.now().instant + Duration::from_secs(after)).await;
+            there.sleep_until(there.instant() + Duration::from_secs(after)).await;
             lock(&notes).push(after);
         }));
     }
@@ -334,9 +334,9 @@ mod tests {
     fn a_run_moves_time_only_as_far_as_it_must() {
         let world = World::new();
         let there = world.clone();
-        let end = world.now().instant + Duration::from_secs(5);
+        let end = world.instant() + Duration::from_secs(5);
         assert_eq!(world.run(async move { there.sleep_until(end).await }), ());
-        assert_eq!(world.now().instant, end);
+        assert_eq!(world.instant(), end);
     }
 
     #[test]

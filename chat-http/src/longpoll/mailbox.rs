@@ -96,7 +96,7 @@ impl Mailbox {
             over: false,
             turn: 0,
             polling: 0,
-            seen: runtime.now().instant,
+            seen: runtime.instant(),
             patience,
             answered: false,
             confirmed: false,
@@ -191,7 +191,7 @@ impl Mailbox {
     }
 
     fn patience(&self) -> Option<Duration> {
-        let now = self.runtime.now().instant;
+        let now = self.runtime.instant();
         let state = self.state();
         if state.polling > 0 {
             return Some(state.patience);
@@ -251,7 +251,7 @@ impl<'a> Polling<'a> {
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        let now = self.mailbox.runtime.now().instant;
+        let now = self.mailbox.runtime.instant();
         let mut state = self.mailbox.state();
         state.polling -= 1;
         state.seen = now;

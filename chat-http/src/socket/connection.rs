@@ -205,7 +205,7 @@ impl Deadlines {
         }
         let end = self.connection.0.end.get().copied();
         let deadline = || {
-            let next = self.runtime.now().after(self.patience.write);
+            let next = self.runtime.after(self.patience.write);
             end.map_or(next, |end| end.min(next))
         };
         ready!(self.write.poll(cx, &*self.runtime, deadline));
@@ -225,7 +225,7 @@ impl Deadlines {
             Stage::Head => self.patience.head,
             Stage::Served => return Poll::Pending,
         };
-        self.read.poll(cx, &*self.runtime, || self.runtime.now().after(patience))
+        self.read.poll(cx, &*self.runtime, || self.runtime.after(patience))
     }
 }
 

@@ -248,7 +248,7 @@ mod tests {
         let gate = Gate::new(Hub::builder(OpenChat::default()).build(world.clone()), Json);
         let wire = Wire::default();
         *wire.state() = State { sent: sent.iter().copied().collect(), gone, ..State::default() };
-        let (mut reader, writer, begun) = (wire.clone(), wire.clone(), world.now().instant);
+        let (mut reader, writer, begun) = (wire.clone(), wire.clone(), world.instant());
         let remote = "192.0.2.7:4711".parse().ok();
         let shaking =
             async move { handshake(&gate, remote, &mut reader, &writer).await.map(|(_, rest)| rest) };
@@ -259,7 +259,7 @@ mod tests {
         let rest = world.run(shaking).map(unread);
         let answer = String::from_utf8_lossy(&wire.state().answered).into_owned();
         let ended = wire.state().ended;
-        Outcome { rest, answer, ended, took: world.now().instant - begun }
+        Outcome { rest, answer, ended, took: world.instant() - begun }
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Caller {
         let limits = hub.limits();
         if let Some(connection) = self.connection.filter(|_| self.closes && !limits.write_timeout.is_zero()) {
             let patience = limits.write_timeout.saturating_add(limits.close_timeout);
-            connection.end_by(hub.runtime().now().after(patience));
+            connection.end_by(hub.runtime().after(patience));
         }
     }
 }

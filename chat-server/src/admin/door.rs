@@ -79,7 +79,7 @@ impl Door {
 
     /// Counts a request, and says what comes of its key and of its pace.
     fn judge(&self, peer: Option<Peer>, is_right: bool) -> (Verdict, Result<(), Duration>) {
-        let now = self.0.hub.runtime().now().instant;
+        let now = self.0.hub.runtime().instant();
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = counts.wrong.judge(peer, is_right, now);
         let paced = match verdict {

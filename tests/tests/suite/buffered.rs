@@ -271,7 +271,7 @@ impl Scene {
 #[test]
 fn a_burst_arrives_to_its_last_byte_without_waiting_for_anything_else() {
     each(|scene| {
-        let begin = scene.world.now().instant;
+        let begin = scene.world.instant();
         // A byte a turn takes its turns.
         let bursts = if matches!(scene.stream.manner, Manner::Bytewise) { 3 } else { 45 };
         (0..bursts).for_each(|_| scene.publish(20_000));
@@ -286,7 +286,7 @@ fn a_burst_arrives_to_its_last_byte_without_waiting_for_anything_else() {
             "{:?}",
             scene.stream.manner
         );
-        assert_eq!(scene.world.now().instant, begin);
+        assert_eq!(scene.world.instant(), begin);
     });
 }
 

@@ -246,7 +246,7 @@ fn a_peer_that_never_answers_a_close_is_dropped_after_five_seconds() {
 
 /// Waits for one second of the world's time.
 fn pause(world: &World) -> impl Future<Output = ()> {
-    world.sleep_until(world.now().instant + SECOND)
+    world.sleep_until(world.instant() + SECOND)
 }
 
 #[test]

@@ -208,7 +208,7 @@ impl<'a> Play<'a> {
         let world = self.scene.world.clone();
         self.scene.world.spawn(Box::pin(async move {
             let publishing = Box::pin(hub.publish_durable(publish));
-            let patience = world.sleep_until(world.now().after(Duration::from_millis(200)));
+            let patience = world.sleep_until(world.after(Duration::from_millis(200)));
             match impatient {
                 true => {
                     if let futures::future::Either::Left((done, _)) =

@@ -36,7 +36,7 @@ impl Thinker {
 
     async fn think(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.world.sleep_until(self.world.now().instant + SECOND).await;
+        self.world.sleep_until(self.world.instant() + SECOND).await;
     }
 }
 

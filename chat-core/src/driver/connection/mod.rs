@@ -162,7 +162,7 @@ where
     ) -> Self {
         let (shared, early) = (permit.shared().clone(), permit.take_early());
         let Manners { codec, encoding, greeting, answers, broken } = Manners::of(&permit, protocol, framing);
-        let origin = Origin { since: shared.runtime.now().instant, peer: permit.peer() };
+        let origin = Origin { since: shared.runtime.instant(), peer: permit.peer() };
         let outbox = Arc::new(Outbox::new(permit.id(), encoding, writer, shared.memory.clone(), origin));
         if permit.sit(outbox.clone()) {
             outbox.request_close(Close::GOING_AWAY, Manner::Graceful);

@@ -26,12 +26,12 @@ impl Alarm {
     }
 
     pub(crate) fn set(&mut self, timer: Timer, after: Duration) {
-        self.timers.set(timer, self.shared.runtime.now().after(after));
+        self.timers.set(timer, self.shared.runtime.after(after));
     }
 
     /// Sets a timer, unless it is set to ring earlier.
     pub(crate) fn set_at_most(&mut self, timer: Timer, after: Duration) {
-        let deadline = self.shared.runtime.now().after(after);
+        let deadline = self.shared.runtime.after(after);
         self.timers.put(timer, self.timers.get(timer).into_iter().chain([deadline]).min());
     }
 
@@ -61,7 +61,7 @@ impl Alarm {
                 return Poll::Pending;
             }
             self.armed = None;
-            if let Some(timer) = self.timers.take_due(self.shared.runtime.now().instant) {
+            if let Some(timer) = self.timers.take_due(self.shared.runtime.instant()) {
                 return Poll::Ready(timer);
             }
         }

@@ -169,7 +169,7 @@ impl HubBuilder {
             shards,
             common,
             store: self.store.map(Store::new),
-            cluster: self.broker.map(|broker| Cluster::new(broker, seed(), runtime.now().instant)),
+            cluster: self.broker.map(|broker| Cluster::new(broker, seed(), runtime.instant())),
             loads: Loads::default(),
             shard_key: runtime.random(),
             endpoint: (self.endpoint)(hub),

@@ -26,7 +26,7 @@ const COME_BACK: (Duration, Duration) = (Duration::from_millis(500), Duration::f
 /// Drains the hub, as [`Hub::drain`](crate::Hub::drain) documents.
 pub(crate) async fn drain(shared: &Arc<Shared>, patience: Duration) -> usize {
     let gone = shared.permits.drain();
-    let end = shared.runtime.sleep_until(shared.runtime.now().after(patience));
+    let end = shared.runtime.sleep_until(shared.runtime.after(patience));
     let leaving = async {
         let telling = std::pin::pin!(see_off(shared, patience / 2));
         // When all sessions are gone there is none left to tell.
@@ -48,10 +48,10 @@ async fn see_off(shared: &Arc<Shared>, longest: Duration) {
     let mut leaving = Leaving::of(shared);
     let all = leaving.sessions.len().max(1) as f64;
     let pause = Duration::from_secs_f64(longest.as_secs_f64().min(all / PACE) / all);
-    let mut at = shared.runtime.now().instant;
+    let mut at = shared.runtime.instant();
     while leaving.see_off_next(shared.runtime.random()) {
         at += pause;
-        if at > shared.runtime.now().instant + TICK {
+        if at > shared.runtime.instant() + TICK {
             shared.runtime.sleep_until(at).await;
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn look_at_log(
     request: &HistoryRequest,
 ) -> Option<(HistoryPage, Option<Offset>)> {
     let limit = request.limit.min(shared.limits.answer_entries);
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let mut shard = lock(shared.shard(&request.channel));
     let page = shard.history(request, limit, page_bytes(shared), now)?;
     Some((page, shard.log_begins(&request.channel)))

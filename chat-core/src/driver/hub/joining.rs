@@ -54,7 +54,7 @@ pub(crate) fn join(
 /// Takes the session out of the channel. It still receives what was published there before, and nothing after
 /// that.
 pub(crate) fn leave(shared: &Arc<Shared>, channel: &ChannelId, session: SessionId) {
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let index = shared.shard_index(channel);
     let mut shard = lock(&shared.shards[index]);
     let left = shard.unsubscribe(channel, session, now);

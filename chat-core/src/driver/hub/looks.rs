@@ -121,7 +121,7 @@ fn clamped(shared: &Shared, most: usize) -> usize {
 
 /// Reads shard after shard, each in the order of its names, until the page is full.
 fn channels(shared: &Shared, after: Option<&ChannelId>, most: usize) -> Page<ChannelStatus, ChannelId> {
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let (mut entries, mut more) = (Vec::new(), false);
     let mut after = after;
     let first = after.map_or(0, |after| shared.shard_index(after));

@@ -320,7 +320,7 @@ impl Hub {
     /// these is joined anew.
     pub fn deaf_for(&self) -> Option<Duration> {
         let since = self.0.cluster.as_ref()?.deaf_since()?;
-        Some(self.0.runtime.now().instant.saturating_duration_since(since))
+        Some(self.0.runtime.instant().saturating_duration_since(since))
     }
 
     /// Returns the bounds that the hub was built with.

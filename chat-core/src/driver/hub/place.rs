@@ -90,7 +90,7 @@ pub(crate) fn published_before(
     entry: &Entry,
     waits: bool,
 ) -> Option<Appended> {
-    let (key, now) = (publish.key.as_ref()?, shared.runtime.now().instant);
+    let (key, now) = (publish.key.as_ref()?, shared.runtime.instant());
     let waits = waits && entry.options.storage == Storage::Durable;
     let (receipt, stored) = waits.then(oneshot::channel).unzip();
     let mut shard = lock(shared.shard(&publish.channel));

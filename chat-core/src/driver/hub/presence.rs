@@ -27,7 +27,7 @@ pub(crate) fn space(shared: &Shared, by_session: bool) -> Space {
 
 /// Renews a session's name and data in a channel that it is in.
 pub(crate) fn renew(shared: &Arc<Shared>, channel: &ChannelId, who: &SharedInfo) {
-    lock(shared.shard(channel)).renew(channel, who, shared.runtime.now().instant);
+    lock(shared.shard(channel)).renew(channel, who, shared.runtime.instant());
     tell_later(shared);
 }
 
@@ -54,7 +54,7 @@ fn next_telling(shared: &Shared) -> Option<Instant> {
 /// Tells the joins and leaves that are due. Returns when the next are due; none if there are none.
 fn tell(shared: &Weak<Shared>) -> Option<Instant> {
     let shared = shared.upgrade()?;
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     for shard in &shared.shards {
         let told = lock(shard).tell_presence(now);
         told.iter().for_each(|channel| flush(&shared, channel));

@@ -16,7 +16,7 @@ pub(crate) fn mark_read(
     session: SessionId,
     offset: Offset,
 ) -> Option<Offset> {
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let mark = lock(shared.shard(channel)).mark_read(channel, session, offset, now);
     store_later(shared);
     tell_later(shared);

@@ -103,12 +103,12 @@ impl Shared {
 
     /// Returns what is remembered of earlier sessions of the same user or peer.
     pub(crate) fn remembered(&self, whose: &Whose) -> Record {
-        lock(&self.records).of(whose, self.runtime.now().instant)
+        lock(&self.records).of(whose, self.runtime.instant())
     }
 
     /// Remembers what a session did, if that counts for the next one.
     pub(crate) fn remember(&self, whose: Whose, did: Record) {
-        let now = self.runtime.now().instant;
+        let now = self.runtime.instant();
         if did.until(now).is_some() && lock(&self.records).add(whose, did, self.limits.records, now) {
             self.metrics.cut_short("record");
         }

@@ -20,7 +20,7 @@ pub(crate) fn sweep_later(shared: &Arc<Shared>) {
     let (weak, runtime) = (Arc::downgrade(shared), shared.runtime.clone());
     shared.runtime.spawn(Box::pin(async move {
         while sweep(&weak) {
-            runtime.sleep_until(runtime.now().after(PAUSE)).await;
+            runtime.sleep_until(runtime.after(PAUSE)).await;
         }
         drop(duty);
         // A channel that became idle in between has started no task.
@@ -37,7 +37,7 @@ fn any_rests(shared: &Shared) -> bool {
 /// Removes the channels that are due. Returns true if there are others that are due later.
 fn sweep(shared: &Weak<Shared>) -> bool {
     let Some(shared) = shared.upgrade() else { return false };
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let mut parted = Vec::new();
     for shard in &shared.shards {
         let mut shard = lock(shard);

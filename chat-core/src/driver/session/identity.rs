@@ -166,7 +166,7 @@ impl Session {
         self.outbox.introduce(info.clone());
         self.state.open(info, until);
         let record = whose.map(|whose| shared.remembered(&whose)).unwrap_or_default();
-        self.state.go_on_from_user(record, &shared.limits, shared.runtime.now().instant);
+        self.state.go_on_from_user(record, &shared.limits, shared.runtime.instant());
         let put_in =
             requests.into_iter().filter_map(|(request, entry, reading)| self.put_in(request, entry, reading));
         let subscriptions: Vec<_> = put_in.collect();
@@ -325,7 +325,7 @@ impl Session {
     /// Leaves the channels in which the session may stay no longer. Returns false if the session itself has
     /// expired.
     pub(crate) fn expire(&mut self) -> bool {
-        let now = self.shared().runtime.now().instant;
+        let now = self.shared().runtime.instant();
         if self.state.is_expired(now) {
             return false;
         }

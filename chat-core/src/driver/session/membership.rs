@@ -45,7 +45,7 @@ impl Session {
         }
         let who = self.state.info().expect("only an open session joins").clone();
         let shared = self.permit.shared();
-        let now = shared.runtime.now().instant;
+        let now = shared.runtime.instant();
         let mut space = space(shared, self.outbox.encoding.by_session);
         space.bytes = space.bytes.min(room);
         let joining = Joining {

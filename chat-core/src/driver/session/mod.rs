@@ -84,7 +84,7 @@ impl Session {
         if let Some(peer) = permit.peer() {
             let shared = permit.shared();
             let record = shared.remembered(&Whose::Peer(peer));
-            state.go_on_from_peer(record, &shared.limits, shared.runtime.now().instant);
+            state.go_on_from_peer(record, &shared.limits, shared.runtime.instant());
         }
         Self {
             permit,

@@ -20,7 +20,7 @@ impl Session {
         if message.len() > self.outbox.encoding.message_bytes(&self.shared().limits) {
             return Err(Close::TOO_BIG);
         }
-        let (now, limits) = (self.shared().runtime.now().instant, &self.permit.shared().limits);
+        let (now, limits) = (self.shared().runtime.instant(), &self.permit.shared().limits);
         let mut burst = Burst::of(limits);
         let mut requests = Requests::at_most(burst.most());
         caught(|| self.codec.decode(message, &mut requests)).map_err(|_| Close::SERVER_ERROR)?;
@@ -49,7 +49,7 @@ impl Session {
         if shared.limits.requests.is_unbounded() {
             return None;
         }
-        self.state.unread_until(&shared.limits, shared.runtime.now().instant)
+        self.state.unread_until(&shared.limits, shared.runtime.instant())
     }
 
     /// Returns until when no request of the session is begun, if it reconnected owing more than its rate has
@@ -60,7 +60,7 @@ impl Session {
             return None;
         }
         let shared = self.permit.shared();
-        self.state.idle_until(&shared.limits, shared.runtime.now().instant)
+        self.state.idle_until(&shared.limits, shared.runtime.instant())
     }
 
     /// Notes that all that the peer has sent is read.
@@ -77,7 +77,7 @@ impl Session {
 
     /// Counts a control frame of the peer.
     pub(crate) fn count_control_frame(&mut self) -> Result<(), Close> {
-        let now = self.shared().runtime.now().instant;
+        let now = self.shared().runtime.instant();
         self.state.count_control(&self.permit.shared().limits, now)
     }
 

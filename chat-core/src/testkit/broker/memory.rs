@@ -118,7 +118,7 @@ impl MemoryBroker {
     }
 
     fn now(&self) -> Instant {
-        self.0.runtime.now().instant
+        self.0.runtime.instant()
     }
 
     fn epoch(&self) -> Epoch {

@@ -31,7 +31,7 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
         // A broker that ends by itself is heard no more.
         if let (Either::Left(_), Some(shared)) = (ended, weak.upgrade()) {
             shared.metrics.broker_errors.add(1);
-            let now = shared.runtime.now().instant;
+            let now = shared.runtime.instant();
             shared.cluster.iter().for_each(|cluster| cluster.is_lost(now));
         }
     }));
@@ -48,7 +48,7 @@ enum Next {
 
 async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<ChannelId>) {
     let Some(runtime) = shared.upgrade().map(|shared| shared.runtime.clone()) else { return };
-    let mut compare = runtime.sleep_until(runtime.now().after(COMPARE));
+    let mut compare = runtime.sleep_until(runtime.after(COMPARE));
     loop {
         let next = {
             let told = std::pin::pin!(heard.recv());
@@ -69,7 +69,7 @@ async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<Cha
                 if !cluster.broker.promises().reliable {
                     repair::compare_all(&shared, cluster).await;
                 }
-                compare.as_mut().reset(runtime.now().after(COMPARE));
+                compare.as_mut().reset(runtime.after(COMPARE));
             }
         }
     }
@@ -92,7 +92,7 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
         Heard::Told { channel: None, body } if words::heed(shared, cluster, &body) => {}
         Heard::Told { .. } => shared.metrics.broker_corrupt.add(1),
         Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
-        Heard::Deaf => cluster.is_lost(shared.runtime.now().instant),
+        Heard::Deaf => cluster.is_lost(shared.runtime.instant()),
         Heard::Back => {
             repair::compare_all(shared, cluster).await;
             cluster.is_back();

@@ -119,7 +119,7 @@ async fn place(
     let broker = cluster.broker.clone();
     let asked = AssertUnwindSafe(async move { broker.publish(lane, batch).await }).catch_unwind();
     let asked = asked.map_err(discard);
-    let sleep = shared.runtime.sleep_until(shared.runtime.now().after(shared.limits.store_timeout));
+    let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
     let wrong = match select(Box::pin(asked), sleep).await {
         Either::Left((Ok(placed), _)) if placed.len() == many => return placed,
         Either::Left((Ok(_), _)) => "the broker answered for another number of publications",

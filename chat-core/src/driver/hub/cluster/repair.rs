@@ -122,6 +122,6 @@ async fn tell(shared: Arc<Shared>, channel: ChannelId, out: Vec<Arc<Subscription
         for subscription in some {
             subscription.outbox.order(Order::Unsubscribe(channel.clone(), why.clone()));
         }
-        shared.runtime.sleep_until(shared.runtime.now().after(TOLD.1)).await;
+        shared.runtime.sleep_until(shared.runtime.after(TOLD.1)).await;
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn close_store(shared: &Arc<Shared>, patience: Duration) -> Res
         all_settled(shared, store).await;
         store.call(|store| store.close(incarnation.name())).await
     };
-    let sleep = shared.runtime.sleep_until(shared.runtime.now().after(patience));
+    let sleep = shared.runtime.sleep_until(shared.runtime.after(patience));
     let failure = match select(std::pin::pin!(closing), sleep).await {
         Either::Left((Ok(()), _)) => {
             let whole = incarnation.is_whole() && shared.metrics.undeferred.read() == 0;

@@ -81,7 +81,7 @@ impl Lane {
     /// all channels, and a slow channel holds up no other for long. `passed` is dropped when the next may go.
     async fn run(mut self, before: Option<oneshot::Receiver<()>>, passed: oneshot::Sender<()>) {
         let runtime = self.shared.runtime.clone();
-        let patience = runtime.sleep_until(runtime.now().after(self.shared.limits.store_timeout / 4));
+        let patience = runtime.sleep_until(runtime.after(self.shared.limits.store_timeout / 4));
         let entering = Box::pin(enter(self.shared.clone(), self.channel.clone(), self.options));
         let turn = async {
             if let Some(before) = before {

@@ -53,7 +53,7 @@ pub(crate) async fn enter(shared: Arc<Shared>, channel: ChannelId, options: Chan
     loop {
         match try_enter(&shared, &channel, options).await {
             Ok(entry) => return entry,
-            Err(_) => shared.runtime.sleep_until(shared.runtime.now().after(AGAIN)).await,
+            Err(_) => shared.runtime.sleep_until(shared.runtime.after(AGAIN)).await,
         }
     }
 }
@@ -233,7 +233,7 @@ impl Pins for Shared {
     }
 
     fn unpin(self: Arc<Self>, channel: &ChannelId) {
-        let now = self.runtime.now().instant;
+        let now = self.runtime.instant();
         let mut shard = lock(self.shard(channel));
         shard.unpin(channel, now);
         let rests = shard.next_deadline().is_some();

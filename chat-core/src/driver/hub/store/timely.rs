@@ -13,7 +13,7 @@ pub(crate) async fn in_time<T>(
     shared: &Shared,
     asked: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let deadline = shared.runtime.now().after(shared.limits.store_timeout);
+    let deadline = shared.runtime.after(shared.limits.store_timeout);
     let sleep = shared.runtime.sleep_until(deadline);
     let error = match select(std::pin::pin!(asked), sleep).await {
         Either::Left((Ok(value), _)) => return Ok(value),

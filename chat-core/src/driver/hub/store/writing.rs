@@ -42,7 +42,7 @@ pub(crate) fn arrival(
     shared: &Shared,
     stored: oneshot::Receiver<bool>,
 ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
-    let sleep = shared.runtime.sleep_until(shared.runtime.now().after(shared.limits.store_timeout));
+    let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
     async move {
         match select(stored, sleep).await {
             Either::Left((Ok(true), _)) => Ok(()),
@@ -60,7 +60,7 @@ pub(crate) fn take_outgoing(shared: &Shared) -> ToStore {
 
 /// Settles what was in flight: tells its channels and its publishers if it is stored.
 pub(crate) fn settle(shared: &Arc<Shared>, to_store: ToStore, stored: bool) {
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     for outgoing in to_store.publications {
         let channel = &outgoing.publication.message.channel_id;
         lock(shared.shard(channel)).arrived(&outgoing, stored, now);

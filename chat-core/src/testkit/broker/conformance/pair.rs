@@ -59,7 +59,7 @@ fn said(error: BrokerError) -> String {
 }
 
 async fn within<T>(runtime: &dyn Runtime, time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let timer = runtime.sleep_until(runtime.now().after(time));
+    let timer = runtime.sleep_until(runtime.after(time));
     match select(Box::pin(future), timer).await {
         Either::Left((ready, _)) => Some(ready),
         Either::Right(_) => None,
@@ -79,7 +79,7 @@ impl Pair {
 
     /// Lets time pass.
     pub(super) async fn wait(&self, time: Duration) {
-        self.runtime.sleep_until(self.runtime.now().after(time)).await;
+        self.runtime.sleep_until(self.runtime.after(time)).await;
     }
 
     /// Joins a channel on both nodes.
