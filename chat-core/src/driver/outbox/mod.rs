@@ -12,7 +12,6 @@ pub(crate) mod write;
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -39,8 +38,6 @@ pub(crate) struct Outbox {
     pub(crate) writer: Option<Arc<dyn ByteWriter>>,
     memory: Arc<OutboxMemory>,
     origin: Origin,
-    /// Counts the channels that the session is in.
-    channels: AtomicU32,
     pub(crate) state: Mutex<State>,
 }
 
@@ -63,8 +60,7 @@ impl Outbox {
         memory: Arc<OutboxMemory>,
         origin: Origin,
     ) -> Self {
-        let channels = AtomicU32::new(0);
-        Self { session, encoding, writer, memory, origin, channels, state: Mutex::default() }
+        Self { session, encoding, writer, memory, origin, state: Mutex::default() }
     }
 
     /// Reads a little of the outbox and of its writer (the count of its owners, which lies before it in
@@ -212,7 +208,7 @@ impl Outbox {
     /// taken nothing for as long as the number stays the same.
     pub(crate) fn stalled(&self) -> Option<NonZeroU64> {
         let state = lock(&self.state);
-        NonZeroU64::new(state.progress + 1).filter(|_| state.blocked)
+        NonZeroU64::new(u64::from(state.progress) + 1).filter(|_| state.blocked)
     }
 
     /// Returns how many frames and bytes wait.
@@ -333,7 +329,7 @@ impl Outbox {
     pub(crate) fn next_frame(&self) -> Option<Frame> {
         loop {
             let mut state = lock(&self.state);
-            state.progress += 1;
+            state.progress = state.progress.wrapping_add(1);
             let next = state.queue.pop_frame();
             self.book(&mut state);
             drop(state);
@@ -423,7 +419,7 @@ impl Outbox {
         let mut state = lock(&self.state);
         if left.is_none() && state.is_untouched() {
             state.queue.end_clear_write();
-            state.progress += 1;
+            state.progress = state.progress.wrapping_add(1);
             return;
         }
         state.end_anothers_write(&mut left.into_iter().collect(), written);

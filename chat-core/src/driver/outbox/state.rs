@@ -41,8 +41,10 @@ pub(crate) struct State {
     pub(crate) awaited: bool,
     /// Tells whether there is work that only the connection's task does.
     pub(crate) called: bool,
-    /// Counts the writes of which the transport took something.
-    pub(crate) progress: u64,
+    /// Counts the writes of which the transport took something, from 0 again after the last number.
+    pub(crate) progress: u32,
+    /// Counts the channels that the session is in.
+    pub(crate) channels: u32,
 }
 
 impl State {
@@ -66,7 +68,7 @@ impl State {
 
     pub(crate) fn end_write(&mut self, left: &mut VecDeque<Run>, written: Written) {
         self.queue.end_write(left);
-        self.progress += u64::from(written.some);
+        self.progress = self.progress.wrapping_add(u32::from(written.some));
         self.blocked |= written.blocked;
         self.failed |= written.failed;
     }

@@ -1,7 +1,5 @@
 //! Describes a session to those who look at it from outside.
 
-use std::sync::atomic::Ordering;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Outbox;
@@ -23,12 +21,18 @@ impl Outbox {
 
     /// Notes how many channels the session is in.
     pub(crate) fn note_channels(&self, channels: usize) {
-        self.channels.store(u32::try_from(channels).unwrap_or(u32::MAX), Ordering::Relaxed);
+        lock(&self.state).channels = u32::try_from(channels).unwrap_or(u32::MAX);
+    }
+
+    /// Returns who the session is, once it is admitted, and in how many channels.
+    fn known(&self) -> (Option<SharedInfo>, u32) {
+        let state = lock(&self.state);
+        (state.who.clone(), state.channels)
     }
 
     /// Describes the session.
     pub(crate) fn status(&self, now: Now) -> SessionStatus {
-        let who = lock(&self.state).who.clone();
+        let (who, channels) = self.known();
         let load = self.load();
         SessionStatus {
             session: self.session,
@@ -37,7 +41,7 @@ impl Outbox {
             since: by_the_clock(self.origin.since, now),
             peer: self.origin.peer,
             protocol: self.encoding.protocol(),
-            channels: self.channels.load(Ordering::Relaxed) as usize,
+            channels: channels as usize,
             waiting_frames: load.frames,
             waiting_bytes: load.bytes,
         }

@@ -33,17 +33,16 @@ pub(crate) struct Subscription {
     /// Tells whether the session is told of joins and leaves.
     pub(crate) observes: bool,
     overflow: Overflow,
-    /// Holds the sequence number of the last event that the outbox took. It is read and written under the
-    /// outbox's lock.
+    /// Holds the sequence number of the last event that the outbox took; while the subscription is behind,
+    /// that up to which the session knows the channel's presence, with [`BEHIND`]. It is read and written
+    /// under the outbox's lock.
     cursor: AtomicU64,
     /// Holds the offset after which the subscription resumes, while it is behind.
     resume: AtomicU64,
-    /// Holds the sequence number up to which the session knows the channel's presence, while it is behind.
-    seen: AtomicU64,
 }
 
 /// Marks, in the cursor, a subscription that is behind: it takes no fanned-out event until it has caught up.
-const BEHIND: u64 = u64::MAX - 1;
+const BEHIND: u64 = 1 << 63;
 
 /// Marks, in the cursor, a subscription that has ended.
 const ENDED: u64 = u64::MAX;
@@ -65,22 +64,26 @@ impl Subscription {
         since: Instant,
     ) -> Self {
         let &SubscribeOptions { echo, presence: observes, overflow, .. } = options;
-        let (seen, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
-        let cursor = AtomicU64::new(cursor.seq);
-        Self { outbox, channel, stay, since, echo, observes, overflow, cursor, resume, seen }
+        let (cursor, resume) = (AtomicU64::new(cursor.seq), AtomicU64::new(0));
+        Self { outbox, channel, stay, since, echo, observes, overflow, cursor, resume }
     }
 
     /// Marks the subscription as behind: it has to catch up first.
-    pub(crate) fn behind(self) -> Self {
-        self.cursor.store(BEHIND, Ordering::Relaxed);
+    pub(crate) fn behind(mut self) -> Self {
+        *self.cursor.get_mut() |= BEHIND;
         self
     }
 
     /// Returns the offset after which the subscription has to catch up, or none if it is not behind.
     pub(crate) fn lag(&self) -> Option<Offset> {
         let _state = lock(&self.outbox.state);
-        let behind = self.cursor.load(Ordering::Relaxed) == BEHIND;
-        behind.then(|| Offset(self.resume.load(Ordering::Relaxed)))
+        self.seen().map(|_| Offset(self.resume.load(Ordering::Relaxed)))
+    }
+
+    /// Returns up to where the session knows the channel's presence, or none if it is not behind.
+    fn seen(&self) -> Option<u64> {
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        (cursor >= BEHIND && cursor != ENDED).then_some(cursor & !BEHIND)
     }
 
     /// Ends catching up: the subscription is at `place`, and publications after `after` up to there are lost.
@@ -91,11 +94,12 @@ impl Subscription {
     pub(crate) fn go_live(&self, place: Place, after: Offset, presence: u64) -> Delivery {
         let mut state = lock(&self.outbox.state);
         let mut loss = Missed::of(after.next(), place.offset, place.seq);
-        loss.presence = self.observes && presence > self.seen.load(Ordering::Relaxed);
+        let seen = self.seen();
+        loss.presence = self.observes && seen.is_some_and(|seen| presence > seen);
         let dropped = loss.frames;
         if dropped == 0 || self.overflow != Overflow::Disconnect {
             state.queue.tell(&self.channel, loss);
-            if self.cursor.load(Ordering::Relaxed) == BEHIND {
+            if seen.is_some() {
                 self.cursor.store(place.seq, Ordering::Relaxed);
             }
         }
@@ -185,8 +189,7 @@ impl Subscription {
     fn fall_behind(&self, state: &mut State, after: Offset, presence: bool) {
         self.resume.store(after.0, Ordering::Relaxed);
         let seen = if presence { 0 } else { self.cursor.load(Ordering::Relaxed) };
-        self.seen.store(seen, Ordering::Relaxed);
-        self.cursor.store(BEHIND, Ordering::Relaxed);
+        self.cursor.store(BEHIND | seen, Ordering::Relaxed);
         state.lag();
     }
 
