@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Clients of every protocol in one channel, each of which speaks a thousand times: all hear all, in one order.
 //
-//     node room.mjs http://127.0.0.1:8080 [--messages 1000]
+//     node room.mjs http://127.0.0.1:8080 [http://127.0.0.1:8081 …] [--messages 1000]
 //
+// The clients are dealt to the servers in turns.
 // A line for each client with the hash of all that it heard, then `N passed, N failed`. Exits with 1 if one heard something else.
 
 import { spawn } from 'node:child_process';
@@ -19,8 +20,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { messages: { type: 'string', default: '1000' } },
 });
-const base = positionals[0];
-const sockets = base.replace(/^http/, 'ws');
+const webSocket = (base) => base.replace(/^http/, 'ws');
 const messages = Number(values.messages);
 const CHANNEL = 'room';
 const WORDS = /[a-z][a-z-]* \d+/;
@@ -37,9 +37,9 @@ function said(value) {
 }
 
 function centrifuge(transport, options) {
-  return async (hear) => {
+  return async (hear, base) => {
     const path = { websocket: 'websocket', http_stream: 'http_stream', sse: 'sse' }[transport];
-    const endpoint = `${transport === 'websocket' ? sockets : base}/connection/${path}`;
+    const endpoint = `${transport === 'websocket' ? webSocket(base) : base}/connection/${path}`;
     const client = new Centrifuge([{ transport, endpoint }], { emulationEndpoint: `${base}/emulation`, ...options });
     const subscription = client.newSubscription(CHANNEL);
     subscription.on('publication', ({ data }) => hear(data));
@@ -51,9 +51,9 @@ function centrifuge(transport, options) {
 }
 
 /// The client of another language, in a process of its own: see room.py.
-const python = (form) => async (hear) => {
+const python = (form) => async (hear, base) => {
   const script = fileURLToPath(new URL('room.py', import.meta.url));
-  const child = spawn(process.env.PYTHON ?? 'python3', [script, `${sockets}/connection/websocket`, CHANNEL, form], {
+  const child = spawn(process.env.PYTHON ?? 'python3', [script, `${webSocket(base)}/connection/websocket`, CHANNEL, form], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const waiting = [];
@@ -71,8 +71,8 @@ const python = (form) => async (hear) => {
 };
 
 function phoenix(options, wrap) {
-  return async (hear) => {
-    const socket = new Socket(`${sockets}/socket`, options);
+  return async (hear, base) => {
+    const socket = new Socket(`${webSocket(base)}/socket`, options);
     socket.connect();
     const channel = socket.channel(CHANNEL, {});
     channel.onMessage = (event, payload) => {
@@ -88,16 +88,16 @@ function phoenix(options, wrap) {
 }
 
 /// A socket that is open, and each text that comes on it.
-async function opened(path, hear) {
-  const socket = new WebSocket(sockets + path);
+async function opened(url, hear) {
+  const socket = new WebSocket(webSocket(url));
   socket.on('message', (data) => hear(JSON.parse(data.toString())));
   await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
   return { say: (frame) => socket.send(JSON.stringify(frame)), end: () => socket.close() };
 }
 
-async function json(hear) {
+async function json(hear, base) {
   const asked = new Map();
-  const socket = await opened('/ws', (frame) => {
+  const socket = await opened(`${base}/ws`, (frame) => {
     if (frame.type === 'message') hear(frame.content);
     asked.get(frame.id)?.(frame);
   });
@@ -127,11 +127,11 @@ function echoed(hear) {
   };
 }
 
-async function serverpod(hear) {
+async function serverpod(hear, base) {
   const own = echoed(hear);
   let pong;
   const ponged = new Promise((resolve) => { pong = resolve; });
-  const socket = await opened('/websocket', (frame) => {
+  const socket = await opened(`${base}/websocket`, (frame) => {
     if (frame.command === 'pong') pong();
     else if (frame.object.className === 'ChatMessage') own.hear(frame.object.data.content, 'serverpod ');
   });
@@ -142,10 +142,10 @@ async function serverpod(hear) {
   return { say: (text) => own.say(() => send(chatMessage(text))), end: socket.end };
 }
 
-async function methodStreams(hear) {
+async function methodStreams(hear, base) {
   const own = echoed(hear);
   const opening = new Map();
-  const socket = await opened('/v1/websocket', ({ type, data }) => {
+  const socket = await opened(`${base}/v1/websocket`, ({ type, data }) => {
     if (type === 'omsr') opening.get(data.cid)(data.res);
     if (type === 'msm') own.hear(data.o.data.content, 'method-stream ');
   });
@@ -181,14 +181,14 @@ const kinds = {
 const expected = messages * Object.keys(kinds).length;
 
 /// A client that is in the channel.
-async function enter([name, open]) {
+async function enter([name, open], at) {
   const heard = [];
   let finish;
   const done = new Promise((resolve) => { finish = resolve; });
   const client = await open((content) => {
     heard.push(said(content));
     if (heard.length === expected) finish();
-  });
+  }, positionals[at % positionals.length]);
   return { name, heard, done, ...client };
 }
 

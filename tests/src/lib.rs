@@ -39,6 +39,7 @@ pub mod light;
 mod local;
 pub mod memory;
 pub mod nodes;
+pub mod outage;
 pub mod pattern;
 pub mod program;
 pub mod raw;

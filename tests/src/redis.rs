@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::outage::Engine;
+
 /// Is a server that ends when this is dropped.
 #[derive(Debug)]
 pub struct Redis {
@@ -32,29 +34,54 @@ impl Redis {
         }
     }
 
-    /// Returns the address of a broker over it.
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Kills the server, and starts another without its data.
+    /// Has the server do something.
     ///
     /// # Panics
-    /// Panics if somebody else has taken its port.
-    pub fn restart(&mut self) {
-        self.end();
+    /// Panics if it does not answer.
+    pub fn ask(&self, words: &[&str]) {
+        let port = self.port.to_string();
+        let answer =
+            Command::new("redis-cli").args(["-p", &port]).args(words).output().expect("redis-cli runs");
+        assert!(answer.status.success(), "{answer:?}");
+    }
+}
+
+/// Keeps nothing on its disk but what it is to remember.
+impl Engine for Redis {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn url_at(&self, port: u16) -> String {
+        format!("redis://127.0.0.1:{port}")
+    }
+
+    fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn start_again(&mut self) {
         self.child = launch(self.port, &self.folder).expect("the port is still free");
     }
 
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn remember(&mut self) {
+        self.ask(&["SAVE"]);
+    }
+
+    fn forget(&mut self) {
+        self.kill();
+        self.start_again();
     }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.end();
+        self.kill();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis.
 
+use chat_tests::outage::Engine;
 use chat_tests::program::Program;
 use chat_tests::raw::{Raw, frame, get, post_json};
 use chat_tests::redis::Redis;
@@ -97,7 +98,8 @@ fn a_broker_that_restarts_without_its_data_costs_no_session_and_nobody_is_left_b
     let before = bob.join(json!({}))["epoch"].clone();
     ann.publish(1);
     assert_eq!(bob.hear("message")["content"], 1);
-    redis.restart();
+    redis.kill();
+    redis.start_again();
     for person in [&mut ann, &mut bob] {
         assert_eq!(person.hear("unsubscribed")["code"], 112, "what was there is lost, and said so");
         assert_ne!(person.join(json!({}))["epoch"], before);

@@ -39,6 +39,7 @@ mod names;
 mod notices;
 mod order;
 mod orders;
+mod outages;
 mod page;
 mod panics;
 mod phoenix;
