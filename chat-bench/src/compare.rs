@@ -4,21 +4,16 @@ use crate::page;
 use crate::report::Report;
 use crate::results::{self, Results};
 use crate::servers::{Programs, Server, root};
+use crate::started::{LOAD_CORE, Owned, free_port, held_to, listening, reported};
 use crate::table;
 use crate::workload::Workload;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Bounds the time until a server listens.
-const START: Duration = Duration::from_secs(10);
-/// Names the core on which the load runs.
-const LOAD_CORE: &str = "1";
 
 /// Holds the options of `compare`.
 #[derive(clap::Args)]
@@ -59,17 +54,6 @@ pub(crate) struct Kept {
 impl Kept {
     fn path(&self) -> PathBuf {
         self.results.clone().unwrap_or_else(|| root().join("target/chat-bench.jsonl"))
-    }
-}
-
-/// Holds a process, which is killed when this is dropped.
-struct Owned(Child);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // An error means that the process has already ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -174,7 +158,7 @@ fn measure(options: &Options, programs: &Programs, plan: Plan) -> io::Result<Rep
         command.args(["in-process", "--json", "--workload", &plan.workload.name()]);
         return reported(held_to("0", &command));
     }
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let port = free_port()?;
     let mut server = held_to(plan.server.cores(), &plan.server.command(programs, plan.workload, port)?);
     let mut owned = Owned(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     listening(port, &mut owned)?;
@@ -199,37 +183,4 @@ fn ahead_of_all(command: Command) -> Command {
     let mut ahead = Command::new("chrt");
     ahead.args(["--fifo", "1"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
     ahead
-}
-
-/// Pins a command to these cores; its process is killed when this one ends.
-fn held_to(cores: &str, command: &Command) -> Command {
-    let mut held = Command::new("setpriv");
-    held.args(["--pdeathsig", "KILL", "taskset", "-c", cores]);
-    held.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    held.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    held
-}
-
-/// Waits until the server accepts a connection.
-fn listening(port: u16, server: &mut Owned) -> io::Result<()> {
-    let (address, end) = (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Instant::now() + START);
-    while TcpStream::connect_timeout(&address, START).is_err() {
-        if let Some(status) = server.0.try_wait()? {
-            return Err(io::Error::other(format!("the server ended: {status}")));
-        }
-        if Instant::now() > end {
-            return Err(io::Error::other("the server does not listen"));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-/// Runs a command that prints its report as a line of JSON.
-fn reported(mut command: Command) -> io::Result<Report> {
-    let output = command.output()?;
-    if output.status.success() {
-        return serde_json::from_slice(&output.stdout).map_err(io::Error::other);
-    }
-    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

@@ -17,12 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bounds the bytes of an answer to a handshake.
 const ANSWER: usize = 16 << 10;
 
-/// Names the server's address and its wire.
+/// Names the server's address and its wire, or the addresses of several servers that are one chat.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Names the server's wire.
     pub(crate) wire: Wire,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     path: String,
     /// Keeps the text that was parsed.
     text: String,
@@ -42,11 +42,24 @@ impl std::str::FromStr for Target {
         let wire = Wire::of_scheme(scheme).ok_or(
             "a target starts with ws://, centrifuge://, phoenix://, raw://, nats://, sio:// or floor://",
         )?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let place: Listen = host.parse().map_err(|error| format!("{host}: {error}"))?;
-        let address = loopback(&place).map_err(|error| error.to_string())?;
+        let (hosts, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let addresses = hosts.split(',').map(address).collect::<Result<_, _>>()?;
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { wire, address, path: path.to_owned(), text: text.to_owned() })
+        Ok(Self { wire, addresses, path: path.to_owned(), text: text.to_owned() })
+    }
+}
+
+fn address(host: &str) -> Result<SocketAddr, String> {
+    let place: Listen = host.parse().map_err(|error| format!("{host}: {error}"))?;
+    loopback(&place).map_err(|error| error.to_string())
+}
+
+impl Target {
+    /// Returns the address for a connection: subscribers are dealt to the servers in turns, and publishers
+    /// are all at the first.
+    fn address(&self, shape: &Shape, index: usize) -> SocketAddr {
+        let turn = if index < shape.subscribers { index } else { 0 };
+        self.addresses[turn % self.addresses.len()]
     }
 }
 
@@ -81,8 +94,8 @@ fn open(target: &Target, shape: &Shape, count: usize, epoch: Option<&str>) -> io
     while connections.len() < count {
         let start = connections.len();
         let mut batch = Vec::with_capacity(BATCH);
-        for _ in start..count.min(start + BATCH) {
-            batch.push(begin(target)?);
+        for index in start..count.min(start + BATCH) {
+            batch.push(begin(target, target.address(shape, index))?);
         }
         for (index, stream) in (start..).zip(batch) {
             connections.push(finish(target, stream, shape, index, epoch)?);
@@ -92,14 +105,14 @@ fn open(target: &Target, shape: &Shape, count: usize, epoch: Option<&str>) -> io
 }
 
 /// Connects, and asks for an upgrade.
-fn begin(target: &Target) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
+fn begin(target: &Target, address: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     if target.wire != Wire::Floor {
-        let (path, host) = (&target.path, target.address);
+        let path = &target.path;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         );
         stream.write_all(request.as_bytes())?;
@@ -182,16 +195,21 @@ fn upgraded(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Workload;
 
     #[test]
     fn targets_are_on_loopback() {
         let target: Target = "ws://127.0.0.1:80/ws".parse().expect("a target");
         assert_eq!((target.wire, target.path.as_str()), (Wire::Chat, "/ws"));
         let target: Target = "floor://127.0.0.1:81".parse().expect("a target");
-        assert_eq!((target.wire, target.address.port()), (Wire::Floor, 81));
+        assert_eq!((target.wire, target.addresses[0].port()), (Wire::Floor, 81));
+        let target: Target = "ws://127.0.0.1:80,127.0.0.1:81/ws".parse().expect("a target");
+        let shape = Workload::IdleFew.shape();
+        let ports = [0, 1, shape.subscribers + 1].map(|index| target.address(&shape, index).port());
+        assert_eq!(ports, [80, 81, 80]);
         assert!("ws://192.0.2.1:80/ws".parse::<Target>().is_err());
         let target: Target = "ws://localhost:80/ws".parse().expect("a target");
-        assert!(target.address.ip().is_loopback());
+        assert!(target.addresses[0].ip().is_loopback());
         assert!("http://127.0.0.1:80".parse::<Target>().is_err());
     }
 }

@@ -13,6 +13,7 @@ mod in_process;
 mod load;
 mod loopback;
 mod measure;
+mod nodes;
 mod options;
 mod page;
 mod peers;
@@ -20,6 +21,7 @@ mod process;
 mod report;
 mod results;
 mod servers;
+mod started;
 mod storm;
 mod table;
 mod wire;
@@ -57,6 +59,8 @@ enum Command {
     InProcess(in_process::Options),
     /// Compares all servers with the floor, in turns, and writes docs/performance.md.
     Compare(compare::Options),
+    /// Measures what a broker costs, with one node and with two.
+    Nodes(nodes::Options),
     /// Writes docs/performance.md from the results of past runs.
     Report(compare::Kept),
 }
@@ -81,6 +85,7 @@ fn run(command: Command) -> io::Result<()> {
             Ok(())
         }
         Command::Compare(options) => compare::run(&options),
+        Command::Nodes(options) => nodes::run(&options),
         Command::Report(kept) => compare::report(&kept),
     }
 }

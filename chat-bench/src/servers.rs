@@ -60,6 +60,11 @@ impl Programs {
         Ok(Self { own, chat_server, settings: tempfile::tempdir()? })
     }
 
+    /// Returns the path of chat-server.
+    pub(crate) fn chat_server(&self) -> &Path {
+        &self.chat_server
+    }
+
     /// Returns the path of this program.
     pub(crate) fn own(&self) -> &Path {
         &self.own
