@@ -193,4 +193,14 @@ impl Nodes {
         world.settle();
         Self { world, memory, hubs, faults }
     }
+
+    /// Adds a node whose hub is made so. Returns its index.
+    pub fn add(&mut self, make: HubBuilder) -> usize {
+        let faults = Arc::new(Faults::default());
+        let broker = Faulty { node: self.memory.node(), faults: faults.clone(), reliable: true };
+        self.hubs.push(make.broker(broker).build(self.world.clone()));
+        self.faults.push(faults);
+        self.world.settle();
+        self.hubs.len() - 1
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::dues::Dues;
 use super::event::{Draft, Event, EventKind, Fanout, Joined, Joining, TakenIn};
 use super::history::History;
 use super::keys::Keys;
@@ -206,9 +207,19 @@ impl<S: Clone> Channel<S> {
         self.presence.as_deref_mut()
     }
 
-    /// Returns when the next change of presence is to be published.
-    pub(super) fn presence_due(&self) -> Option<Instant> {
-        self.presence.as_ref()?.due
+    /// Returns when the channel is next to tell of its presence.
+    pub(super) fn dues(&self) -> Dues {
+        let presence = self.presence.as_deref();
+        Dues {
+            change: presence.and_then(|presence| presence.due),
+            words: presence.and_then(Presence::words_due),
+        }
+    }
+
+    /// Returns whether members of this node are known.
+    pub(super) fn knows_node(&self, node: u64) -> bool {
+        let members = self.presence.as_ref().and_then(|presence| presence.members.as_ref());
+        members.is_some_and(|members| members.knows(node))
     }
 
     /// Returns the sequence number of the last published change of presence.
@@ -350,6 +361,12 @@ impl<S: Clone> Channel<S> {
         if let Some(presence) = self.presence() {
             presence.restore(restored.read.into_iter().map(|(user, offset)| (user, offset.min(last))));
         }
+    }
+
+    /// Begins to exchange presence with other nodes, if the channel is one with theirs and keeps presence.
+    pub(super) fn begin_exchange(&mut self, now: Instant) {
+        let presence = self.presence.as_deref_mut().filter(|_| matches!(self.storing, Storing::Clustered));
+        presence.into_iter().for_each(|presence| presence.begin_exchange(self.life, now));
     }
 
     /// Takes the pending events for a flush. Returns none if there are none, or if another flush is under

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::members::Members;
 use crate::model::{
     Instant, Offset, PresenceChange, PresencePage, Present, SessionId, SessionPresence, SharedInfo, UserId,
 };
@@ -26,7 +27,10 @@ pub(crate) const MARKS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     users: BTreeMap<UserId, Present>,
-    sessions: HashMap<SessionId, Member>,
+    /// Holds the sessions, those on other nodes among them.
+    sessions: HashMap<SessionId, Attendee>,
+    /// Tells on which node each session is, if the channel is one with those of other nodes.
+    pub(super) members: Option<Box<Members>>,
     /// Holds the offset up to which each user has read, whether the user is present or not.
     read: BTreeMap<UserId, Offset>,
     /// Counts the sessions that observe presence.
@@ -45,21 +49,37 @@ pub(super) struct Presence {
 }
 
 #[derive(Debug)]
-struct Member {
+struct Attendee {
     who: SharedInfo,
     observes: bool,
 }
 
 impl Presence {
     pub(super) fn join(&mut self, who: &SharedInfo, observes: bool, now: Instant) {
+        if let Some(members) = &mut self.members {
+            members.has_joined(who.id, false, now);
+        }
+        self.enter(who, observes, now);
+    }
+
+    /// Adds a session of this node or another.
+    pub(super) fn enter(&mut self, who: &SharedInfo, observes: bool, now: Instant) {
         self.observers += usize::from(observes);
-        self.sessions.insert(who.id, Member { who: who.clone(), observes });
+        self.sessions.insert(who.id, Attendee { who: who.clone(), observes });
         self.show(who, now);
         self.moves(who.id, &who.user, false, now);
     }
 
     pub(super) fn leave(&mut self, session: SessionId, now: Instant) {
-        let Some(Member { who, observes }) = self.sessions.remove(&session) else { return };
+        if let Some(members) = &mut self.members {
+            members.has_left(session);
+        }
+        self.part(session, now);
+    }
+
+    /// Removes a session of this node or another.
+    pub(super) fn part(&mut self, session: SessionId, now: Instant) {
+        let Some(Attendee { who, observes }) = self.sessions.remove(&session) else { return };
         self.moves(session, &who.user, true, now);
         self.observers -= usize::from(observes);
         let present = self.users.get_mut(&who.user).expect("a session's user is there");
@@ -82,10 +102,23 @@ impl Presence {
 
     /// Changes the name and the data of a session that is present.
     pub(super) fn renew(&mut self, who: &SharedInfo, now: Instant) {
-        if let Some(member) = self.sessions.get_mut(&who.id) {
-            member.who = who.clone();
+        if let Some(members) = self.members.as_mut().filter(|_| self.sessions.contains_key(&who.id)) {
+            members.has_joined(who.id, true, now);
+        }
+        self.change(who, now);
+    }
+
+    /// Changes the name and the data of a session of this node or another.
+    pub(super) fn change(&mut self, who: &SharedInfo, now: Instant) {
+        if let Some(attendee) = self.sessions.get_mut(&who.id) {
+            attendee.who = who.clone();
             self.show(who, now);
         }
+    }
+
+    /// Returns who a session is that is present.
+    pub(super) fn who(&self, session: SessionId) -> Option<&SharedInfo> {
+        self.sessions.get(&session).map(|attendee| &attendee.who)
     }
 
     /// Notes that a session's user has read up to this offset. Returns the user's read offset, which never
@@ -214,6 +247,13 @@ impl Presence {
         if !next.sessions.contains(&who.id) {
             next.sessions.push(who.id);
         }
+        if let Some(members) = &self.members {
+            next.sessions.sort_unstable_by_key(|session| members.order(*session));
+            let newest = next.sessions.last().and_then(|newest| self.sessions.get(newest));
+            newest.iter().for_each(|newest| {
+                (next.name, next.data) = (newest.who.name.clone(), newest.who.data.clone());
+            });
+        }
         if self.users.get(&who.user).is_none_or(|before| differs(before, &next)) {
             self.touch(&who.user, now);
         }
@@ -253,7 +293,7 @@ impl Space {
 }
 
 /// Counts down the bytes that one page or one change may still hold.
-struct Room {
+pub(super) struct Room {
     left: usize,
     /// Tells whether nothing was taken yet. The first entry then always fits, or it would never be told;
     /// without any room, nothing fits.
@@ -261,12 +301,12 @@ struct Room {
 }
 
 impl Room {
-    fn of(bytes: usize) -> Self {
+    pub(super) fn of(bytes: usize) -> Self {
         Self { left: bytes, empty: bytes > 0 }
     }
 
     /// Takes room for so many bytes. Returns false if there is none.
-    fn take(&mut self, bytes: usize) -> bool {
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left || self.empty;
         if fits {
             self.left = self.left.saturating_sub(bytes);
@@ -293,6 +333,12 @@ impl Room {
 fn bytes_of(user: &Present) -> usize {
     let data = user.data.as_ref().map_or(0, |data| data.as_bytes().len());
     user.user.as_str().len() + user.name.as_str().len() + data
+}
+
+/// Estimates what a word needs for a session.
+pub(super) fn bytes_of_info(who: &SharedInfo) -> usize {
+    let data = who.data.as_ref().map_or(0, |data| data.as_bytes().len());
+    2 * ENTRY_BYTES + who.user.as_str().len() + who.name.as_str().len() + data
 }
 
 fn bytes_of_arrival(one: &SessionPresence) -> usize {

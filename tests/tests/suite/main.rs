@@ -8,6 +8,8 @@ mod bounds;
 mod buffered;
 mod centrifuge;
 mod cluster;
+mod cluster_presence;
+mod cluster_presence_random;
 mod cluster_random;
 mod cluster_servers;
 mod comebacks;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::cluster::hearing::listen;
+use super::cluster::telling;
 use super::endpoint::AnyEndpoint;
 use super::shared::Shared;
 use super::store::Store;
@@ -148,6 +149,7 @@ impl HubBuilder {
         assert!(self.store.is_none() || self.broker.is_none(), "a hub has a store or a broker, not both");
         let shared = Arc::new_cyclic(|hub| self.fields(runtime, hub));
         listen(&shared);
+        telling::begin(&shared);
         Ok(shared)
     }
 
@@ -169,7 +171,7 @@ impl HubBuilder {
             shards,
             common,
             store: self.store.map(Store::new),
-            cluster: self.broker.map(|broker| Cluster::new(broker, seed(), runtime.instant())),
+            cluster: self.broker.map(|broker| Cluster::new(broker, seed(), runtime.now())),
             loads: Loads::default(),
             shard_key: runtime.random(),
             endpoint: (self.endpoint)(hub),
@@ -199,10 +201,13 @@ impl std::fmt::Debug for HubBuilder {
     }
 }
 
-/// Sets how many bits of a seed do not go into the first session's number. Where a hub has a store, its
-/// sessions are numbered from one of 2^40 places: a guest, who is known by the number of its session, is then
-/// not taken for a guest of an earlier incarnation, whose messages, keys and read marks are stored.
-const LIFE_BITS: u32 = 24;
+/// Sets how many bits of a seed do not go into the first session's number. Where a hub has a store or a
+/// broker, its sessions are numbered from one of 2^52 places on: no other node, and no incarnation before it,
+/// has a session of that number. Of a hundred nodes with ten million sessions each, two have one with a
+/// probability of less than one in ten thousand. A guest, who is known by the number of its session, is then
+/// not taken for another one, whose messages, keys and read marks are kept. All numbers are exact in clients
+/// whose numbers have 53 bits.
+const LIFE_BITS: u32 = 12;
 
 /// Returns a number that differs between the hubs of one process, also where the randomness of their runtimes
 /// is the same: neither a store nor a client must take the incarnation of one for that of another.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
+use super::cluster::telling::tell_the_rest;
 use super::shared::Shared;
 use super::store::close::close_store;
 use crate::driver::outbox::Outbox;
@@ -14,7 +15,8 @@ use crate::model::{Answer, Close, SessionId};
 /// Sets how many sessions are closed in a second, unless half the patience is too short for that.
 const PACE: f64 = 500.0;
 
-/// Bounds how long the store may take for what is left to be stored.
+/// Bounds how long the store may take for what is left to be stored, and the broker for what is left to be
+/// told.
 const CLOSE_STORE: Duration = Duration::from_secs(5);
 
 /// Groups sessions: those that are due within this time are closed together.
@@ -39,6 +41,7 @@ pub(crate) async fn drain(shared: &Arc<Shared>, patience: Duration) -> usize {
     for outbox in &left {
         outbox.abandon();
     }
+    tell_the_rest(shared, CLOSE_STORE).await;
     // Its failure is counted and traced; who drains learns how many sessions were left.
     let _ = close_store(shared, CLOSE_STORE).await;
     left.len()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::Cluster;
 use super::fanout::{deliver_to, flush};
 use super::notices::tell;
 use super::presence::tell_later;
@@ -24,12 +25,13 @@ pub(crate) fn join(
     joining: Joining,
     subscription: impl FnOnce(&Joined) -> Arc<Subscription>,
 ) -> Result<(Joined, Arc<Subscription>), Recovery> {
-    let (channel, session) = (&entry.channel, joining.who.id);
+    let (channel, session, now) = (&entry.channel, joining.who.id, joining.now);
     let index = shared.shard_index(channel);
     let mut shard = lock(&shared.shards[index]);
     let joined = shard.subscribe(channel, joining, subscription);
     let (tells, stranded) = (shard.next_telling().is_some(), shard.take_stranded(channel));
     let (rests, noticed) = (shard.next_deadline().is_some(), shard.is_untold());
+    let speaks = shard.next_words().is_some_and(|at| at <= now);
     drop(shard);
     match &joined {
         Ok(_) => {
@@ -48,6 +50,9 @@ pub(crate) fn join(
     if tells {
         tell_later(shared);
     }
+    if speaks {
+        shared.cluster.iter().for_each(Cluster::wake);
+    }
     joined
 }
 
@@ -59,13 +64,16 @@ pub(crate) fn leave(shared: &Arc<Shared>, channel: &ChannelId, session: SessionI
     let mut shard = lock(&shared.shards[index]);
     let left = shard.unsubscribe(channel, session, now);
     let (rests, tells) = (shard.next_deadline().is_some(), shard.next_telling().is_some());
-    let noticed = shard.is_untold();
+    let (noticed, speaks) = (shard.is_untold(), shard.next_words().is_some_and(|at| at <= now));
     drop(shard);
     if rests {
         sweep_later(shared);
     }
     if tells {
         tell_later(shared);
+    }
+    if speaks {
+        shared.cluster.iter().for_each(Cluster::wake);
     }
     let Some(left) = left else { return };
     shared.metrics.left.add(1);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::cluster::Cluster;
 use super::fanout::flush;
 use super::shared::Shared;
 use crate::lock::lock;
@@ -29,6 +30,7 @@ pub(crate) fn space(shared: &Shared, by_session: bool) -> Space {
 pub(crate) fn renew(shared: &Arc<Shared>, channel: &ChannelId, who: &SharedInfo) {
     lock(shared.shard(channel)).renew(channel, who, shared.runtime.instant());
     tell_later(shared);
+    shared.cluster.iter().for_each(Cluster::wake);
 }
 
 /// Starts the task that tells joins and leaves in time, unless it runs already.

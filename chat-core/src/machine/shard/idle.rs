@@ -3,6 +3,7 @@
 
 use super::Shard;
 use crate::machine::channel::Idle;
+use crate::machine::dues::Dues;
 use crate::machine::storing::Storing;
 use crate::model::{ChannelId, Instant};
 
@@ -80,6 +81,7 @@ impl<S: Clone> Shard<S> {
         self.mark_active(name);
         if let Some(channel) = self.channels.remove(name) {
             self.common.histories.change(channel.weight(), 0);
+            self.schedule(name, channel.dues(), Dues::default());
             if matches!(channel.storing, Storing::Clustered) {
                 self.parted.push(name.clone());
             }

@@ -4,9 +4,12 @@
 mod cluster;
 mod idle;
 mod looks;
+mod members;
 mod notices;
 mod presence;
 mod store;
+
+pub(crate) use members::ChannelWords;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -33,6 +36,8 @@ pub(crate) struct Shard<S> {
     pub(in crate::machine) expiring: BTreeSet<(Instant, ChannelId)>,
     /// Holds the times at which channels are to publish changes of presence.
     pub(in crate::machine) telling: BTreeSet<(Instant, ChannelId)>,
+    /// Holds the times at which other nodes are to be told of the channels' presence.
+    pub(in crate::machine) speaking: BTreeSet<(Instant, ChannelId)>,
     /// Holds what the endpoint is to be told about the channels.
     pub(in crate::machine) notices: Notices,
     /// Holds all that waits to be stored.
@@ -68,6 +73,7 @@ impl<S: Clone> Shard<S> {
             idle: BTreeMap::new(),
             expiring: BTreeSet::new(),
             telling: BTreeSet::new(),
+            speaking: BTreeSet::new(),
             notices: Notices::default(),
             outgoing: ToStore::default(),
             parted: Vec::new(),
@@ -115,14 +121,14 @@ impl<S: Clone> Shard<S> {
         let subscriber = subscriber(&joined);
         let first = channel.subscribers() == 0;
         channel.join(joining.who.id, subscriber.clone());
-        let due = channel.presence_due();
+        let due = channel.dues();
         if let Some(presence) = channel.presence() {
             presence.join(&joining.who, joining.observes, joining.now);
             joined.presence = joining.observes.then(|| presence.page(joining.space));
         }
-        let due_now = channel.presence_due();
+        let due_now = channel.dues();
         self.common.histories.change(before, after);
-        self.tell_at(name, due, due_now);
+        self.schedule(name, due, due_now);
         if first {
             self.note(Notice::Active(name.clone()));
         }
@@ -139,12 +145,12 @@ impl<S: Clone> Shard<S> {
     ) -> Option<Left<S>> {
         let channel = self.look_up(name)?;
         let (subscriber, undelivered) = channel.leave(session)?;
-        let (alone, due) = (channel.subscribers() == 0, channel.presence_due());
+        let (alone, due) = (channel.subscribers() == 0, channel.dues());
         if let Some(presence) = channel.presence() {
             presence.leave(session, now);
         }
-        let due_now = channel.presence_due();
-        self.tell_at(name, due, due_now);
+        let due_now = channel.dues();
+        self.schedule(name, due, due_now);
         if alone {
             self.note(Notice::Idle(name.clone()));
             self.mark_idle(name, now);

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::machine::channel::Channel;
+use crate::machine::dues::Dues;
 use crate::machine::presence::Space;
 use crate::model::{ChannelId, Instant, Offset, PresencePage, SessionId, SharedInfo};
 
@@ -50,8 +51,8 @@ impl<S: Clone> Shard<S> {
             let (_, name) = self.telling.pop_first().expect("it has a deadline");
             let Some(channel) = self.look_up(&name) else { continue };
             let flush = channel.tell_presence(&name, now);
-            let again = channel.presence_due();
-            self.tell_at(&name, None, again);
+            let again = channel.dues();
+            self.schedule(&name, Dues { change: None, ..again }, again);
             if flush {
                 told.push(name);
             }
@@ -59,26 +60,32 @@ impl<S: Clone> Shard<S> {
         told
     }
 
-    /// Changes a channel's presence, and schedules the publication of the change.
-    fn change<T>(&mut self, name: &ChannelId, change: impl FnOnce(&mut Channel<S>) -> T) -> Option<T> {
+    /// Changes a channel's presence, and schedules what is to be told of that.
+    pub(super) fn change<T>(
+        &mut self,
+        name: &ChannelId,
+        change: impl FnOnce(&mut Channel<S>) -> T,
+    ) -> Option<T> {
         let channel = self.look_up(name)?;
-        let before = channel.presence_due();
+        let before = channel.dues();
         let changed = change(channel);
-        let after = channel.presence_due();
-        self.tell_at(name, before, after);
+        let after = channel.dues();
+        self.schedule(name, before, after);
         Some(changed)
     }
 
-    /// Moves the time at which the channel is to publish its changes of presence.
-    pub(in crate::machine) fn tell_at(
-        &mut self,
-        name: &ChannelId,
-        before: Option<Instant>,
-        after: Option<Instant>,
-    ) {
-        if before != after {
-            before.map(|at| self.telling.remove(&(at, name.clone())));
-            after.map(|at| self.telling.insert((at, name.clone())));
+    /// Moves the times at which a channel is to tell of its presence.
+    pub(in crate::machine) fn schedule(&mut self, name: &ChannelId, before: Dues, after: Dues) {
+        if before == after {
+            return;
+        }
+        if before.change != after.change {
+            before.change.map(|at| self.telling.remove(&(at, name.clone())));
+            after.change.map(|at| self.telling.insert((at, name.clone())));
+        }
+        if before.words != after.words {
+            before.words.map(|at| self.speaking.remove(&(at, name.clone())));
+            after.words.map(|at| self.speaking.insert((at, name.clone())));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::machine::channel::Channel;
+use crate::machine::dues::Dues;
 use crate::machine::storing::{Outgoing, Receipt, Restored, StoreState, Storing, ToStore};
 use crate::model::{ChannelId, ChannelOptions, Instant, Now, Offset, Publication, UserId};
 
@@ -35,6 +36,7 @@ impl<S: Clone> Shard<S> {
             let mut channel = Channel::new(self.next_life(), restored.epoch, options);
             channel.storing = Storing::of(&restored);
             channel.restore(restored, now);
+            channel.begin_exchange(now.instant);
             self.insert_pinned(name, channel);
         }
     }
@@ -53,6 +55,7 @@ impl<S: Clone> Shard<S> {
     fn insert_pinned(&mut self, name: &ChannelId, mut channel: Channel<S>) {
         channel.pins = 1;
         self.common.histories.change(0, channel.weight());
+        self.schedule(name, Dues::default(), channel.dues());
         self.channels.insert(name.clone(), Box::new(channel));
     }
 

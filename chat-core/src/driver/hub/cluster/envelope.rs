@@ -10,11 +10,9 @@
 //! binary 16, if the content is bytes in Base16; otherwise it is one JSON value
 //! ```
 
-use std::fmt::Write;
-
 use chrono::DateTime;
 
-use super::fields::{Fields, Writer};
+use super::fields::{Fields, Writer, base16, from_base16};
 use crate::machine::Draft;
 use crate::model::{ChannelId, ChatMessage, Offset, Payload, Publication, Reference, SessionId};
 use crate::port::broker::Stand;
@@ -71,20 +69,6 @@ pub(super) fn decode(channel: &ChannelId, stand: Stand, ephemeral: bool, text: &
         .with_refers(refers)
         .with_ephemeral(ephemeral);
     Some(publication)
-}
-
-fn base16(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_base16(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let even = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
-    even.then(|| digits.chunks(2).map(byte).collect()).flatten()
 }
 
 #[cfg(test)]

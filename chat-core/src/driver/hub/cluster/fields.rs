@@ -19,7 +19,7 @@ impl Writer {
     }
 
     pub(super) fn field(&mut self, key: &str, value: &dyn Display) {
-        let value = value.to_string().replace('\\', "\\\\").replace('\n', "\\n");
+        let value = escape(&value.to_string());
         let _ = writeln!(self.0, "{key} {value}");
     }
 
@@ -56,15 +56,7 @@ impl<'a> Fields<'a> {
 
     /// Returns a field as it was written.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        let mut value = String::new();
-        let mut rest = self.raw(key)?.chars();
-        while let Some(next) = rest.next() {
-            match (next, next == '\\') {
-                (_, true) => value.push(if rest.next()? == 'n' { '\n' } else { '\\' }),
-                (other, false) => value.push(other),
-            }
-        }
-        Some(value)
+        unescape(self.raw(key)?)
     }
 
     /// Parses a field that has to be there.
@@ -79,6 +71,40 @@ impl<'a> Fields<'a> {
             Some(_) => self.need(key).map(Some),
         }
     }
+}
+
+/// Writes a text without line breaks.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+/// Reads a text that was written so.
+pub(super) fn unescape(text: &str) -> Option<String> {
+    let mut value = String::new();
+    let mut rest = text.chars();
+    while let Some(next) = rest.next() {
+        match (next, next == '\\') {
+            (_, true) => value.push(if rest.next()? == 'n' { '\n' } else { '\\' }),
+            (other, false) => value.push(other),
+        }
+    }
+    Some(value)
+}
+
+/// Writes bytes as hexadecimal digits.
+pub(super) fn base16(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads bytes that were written so.
+pub(super) fn from_base16(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let even = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
+    even.then(|| digits.chunks(2).map(byte).collect()).flatten()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures::future::{Either, select};
 use futures::{FutureExt, TryFutureExt};
 
 use super::taking::take_in;
-use super::{Cluster, envelope, repair, words};
+use super::{Cluster, envelope, repair, telling, words};
 use crate::driver::caught::discard;
 use crate::driver::hub::shared::Shared;
 use crate::lock::lock;
@@ -89,13 +89,16 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
                 repair::compare(shared, cluster, vec![channel]).await;
             }
         }
+        Heard::Told { channel: None, body } if telling::heed_beat(shared, cluster, &body) => {}
         Heard::Told { channel: None, body } if words::heed(shared, cluster, &body) => {}
+        Heard::Told { channel: Some(channel), body } if telling::heed(shared, cluster, &channel, &body) => {}
         Heard::Told { .. } => shared.metrics.broker_corrupt.add(1),
         Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
         Heard::Deaf => cluster.is_lost(shared.runtime.instant()),
         Heard::Back => {
             repair::compare_all(shared, cluster).await;
             cluster.is_back();
+            telling::ask_again(shared, cluster);
         }
     }
 }

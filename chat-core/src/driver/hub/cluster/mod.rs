@@ -10,6 +10,8 @@
 //!   joining   joins channels at the broker, and leaves them
 //!   taking    takes a publication into its channel
 //!   repair    reads what a channel missed, and takes out subscribers where that is not known any more
+//!   member_word  writes what nodes tell each other of the members of a channel
+//!   telling   tells the other nodes who is in channels here, and takes in who is there
 //!   hearing   takes in what the broker hands over
 //! ```
 
@@ -20,8 +22,10 @@ pub(crate) mod hearing;
 pub(crate) mod joining;
 pub(crate) mod lane;
 pub(crate) mod lanes;
+mod member_word;
 mod repair;
 pub(crate) mod taking;
+pub(crate) mod telling;
 pub(crate) mod words;
 
 use std::collections::HashMap;
@@ -33,7 +37,8 @@ use futures::lock::Mutex as TurnMutex;
 use self::early::Early;
 use self::lane::Lane;
 use crate::lock::lock;
-use crate::model::{ChannelId, Instant};
+use crate::machine::Nodes;
+use crate::model::{ChannelId, Instant, Now};
 use crate::port::broker::{Broker, Heard};
 
 /// Bounds the events that the broker handed over and that were not taken in yet. While so many wait, the
@@ -55,14 +60,36 @@ pub(crate) struct Cluster {
     missed: (Sender<ChannelId>, Receiver<ChannelId>),
     /// Holds the time at which the broker was last lost; none while it is there.
     deaf_since: Mutex<Option<Instant>>,
+    /// Holds the time from which members' times are counted here.
+    begun: Now,
+    nodes: Mutex<Nodes>,
+    /// Wakes the task that tells the other nodes of members.
+    wakes: (Sender<()>, Receiver<()>),
 }
 
 impl Cluster {
-    pub(crate) fn new(broker: Arc<dyn Broker>, node: u64, now: Instant) -> Self {
+    pub(crate) fn new(broker: Arc<dyn Broker>, node: u64, begun: Now) -> Self {
         let lanes = (0..broker.lanes().max(1)).map(|_| Mutex::default()).collect();
         let (heard, missed) = (async_channel::bounded(UNHEARD), async_channel::unbounded());
-        let (early, turns) = (Mutex::default(), TurnMutex::default());
-        Self { node, broker, lanes, early, turns, heard, missed, deaf_since: Mutex::new(Some(now)) }
+        Self {
+            node,
+            broker,
+            lanes,
+            early: Mutex::default(),
+            turns: TurnMutex::default(),
+            heard,
+            missed,
+            deaf_since: Mutex::new(Some(begun.instant)),
+            begun,
+            nodes: Mutex::default(),
+            wakes: async_channel::bounded(1),
+        }
+    }
+
+    /// Has the other nodes told soon of what has changed.
+    pub(crate) fn wake(&self) {
+        // An error means that the task is being woken, or that the hub is gone.
+        let _ = self.wakes.0.try_send(());
     }
 
     /// Returns since when the broker is lost; none while it is there.
@@ -72,6 +99,7 @@ impl Cluster {
 
     fn is_lost(&self, now: Instant) {
         lock(&self.deaf_since).get_or_insert(now);
+        lock(&self.nodes).is_deaf();
     }
 
     fn is_back(&self) {
@@ -81,7 +109,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // So the broker and the hub's own task end.
+        // So the broker and the hub's own tasks end.
         self.heard.1.close();
+        self.wakes.1.close();
     }
 }

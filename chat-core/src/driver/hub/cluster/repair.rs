@@ -101,6 +101,7 @@ async fn begin_anew(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId
     shared.metrics.broker_resets.add(1);
     let now = shared.runtime.now();
     let lefts = lock(shared.shard(channel)).begin_anew(channel, restored, now);
+    cluster.wake();
     let mut out = Vec::with_capacity(lefts.len());
     for left in lefts {
         shared.metrics.left.add(1);

@@ -9,6 +9,7 @@ use futures::channel::oneshot;
 
 use super::entry::{Entry, Failed, Loaded, Pins, Waiter};
 use super::timely::in_time;
+use crate::driver::hub::cluster::Cluster;
 use crate::driver::hub::cluster::early::Early;
 use crate::driver::hub::cluster::joining::leave_later;
 use crate::driver::hub::cluster::taking::take_in;
@@ -194,6 +195,7 @@ impl Load {
             .heard
             .into_iter()
             .all(|(stand, publication)| take_in(shared, &self.channel, stand, publication));
+        shared.cluster.iter().for_each(Cluster::wake);
         if early.more || !all_follow {
             shared.cluster.iter().for_each(|cluster| cluster.has_missed(&self.channel));
         }

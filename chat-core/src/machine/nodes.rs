@@ -1,0 +1,87 @@
+//! Keeps which other nodes are heard.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::model::{Instant, later};
+
+/// Sets the time after which a node that is not heard is gone.
+const SILENCE: Duration = Duration::from_secs(9);
+
+/// Bounds the other nodes.
+const NODES: usize = 1024;
+
+/// Holds the other nodes, and when each was heard.
+///
+/// While this node hears nothing, none of the others is taken for gone: each has the whole of the time again
+/// from when this one hears.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    heard: HashMap<u64, Instant>,
+    hears_since: Option<Instant>,
+}
+
+impl Nodes {
+    /// Notes that a node is heard. Returns false if there are too many.
+    pub(crate) fn hear(&mut self, node: u64, now: Instant) -> bool {
+        let fits = self.heard.len() < NODES || self.heard.contains_key(&node);
+        if fits {
+            self.heard.insert(node, now);
+        }
+        fits
+    }
+
+    /// Notes that nothing is heard from now on.
+    pub(crate) fn is_deaf(&mut self) {
+        self.hears_since = None;
+    }
+
+    /// Notes that all nodes are heard from now on.
+    pub(crate) fn is_back(&mut self, now: Instant) {
+        self.hears_since = Some(now);
+    }
+
+    /// Returns whether the other nodes are heard.
+    pub(crate) fn hears(&self) -> bool {
+        self.hears_since.is_some()
+    }
+
+    /// Takes out the nodes that are gone.
+    pub(crate) fn take_silent(&mut self, now: Instant) -> Vec<u64> {
+        let Some(since) = self.hears_since else { return Vec::new() };
+        let is_silent = |heard: &Instant| later(since.max(*heard), SILENCE) <= now;
+        let silent: Vec<_> =
+            self.heard.iter().filter(|(_, heard)| is_silent(heard)).map(|(node, _)| *node).collect();
+        self.heard.retain(|node, _| !silent.contains(node));
+        silent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::START + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_node_is_gone_after_nine_seconds_in_which_it_could_be_heard() {
+        let mut nodes = Nodes::default();
+        nodes.is_back(at(0));
+        assert!(nodes.hear(1, at(1)) && nodes.hear(2, at(2)));
+        assert!(nodes.take_silent(at(9)).is_empty());
+        assert_eq!((nodes.take_silent(at(10)), nodes.take_silent(at(10))), (vec![1], vec![]));
+        nodes.is_deaf();
+        assert!(nodes.take_silent(at(100)).is_empty(), "nobody is heard");
+        nodes.is_back(at(100));
+        assert_eq!((nodes.take_silent(at(108)), nodes.take_silent(at(109))), (vec![], vec![2]));
+    }
+
+    #[test]
+    fn there_are_no_more_nodes_than_may_be() {
+        let mut nodes = Nodes::default();
+        assert!((0..NODES as u64).all(|node| nodes.hear(node, at(0))));
+        assert!(!nodes.hear(u64::MAX, at(0)) && nodes.hear(7, at(1)));
+    }
+}
