@@ -15,7 +15,7 @@ use chat_core::{
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
-/// Lets anyone publish to any channel, and read any.
+/// Lets anyone publish to any channel, read any, and see who is there.
 #[derive(Debug)]
 pub struct Anyone;
 
@@ -36,6 +36,10 @@ impl Endpoint for Anyone {
         _: bool,
     ) -> Result<HistoryRequest, Refusal> {
         Ok(request)
+    }
+
+    async fn presence(&self, _: &SessionInfo, _: &ChannelId, _: bool) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 

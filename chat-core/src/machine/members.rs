@@ -29,6 +29,9 @@ const DOUBT: Duration = Duration::from_secs(9);
 /// Sets the least time between two requests to one node, and between two answers.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Bounds the time that the other nodes have to tell who is there, from when this one has come.
+const GATHER: Duration = Duration::from_millis(300);
+
 /// Bounds the other nodes that are known in one channel.
 const NODES: usize = 256;
 
@@ -46,6 +49,8 @@ pub(super) struct Members {
     /// Counts the members that are on other nodes.
     others: usize,
     sources: BTreeMap<u64, Source>,
+    /// Holds the time from which it is known who is there.
+    pub(super) gathers_until: Instant,
     /// Is true if all nodes are to be asked for their members.
     asks_all: bool,
     /// Is true if the next repetition asks the others for theirs, whether one of them is doubted or not.
@@ -92,6 +97,7 @@ impl Members {
             since: HashMap::new(),
             others: 0,
             sources: BTreeMap::new(),
+            gathers_until: later(now, GATHER),
             asks_all: true,
             queries: true,
             stands_at: later(now, SOON),

@@ -8,6 +8,9 @@ use crate::model::{Instant, later};
 /// Sets the time after which a node that is not heard is gone.
 const SILENCE: Duration = Duration::from_secs(9);
 
+/// Bounds the time that the other nodes have to answer the first word of a new one.
+const GREETING: Duration = Duration::from_millis(300);
+
 /// Bounds the other nodes.
 const NODES: usize = 1024;
 
@@ -19,6 +22,8 @@ const NODES: usize = 1024;
 pub(crate) struct Nodes {
     heard: HashMap<u64, Instant>,
     hears_since: Option<Instant>,
+    /// Is true if a node is new, which does not know of this one yet.
+    greets: bool,
 }
 
 impl Nodes {
@@ -26,7 +31,7 @@ impl Nodes {
     pub(crate) fn hear(&mut self, node: u64, now: Instant) -> bool {
         let fits = self.heard.len() < NODES || self.heard.contains_key(&node);
         if fits {
-            self.heard.insert(node, now);
+            self.greets |= self.heard.insert(node, now).is_none();
         }
         fits
     }
@@ -39,6 +44,21 @@ impl Nodes {
     /// Notes that all nodes are heard from now on.
     pub(crate) fn is_back(&mut self, now: Instant) {
         self.hears_since = Some(now);
+    }
+
+    /// Returns whether there may be other nodes: some are heard, or this one hears for too short a time.
+    pub(crate) fn may_be_there(&self, now: Instant) -> bool {
+        !self.heard.is_empty() || self.hears_since.is_none_or(|since| later(since, GREETING) > now)
+    }
+
+    /// Returns whether a node is new that is to be told at once of this one.
+    pub(crate) fn greets(&self) -> bool {
+        self.greets
+    }
+
+    /// Takes whether a node is new that is to be told at once of this one.
+    pub(crate) fn take_greeting(&mut self) -> bool {
+        std::mem::take(&mut self.greets)
     }
 
     /// Returns whether the other nodes are heard.

@@ -62,8 +62,8 @@ pub(super) async fn call(api: &Api, method: &str, fields: Fields<'_>) -> Called 
         "subscribe" => subscribe(hub, fields),
         "unsubscribe" => unsubscribe(hub, fields),
         "disconnect" => disconnect(hub, fields),
-        "presence" => presence(hub, fields),
-        "presence_stats" => presence_stats(hub, fields),
+        "presence" => presence(hub, fields).await,
+        "presence_stats" => presence_stats(hub, fields).await,
         "history" => history(api, fields).await,
         "info" => info(hub, fields),
         "rpc" => Err(Refusal::method_not_found("no RPC methods are defined")),
@@ -185,20 +185,20 @@ async fn history(api: &Api, mut fields: Fields<'_>) -> Called {
     })
 }
 
-fn present(hub: &Hub, mut fields: Fields<'_>) -> Result<(ChannelId, PresencePage), Refusal> {
+async fn present(hub: &Hub, mut fields: Fields<'_>) -> Result<(ChannelId, PresencePage), Refusal> {
     let channel = fields.channel()?;
     fields.end()?;
-    let page = hub.presence(&channel);
+    let page = hub.try_presence(&channel).await?;
     let page = page.ok_or_else(|| Refusal::not_available(format!("presence is off in {channel:?}")))?;
     Ok((channel, page))
 }
 
-fn presence(hub: &Hub, fields: Fields<'_>) -> Called {
-    present(hub, fields).map(|(channel, page)| result(&Answer::Presence { channel, page }))
+async fn presence(hub: &Hub, fields: Fields<'_>) -> Called {
+    present(hub, fields).await.map(|(channel, page)| result(&Answer::Presence { channel, page }))
 }
 
-fn presence_stats(hub: &Hub, fields: Fields<'_>) -> Called {
-    let (_, page) = present(hub, fields)?;
+async fn presence_stats(hub: &Hub, fields: Fields<'_>) -> Called {
+    let (_, page) = present(hub, fields).await?;
     Ok(json!({"num_clients":page.sessions,"num_users":page.users}).to_string())
 }
 

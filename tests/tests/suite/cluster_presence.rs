@@ -14,7 +14,7 @@ use chat_core::{
 use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
-use chat_tests::nodes::Nodes;
+use chat_tests::nodes::{Anyone, Nodes};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,6 +78,48 @@ fn who_joins_on_one_node_is_seen_on_the_other_and_so_is_who_leaves() {
     nodes.world.advance(SECOND);
     assert_eq!(heard(&ann), ["presence room -bob -eve"]);
     assert_eq!(known(&nodes, 1), (vec!["ann".into()], 1));
+}
+
+#[test]
+fn who_is_the_first_on_a_node_is_answered_with_who_is_there_on_all() {
+    let nodes = nodes(3);
+    let (_bob, _eve) = (joined(&nodes, 1, "bob"), joined(&nodes, 2, "eve"));
+    nodes.world.advance(SECOND);
+    let ann = enter(&nodes, 0, "ann");
+    ann.say("subscribe room present");
+    nodes.world.advance(SECOND / 2);
+    assert_eq!(heard(&ann)[0], "subscribed room 0 present ann,bob,eve");
+    let alone = self::nodes(1);
+    alone.world.advance(SECOND);
+    let dan = enter(&alone, 0, "dan");
+    dan.say("subscribe room present");
+    assert_eq!(heard(&dan), ["subscribed room 0 present dan"], "nobody is waited for where nobody is");
+}
+
+#[test]
+fn any_node_can_be_asked_who_is_there_and_leaves_the_channel_again() {
+    let nodes = Nodes::of(World::new(), 2, true, || {
+        Hub::builder(Anyone).channel(|channel| channel.with_presence(true))
+    });
+    let _bob = joined(&nodes, 1, "bob");
+    nodes.world.advance(SECOND);
+    let hub = nodes.hubs[0].clone();
+    let page = nodes.world.run(async move { hub.try_presence(&room()).await });
+    assert_eq!(page.map(|page| page.map(|page| (page.users, page.sessions))), Ok(Some((1, 1))));
+    nodes.world.advance(SECOND * 6);
+    assert_eq!(nodes.hubs[0].stats().channels, 0);
+    let ann = enter(&nodes, 0, "ann");
+    ann.say("presence room");
+    nodes.world.advance(SECOND / 2);
+    assert_eq!(heard(&ann), ["present room bob 1/1"]);
+    nodes.world.advance(SECOND * 6);
+    nodes.faults[0].cut();
+    ann.say("presence room");
+    nodes.world.advance(SECOND / 2);
+    assert_eq!(heard(&ann), ["error 100 the broker does not answer"]);
+    let hub = nodes.hubs[0].clone();
+    let page = nodes.world.run(async move { hub.try_presence(&room()).await });
+    assert_eq!(page.map_err(|refusal| refusal.code()), Err(100));
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 mod drain;
 pub(crate) mod endpoint;
 pub(crate) mod fanout;
+pub(crate) mod gathering;
 pub(crate) mod history;
 pub(crate) mod intake;
 mod intakes;
@@ -244,6 +245,9 @@ impl Hub {
     /// Returns who is in a channel: nobody, if there is no such channel; none if the channel does not keep
     /// presence ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     ///
+    /// Behind a broker this is who is there on all nodes, as far as this node knows: if nobody is in the channel
+    /// here, it may not have joined it, and knows nobody. [`try_presence`](Self::try_presence) asks the others.
+    ///
     /// ```
     /// # use chat_core::{Hub, OpenChat, testkit::World};
     /// # let world = World::new();
@@ -257,6 +261,36 @@ impl Hub {
     pub fn presence(&self, channel: &ChannelId) -> Option<PresencePage> {
         let options = || self.0.options(channel);
         presence::present(&self.0, channel, false).or_else(|| presence::nobody(&self.0, channel, options()))
+    }
+
+    /// Returns who is in a channel, as [`presence`](Self::presence) does, on all nodes: behind a broker this node
+    /// joins the channel if it has not yet, and waits until the others have told who is there, for a third of a
+    /// second at most.
+    ///
+    /// Without a broker, and in a channel of this node alone, this is the same as `presence`.
+    ///
+    /// # Errors
+    /// 100: this node has not joined the channel, and the broker failed, or did not answer within
+    /// [`Limits::store_timeout`](crate::Limits::store_timeout).
+    ///
+    /// ```
+    /// use chat_core::testkit::{MemoryBroker, World};
+    /// # use std::time::Duration;
+    /// # use chat_core::{Hub, OpenChat};
+    /// let world = World::new();
+    /// let memory = MemoryBroker::new(world.clone());
+    /// let knowing = || Hub::builder(OpenChat::default()).channel(|channel| channel.with_presence(true));
+    /// let node = || knowing().broker(memory.node()).build(world.clone());
+    /// let (here, there) = (node(), node());
+    /// world.open(&here, "ann").say("subscribe news");
+    /// let (news, hub) = ("news".parse()?, there.clone());
+    /// assert_eq!(there.presence(&news).map(|page| page.users), Some(0), "this node has not joined it");
+    /// let page = world.run(async move { hub.try_presence(&news).await });
+    /// assert_eq!(page.map(|page| page.map(|page| page.users)), Ok(Some(1)));
+    /// # Ok::<(), chat_core::NameError>(())
+    /// ```
+    pub async fn try_presence(&self, channel: &ChannelId) -> Result<Option<PresencePage>, Refusal> {
+        gathering::present_anywhere(&self.0, channel).await
     }
 
     /// Returns what an adapter uses before a client has a session: permits, and counts of the clients that it

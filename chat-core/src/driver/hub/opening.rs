@@ -7,6 +7,7 @@ use futures::FutureExt;
 
 use super::admission::{Reading, missed};
 use super::endpoint::Hook;
+use super::gathering::gathered;
 use super::shared::Shared;
 use super::store::enter::enter;
 use super::store::entry::Entry;
@@ -85,6 +86,9 @@ pub(crate) fn take_up(
             }
             let kept = shared.options(&request.channel);
             let entry = enter(shared.clone(), request.channel.clone(), kept).await;
+            if request.presence {
+                gathered(&shared, &request.channel).await;
+            }
             requests.push((request, entry, reading));
         }
         Ok((identity, requests))

@@ -32,7 +32,7 @@ pub(crate) enum Asking {
     Enter(Option<ChannelId>, Guarded<Ready>),
     History(Guarded<LookBack>),
     Stored(Guarded<Answer>),
-    Presence(Guarded<ChannelId>),
+    Presence(Guarded<LookAround>),
     Call(Guarded<Payload>),
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
     Enter(Result<Ready, Refusal>),
     History(Result<LookBack, Refusal>),
     Stored(Result<Answer, Refusal>),
-    Presence(Result<ChannelId, Refusal>),
+    Presence(Result<LookAround, Refusal>),
     Call(Result<Payload, Refusal>),
 }
 
@@ -63,6 +63,9 @@ pub(crate) enum Allowed {
 
 /// Holds the history that was asked for, and what the channel kept of it.
 pub(crate) type LookBack = (HistoryRequest, Option<HistoryPage>);
+
+/// Holds the channel whose presence may be seen, and what keeps it joined until then.
+pub(crate) type LookAround = (ChannelId, Option<Entry>);
 
 /// Catches the panic of a hook.
 pub(crate) struct Guarded<T>(CatchUnwind<AssertUnwindSafe<Hook<T>>>);

@@ -3,10 +3,11 @@
 use futures::channel::oneshot;
 
 use super::Session;
-use super::hooks::{Allowed, Asking, Guarded, LookBack, Pending, Ready};
+use super::hooks::{Allowed, Asking, Guarded, LookAround, LookBack, Pending, Ready};
 use crate::driver::hub::cluster::lane::Place;
 use crate::driver::hub::cluster::lanes::gone;
 use crate::driver::hub::endpoint::Hook;
+use crate::driver::hub::gathering::{gather, gathered, gathers_until};
 use crate::driver::hub::history::read_history;
 use crate::driver::hub::place::{append, may_refer, published_before};
 use crate::driver::hub::store::appended::{Waits, not_stored};
@@ -28,6 +29,12 @@ impl Session {
     ) {
         let entry = match &allowed {
             Allowed::Publish(publish) => enter_to_publish(self.shared(), publish, kept),
+            // Who is to see who is there is told that once all nodes have said it.
+            Allowed::Subscribe(admission)
+                if admission.options.presence && gathers_until(self.shared(), channel).is_some() =>
+            {
+                None
+            }
             Allowed::Subscribe(_) => enter_now(self.shared(), channel, kept),
         };
         match entry {
@@ -35,8 +42,13 @@ impl Session {
             None => {
                 let (shared, channel) = (self.shared().clone(), channel.clone());
                 let joins = matches!(allowed, Allowed::Subscribe(_)).then(|| channel.clone());
-                let hook: Hook<Ready> =
-                    Box::pin(async move { Ok((try_enter(&shared, &channel, kept).await?, allowed)) });
+                let hook: Hook<Ready> = Box::pin(async move {
+                    let entry = try_enter(&shared, &channel, kept).await?;
+                    if matches!(&allowed, Allowed::Subscribe(admission) if admission.options.presence) {
+                        gathered(&shared, &channel).await;
+                    }
+                    Ok((entry, allowed))
+                });
                 let asking = Asking::Enter(joins, Guarded::new(hook));
                 self.pending = Some(Box::new(Pending { asking, ..pending }));
             }
@@ -58,6 +70,16 @@ impl Session {
             let request = hook.await?;
             let page = read_history(&shared, &request, shared.options(&request.channel)).await?;
             Ok((request, page))
+        })
+    }
+
+    /// Returns a hook that waits for whether presence may be seen, and then until it is known on all nodes.
+    pub(crate) fn look_around(&self, hook: Hook<ChannelId>) -> Hook<LookAround> {
+        let shared = self.shared().clone();
+        Box::pin(async move {
+            let channel = hook.await?;
+            let entry = gather(&shared, &channel, shared.options(&channel)).await?;
+            Ok((channel, entry))
         })
     }
 

@@ -106,7 +106,8 @@ impl Session {
                 Asking::History(Guarded::new(self.look_back(hook)))
             }
             Command::Presence(channel) => {
-                Asking::Presence(Guarded::new(endpoint.presence(info(), channel, member)))
+                let hook = endpoint.presence(info(), channel, member);
+                Asking::Presence(Guarded::new(self.look_around(hook)))
             }
             Command::Call(call) => Asking::Call(Guarded::new(endpoint.call(info(), call))),
             Command::Unsubscribe(_) | Command::Read(..) | Command::Ping => {
@@ -160,7 +161,7 @@ impl Session {
             Outcome::Event(Ok((Pushed::Answer(data), _))) => self.answer(pending.id, Answer::Result(data)),
             Outcome::History(Ok((request, page))) => self.tell_history(pending.id, request, page),
             Outcome::Stored(Ok(answer)) => self.answer(pending.id, answer),
-            Outcome::Presence(Ok(channel)) => self.tell_presence(pending.id, channel),
+            Outcome::Presence(Ok((channel, _entry))) => self.tell_presence(pending.id, channel),
             Outcome::Publish(Err(refusal)) | Outcome::Event(Err(refusal))
                 if refusal.reason == Reason::Internal =>
             {

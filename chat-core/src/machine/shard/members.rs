@@ -37,6 +37,12 @@ impl<S: Clone> Shard<S> {
         heard.flatten().unwrap_or(true)
     }
 
+    /// Returns until when the other nodes may still answer who is in a channel; none for a channel of this
+    /// node alone.
+    pub(crate) fn gathers_until(&mut self, name: &ChannelId) -> Option<Instant> {
+        Some(self.look_up(name)?.presence()?.members.as_ref()?.gathers_until)
+    }
+
     /// Returns the channels in which a node is known.
     pub(crate) fn channels_of_node(&self, node: u64) -> Vec<ChannelId> {
         let of_node = self.channels.iter().filter(|(_, channel)| channel.knows_node(node));

@@ -86,6 +86,11 @@ impl Cluster {
         }
     }
 
+    /// Returns whether there may be other nodes.
+    pub(crate) fn may_have_others(&self, now: Instant) -> bool {
+        lock(&self.nodes).may_be_there(now)
+    }
+
     /// Has the other nodes told soon of what has changed.
     pub(crate) fn wake(&self) {
         // An error means that the task is being woken, or that the hub is gone.

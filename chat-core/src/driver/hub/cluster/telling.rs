@@ -41,7 +41,8 @@ async fn go_on(shared: Weak<Shared>, woken: async_channel::Receiver<()>) {
     loop {
         let Some(hub) = shared.upgrade() else { return };
         let now = runtime.now().instant;
-        if beat_at <= now {
+        let greets = hub.cluster.as_ref().is_some_and(|cluster| lock(&cluster.nodes).take_greeting());
+        if beat_at <= now || greets {
             beat_at = runtime.now().after(BEAT);
             beat(&hub).await;
             take_out_silent(&hub).await;
@@ -162,7 +163,16 @@ pub(super) fn heed_beat(shared: &Shared, cluster: &Cluster, text: &str) -> bool 
 
 /// Notes that a node is heard. Returns false if there are too many.
 fn is_heard(shared: &Shared, cluster: &Cluster, node: u64) -> bool {
-    let fits = node == cluster.node || lock(&cluster.nodes).hear(node, shared.runtime.now().instant);
+    if node == cluster.node {
+        return true;
+    }
+    let mut nodes = lock(&cluster.nodes);
+    let fits = nodes.hear(node, shared.runtime.now().instant);
+    let greets = nodes.greets();
+    drop(nodes);
+    if greets {
+        cluster.wake();
+    }
     if !fits {
         shared.metrics.cut_short("presence");
     }
