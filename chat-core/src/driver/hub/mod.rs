@@ -245,8 +245,9 @@ impl Hub {
     /// Returns who is in a channel: nobody, if there is no such channel; none if the channel does not keep
     /// presence ([`ChannelOptions::presence`](crate::ChannelOptions::presence)).
     ///
-    /// Behind a broker this is who is there on all nodes, as far as this node knows: if nobody is in the channel
-    /// here, it may not have joined it, and knows nobody. [`try_presence`](Self::try_presence) asks the others.
+    /// Behind a broker this is who is there on all nodes, as far as this node knows: if nobody is in the
+    /// channel here, it may not have joined it, and knows nobody. [`try_presence`](Self::try_presence) asks
+    /// the others.
     ///
     /// ```
     /// # use chat_core::{Hub, OpenChat, testkit::World};
@@ -263,9 +264,9 @@ impl Hub {
         presence::present(&self.0, channel, false).or_else(|| presence::nobody(&self.0, channel, options()))
     }
 
-    /// Returns who is in a channel, as [`presence`](Self::presence) does, on all nodes: behind a broker this node
-    /// joins the channel if it has not yet, and waits until the others have told who is there, for a third of a
-    /// second at most.
+    /// Returns who is in a channel, as [`presence`](Self::presence) does, on all nodes. Behind a broker this
+    /// node joins the channel if it has not yet, and then waits for what the others say, for a third of a
+    /// second.
     ///
     /// Without a broker, and in a channel of this node alone, this is the same as `presence`.
     ///
