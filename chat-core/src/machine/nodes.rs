@@ -66,12 +66,21 @@ impl Nodes {
         self.hears_since.is_some()
     }
 
+    /// Returns when the next node is gone, if it is not heard until then.
+    pub(crate) fn next_silence(&self) -> Option<Instant> {
+        self.silences().map(|(at, _)| at).min()
+    }
+
+    fn silences(&self) -> impl Iterator<Item = (Instant, u64)> + '_ {
+        let since = self.hears_since.into_iter();
+        since.flat_map(|since| {
+            self.heard.iter().map(move |(node, heard)| (later(since.max(*heard), SILENCE), *node))
+        })
+    }
+
     /// Takes out the nodes that are gone.
     pub(crate) fn take_silent(&mut self, now: Instant) -> Vec<u64> {
-        let Some(since) = self.hears_since else { return Vec::new() };
-        let is_silent = |heard: &Instant| later(since.max(*heard), SILENCE) <= now;
-        let silent: Vec<_> =
-            self.heard.iter().filter(|(_, heard)| is_silent(heard)).map(|(node, _)| *node).collect();
+        let silent = self.silences().filter(|(at, _)| *at <= now).map(|(_, node)| node).collect::<Vec<_>>();
         self.heard.retain(|node, _| !silent.contains(node));
         silent
     }

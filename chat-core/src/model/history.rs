@@ -28,7 +28,8 @@ pub struct ChannelOptions {
     /// Bounds the history that the channel keeps.
     pub history: HistoryOptions,
     /// Is true if the channel tracks presence: sessions that may can request it, and get joins and leaves if
-    /// they want to.
+    /// they want to. Behind a broker these are the sessions of all nodes, unless the channel's
+    /// [`scope`](Self::scope) is its node; those of a node that is gone leave after 9 seconds.
     pub presence: bool,
     /// Decides whether the channel is stored, if the hub has a store.
     ///

@@ -163,7 +163,7 @@ fn the_members_of_a_node_that_dies_leave_after_nine_seconds() {
     nodes.faults[1].cut.store(true, Ordering::Relaxed);
     nodes.world.advance(5 * SECOND);
     assert!(heard(&ann).is_empty(), "it may be heard again");
-    nodes.world.advance(8 * SECOND);
+    nodes.world.advance(5 * SECOND);
     assert_eq!((heard(&ann), known(&nodes, 0)), (vec!["presence room -bob".into()], (vec!["ann".into()], 1)));
 }
 
@@ -179,7 +179,7 @@ fn a_node_that_starts_again_is_another_and_what_it_was_is_forgotten() {
     let _bob = joined(&nodes, again, "bob");
     nodes.world.advance(SECOND);
     assert_eq!(known(&nodes, 0), (vec!["ann".into(), "bob".into(), "eve".into()], 4));
-    nodes.world.advance(13 * SECOND);
+    nodes.world.advance(10 * SECOND);
     assert_eq!(heard(&ann), ["presence room -eve"], "bob was there all the time");
     for node in [0, again] {
         assert_eq!(known(&nodes, node), (vec!["ann".into(), "bob".into()], 2));
@@ -237,7 +237,7 @@ fn a_node_that_died_while_this_one_heard_nothing_is_out_nine_seconds_after_it_he
     nodes.faults[0].mend();
     nodes.world.advance(8 * SECOND);
     assert!(heard(&ann).is_empty());
-    nodes.world.advance(5 * SECOND);
+    nodes.world.advance(2 * SECOND);
     assert_eq!(heard(&ann), ["presence room -bob"]);
 }
 
@@ -442,6 +442,6 @@ fn a_word_that_nobody_has_said_is_counted_and_harms_nobody() {
     say(ghost);
     nodes.world.advance(SECOND);
     assert_eq!(heard(&ann), ["presence room +ghost"]);
-    nodes.world.advance(SECOND * 13);
+    nodes.world.advance(SECOND * 10);
     assert_eq!(heard(&ann), ["presence room -ghost"]);
 }

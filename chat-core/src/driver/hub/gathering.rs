@@ -13,7 +13,7 @@ use crate::model::{ChannelId, ChannelOptions, Instant, PresencePage, Refusal};
 /// none if that is over, if there are none, and for a channel of this node alone.
 pub(crate) fn gathers_until(shared: &Shared, channel: &ChannelId) -> Option<Instant> {
     let cluster = shared.cluster.as_ref()?;
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     let until = lock(shared.shard(channel)).gathers_until(channel).filter(|until| *until > now);
     until.filter(|_| cluster.may_have_others(now))
 }

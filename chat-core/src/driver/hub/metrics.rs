@@ -105,7 +105,8 @@ pub struct Stats {
     /// may be, a `turn` of more input, a `close` that the peer did not answer, an `accept` for which the
     /// system had nothing left, a `record` of a user or an address that was forgotten early, an `input` that
     /// was not complete when too much of that was held, `requests` that were not read at once since they came
-    /// faster than they may, a publication that the `broker` was not given since too much waited for it.
+    /// faster than they may, a publication that the `broker` was not given since too much waited for it,
+    /// `presence` that one node has of another only in part.
     pub cut_short: BTreeMap<&'static str, u64>,
     /// Counts how often a channel was looked up by name, which measures the work of the shards.
     pub channel_visits: u64,

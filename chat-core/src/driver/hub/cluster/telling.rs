@@ -37,26 +37,26 @@ pub(crate) fn begin(shared: &Arc<Shared>) {
 
 async fn go_on(shared: Weak<Shared>, woken: async_channel::Receiver<()>) {
     let Some(runtime) = shared.upgrade().map(|shared| shared.runtime.clone()) else { return };
-    let mut beat_at = runtime.now().instant;
+    let mut beat_at = runtime.instant();
     loop {
         let Some(hub) = shared.upgrade() else { return };
-        let now = runtime.now().instant;
+        let now = runtime.instant();
         let greets = hub.cluster.as_ref().is_some_and(|cluster| lock(&cluster.nodes).take_greeting());
         if beat_at <= now || greets {
-            beat_at = runtime.now().after(BEAT);
+            beat_at = runtime.after(BEAT);
             beat(&hub).await;
-            take_out_silent(&hub).await;
         }
+        take_out_silent(&hub).await;
         tell_others(&hub).await;
-        let soon = runtime.now().after(PACE);
-        let mut wakes_at = next_words(&hub).map_or(beat_at, |at| at.max(soon).min(beat_at));
+        let next = next_word(&hub).unwrap_or(beat_at);
+        let mut wakes_at = next.max(runtime.after(PACE)).min(beat_at);
         drop(hub);
         let mut pause = runtime.sleep_until(wakes_at);
         while let Either::Left((told, _)) = select(pin!(woken.recv()), &mut pause).await {
             if told.is_err() {
                 return;
             }
-            let soon = runtime.now().after(PACE);
+            let soon = runtime.after(PACE);
             if soon < wakes_at {
                 (wakes_at, pause) = (soon, runtime.sleep_until(soon));
             }
@@ -64,8 +64,11 @@ async fn go_on(shared: Weak<Shared>, woken: async_channel::Receiver<()>) {
     }
 }
 
-fn next_words(shared: &Shared) -> Option<Instant> {
-    shared.shards.iter().filter_map(|shard| lock(shard).next_words()).min()
+/// Returns when there is something to tell next, or a node may be gone.
+fn next_word(shared: &Shared) -> Option<Instant> {
+    let words = shared.shards.iter().filter_map(|shard| lock(shard).next_words());
+    let silence = shared.cluster.as_ref().and_then(|cluster| lock(&cluster.nodes).next_silence());
+    words.chain(silence).min()
 }
 
 /// Says to all nodes that this one is there.
@@ -79,7 +82,7 @@ async fn beat(shared: &Arc<Shared>) {
 /// was something.
 async fn tell_others(shared: &Arc<Shared>) -> bool {
     let Some(cluster) = &shared.cluster else { return false };
-    let (hears, now) = (lock(&cluster.nodes).hears(), shared.runtime.now().instant);
+    let (hears, now) = (lock(&cluster.nodes).hears(), shared.runtime.instant());
     let (mut all, mut tells) = (Vec::new(), false);
     for shard in &shared.shards {
         let mut shard = lock(shard);
@@ -97,7 +100,7 @@ async fn tell_others(shared: &Arc<Shared>) -> bool {
 /// Tells the other nodes all that is still to be told, for as long as a store has to be closed.
 pub(crate) async fn tell_the_rest(shared: &Arc<Shared>, patience: Duration) {
     let told = async { while tell_others(shared).await {} };
-    select(pin!(told), shared.runtime.sleep_until(shared.runtime.now().after(patience))).await;
+    select(pin!(told), shared.runtime.sleep_until(shared.runtime.after(patience))).await;
 }
 
 /// Tells of one channel, one word after the other.
@@ -118,7 +121,7 @@ async fn tell_channel(shared: &Arc<Shared>, cluster: &Cluster, (channel, words):
 async fn say(shared: &Arc<Shared>, cluster: &Cluster, channel: Option<ChannelId>, text: String) {
     let broker = cluster.broker.clone();
     let said = AssertUnwindSafe(async move { broker.tell(channel, text.into()).await }).catch_unwind();
-    let sleep = shared.runtime.sleep_until(shared.runtime.now().after(shared.limits.store_timeout));
+    let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
     match select(Box::pin(said), sleep).await {
         Either::Left((Ok(Ok(())), _)) => return,
         Either::Left((Ok(Err(error)), _)) => trace::broker_failed(&error),
@@ -131,7 +134,7 @@ async fn say(shared: &Arc<Shared>, cluster: &Cluster, channel: Option<ChannelId>
 /// Takes in a word about a channel. Returns false if it cannot be understood.
 pub(super) fn heed(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId, text: &str) -> bool {
     let Some(told) = member_word::decode(text, cluster.begun) else { return false };
-    let (node, now) = (told.node, shared.runtime.now().instant);
+    let (node, now) = (told.node, shared.runtime.instant());
     let is_for_another = matches!(told.word, MemberWord::Ask(Some(asked)) if asked != cluster.node);
     if node == cluster.node || is_for_another || !is_heard(shared, cluster, node) {
         return true;
@@ -167,7 +170,7 @@ fn is_heard(shared: &Shared, cluster: &Cluster, node: u64) -> bool {
         return true;
     }
     let mut nodes = lock(&cluster.nodes);
-    let fits = nodes.hear(node, shared.runtime.now().instant);
+    let fits = nodes.hear(node, shared.runtime.instant());
     let greets = nodes.greets();
     drop(nodes);
     if greets {
@@ -181,7 +184,7 @@ fn is_heard(shared: &Shared, cluster: &Cluster, node: u64) -> bool {
 
 /// Asks the others for what was missed while this node heard nothing.
 pub(super) fn ask_again(shared: &Shared, cluster: &Cluster) {
-    let now = shared.runtime.now().instant;
+    let now = shared.runtime.instant();
     lock(&cluster.nodes).is_back(now);
     shared.shards.iter().for_each(|shard| lock(shard).query_members(now));
     cluster.wake();
@@ -190,12 +193,12 @@ pub(super) fn ask_again(shared: &Shared, cluster: &Cluster) {
 /// Takes the members of nodes that are gone out of their channels.
 async fn take_out_silent(shared: &Arc<Shared>) {
     let Some(cluster) = &shared.cluster else { return };
-    let gone = lock(&cluster.nodes).take_silent(shared.runtime.now().instant);
+    let gone = lock(&cluster.nodes).take_silent(shared.runtime.instant());
     for node in gone {
         for shard in &shared.shards {
             let names = lock(shard).channels_of_node(node);
             for names in names.chunks(PIECE) {
-                let now = shared.runtime.now().instant;
+                let now = shared.runtime.instant();
                 names.iter().for_each(|name| lock(shard).take_node_out(name, node, now));
                 tell_later(shared);
                 shared.runtime.yield_now().await;
