@@ -43,8 +43,15 @@ pub(crate) struct Told {
 /// Holds what other nodes have changed in a channel.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
-    pub(super) joined: Vec<Member>,
-    pub(super) left: Vec<SessionId>,
+    /// Lists the changes in their order: one that left may be there again.
+    pub(super) all: Vec<Move>,
     /// Is true if something was not taken in, since a bound is met or its id is another's.
     pub(super) refused: bool,
+}
+
+/// Is one change of the members on other nodes.
+#[derive(Debug)]
+pub(super) enum Move {
+    Joined(Member),
+    Left(SessionId),
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use super::member::{Member, MemberWord, Moves, Progress, Told};
+use super::member::{Member, MemberWord, Move, Moves, Progress, Told};
 use crate::model::{Instant, SessionId, later};
 
 /// Sets the time from a change to the repetition of its number.
@@ -264,7 +264,7 @@ impl Members {
         let out = self.sources.iter().filter(|(_, source)| is_out(source)).map(|(node, _)| *node);
         let mut moves = Moves::default();
         for node in out.collect::<Vec<_>>() {
-            moves.left.extend(self.take_out(node).left);
+            moves.all.extend(self.take_out(node).all);
         }
         moves
     }
@@ -345,7 +345,7 @@ impl Members {
                     self.sources.entry(node).and_modify(|source| {
                         source.members.insert(session);
                     });
-                    moves.joined.push(member);
+                    moves.all.push(Move::Joined(member));
                 }
             }
         }
@@ -356,7 +356,7 @@ impl Members {
         if was {
             self.since.remove(&session);
             self.others -= 1;
-            moves.left.push(session);
+            moves.all.push(Move::Left(session));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Exchanges the presence of a channel with other nodes: takes what they are to be told, and takes in what
 //! they tell.
 
-use super::member::{Member, MemberWord, Moves, Progress, Told};
+use super::member::{Member, MemberWord, Move, Moves, Progress, Told};
 use super::members::Members;
 use super::presence::{Presence, Room, bytes_of_info};
 use crate::model::{Instant, SessionId, SharedInfo};
@@ -71,13 +71,13 @@ impl Presence {
     }
 
     fn apply(&mut self, moves: Moves, now: Instant) {
-        for Member { who, .. } in moves.joined {
-            match self.who(who.id).is_some() {
-                true => self.change(&who, now),
-                false => self.enter(&who, false, now),
+        for step in moves.all {
+            match step {
+                Move::Joined(Member { who, .. }) if self.who(who.id).is_some() => self.change(&who, now),
+                Move::Joined(Member { who, .. }) => self.enter(&who, false, now),
+                Move::Left(session) => self.part(session, now),
             }
         }
-        moves.left.into_iter().for_each(|session| self.part(session, now));
     }
 
     /// Takes the changes of this node's members, as many as one word holds.
