@@ -12,6 +12,7 @@ mod cluster_presence;
 mod cluster_presence_random;
 mod cluster_random;
 mod cluster_servers;
+mod cluster_sessions;
 mod comebacks;
 mod conformance;
 mod crash;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use super::admission::{Reading, missed};
+use super::cluster::tallying::most_here;
 use super::endpoint::Hook;
 use super::gathering::gathered;
 use super::shared::Shared;
@@ -45,7 +46,7 @@ pub(crate) async fn ask(
     let opened = opened.unwrap_or_else(|Panicked| Err(Refusal::internal("a hook of the server failed")))?;
     may_be_called(shared, &opened.0.name)?;
     let most = shared.limits.user_sessions;
-    if shared.users.of(&opened.0.user).len() >= most {
+    if shared.users.of(&opened.0.user).len() >= most_here(shared, &opened.0.user) {
         return Err(too_many(most));
     }
     Ok(Asked { connect, opened, opening })

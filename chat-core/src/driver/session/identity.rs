@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::hooks::{self, AGAIN, Asking, Guarded, Pending};
 use super::{Session, Step};
 use crate::driver::hub::admission::Reading;
+use crate::driver::hub::cluster::tallying;
 use crate::driver::hub::endpoint::Refreshed;
 use crate::driver::hub::opening::{self, Asked, Opened, may_be_called, too_many};
 use crate::driver::hub::permit::Early;
@@ -145,7 +146,8 @@ impl Session {
         }
         let (shared, opening) = (self.permit.shared().clone(), self.opening.take().expect("it opens"));
         let most = shared.limits.user_sessions;
-        let orders = match shared.users.add(&identity.user, &self.outbox, &opening, most) {
+        let here = tallying::most_here(&shared, &identity.user);
+        let orders = match shared.users.add(&identity.user, &self.outbox, &opening, here) {
             Ok(orders) => orders,
             Err(NotIn::Full) => {
                 let refusal = too_many(most);
@@ -155,6 +157,7 @@ impl Session {
             Err(NotIn::Disconnected(close)) => return Step::End(close),
             Err(NotIn::Forgotten) => return self.ask_to_open_again(id, announced, asked, times),
         };
+        tallying::note(&shared, &identity.user);
         let orders = settle(&mut requests, orders);
         let (expires, until) = self.until(identity.expires).unzip();
         let data = identity.welcome.clone();

@@ -23,6 +23,7 @@ use self::coming::Coming;
 use self::hooks::Pending;
 use self::notify::{Change, Notifications};
 use crate::driver::caught::{Panicked, caught, discard};
+use crate::driver::hub::cluster::tallying;
 use crate::driver::hub::fanout::flush;
 use crate::driver::hub::joining;
 use crate::driver::hub::permit::Permit;
@@ -173,7 +174,7 @@ impl Session {
         let Some(channels) = self.state.drain() else { return false };
         self.close = Some(Box::new(close.clone()));
         if let Some(info) = self.state.info() {
-            self.shared().users.remove(&info.user, info.id);
+            tallying::remove(self.shared(), &info.user, info.id);
         }
         if let Some(whose) = self.whose() {
             self.shared().remember(whose, self.state.record());

@@ -90,6 +90,7 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
             }
         }
         Heard::Told { channel: None, body } if telling::heed_beat(shared, cluster, &body) => {}
+        Heard::Told { channel: None, body } if telling::heed_tally(shared, cluster, &body) => {}
         Heard::Told { channel: None, body } if words::heed(shared, cluster, &body) => {}
         Heard::Told { channel: Some(channel), body } if telling::heed(shared, cluster, &channel, &body) => {}
         Heard::Told { .. } => shared.metrics.broker_corrupt.add(1),

@@ -11,6 +11,7 @@
 //!   taking    takes a publication into its channel
 //!   repair    reads what a channel missed, and takes out subscribers where that is not known any more
 //!   member_word  writes what nodes tell each other of the members of a channel
+//!   tallying  tells the other nodes which users have many sessions here, and counts those there
 //!   telling   tells the other nodes who is in channels here, and takes in who is there
 //!   hearing   takes in what the broker hands over
 //! ```
@@ -25,6 +26,7 @@ pub(crate) mod lanes;
 mod member_word;
 mod repair;
 pub(crate) mod taking;
+pub(crate) mod tallying;
 pub(crate) mod telling;
 pub(crate) mod words;
 
@@ -37,7 +39,7 @@ use futures::lock::Mutex as TurnMutex;
 use self::early::Early;
 use self::lane::Lane;
 use crate::lock::lock;
-use crate::machine::Nodes;
+use crate::machine::{Nodes, Tallies};
 use crate::model::{ChannelId, Instant, Now};
 use crate::port::broker::{Broker, Heard};
 
@@ -63,6 +65,7 @@ pub(crate) struct Cluster {
     /// Holds the time from which members' times are counted here.
     begun: Now,
     nodes: Mutex<Nodes>,
+    tallies: Mutex<Tallies>,
     /// Wakes the task that tells the other nodes of members.
     wakes: (Sender<()>, Receiver<()>),
 }
@@ -82,6 +85,7 @@ impl Cluster {
             deaf_since: Mutex::new(Some(begun.instant)),
             begun,
             nodes: Mutex::default(),
+            tallies: Mutex::default(),
             wakes: async_channel::bounded(1),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 
-use super::{Cluster, member_word};
+use super::{Cluster, member_word, tallying};
 use crate::driver::caught::discard;
 use crate::driver::hub::presence::tell_later;
 use crate::driver::hub::shared::Shared;
@@ -42,10 +42,12 @@ async fn go_on(shared: Weak<Shared>, woken: async_channel::Receiver<()>) {
         let Some(hub) = shared.upgrade() else { return };
         let now = runtime.instant();
         let greets = hub.cluster.as_ref().is_some_and(|cluster| lock(&cluster.nodes).take_greeting());
-        if beat_at <= now || greets {
+        let round = beat_at <= now || greets;
+        if round {
             beat_at = runtime.after(BEAT);
             beat(&hub).await;
         }
+        tell_of_users(&hub, round).await;
         take_out_silent(&hub).await;
         tell_others(&hub).await;
         let next = next_word(&hub).unwrap_or(beat_at);
@@ -75,6 +77,14 @@ fn next_word(shared: &Shared) -> Option<Instant> {
 async fn beat(shared: &Arc<Shared>) {
     if let Some(cluster) = &shared.cluster {
         say(shared, cluster, None, member_word::alive(cluster.node)).await;
+    }
+}
+
+/// Says which users have many sessions here.
+async fn tell_of_users(shared: &Arc<Shared>, round: bool) {
+    let Some(cluster) = &shared.cluster else { return };
+    for word in tallying::take_words(cluster, round) {
+        say(shared, cluster, None, word).await;
     }
 }
 
@@ -164,6 +174,15 @@ pub(super) fn heed_beat(shared: &Shared, cluster: &Cluster, text: &str) -> bool 
     node.is_some()
 }
 
+/// Takes in how many sessions users have on another node. Returns false if the word says something else.
+pub(super) fn heed_tally(shared: &Shared, cluster: &Cluster, text: &str) -> bool {
+    let Some((node, tally)) = tallying::decode(text) else { return false };
+    if node != cluster.node && is_heard(shared, cluster, node) && !lock(&cluster.tallies).hear(node, tally) {
+        shared.metrics.cut_short("users");
+    }
+    true
+}
+
 /// Notes that a node is heard. Returns false if there are too many.
 fn is_heard(shared: &Shared, cluster: &Cluster, node: u64) -> bool {
     if node == cluster.node {
@@ -195,6 +214,7 @@ async fn take_out_silent(shared: &Arc<Shared>) {
     let Some(cluster) = &shared.cluster else { return };
     let gone = lock(&cluster.nodes).take_silent(shared.runtime.instant());
     for node in gone {
+        lock(&cluster.tallies).take_out(node);
         for shard in &shared.shards {
             let names = lock(shard).channels_of_node(node);
             for names in names.chunks(PIECE) {
