@@ -39,8 +39,8 @@ pub(crate) struct Tallies {
 }
 
 impl Tallies {
-    /// Notes how many sessions a user has on this node, of whom there may be `most` on all nodes. Returns true
-    /// if others are to be told.
+    /// Notes how many sessions a user has on this node, of whom there may be `most` on all nodes. Returns
+    /// true if others are to be told.
     pub(crate) fn note(&mut self, user: &UserId, sessions: usize, most: usize) -> bool {
         let tells = sessions >= (most / PART).max(1);
         let before = match tells {

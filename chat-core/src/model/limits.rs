@@ -35,6 +35,11 @@ pub struct Limits {
     /// and a longer recovery fails.
     pub answer_entries: usize,
     /// Bounds the sessions of one user: the next one is closed with 3504.
+    ///
+    /// Behind a broker those on other nodes count too, as soon as this node has heard of them: they are told
+    /// within a tenth of a second, of users who have at least an eighth of the bound on their node (at least
+    /// one). So a node never has more, and all nodes together may: those that opened on several at the same
+    /// moment, and on each other node one less than an eighth. Sessions on a node that is gone count for 9 s.
     pub user_sessions: usize,
     /// Bounds the rate of one session's requests. A session over its rate is not read until there is room
     /// again; its answers, its deliveries and the server's pings continue, and its silence does not count as

@@ -90,6 +90,27 @@ fn the_api_of_one_server_acts_on_all() {
 }
 
 #[test]
+fn who_is_on_one_server_is_seen_on_the_other() {
+    let redis = Redis::start();
+    let [here, there] = servers(&redis);
+    let (mut ann, mut bob) = (Person::enter(&here, "ann"), Person::enter(&there, "bob"));
+    ann.join(json!({ "presence": true }));
+    bob.join(json!({}));
+    let came = std::iter::repeat_with(|| ann.hear("presence"))
+        .find(|told| told["joined"].as_array().is_some_and(|all| all.iter().any(|one| one["user"] == "bob")));
+    assert!(came.is_some());
+    let stats = post_json(
+        here.address,
+        "/api/presence_stats",
+        &[("x-api-key", "key")],
+        &json!({ "channel": "room" }),
+    );
+    assert_eq!(stats.1["result"], json!({ "num_clients": 2, "num_users": 2 }), "{stats:?}");
+    drop(bob);
+    assert_eq!(ann.hear("presence")["left"], json!(["bob"]));
+}
+
+#[test]
 fn a_broker_that_restarts_without_its_data_costs_no_session_and_nobody_is_left_behind() {
     let mut redis = Redis::start();
     let [here, there] = servers(&redis);

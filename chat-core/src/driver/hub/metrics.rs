@@ -106,7 +106,7 @@ pub struct Stats {
     /// system had nothing left, a `record` of a user or an address that was forgotten early, an `input` that
     /// was not complete when too much of that was held, `requests` that were not read at once since they came
     /// faster than they may, a publication that the `broker` was not given since too much waited for it,
-    /// `presence` that one node has of another only in part.
+    /// `presence` that one node has of another only in part, `users` of other nodes that are not counted.
     pub cut_short: BTreeMap<&'static str, u64>,
     /// Counts how often a channel was looked up by name, which measures the work of the shards.
     pub channel_visits: u64,
