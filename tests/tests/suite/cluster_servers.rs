@@ -1,5 +1,6 @@
 //! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis.
 
+use chat_tests::clients::script_says;
 use chat_tests::outage::Engine;
 use chat_tests::program::Program;
 use chat_tests::raw::{Raw, frame, get, post_json};
@@ -129,4 +130,17 @@ fn a_broker_that_restarts_without_its_data_costs_no_session_and_nobody_is_left_b
     assert_eq!(bob.hear("message")["content"], 2);
     assert!(get(here.address, "/ready").starts_with("HTTP/1.1 200"));
     assert!(here.measure("chat_broker_resets_total") > 0);
+}
+
+#[test]
+fn unmodified_clients_of_two_servers_are_in_one_chat() {
+    let redis = Redis::start();
+    let broker = redis.url();
+    let flags =
+        ["--presence", "--user-sessions", "2", "--jwt-secret", "a secret of some length", "--api-key"];
+    let servers =
+        [(); 2].map(|()| Program::server(&[&["--broker", &broker], &flags[..], &["an api key"]].concat()));
+    let bases = servers.each_ref().map(|server| format!("http://{}", server.address));
+    let all = script_says("two_nodes.mjs", &bases.each_ref().map(String::as_str));
+    assert!(all.ends_with("4 passed, 0 failed"), "{all}");
 }
