@@ -1,8 +1,8 @@
-//! Tests that hubs of two nodes are one over Redis.
+//! Tests that hubs of two nodes are one over NATS.
 
 use std::time::Duration;
 
-use chat_broker_redis::RedisBroker;
+use chat_broker_nats::NatsBroker;
 use chat_core::{HistoryRequest, Hub, OpenChat, Payload, Publish};
 use chat_tokio_adapter::TokioRuntime;
 use tokio::task::yield_now;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::server::{SOON, Server, channel};
 
 async fn hub(server: &Server) -> Hub {
-    let broker = RedisBroker::connect(&server.url("hubs")).await.expect("it connects");
+    let broker = NatsBroker::connect(&server.url("hubs")).await.expect("it connects");
     let hub = Hub::builder(OpenChat::default()).history(100, Duration::from_secs(60));
     hub.broker(broker).build(TokioRuntime::current())
 }
@@ -26,7 +26,7 @@ async fn kept(hub: &Hub) -> Vec<String> {
 
 #[tokio::test]
 async fn two_hubs_have_one_history_also_after_their_server_was_away() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start("");
     let (here, there) = (hub(&server).await, hub(&server).await);
     let say = |text: &str| Publish::to(channel("room"), Payload::json(text));
     for (hub, text) in [(&here, "0"), (&there, "1"), (&here, "2"), (&there, "3")] {

@@ -3,4 +3,9 @@
 #![expect(clippy::print_stdout, reason = "random tests print their seed, and what came of it")]
 
 mod conformance;
+mod faults;
+mod hubs;
+mod kills;
+mod proxy;
+mod restarts;
 mod server;

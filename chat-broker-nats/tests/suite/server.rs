@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Receiver;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use chat_broker_nats::NatsBroker;
 use chat_core::broker::{Broker, BrokerError, Draft, Heard, Join, Joined, Placed, Stand};
 use chat_core::{ChannelId, HistoryOptions};
@@ -49,8 +51,14 @@ impl Server {
         }
     }
 
+    /// Returns a URL with this prefix, behind which other parameters may stand.
     pub(crate) fn url(&self, prefix: &str) -> String {
-        format!("nats://127.0.0.1:{}?prefix={prefix}&max_bytes=67108864&key_bytes=4194304", self.port)
+        self.url_at(self.port, prefix)
+    }
+
+    /// Returns a URL that leads to this server by another port.
+    pub(crate) fn url_at(&self, port: u16, prefix: &str) -> String {
+        format!("nats://127.0.0.1:{port}?max_bytes=67108864&key_bytes=4194304&prefix={prefix}")
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -95,6 +103,22 @@ impl Server {
         let client = self.client().await;
         let asked = client.request(format!("$JS.API.{question}"), body.to_owned().into()).await;
         String::from_utf8_lossy(&asked.expect("an answer").payload).into_owned()
+    }
+}
+
+impl Server {
+    /// Names the subject on which nodes hear a channel.
+    pub(crate) fn said(&self, prefix: &str, name: &str) -> String {
+        format!("{prefix}.h.{}", BASE64.encode(name))
+    }
+
+    /// Returns the last message of a channel.
+    pub(crate) async fn last(&self, prefix: &str, name: &str) -> String {
+        let subject = format!("{prefix}.p.{}", BASE64.encode(name));
+        let client = self.client().await;
+        let question = format!("$JS.API.DIRECT.GET.{prefix}_places.{subject}");
+        let last = client.request(question, bytes::Bytes::new()).await.expect("an answer");
+        String::from_utf8_lossy(&last.payload).into_owned()
     }
 }
 
