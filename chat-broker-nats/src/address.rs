@@ -173,7 +173,13 @@ mod tests {
             assert!(matches!(refused(url), ConnectError::Url), "{url}");
         }
         for query in [
-            "prefx=b", "durable=yes", "max_age=9m", "max_age=", "max_bytes=1", "max_messages=0", "key_age=-1",
+            "prefx=b",
+            "durable=yes",
+            "max_age=9m",
+            "max_age=",
+            "max_bytes=1",
+            "max_messages=0",
+            "key_age=-1",
             "replicas=6",
         ] {
             assert!(matches!(refused(&format!("nats://a?{query}")), ConnectError::Parameter(_)), "{query}");

@@ -22,7 +22,7 @@ const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// Is how long the streams are taken for the same as when they were last looked at.
 const FRESH: Duration = Duration::from_secs(1);
 /// Bounds a message from below, so that the longest body has few pieces.
-const PAYLOAD_BYTES: usize = 128 * 1024;
+const PAYLOAD_BYTES: usize = 128_000;
 
 /// Asks one run of the server.
 #[derive(Debug)]
@@ -207,4 +207,3 @@ fn stored_in(message: &Value) -> Option<Stored> {
     let (subject, sequence) = (message["subject"].as_str()?.to_owned(), message["seq"].as_u64()?);
     Some(Stored { subject, sequence, time, payload })
 }
-

@@ -21,6 +21,8 @@ pub(crate) const BOUND: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(3);
 /// Is how long the client waits before it connects by itself, by when it is given up.
 const LATER: Duration = Duration::from_secs(10);
+/// Is the number of the error that a stream did not store a message.
+const NO_ROOM: u64 = 10077;
 /// Bounds what waits of one subscription; what is beyond it is lost, and told.
 const WAITING: usize = 16 * 1024;
 /// Is a connection.
@@ -35,7 +37,11 @@ pub(crate) struct Link {
 pub(crate) enum Asked {
     Failed(BrokerError),
     /// The server says no: the status, the number of the error, and its words.
-    Refused { status: u64, number: u64, words: String },
+    Refused {
+        status: u64,
+        number: u64,
+        words: String,
+    },
 }
 
 impl Link {
@@ -133,8 +139,8 @@ impl From<Asked> for BrokerError {
     fn from(asked: Asked) -> Self {
         match asked {
             Asked::Failed(error) => error,
-            // Not now: there is no leader, or too much waits.
-            Asked::Refused { status: 503, words, .. } => unavailable(words),
+            // Not now: there is no leader, or too much waits. A stream that has no room says the same.
+            Asked::Refused { status: 503, number, words } if number != NO_ROOM => unavailable(words),
             Asked::Refused { words, .. } => refused(words),
         }
     }
@@ -143,22 +149,23 @@ impl From<Asked> for BrokerError {
 /// Returns options for one connection, which is given up with the first event that something is lost.
 fn options(server: &Server, open: &Sender<()>) -> ConnectOptions {
     let (open, is_again) = (open.clone(), AtomicBool::new(false));
-    let options = ConnectOptions::new()
-        .name("chat-broker-nats")
-        .subscription_capacity(WAITING)
-        .connection_timeout(BOUND)
-        .ping_interval(PING)
-        .ignore_discovered_servers()
-        .max_reconnects(1)
-        .reconnect_delay_callback(move |_| {
-            if is_again.swap(true, Ordering::Relaxed) { LATER } else { Duration::ZERO }
-        })
-        .event_callback(move |event| {
-            if !matches!(event, Event::Connected) {
-                open.close();
-            }
-            ready(())
-        });
+    let options =
+        ConnectOptions::new()
+            .name("chat-broker-nats")
+            .subscription_capacity(WAITING)
+            .connection_timeout(BOUND)
+            .ping_interval(PING)
+            .ignore_discovered_servers()
+            .max_reconnects(1)
+            .reconnect_delay_callback(move |_| {
+                if is_again.swap(true, Ordering::Relaxed) { LATER } else { Duration::ZERO }
+            })
+            .event_callback(move |event| {
+                if !matches!(event, Event::Connected) {
+                    open.close();
+                }
+                ready(())
+            });
     match server.login.clone() {
         Login::Nobody => options,
         Login::Token(token) => options.token(token),

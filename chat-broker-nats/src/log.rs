@@ -87,7 +87,9 @@ impl Log<'_> {
         let subject = self.calls.names.placed(self.channel);
         for _ in 0..TRIES {
             let (mark, after) = match self.newest(&subject).await? {
-                Some(found) if found.placed.head.run != self.calls.run => (self.first().await?, found.sequence),
+                Some(found) if found.placed.head.run != self.calls.run => {
+                    (self.first().await?, found.sequence)
+                }
                 Some(found) if !self.fades(&found, age) => return Ok(found),
                 Some(found) => (found.last().next(Vec::new(), found.placed.head.keep), found.sequence),
                 None => (self.first().await?, 0),

@@ -61,7 +61,8 @@ impl Names {
     /// Names the subject of an idempotency key of a channel. A channel's name holds no NUL, so that no two
     /// pairs are hashed alike.
     pub(crate) fn key(&self, channel: &ChannelId, key: &str) -> String {
-        let hash = Sha256::new().chain_update(channel.as_str()).chain_update([0]).chain_update(key).finalize();
+        let hash =
+            Sha256::new().chain_update(channel.as_str()).chain_update([0]).chain_update(key).finalize();
         format!("{}.k.{}", self.prefix, BASE64.encode(hash))
     }
 

@@ -4,8 +4,13 @@
 
 mod conformance;
 mod faults;
+mod history;
 mod hubs;
 mod kills;
+mod limits;
 mod proxy;
 mod restarts;
+mod rubbish;
 mod server;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use chat_broker_nats::NatsBroker;
 use chat_core::broker::{Broker, BrokerError, Draft, Heard, Join, Joined, Placed, Stand};
 use chat_core::{ChannelId, HistoryOptions};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -112,9 +113,20 @@ impl Server {
         format!("{prefix}.h.{}", BASE64.encode(name))
     }
 
+    /// Names the subject of an idempotency key.
+    pub(crate) fn key(&self, prefix: &str, name: &str, key: &str) -> String {
+        let hash = Sha256::new().chain_update(name).chain_update([0]).chain_update(key).finalize();
+        format!("{prefix}.k.{}", BASE64.encode(hash))
+    }
+
+    /// Names the subject of a channel in the stream.
+    pub(crate) fn placed(&self, prefix: &str, name: &str) -> String {
+        format!("{prefix}.p.{}", BASE64.encode(name))
+    }
+
     /// Returns the last message of a channel.
     pub(crate) async fn last(&self, prefix: &str, name: &str) -> String {
-        let subject = format!("{prefix}.p.{}", BASE64.encode(name));
+        let subject = self.placed(prefix, name);
         let client = self.client().await;
         let question = format!("$JS.API.DIRECT.GET.{prefix}_places.{subject}");
         let last = client.request(question, bytes::Bytes::new()).await.expect("an answer");
