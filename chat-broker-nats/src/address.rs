@@ -11,7 +11,7 @@ use crate::error::ConnectError;
 use crate::names::Names;
 
 /// Bounds from below how long a stream keeps what it took: a channel must be rewritten in time to stand.
-const SHORTEST: Duration = Duration::from_secs(2 * STAND.as_secs());
+pub(crate) const SHORTEST: Duration = Duration::from_secs(2 * STAND.as_secs());
 /// Bounds times from above: ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
@@ -49,7 +49,6 @@ pub(crate) struct Bounds {
     /// Bounds how long a key is remembered.
     pub(crate) key_age: Duration,
     pub(crate) key_bytes: u64,
-    pub(crate) replicas: u64,
 }
 
 impl Default for Bounds {
@@ -60,7 +59,6 @@ impl Default for Bounds {
             messages: 10_000,
             key_age: Duration::from_secs(60 * 60),
             key_bytes: 64 << 20,
-            replicas: 1,
         }
     }
 }
@@ -108,7 +106,6 @@ impl Bounds {
             "max_messages" => self.messages = number(value, 1..=1 << 32)?,
             "key_age" => self.key_age = time(value)?,
             "key_bytes" => self.key_bytes = number(value, 1 << 16..=1 << 50)?,
-            "replicas" => self.replicas = number(value, 1..=5)?,
             _ => return None,
         }
         Some(())
@@ -180,7 +177,6 @@ mod tests {
             "max_bytes=1",
             "max_messages=0",
             "key_age=-1",
-            "replicas=6",
         ] {
             assert!(matches!(refused(&format!("nats://a?{query}")), ConnectError::Parameter(_)), "{query}");
         }

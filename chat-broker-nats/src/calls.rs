@@ -4,11 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_nats::{HeaderMap, Message};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use chat_core::broker::BrokerError;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::address::Address;
@@ -35,9 +33,9 @@ pub(crate) struct Calls {
     pub(crate) age: Duration,
     /// Bounds how long a key is remembered.
     pub(crate) key_age: Duration,
-    /// Is true if the server that answers may be behind the one that took the last message.
-    is_cluster: bool,
     durable: bool,
+    /// Is how far this machine's clock is behind the server's, and how far it is ahead.
+    clock: [Duration; 2],
     looked: Mutex<Instant>,
 }
 
@@ -69,16 +67,34 @@ impl Calls {
     pub(crate) async fn open(address: &Address) -> Result<Self, BrokerError> {
         let (link, names) = (Link::open(&address.server).await?, address.names.clone());
         let (run, age, key_age, looked) = (0, Duration::ZERO, Duration::ZERO, Mutex::new(Instant::now()));
-        let (is_cluster, durable) = (false, address.durable);
-        let mut calls = Self { link, names, run, age, key_age, is_cluster, durable, looked };
-        calls.is_cluster = calls.usable()?;
+        let (durable, clock) = (address.durable, [Duration::ZERO; 2]);
+        let mut calls = Self { link, names, run, age, key_age, durable, clock, looked };
+        calls.usable()?;
+        // If these may not be heard, the server says so, and the connection is lost.
+        let _heard = calls.link.hear([calls.names.said_to_all(), calls.names.said_to_nobody()]).await?;
         let made = streams::make(&calls.link, &calls.names, &address.bounds).await?;
         (calls.run, calls.age, calls.key_age) = (calls.incarnation(&made.created), made.age, made.key_age);
+        calls.clock = calls.compare_clocks().await?;
+        calls.link.check()?;
         Ok(calls)
     }
 
-    /// Checks the server. Returns true if it is one of several.
-    fn usable(&self) -> Result<bool, BrokerError> {
+    /// Returns the time by the server's clock, which says how old a message is.
+    pub(crate) fn now(&self) -> SystemTime {
+        let [behind, ahead] = self.clock;
+        SystemTime::now() + behind - ahead
+    }
+
+    /// Lets the server note its time on a message, which must be within the time that this takes.
+    async fn compare_clocks(&self) -> Result<[Duration; 2], BrokerError> {
+        let asked = SystemTime::now();
+        let sequence = self.append(self.names.pieces(None), Bytes::from_static(b"1")).await?;
+        let answered = SystemTime::now();
+        let noted = self.at(sequence).await?.ok_or_else(strange)?.time;
+        Ok([noted.duration_since(answered), asked.duration_since(noted)].map(Result::unwrap_or_default))
+    }
+
+    fn usable(&self) -> Result<(), BrokerError> {
         let info = self.link.client.server_info();
         if !self.link.client.is_server_compatible(2, 9, 0) {
             return Err(refused("the server must be nats-server 2.9 or newer"));
@@ -89,11 +105,12 @@ impl Calls {
         if info.max_payload < PAYLOAD_BYTES {
             return Err(refused(format!("the server's max_payload must be {PAYLOAD_BYTES} or more")));
         }
-        // What one server was asked says nothing of the run of another.
-        if info.cluster.is_some() && !self.durable {
-            return Err(refused("the server is one of several, which needs durable=file"));
+        // Servers up to 2.9 take two messages behind the same one where several hold a stream, and the run of
+        // one says nothing of the others.
+        if info.cluster.is_some() {
+            return Err(refused("the server is one of several, and only one by itself can be used"));
         }
-        Ok(info.cluster.is_some())
+        Ok(())
     }
 
     fn incarnation(&self, created: &str) -> u64 {
@@ -132,9 +149,6 @@ impl Calls {
     /// Returns the last message of a subject.
     pub(crate) async fn last(&self, kind: Kind, subject: &str) -> Result<Option<Stored>, BrokerError> {
         let stream = self.stream(kind);
-        if self.is_cluster {
-            return self.stored_by_leader(&stream, json!({ "last_by_subj": subject })).await;
-        }
         let question = format!("$JS.API.DIRECT.GET.{stream}.{subject}");
         stored(&self.link.ask(question, HeaderMap::new(), Bytes::new()).await?)
     }
@@ -142,23 +156,12 @@ impl Calls {
     /// Returns a message of the stream of places.
     pub(crate) async fn at(&self, sequence: u64) -> Result<Option<Stored>, BrokerError> {
         let (stream, wanted) = (self.names.places(), json!({ "seq": sequence }));
-        if self.is_cluster {
-            return self.stored_by_leader(&stream, wanted).await;
-        }
         let question = format!("$JS.API.DIRECT.GET.{stream}");
         stored(&self.link.ask(question, HeaderMap::new(), wanted.to_string().into()).await?)
     }
 
-    /// Asks the leader of a stream for a message: other servers may not have the last one yet.
-    async fn stored_by_leader(&self, stream: &str, wanted: Value) -> Result<Option<Stored>, BrokerError> {
-        match self.link.api(&format!("STREAM.MSG.GET.{stream}"), wanted.to_string().into()).await {
-            Ok(found) => stored_in(&found["message"]).map(Some).ok_or_else(strange),
-            Err(Asked::Refused { status: 404, .. }) => Ok(None),
-            Err(asked) => Err(asked.into()),
-        }
-    }
-
-    /// Puts a message behind the one of its subject that has this sequence number, 0 for none. Returns its own.
+    /// Puts a message behind the one of its subject that has this sequence number, 0 for none. Returns its
+    /// own.
     pub(crate) async fn put(&self, subject: String, after: u64, payload: Bytes) -> Result<u64, Put> {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Last-Subject-Sequence", after.to_string());
@@ -199,11 +202,4 @@ fn stored(answer: &Message) -> Result<Option<Stored>, BrokerError> {
         Some(Stored { subject, sequence, time, payload: answer.payload.clone() })
     };
     found().map(Some).ok_or_else(strange)
-}
-
-fn stored_in(message: &Value) -> Option<Stored> {
-    let time = humantime::parse_rfc3339(message["time"].as_str()?).ok()?;
-    let payload = BASE64.decode(message["data"].as_str().unwrap_or_default()).ok()?.into();
-    let (subject, sequence) = (message["subject"].as_str()?.to_owned(), message["seq"].as_u64()?);
-    Some(Stored { subject, sequence, time, payload })
 }

@@ -19,9 +19,9 @@ const TRIES: usize = 16;
 
 /// Is what is known of a key before its publication is placed.
 pub(crate) enum Claim {
-    /// It is to be placed.
+    /// Lets its publication be placed.
     Open(Claimed),
-    /// It is placed.
+    /// Tells where its publication stands.
     Placed(Stand),
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn claim(
         let most = humantime::format_duration(calls.key_age);
         return Err(refused(format!("a key is remembered for at most {most}, the max_age of its stream")));
     }
-    let (subject, now) = (calls.names.key(channel, key), now());
+    let (subject, now) = (calls.names.key(channel, key), milliseconds(calls.now()));
     let until = now.saturating_add(u64::try_from(window.as_millis()).unwrap_or(u64::MAX));
     let (mut after, text) = (0, format!("1c {} {last} {until}", stand.epoch));
     for _ in 0..TRIES {
@@ -120,7 +120,7 @@ impl Record {
     }
 }
 
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+fn milliseconds(time: SystemTime) -> u64 {
+    let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

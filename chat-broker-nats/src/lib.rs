@@ -1,24 +1,28 @@
 //! Makes the hubs of several nodes one, over NATS JetStream.
 //!
 //! ```text
-//!   broker                              implements the port
+//!   broker                            implements the port
 //!      │
-//!      ├─────────────┬─────────────┐
-//!      ▼             ▼             ▼
-//!   session        placing      reading       session keeps the connection up; placing puts publications into
-//!      │             │             │          the stream; reading tells where channels stand and what is kept
-//!      ▼             ▼             │
-//!   hearing        keys            │          what a message says; which keys are claimed
-//!      │             │             │
-//!      └──────┬──────┴─────────────┘
+//!      ├────────────┬────────────┐
+//!      ▼            ▼            ▼
+//!   session      placing      reading     session keeps the connection up; placing puts publications into a
+//!      │            │            │        stream; reading tells where channels stand and what is kept
+//!      ▼            ▼            │
+//!   hearing        keys          │        what a message says; which idempotency keys are claimed
+//!      │            │            │
+//!      └──────┬─────┴────────────┘
 //!             ▼
-//!           node                              holds what all share
+//!           node                          holds what all share
 //!             │
 //!      ┌──────┴──────┐
 //!      ▼             ▼
-//!   interest       lasts ─▶ log               what is joined; what stands last; the log of a channel
+//!   interest       lasts ─▶ log           what is joined; what stands last; the log of a channel
 //!      │                     │
-//!      │                   calls ─▶ streams   one run of the server; the streams that it has
+//!      │                     ▼
+//!      │                   calls          asks one run of the server
+//!      │                     │
+//!      │                     ▼
+//!      │                  streams         the two streams of a deployment
 //!      ▼                     ▼
 //!   link · message · trail · address · names · error
 //! ```

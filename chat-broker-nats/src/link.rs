@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, Subscriber};
 use bytes::Bytes;
 use chat_core::broker::{BrokerError, BrokerFault};
+use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -31,6 +33,8 @@ pub(crate) struct Link {
     /// Is closed once the connection is lost.
     open: Sender<()>,
     lost: Receiver<()>,
+    /// Is what the server said against it.
+    why: Arc<OnceLock<BrokerError>>,
 }
 
 /// Tells why a question of JetStream has no answer.
@@ -46,10 +50,10 @@ pub(crate) enum Asked {
 
 impl Link {
     pub(crate) async fn open(server: &Server) -> Result<Self, BrokerError> {
-        let (open, lost) = async_channel::bounded(1);
-        let connecting = options(server, &open).connect(server.url.clone());
+        let ((open, lost), why) = (async_channel::bounded(1), Arc::new(OnceLock::new()));
+        let connecting = options(server, &open, &why).connect(server.url.clone());
         match timeout(BOUND, connecting).await {
-            Ok(Ok(client)) => Ok(Self { client, open, lost }),
+            Ok(Ok(client)) => Ok(Self { client, open, lost, why }),
             Ok(Err(error)) => Err(error::not_connected(&error)),
             Err(_) => Err(unavailable("the server does not answer")),
         }
@@ -59,6 +63,16 @@ impl Link {
     pub(crate) async fn lost(&self) {
         // Nothing is ever sent.
         let _ = self.lost.recv().await;
+    }
+
+    /// Returns why it is lost.
+    pub(crate) fn why(&self) -> BrokerError {
+        self.why.get().cloned().unwrap_or_else(|| unavailable("the connection to the server is lost"))
+    }
+
+    /// Fails if the connection is lost.
+    pub(crate) fn check(&self) -> Result<(), BrokerError> {
+        if self.open.is_closed() { Err(self.why()) } else { Ok(()) }
     }
 
     /// Gives the connection up: what is asked over it from now on is not answered.
@@ -81,7 +95,7 @@ impl Link {
         tokio::pin!(answer, lost);
         let answer = futures::future::select(lost, answer).await.factor_first().0;
         match answer {
-            None => Err(unavailable("the connection to the server is lost")),
+            None => Err(self.why()),
             Some(Ok(Ok(message))) => Ok(message),
             Some(Ok(Err(error))) => Err(self.failed(error.kind())),
             Some(Err(_)) => {
@@ -106,6 +120,18 @@ impl Link {
         parsed(&answer.map_err(Asked::Failed)?)
     }
 
+    /// Subscribes to subjects.
+    pub(crate) async fn hear<const N: usize>(
+        &self,
+        subjects: [String; N],
+    ) -> Result<[Subscriber; N], BrokerError> {
+        let heard = subjects.map(|subject| self.client.subscribe(subject));
+        let heard =
+            timeout(BOUND, try_join_all(heard)).await.map_err(|_| unavailable("the server takes nothing"))?;
+        let heard = heard.map_err(|error| unavailable(error.to_string()))?;
+        Ok(heard.try_into().unwrap_or_else(|_| unreachable!("there is one for each")))
+    }
+
     /// Says something that is kept nowhere, and that nobody answers.
     pub(crate) async fn say(&self, subject: String, payload: Bytes) -> Result<(), BrokerError> {
         let saying = async {
@@ -113,7 +139,7 @@ impl Link {
             self.client.flush().await.map_err(|error| error.to_string())
         };
         tokio::select! {
-            () = self.lost() => Err(unavailable("the connection to the server is lost")),
+            () = self.lost() => Err(self.why()),
             said = timeout(BOUND, saying) => match said {
                 Ok(said) => said.map_err(unavailable),
                 Err(_) => {
@@ -147,8 +173,8 @@ impl From<Asked> for BrokerError {
 }
 
 /// Returns options for one connection, which is given up with the first event that something is lost.
-fn options(server: &Server, open: &Sender<()>) -> ConnectOptions {
-    let (open, is_again) = (open.clone(), AtomicBool::new(false));
+fn options(server: &Server, open: &Sender<()>, why: &Arc<OnceLock<BrokerError>>) -> ConnectOptions {
+    let (open, why, is_again) = (open.clone(), why.clone(), AtomicBool::new(false));
     let options =
         ConnectOptions::new()
             .name("chat-broker-nats")
@@ -161,6 +187,10 @@ fn options(server: &Server, open: &Sender<()>) -> ConnectOptions {
                 if is_again.swap(true, Ordering::Relaxed) { LATER } else { Duration::ZERO }
             })
             .event_callback(move |event| {
+                if let Event::ServerError(error) = &event {
+                    // Such as that a subject may not be subscribed to.
+                    let _ = why.set(refused(error.to_string()));
+                }
                 if !matches!(event, Event::Connected) {
                     open.close();
                 }

@@ -96,7 +96,7 @@ impl Log<'_> {
             };
             let mark = Placed { head: Head { after, ..mark.head }, ..mark };
             match self.calls.put(subject.clone(), after, mark.text()).await {
-                Ok(sequence) => return Ok(Found { sequence, time: SystemTime::now(), placed: mark }),
+                Ok(sequence) => return Ok(Found { sequence, time: self.calls.now(), placed: mark }),
                 Err(Put::Conflict) => {}
                 Err(Put::Failed(error)) => return Err(error),
             }
@@ -120,10 +120,9 @@ impl Log<'_> {
         Ok(Placed { head, entries: Vec::new() })
     }
 
-    /// Returns true if the stream would forget a channel too early if this stayed its last message.
     fn fades(&self, found: &Found, age: Duration) -> bool {
-        let wanted = age.max(found.placed.head.keep.age).max(STAND).min(self.calls.age / 2);
-        found.time.elapsed().unwrap_or_default() > self.calls.age - wanted
+        let is_old = self.calls.now().duration_since(found.time).unwrap_or_default();
+        fades(is_old, age.max(found.placed.head.keep.age), self.calls.age)
     }
 
     /// Returns a message of the channel; none if it is gone, or is of another epoch.
@@ -141,7 +140,7 @@ impl Log<'_> {
     /// Returns what is kept from above `low` up to `high`, the newest first and without a gap, as this last
     /// message says what is kept.
     pub(crate) async fn range(&self, last: &Found, low: u64, high: u64) -> Result<Vec<Kept>, BrokerError> {
-        let (mut range, epoch) = (Range::new(last, low, high), last.stand().epoch);
+        let (mut range, epoch) = (Range::new(last, low, high, self.calls.now()), last.stand().epoch);
         let mut current = last.clone();
         while current.placed.before() >= high {
             let Some(next) = current.placed.head.trail.towards(high) else { return Ok(Vec::new()) };
@@ -196,6 +195,13 @@ impl Log<'_> {
     }
 }
 
+/// Returns true if a stream that keeps messages for `kept` would forget a channel within the time that it
+/// must stand, if one that is so old stayed its last.
+fn fades(is_old: Duration, must_stand: Duration, kept: Duration) -> bool {
+    let must_stand = must_stand.max(STAND).min(kept / 2);
+    is_old > kept - must_stand
+}
+
 /// Returns a whole body; none if a piece of it is gone, or if it is no text of this length.
 pub(crate) async fn body(
     calls: &Calls,
@@ -224,16 +230,16 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    fn new(last: &'a Found, low: u64, high: u64) -> Self {
+    fn new(last: &'a Found, low: u64, high: u64, now: SystemTime) -> Self {
         let head = &last.placed.head;
         let floor = low.max(head.first.saturating_sub(1));
-        Self { head, floor, high, now: SystemTime::now(), kept: Vec::new() }
+        Self { head, floor, high, now, kept: Vec::new() }
     }
 
     /// Takes the entries of a message, the newest first. Returns false if no earlier one is kept or wanted.
     fn take(&mut self, found: &Found) -> bool {
         let Head { keep, bytes: all, .. } = self.head;
-        if found.time + keep.age <= self.now {
+        if self.now.duration_since(found.time).unwrap_or_default() >= keep.age {
             return false;
         }
         let (mut offset, mut bytes) = (found.stand().offset.0, found.placed.head.bytes);
@@ -249,5 +255,18 @@ impl<'a> Range<'a> {
             offset -= 1;
         }
         offset > self.floor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_written_anew_before_the_stream_would_forget_it_too_early() {
+        let [minute, hour] = [60, 3600].map(Duration::from_secs);
+        assert!(!fades(54 * minute, Duration::ZERO, hour) && fades(56 * minute, Duration::ZERO, hour));
+        assert!(!fades(29 * minute, hour, hour) && fades(31 * minute, hour, hour));
+        assert!(!fades(hour, hour, Duration::MAX));
     }
 }

@@ -24,6 +24,8 @@ use crate::trail::Trail;
 pub(crate) const ENTRIES: usize = 256;
 /// Bounds the bytes of a message beside the bodies.
 pub(crate) const HEAD_BYTES: usize = 48 * 1024;
+/// Bounds numbers, so that they can be added up.
+const MOST: u64 = 1 << 60;
 /// Bounds the pieces of a text.
 const PIECES: usize = 32;
 
@@ -130,7 +132,7 @@ impl Placed {
         let keep = HistoryOptions::of(usize::try_from(entries).ok()?, std::time::Duration::from_millis(age))
             .with_bytes(usize::try_from(kept).ok()?);
         let head = Head { run, stand, bytes, first, keep, after, trail };
-        (rest.is_empty() && stand.offset.0 < u64::MAX).then_some(Self { head, entries: all })
+        (rest.is_empty() && stand.offset.0 <= MOST && bytes <= MOST).then_some(Self { head, entries: all })
     }
 }
 

@@ -52,9 +52,14 @@ impl Names {
         format!("{}.w", self.prefix)
     }
 
+    /// Names a subject like those of channels, on which nothing is ever said.
+    pub(crate) fn said_to_nobody(&self) -> String {
+        // Base64 of a name has two characters or more.
+        format!("{}.h.0", self.prefix)
+    }
+
     /// Names the subject in the stream for the pieces of long texts, of a channel or of none.
     pub(crate) fn pieces(&self, channel: Option<&ChannelId>) -> String {
-        // Base64 of a name has two characters or more.
         format!("{}.x.{}", self.prefix, channel.map_or_else(|| "0".to_owned(), token))
     }
 

@@ -30,8 +30,8 @@ impl NatsBroker {
     ///
     /// # Errors
     /// Fails if the URL is not understood, if the server does not answer within 5 s or does not let us in, or
-    /// if it cannot be used: it is older than 2.9, has no JetStream, is one of several while the URL does not
-    /// say `durable=file`, or has streams of these names that are made otherwise.
+    /// if it cannot be used: it is older than 2.9, has no JetStream, is one of several, does not let us hear
+    /// what it must, or has streams of these names that are made otherwise.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let address = Address::parse(url)?;
         let calls = Calls::open(&address).await?;

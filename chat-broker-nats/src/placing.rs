@@ -64,8 +64,11 @@ async fn place_in(node: &NatsBroker, channel: ChannelId, drafts: Vec<(usize, Dra
     answers.into_iter().collect()
 }
 
-/// Parts those whose key stands in the batch before, each with the first of that key.
-fn once(drafts: Vec<(usize, Draft)>) -> (Vec<(usize, Draft)>, Vec<(usize, usize)>) {
+/// Is a draft, and its number in the batch.
+type Numbered = (usize, Draft);
+
+/// Parts those whose key stands in the batch before, each with the number of the first of that key.
+fn once(drafts: Vec<Numbered>) -> (Vec<Numbered>, Vec<(usize, usize)>) {
     let (mut first_of, mut first, mut again) = (HashMap::new(), Vec::new(), Vec::new());
     for (at, draft) in drafts {
         let known = draft.key.as_ref().map(|(key, _)| *first_of.entry(key.clone()).or_insert(at));
@@ -120,9 +123,13 @@ impl Placing<'_> {
 
     /// Returns the last message that is known of the channel.
     async fn last(&self, calls: &Calls) -> Result<Last, BrokerError> {
-        if let Some(last) = self.node.lasts.of(self.channel) {
-            return Ok(last);
+        match self.node.lasts.of(self.channel) {
+            Some(last) => Ok(last),
+            None => self.read_last(calls).await,
         }
+    }
+
+    async fn read_last(&self, calls: &Calls) -> Result<Last, BrokerError> {
         let found = Log { calls, channel: self.channel }.visit(Duration::ZERO).await?;
         self.node.lasts.note(self.channel, found.last());
         Ok(found.last())
@@ -185,8 +192,8 @@ impl Placing<'_> {
     /// Writes one message, behind whatever others write meanwhile.
     async fn write(&mut self, calls: &Calls, mut all: Vec<(Wanted, Text)>) -> Result<(), BrokerError> {
         let (subject, end) = (calls.names.placed(self.channel), Instant::now() + BOUND);
+        let mut last = self.last(calls).await?;
         loop {
-            let last = self.last(calls).await?;
             self.drop_placed(calls, &last, &mut all).await?;
             let Some((newest, _)) = all.last() else { return Ok(()) };
             let message = last.next(all.iter().map(entry).collect(), newest.draft.keep);
@@ -197,7 +204,7 @@ impl Placing<'_> {
                     self.settle(calls, last.head.stand, &all).await;
                     return Ok(());
                 }
-                Err(Put::Conflict) if Instant::now() < end => self.node.lasts.forget(self.channel),
+                Err(Put::Conflict) if Instant::now() < end => {}
                 Err(Put::Conflict) => return Err(unavailable("others publish all the time")),
                 Err(Put::Failed(error)) => {
                     self.node.lasts.forget(self.channel);
@@ -205,6 +212,7 @@ impl Placing<'_> {
                 }
             }
             sleep(PAUSE.mul_f64(fastrand::f64())).await;
+            last = self.read_last(calls).await?;
         }
     }
 

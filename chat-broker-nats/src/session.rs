@@ -90,7 +90,7 @@ async fn session(node: &NatsBroker, heard: &Sender<Heard>, is_back: &mut bool) -
     let (queue, queued) = async_channel::unbounded();
     let waiting = AtomicUsize::new(0);
     tokio::select! {
-        () = calls.link.lost() => unavailable("the connection to the server is lost"),
+        () = calls.link.lost() => calls.link.why(),
         why = drain(ears, all, queue, &waiting) => why,
         why = async {
             node.set_calls(Ok(calls.clone()));
@@ -107,8 +107,7 @@ async fn subscribe(
     calls: &Calls,
 ) -> Result<(SelectAll<BoxStream<'static, Said>>, Receiver<Ear>), BrokerError> {
     let client = &calls.link.client;
-    let words = client.subscribe(calls.names.said_to_all()).await;
-    let words = words.map_err(|error| unavailable(error.to_string()))?;
+    let [words] = calls.link.hear([calls.names.said_to_all()]).await?;
     let mut ears = SelectAll::new();
     ears.push(words.map(|message| (None, message)).boxed());
     let (subscribed, ready) = node.interest.begin(client, &calls.names);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chat_core::broker::BrokerError;
 use serde_json::{Value, json};
 
-use crate::address::Bounds;
+use crate::address::{Bounds, SHORTEST};
 use crate::error::{refused, strange};
 use crate::link::{Asked, Link};
 use crate::names::Names;
@@ -26,20 +26,27 @@ pub(crate) async fn make(link: &Link, names: &Names, bounds: &Bounds) -> Result<
     let places = json!({
         "name": names.places(), "subjects": [names.all('p'), names.all('x')],
         "republish": { "src": names.all('p'), "dest": names.all('h') },
-        "retention": "limits", "discard": "old", "storage": "file", "num_replicas": bounds.replicas,
+        "retention": "limits", "discard": "old", "storage": "file", "num_replicas": 1,
         "max_age": nanoseconds(bounds.age), "max_bytes": bounds.bytes,
         "max_msgs_per_subject": bounds.messages, "allow_direct": true,
     });
     // Where there is no room for more keys, no more are taken: one that is forgotten is no key.
     let keys = json!({
         "name": names.keys(), "subjects": [names.all('k')],
-        "retention": "limits", "discard": "new", "storage": "file", "num_replicas": bounds.replicas,
+        "retention": "limits", "discard": "new", "storage": "file", "num_replicas": 1,
         "max_age": nanoseconds(bounds.key_age), "max_bytes": bounds.key_bytes,
         "max_msgs_per_subject": 1, "allow_direct": true,
     });
     let (found, found_keys) = (find(link, &places).await?, find(link, &keys).await?);
     let created = text(&found["created"])?;
-    Ok(Made { created, age: age(&found), key_age: age(&found_keys) })
+    let (age, key_age) = (age(&found), age(&found_keys));
+    if age < SHORTEST {
+        return Err(refused(format!(
+            "the stream {} forgets too early where a channel stands",
+            names.places()
+        )));
+    }
+    Ok(Made { created, age, key_age })
 }
 
 /// Returns when the stream of places was made.
@@ -69,7 +76,7 @@ async fn find(link: &Link, wanted: &Value) -> Result<Value, BrokerError> {
         found => found,
     }
     .map_err(BrokerError::from)?;
-    for field in ["subjects", "republish", "retention", "discard", "allow_direct"] {
+    for field in ["subjects", "republish", "retention", "discard", "allow_direct", "storage"] {
         if found["config"][field] != wanted[field] {
             return Err(refused(format!("the stream {name} is there, with another {field}")));
         }

@@ -15,7 +15,7 @@ pub(crate) struct Trail(Vec<(u64, u64)>);
 
 impl Trail {
     /// Returns the trail of the message after the one that ends at this offset and has this sequence number.
-    /// What is older than `first` is not kept any more, and only the last few of it stay listed.
+    /// Of messages older than `first`, which are not kept any more, only the last few stay listed.
     pub(crate) fn after(&self, offset: u64, sequence: u64, first: u64) -> Self {
         let mut all = vec![(offset, sequence)];
         all.extend_from_slice(&self.0[..self.0.len().min(DENSE - 1)]);

@@ -46,9 +46,26 @@ async fn a_server_that_cannot_be_used_is_refused_with_the_reason() {
     assert!(refused(&without.url("a")).await.contains("no JetStream"));
     let short = Server::start("max_payload: 64K");
     assert!(refused(&short.url("a")).await.contains("max_payload"));
+    let several = Server::start(
+        "server_name: one\ncluster { name: three, listen: \"127.0.0.1:-1\", routes: [nats://127.0.0.1:9] }",
+    );
+    assert!(refused(&several.url("a")).await.contains("one of several"));
     let server = Server::start("");
     server.ask("STREAM.CREATE.a_places", r#"{"name":"a_places","subjects":["a.p.>"]}"#).await;
     assert!(refused(&server.url("a")).await.contains("another subjects"));
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_hear_or_ask_is_refused() {
+    for (may, words) in
+        [("publish: \">\", subscribe: \"_INBOX.>\"", "a.w"), ("publish: \"x\"", "STREAM.INFO")]
+    {
+        let users = format!("{{ user: half, password: p, permissions: {{ {may} }} }}");
+        let server = Server::start(&format!("authorization {{ users: [ {users} ] }}"));
+        let url = format!("nats://half:p@127.0.0.1:{}?prefix=a&max_bytes=67108864", server.port());
+        let why = refused(&url).await;
+        assert!(why.contains(words), "{why}");
+    }
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ async fn rubbish_in_the_streams_is_reported_and_a_witness_is_unharmed() {
     while good.len() < (payloads / 100) as usize {
         match node.hear().await {
             Heard::Published { channel: on, body, .. } if on == channel("good") => {
-                good.push(body.to_string())
+                good.push(body.to_string());
             }
             Heard::Published { .. } | Heard::Corrupt | Heard::Told { .. } => {}
             other => panic!("{other:?}"),

@@ -33,7 +33,7 @@ impl Server {
     /// Starts a server with JetStream, unless the lines of its configuration say that there is none.
     pub(crate) fn start(lines: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        loop {
+        for _ in 0..20 {
             // None of the ports that the system hands out: while the server is away, nobody else gets it.
             let port = fastrand::u16(10_000..32_000);
             let store = folder.path().join("store");
@@ -50,6 +50,7 @@ impl Server {
                 return Self { child, port, folder };
             }
         }
+        panic!("the server does not start with {lines:?}");
     }
 
     /// Returns a URL with this prefix, behind which other parameters may stand.
