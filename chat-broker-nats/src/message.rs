@@ -26,8 +26,8 @@ pub(crate) const ENTRIES: usize = 256;
 pub(crate) const HEAD_BYTES: usize = 48 * 1024;
 /// Bounds numbers, so that they can be added up.
 const MOST: u64 = 1 << 60;
-/// Bounds the pieces of a text.
-const PIECES: usize = 32;
+/// Bounds the pieces of a text: as many as the longest body has where messages are the shortest.
+const PIECES: usize = 9;
 
 /// Is a body, the beginning of which may stand in other messages of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Tests that what others write on the names of this crate does no harm.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -55,6 +56,7 @@ async fn rubbish_that_is_said_is_counted_and_dropped_and_a_witness_hears_all() {
         node.join(name).await.expect("it is joined");
     }
     let (to, bad) = (server.client().await, server.said("a", "bad"));
+    let witnessed = AtomicU32::new(0);
     let publishing = async {
         for n in 0..payloads {
             let subject = if random.bool() { &*bad } else { "a.w" };
@@ -67,6 +69,10 @@ async fn rubbish_that_is_said_is_counted_and_dropped_and_a_witness_hears_all() {
             if n % 100 == 0 {
                 to.flush().await.expect("it is sent");
                 node.publish("good", &(n / 100).to_string()).await.expect("it is placed");
+                // Whoever floods a node makes it deaf, which is another test.
+                while witnessed.load(Ordering::Relaxed) <= n / 100 {
+                    tokio::task::yield_now().await;
+                }
             }
         }
     };
@@ -77,6 +83,7 @@ async fn rubbish_that_is_said_is_counted_and_dropped_and_a_witness_hears_all() {
                 Heard::Corrupt => corrupt += 1,
                 Heard::Published { channel: on, stand, body, .. } if on == channel("good") => {
                     good += 1;
+                    witnessed.store(good, Ordering::Relaxed);
                     assert_eq!((stand.offset, &*body), (Offset(good.into()), &*(good - 1).to_string()));
                 }
                 // Some of it is what a node might have said.
