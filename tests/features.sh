@@ -15,3 +15,4 @@ for protocol in json centrifuge phoenix serverpod; do
 done
 tests_of chat-tokio-adapter
 cargo test --quiet --locked --manifest-path chat-broker-redis/Cargo.toml --features rustls --test suite tls
+cargo test --quiet --locked --manifest-path chat-broker-nats/Cargo.toml --features rustls --test suite tls

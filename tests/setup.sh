@@ -7,6 +7,7 @@ command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm
 command -v valgrind >/dev/null || packages+=(valgrind)
 # Tests start it themselves. Where its package would start a service, that one stays on the usual port and is not used.
 command -v redis-server >/dev/null || packages+=(redis-server)
+[ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null || packages+=(nats-server)
 command -v openssl >/dev/null || packages+=(openssl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 # A second Rust, whose library comes with its sources: see wasm.sh.

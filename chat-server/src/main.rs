@@ -22,6 +22,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "nats")]
+use chat_broker_nats::NatsBroker;
 #[cfg(feature = "redis")]
 use chat_broker_redis::RedisBroker;
 use chat_core::{Hub, HubBuilder};
@@ -129,16 +131,23 @@ async fn hub(settings: &Settings, rules: &Arc<Rules>) -> Result<Hub, Failure> {
     Ok(hub.build(TokioRuntime::current()))
 }
 
-#[cfg(feature = "redis")]
+/// Connects to the broker at this address, which the settings have checked.
+#[cfg_attr(
+    not(any(feature = "nats", feature = "redis")),
+    expect(unused_variables, clippy::unused_async, reason = "there is nothing to connect to")
+)]
 async fn with_broker(hub: HubBuilder, address: &str) -> Result<HubBuilder, Failure> {
-    let broker = RedisBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
-    Ok(hub.broker(broker))
-}
-
-#[cfg(not(feature = "redis"))]
-#[expect(clippy::unused_async, reason = "it connects where there is something to connect to")]
-async fn with_broker(_: HubBuilder, _: &str) -> Result<HubBuilder, Failure> {
-    Err("this server is built without any broker".into())
+    #[cfg(feature = "nats")]
+    if address.starts_with("nats://") || address.starts_with("tls://") {
+        let broker = NatsBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
+        return Ok(hub.broker(broker));
+    }
+    #[cfg(feature = "redis")]
+    if address.starts_with("redis://") || address.starts_with("rediss://") {
+        let broker = RedisBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
+        return Ok(hub.broker(broker));
+    }
+    Err("this server is built without this broker".into())
 }
 
 /// Waits for a signal, then drains the hub; a second signal ends that at once.

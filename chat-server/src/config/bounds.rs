@@ -12,6 +12,12 @@ use clap::{ArgAction, Args, value_parser};
 
 use super::flag_error::FlagError;
 
+/// Lists the brokers: the schemes of their addresses, the feature that each needs, and whether it is there.
+const BROKERS: [(&[&str], &str, bool); 2] = [
+    (&["redis", "rediss"], "redis", cfg!(feature = "redis")),
+    (&["nats", "tls"], "nats", cfg!(feature = "nats")),
+];
+
 /// Holds the flags of the history that every channel keeps.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "History")]
@@ -35,7 +41,8 @@ pub(crate) struct History {
     /// Makes this server one with all others that have the same broker: one order, one history.
     /// `redis://user:password@host:port/database` names a Redis from 7 on, `rediss://` one with TLS;
     /// `?prefix=NAME` tells several chats on it apart, and `?durable=aof` says that it loses nothing in a
-    /// crash.
+    /// crash. `nats://user:password@host:port` names a nats-server from 2.9 on with JetStream, `tls://` one
+    /// with TLS, with `?prefix=NAME` and `?durable=file` likewise.
     #[arg(long, env = "CHAT_BROKER", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(super) broker: Option<String>,
     /// Stores at most this many publications of each channel in the file; older ones are deleted when one is
@@ -190,12 +197,19 @@ impl History {
             return Err(FlagError::new("durable", "is of use only with a --store, which is \"none\""));
         }
         let Some(broker) = &self.broker else { return Ok(()) };
-        let redis = ["redis://", "rediss://"].iter().any(|scheme| broker.starts_with(scheme));
-        let (flag, wrong) = match (self.stores(), redis) {
-            (true, _) => ("store", "cannot be beside --broker, which keeps what there is: say none"),
-            (_, false) => ("broker", "is no address that begins with redis:// or rediss://"),
-            _ if cfg!(feature = "redis") => return Ok(()),
-            _ => ("broker", "needs a server that is built with the feature redis"),
+        let scheme = broker.split_once("://").map_or("", |(scheme, _)| scheme);
+        let known = BROKERS.iter().find(|(schemes, ..)| schemes.contains(&scheme));
+        let (flag, wrong) = match (self.stores(), known) {
+            (true, _) => {
+                ("store", "cannot be beside --broker, which keeps what there is: say none".to_owned())
+            }
+            (_, None) => {
+                ("broker", "is no address that begins with redis://, rediss://, nats:// or tls://".into())
+            }
+            (_, Some((.., true))) => return Ok(()),
+            (_, Some((_, feature, false))) => {
+                ("broker", format!("needs a server that is built with the feature {feature}"))
+            }
         };
         Err(FlagError::new(flag, wrong))
     }
