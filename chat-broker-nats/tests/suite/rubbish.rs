@@ -99,6 +99,30 @@ async fn rubbish_that_is_said_is_counted_and_dropped_and_a_witness_hears_all() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_said_to_stand_in_another_channel_is_not_read_there() {
+    let server = Server::start("");
+    let node = Node::on(&server.url("a")).await;
+    node.publish("other", "secret").await.expect("it is placed");
+    node.publish("bad", "x").await.expect("it is placed");
+    let written = server.last("a", "bad").await;
+    let mut fields: Vec<_> = written.lines().next().expect("a head").split(' ').collect();
+    fields[3] = "2";
+    let to = server.client().await;
+    for sequence in 1..9 {
+        to.request(
+            "$JS.API.STREAM.PURGE.a_places",
+            format!("{{\"filter\":\"{}\"}}", server.placed("a", "bad")).into(),
+        )
+        .await
+        .expect("it is purged");
+        let forged = format!("{}\np 1 100 {sequence} -\nx", fields.join(" "));
+        to.request(server.placed("a", "bad"), forged.into()).await.expect("it is taken");
+        let page = node.broker.read(HistoryRequest::of(channel("bad"), 100), 1000).await.expect("a page");
+        assert!(page.entries.is_empty() && page.stand.offset == Offset(2), "{page:?}");
+    }
+}
+
+#[tokio::test]
 async fn rubbish_in_the_streams_is_reported_and_a_witness_is_unharmed() {
     let (server, mut random, payloads) = (Server::start(""), seeded(), payloads());
     let node = Node::on(&server.url("a")).await;
