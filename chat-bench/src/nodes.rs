@@ -1,4 +1,4 @@
-//! Measures what a broker costs: one server without one, one server with it, and two servers that are one chat.
+//! Measures what a broker costs: one server without it, one with it, and two servers that are one chat.
 
 use crate::report::{Report, figure};
 use crate::servers::Programs;

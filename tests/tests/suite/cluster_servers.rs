@@ -26,6 +26,10 @@ impl Person {
         }
         loop {
             let (first, payload) = self.0.frame().unwrap_or_else(|| panic!("it ended where {of} is due"));
+            if first == 0x89 {
+                self.0.send(&frame(0x8a, &payload));
+                continue;
+            }
             assert_eq!(first, 0x81, "{of} is due");
             let said: Value = serde_json::from_slice(&payload).expect("JSON");
             if said["type"] == of {

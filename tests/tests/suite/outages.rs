@@ -1,4 +1,4 @@
-//! Tests that servers with one broker lose nothing in silence, and no session, whatever happens to its engine.
+//! Tests that servers with one broker lose no session, and nothing in silence, whatever befalls its engine.
 //!
 //! `LONG=1` plays every outage for as long, and as often, as docs/cluster.md tells.
 #![allow(clippy::print_stdout, reason = "what each outage cost is the result of a long run")]
