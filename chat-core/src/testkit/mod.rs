@@ -85,7 +85,9 @@ mod wire;
 mod world;
 
 pub use audience::{Audience, Void};
-pub use broker::{Conformance, MemoryBroker, MemoryNode, broker_conformance};
+pub use broker::{
+    Conformance, MemoryBroker, MemoryNode, SimBroker, SimFaults, SimLine, SimNode, broker_conformance,
+};
 pub use client::{Client, Way};
 pub use script::Script;
 pub use wire::{Heard, Marked, Wire, WireInput, WireSink, WireWriter};

@@ -18,6 +18,9 @@ use crate::port::broker::{
 /// Bounds the events that wait for one node; a node that is further behind is deaf.
 const BEHIND: usize = 1024;
 
+/// Bounds the publications of which the order over all channels is known.
+const RECENT: usize = 1024;
+
 /// Makes hubs of one process one, as an engine does for nodes: the reference that other brokers are compared
 /// with. A clone is the same memory.
 ///
@@ -47,7 +50,9 @@ struct Memory {
 
 #[derive(Default)]
 struct State {
-    channels: HashMap<ChannelId, Kept>,
+    channels: BTreeMap<ChannelId, Kept>,
+    /// Lists the last publications over all channels, in their order.
+    recent: VecDeque<(ChannelId, Offset)>,
     nodes: BTreeMap<u64, Ears>,
     next: u64,
 }
@@ -91,7 +96,28 @@ impl MemoryBroker {
 
     /// Forgets everything, as an engine does that restarts without its data: each channel begins a new epoch.
     pub fn forget(&self) {
-        lock(&self.0.state).channels.clear();
+        let mut state = lock(&self.0.state);
+        state.channels.clear();
+        state.recent.clear();
+    }
+
+    /// Forgets the last publications, so many over all channels, and begins a new epoch of each channel.
+    pub(super) fn forget_last(&self, publications: usize) {
+        let mut state = lock(&self.0.state);
+        let kept = state.recent.len().saturating_sub(publications);
+        for (channel, offset) in state.recent.split_off(kept).into_iter().rev() {
+            if let Some(kept) = state.channels.get_mut(&channel) {
+                kept.forget_from(offset);
+            }
+        }
+        state.channels.values_mut().for_each(|kept| kept.stand.epoch = self.epoch());
+    }
+
+    /// Begins a new epoch of a channel, which keeps what it has.
+    pub(super) fn begin_epoch(&self, channel: &ChannelId) {
+        if let Some(kept) = lock(&self.0.state).channels.get_mut(channel) {
+            kept.stand.epoch = self.epoch();
+        }
     }
 
     /// Returns how many channels are joined, once for each node.
@@ -134,6 +160,7 @@ impl MemoryBroker {
     fn channel<'a>(&self, state: &'a mut State, name: &ChannelId, now: Instant) -> &'a mut Kept {
         if state.channels.get(name).is_some_and(|kept| kept.until <= now) {
             state.channels.remove(name);
+            state.recent.retain(|(channel, _)| channel != name);
         }
         let kept = state
             .channels
@@ -155,6 +182,11 @@ impl MemoryBroker {
         kept.append(&draft, now);
         let stand = kept.stand;
         let Draft { channel, body, ephemeral, .. } = draft;
+        if !ephemeral {
+            state.recent.push_back((channel.clone(), stand.offset));
+            let over = state.recent.len().saturating_sub(RECENT);
+            state.recent.drain(..over);
+        }
         state.say(Some(&channel.clone()), &Heard::Published { channel, stand, ephemeral, body });
         Ok(Placed::now(stand))
     }
@@ -203,6 +235,18 @@ impl Kept {
         if let Some((entry, _)) = self.entries.pop_front() {
             self.bytes -= entry.body.len();
         }
+    }
+
+    /// Forgets the publication at this offset and all that follow it.
+    fn forget_from(&mut self, offset: Offset) {
+        self.stand.offset = self.stand.offset.min(Offset(offset.0.saturating_sub(1)));
+        while let Some((entry, at)) = self.entries.pop_back() {
+            if entry.offset < offset {
+                return self.entries.push_back((entry, at));
+            }
+            self.bytes -= entry.body.len();
+        }
+        self.keys.retain(|_, (at, _)| *at < offset);
     }
 
     /// Returns what is kept, but no more than this.
