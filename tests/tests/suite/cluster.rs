@@ -1,11 +1,12 @@
 //! Tests that the hubs of several nodes are one behind a broker: one order, one history, and nothing lost in
 //! silence, in virtual time.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chat_core::testkit::{Client, World};
-use chat_core::{Close, Hub, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe};
+use chat_core::testkit::{Client, SimFaults, World};
+use chat_core::{
+    Close, Hub, HubBuilder, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe,
+};
 use chat_tests::nodes::{Anyone, Nodes};
 
 fn two() -> Nodes {
@@ -179,7 +180,7 @@ fn a_node_that_was_cut_off_reads_what_it_missed_and_its_clients_notice_nothing()
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
     ann.say("publish room 1");
-    nodes.faults[1].cut();
+    nodes.lines[1].cut();
     nodes.world.settle();
     nodes.world.advance(Duration::from_secs(2));
     let deaf = [0, 1].map(|node| nodes.hubs[node].deaf_for());
@@ -187,7 +188,7 @@ fn a_node_that_was_cut_off_reads_what_it_missed_and_its_clients_notice_nothing()
     ann.say("publish room 2");
     ann.say("publish room 3");
     assert_eq!(bob.heard(), ["subscribed room 0", "message room 1 ann 1"]);
-    nodes.faults[1].mend();
+    nodes.lines[1].mend();
     ann.say("publish room 4");
     assert_eq!(bob.heard(), ["message room 2 ann 2", "message room 3 ann 3", "message room 4 ann 4"]);
     assert_eq!(nodes.hubs[1].deaf_for(), None);
@@ -198,10 +199,10 @@ fn who_publishes_while_the_broker_is_away_is_refused_and_under_its_key_it_happen
     let nodes = two();
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
-    nodes.faults[0].cut();
+    nodes.lines[0].cut();
     ann.say("#1 once room k 1");
-    nodes.faults[0].mend();
-    nodes.faults[0].unanswered.store(1, Ordering::Relaxed);
+    nodes.lines[0].mend();
+    nodes.lines[0].lose_answers(1);
     ann.say("#2 once room k 1");
     ann.say("#3 once room k 1");
     let told = ann.heard();
@@ -214,22 +215,23 @@ fn who_publishes_while_the_broker_is_away_is_refused_and_under_its_key_it_happen
 fn who_subscribes_while_the_broker_is_away_is_refused_and_may_come_again() {
     let nodes = two();
     let ann = nodes.enter(0, "ann");
-    nodes.faults[0].cut();
+    nodes.lines[0].cut();
     ann.say("subscribe room");
-    nodes.faults[0].mend();
+    nodes.lines[0].mend();
     ann.say("subscribe room");
     assert_eq!(ann.heard(), ["error 100 the broker does not answer", "subscribed room 0"]);
 }
 
 #[test]
 fn a_gap_in_what_is_heard_is_read_before_what_follows_it() {
-    let nodes = two();
+    let keeps = || Hub::builder(Anyone).history(100, Duration::from_secs(60));
+    let nodes = Nodes::of(World::new(), 2, false, keeps);
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
-    nodes.faults[1].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[1].set(SimFaults::default().with_losses(1000));
     ann.say("publish room 1");
     ann.say("publish room 2");
-    nodes.faults[1].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[1].set(SimFaults::default());
     assert_eq!(bob.heard(), ["subscribed room 0"]);
     ann.say("publish room 3");
     assert_eq!(bob.heard(), ["message room 1 ann 1", "message room 2 ann 2", "message room 3 ann 3"]);
@@ -241,9 +243,9 @@ fn a_loss_that_nobody_noticed_is_found_within_forty_seconds() {
     let nodes = Nodes::of(World::new(), 2, false, keeps);
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
-    nodes.faults[1].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[1].set(SimFaults::default().with_losses(1000));
     ann.say("publish room 1");
-    nodes.faults[1].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[1].set(SimFaults::default());
     nodes.world.advance(Duration::from_secs(41));
     let heard: Vec<_> = bob.heard().into_iter().filter(|line| line != "ping").collect();
     assert_eq!(heard, ["subscribed room 0", "message room 1 ann 1"]);
@@ -255,11 +257,11 @@ fn where_what_was_missed_is_no_longer_kept_the_subscribers_are_told_and_come_bac
     let nodes = Nodes::of(World::new(), 2, true, keeps);
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
-    nodes.faults[1].cut();
+    nodes.lines[1].cut();
     for n in 1..=5 {
         ann.say(&format!("publish room {n}"));
     }
-    nodes.faults[1].mend();
+    nodes.lines[1].mend();
     nodes.world.settle();
     assert_eq!(bob.heard(), ["subscribed room 0", "unsubscribed room 112 the channel has lost its place"]);
     assert_eq!(nodes.hubs[1].stats().broker_resets, 1);
@@ -276,7 +278,7 @@ fn a_broker_that_forgot_begins_another_epoch_and_nothing_of_the_new_one_reaches_
     ann.say("publish room 1");
     ann.say("publish room 2");
     let before = bob.heard();
-    nodes.memory.forget();
+    nodes.broker.memory().forget();
     ann.say("#1 publish room 3");
     assert_eq!(ann.heard(), ["#1 published room 1"]);
     assert_eq!(bob.heard(), ["unsubscribed room 112 the channel has lost its place"]);
@@ -300,7 +302,7 @@ fn who_is_behind_in_an_old_epoch_is_handed_nothing_of_the_new_one() {
     bob.say("subscribe room resync");
     bob.wire().stall();
     (1..=10).for_each(|n| ann.say(&format!("publish room {n}")));
-    nodes.memory.forget();
+    nodes.broker.memory().forget();
     (1..=20).for_each(|_| ann.say("publish room 0"));
     bob.wire().flow();
     nodes.world.advance(Duration::from_secs(1));
@@ -320,7 +322,7 @@ fn a_channel_is_left_three_seconds_after_its_last_subscriber_and_joined_anew() {
     bob.say("unsubscribe room");
     assert_eq!(nodes.hubs[1].stats().channels, 1);
     nodes.world.advance(Duration::from_secs(5));
-    assert_eq!((nodes.hubs[1].stats().channels, nodes.memory.joined()), (0, 0));
+    assert_eq!((nodes.hubs[1].stats().channels, nodes.broker.memory().joined()), (0, 0));
     ann.say("publish room 1");
     bob.say("subscribe room since any 0");
     ann.say("publish room 2");
@@ -335,7 +337,7 @@ fn what_the_broker_carries_from_elsewhere_is_counted_and_harms_nobody() {
     let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
     bob.say("subscribe room");
     ann.say("publish room 1");
-    nodes.world.run(nodes.memory.inject("room", "no envelope"));
+    nodes.world.run(nodes.broker.memory().inject("room", "no envelope"));
     assert!(nodes.hubs[1].stats().broker_corrupt > 0);
     ann.say("publish room 3");
     let heard = bob.heard();
@@ -349,10 +351,10 @@ fn what_the_broker_carries_from_elsewhere_is_counted_and_harms_nobody() {
 #[test]
 fn a_hub_that_is_dropped_ends_its_tasks_and_leaves_its_broker() {
     let nodes = two();
-    let Nodes { world, memory, hubs, faults } = nodes;
-    drop((hubs, faults));
+    let Nodes { world, broker, hubs, .. } = nodes;
+    drop(hubs);
     world.settle();
-    assert_eq!((world.tasks(), memory.nodes()), (0, 0));
+    assert_eq!((world.tasks(), broker.memory().nodes()), (0, 0));
 }
 
 #[test]

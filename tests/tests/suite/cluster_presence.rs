@@ -2,12 +2,11 @@
 //! time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::broker::Broker;
 use chat_core::protocol::{Credentials, Protocol};
-use chat_core::testkit::{Client, Way, World};
+use chat_core::testkit::{Client, SimFaults, Way, World};
 use chat_core::{
     ChannelId, Endpoint, Hub, HubBuilder, Identity, OpenChat, Payload, Refusal, Scope, SessionInfo,
 };
@@ -113,7 +112,7 @@ fn any_node_can_be_asked_who_is_there_and_leaves_the_channel_again() {
     nodes.world.advance(SECOND / 2);
     assert_eq!(heard(&ann), ["present room bob 1/1"]);
     nodes.world.advance(SECOND * 6);
-    nodes.faults[0].cut();
+    nodes.lines[0].cut();
     ann.say("presence room");
     nodes.world.advance(SECOND / 2);
     assert_eq!(heard(&ann), ["error 100 the broker does not answer"]);
@@ -160,7 +159,7 @@ fn the_members_of_a_node_that_dies_leave_after_nine_seconds() {
     let _bob = joined(&nodes, 1, "bob");
     nodes.world.advance(SECOND);
     heard(&ann);
-    nodes.faults[1].cut.store(true, Ordering::Relaxed);
+    nodes.lines[1].cut_unnoticed();
     nodes.world.advance(5 * SECOND);
     assert!(heard(&ann).is_empty(), "it may be heard again");
     nodes.world.advance(5 * SECOND);
@@ -174,7 +173,7 @@ fn a_node_that_starts_again_is_another_and_what_it_was_is_forgotten() {
     let (_bob, _eve) = (joined(&nodes, 1, "bob"), joined(&nodes, 1, "eve"));
     nodes.world.advance(SECOND);
     heard(&ann);
-    nodes.faults[1].cut.store(true, Ordering::Relaxed);
+    nodes.lines[1].cut_unnoticed();
     let again = nodes.add(knowing());
     let _bob = joined(&nodes, again, "bob");
     nodes.world.advance(SECOND);
@@ -195,7 +194,7 @@ fn a_node_that_is_drained_is_gone_from_all_channels_at_once() {
     heard(&ann);
     let hub = nodes.hubs[1].clone();
     nodes.world.run(async move { hub.drain(SECOND).await });
-    nodes.faults[1].cut.store(true, Ordering::Relaxed);
+    nodes.lines[1].cut_unnoticed();
     nodes.world.advance(SECOND);
     assert_eq!(heard(&ann), ["presence room -bob"]);
 }
@@ -207,14 +206,14 @@ fn a_node_that_hears_nothing_for_long_takes_nobody_out_and_learns_afterwards_who
     let (bob, _eve) = (joined(&nodes, 1, "bob"), joined(&nodes, 2, "eve"));
     nodes.world.advance(SECOND);
     heard(&ann);
-    nodes.faults[0].cut();
+    nodes.lines[0].cut();
     nodes.world.advance(60 * SECOND);
     assert_eq!(known(&nodes, 1).0, ["bob", "eve"], "the others hear nothing of it");
     bob.cut();
     let _dan = joined(&nodes, 2, "dan");
     nodes.world.advance(30 * SECOND);
     assert_eq!((heard(&ann), known(&nodes, 0).1), (vec![], 3));
-    nodes.faults[0].mend();
+    nodes.lines[0].mend();
     nodes.world.advance(3 * SECOND);
     assert_eq!(heard(&ann), ["presence room +dan"], "the node that bob was on may still answer");
     nodes.world.advance(8 * SECOND);
@@ -231,10 +230,10 @@ fn a_node_that_died_while_this_one_heard_nothing_is_out_nine_seconds_after_it_he
     let _bob = joined(&nodes, 1, "bob");
     nodes.world.advance(SECOND);
     heard(&ann);
-    nodes.faults[0].cut();
-    nodes.faults[1].cut.store(true, Ordering::Relaxed);
+    nodes.lines[0].cut();
+    nodes.lines[1].cut_unnoticed();
     nodes.world.advance(60 * SECOND);
-    nodes.faults[0].mend();
+    nodes.lines[0].mend();
     nodes.world.advance(8 * SECOND);
     assert!(heard(&ann).is_empty());
     nodes.world.advance(2 * SECOND);
@@ -249,7 +248,7 @@ fn the_loss_of_a_last_word_is_noticed_when_its_number_is_repeated() {
         let bob = joined(&nodes, 1, "bob");
         nodes.world.advance(SECOND * 2);
         heard(&ann);
-        nodes.faults[0].lossy.store(true, Ordering::Relaxed);
+        nodes.lines[0].set(SimFaults::default().with_lost_words(1000));
         let eve = enter(&nodes, 1, "eve");
         if joins {
             eve.say("subscribe room");
@@ -257,7 +256,7 @@ fn the_loss_of_a_last_word_is_noticed_when_its_number_is_repeated() {
             bob.cut();
         }
         nodes.world.advance(SECOND / 2);
-        nodes.faults[0].lossy.store(false, Ordering::Relaxed);
+        nodes.lines[0].set(SimFaults::default());
         nodes.world.advance(SECOND * 3);
         assert_eq!(heard(&ann), [if joins { "presence room +eve" } else { "presence room -bob" }]);
     }
@@ -267,10 +266,10 @@ fn the_loss_of_a_last_word_is_noticed_when_its_number_is_repeated() {
 fn a_gap_in_the_numbers_is_filled_by_the_whole() {
     let nodes = nodes(2);
     let ann = observer(&nodes, 0, "ann");
-    nodes.faults[0].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default().with_lost_words(1000));
     let _bob = joined(&nodes, 1, "bob");
     nodes.world.advance(SECOND / 2);
-    nodes.faults[0].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default());
     let _eve = joined(&nodes, 1, "eve");
     nodes.world.advance(SECOND / 2);
     assert_eq!(heard(&ann), ["presence room +bob +eve"]);
@@ -283,10 +282,10 @@ fn the_end_of_a_channel_on_a_node_is_noticed_though_no_word_of_it_comes() {
     let bob = joined(&nodes, 1, "bob");
     nodes.world.advance(SECOND);
     heard(&ann);
-    nodes.faults[0].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default().with_lost_words(1000));
     bob.say("unsubscribe room");
     nodes.world.advance(SECOND * 6);
-    nodes.faults[0].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default());
     assert_eq!(nodes.hubs[1].stats().channels, 0);
     nodes.world.advance(SECOND * 50);
     assert_eq!(heard(&ann), ["presence room -bob"]);
@@ -428,7 +427,7 @@ fn in_every_protocol_the_members_of_all_nodes_are_told() {
 fn a_word_that_nobody_has_said_is_counted_and_harms_nobody() {
     let nodes = nodes(2);
     let ann = observer(&nodes, 0, "ann");
-    let stranger = Arc::new(nodes.memory.node());
+    let stranger = Arc::new(nodes.broker.memory().node());
     let say = |word: &str| {
         let (stranger, word) = (stranger.clone(), word.into());
         nodes.world.run(async move { stranger.tell(Some(room()), word).await }).expect("it is told");

@@ -2,10 +2,9 @@
 //! virtual time. A failure prints its seed.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chat_core::testkit::{Client, World};
+use chat_core::testkit::{Client, SimFaults, World};
 use chat_core::{ChannelId, Hub};
 use chat_tests::nodes::{Anyone, Nodes};
 use chat_tests::seed::each_seed;
@@ -47,7 +46,7 @@ impl<'a> Play<'a> {
 
     fn step(&mut self) {
         let node = self.random.usize(..3);
-        let faults = &self.nodes.faults[node];
+        let line = &self.nodes.lines[node];
         match self.random.u8(..16) {
             0..5 => {
                 let name = format!("user{}", self.random.u8(..6));
@@ -59,9 +58,9 @@ impl<'a> Play<'a> {
                 let (_, client) = self.sessions.swap_remove(self.random.usize(..self.sessions.len()));
                 if self.random.bool() { client.cut() } else { client.say("unsubscribe room") }
             }
-            9 => faults.cut(),
-            10 => faults.mend(),
-            11 => faults.lossy.store(self.random.bool(), Ordering::Relaxed),
+            9 => line.cut(),
+            10 => line.mend(),
+            11 => line.set(SimFaults::default().with_lost_words(1000 * u32::from(self.random.bool()))),
             12 => {
                 let out = self.observers[node].1.is_some();
                 let says = if out { "unsubscribe room" } else { "subscribe room present" };
@@ -99,9 +98,9 @@ impl<'a> Play<'a> {
 
     /// Ends all faults, and checks that all nodes know who is there.
     fn end(mut self) {
-        for faults in &self.nodes.faults {
-            faults.lossy.store(false, Ordering::Relaxed);
-            faults.mend();
+        for line in &self.nodes.lines {
+            line.set(SimFaults::default());
+            line.mend();
         }
         self.nodes.world.advance(Duration::from_secs(6));
         self.follow();

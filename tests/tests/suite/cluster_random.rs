@@ -2,11 +2,10 @@
 //! virtual time. A failure prints its seed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::Hub;
-use chat_core::testkit::{Client, World};
+use chat_core::testkit::{Client, SimBroker, SimFaults, World};
 use chat_tests::nodes::{Anyone, Nodes};
 use chat_tests::seed::each_seed;
 use fastrand::Rng;
@@ -73,7 +72,9 @@ impl<'a> Play<'a> {
     fn new(seed: u64, random: &'a mut Rng) -> Self {
         let keeps = || Hub::builder(Anyone).history(8, Duration::from_secs(60));
         let reliable = random.bool();
-        let nodes = Nodes::of(World::seeded(seed), 3, reliable, keeps);
+        let world = World::seeded(seed);
+        let broker = SimBroker::new(world.clone()).with_reliable(reliable);
+        let nodes = Nodes::of(broker, world, 3, keeps);
         let mut play = Self { nodes, followers: Vec::new(), truth: Truth::default(), random, reliable };
         for n in 0..9 {
             let client = play.open(n % 3, n);
@@ -89,7 +90,7 @@ impl<'a> Play<'a> {
     fn step(&mut self, step: usize) {
         let (n, channel) = (self.random.usize(..self.followers.len()), format!("c{}", self.random.u8(..3)));
         let node = self.random.usize(..3);
-        let faults = &self.nodes.faults[node];
+        let line = &self.nodes.lines[node];
         match self.random.u8(..20) {
             0..8 => self.followers[n].client.say(&format!("publish {channel} {step}")),
             8..11 if !self.followers[n].places.contains_key(&channel) => {
@@ -97,10 +98,12 @@ impl<'a> Play<'a> {
                 self.followers[n].client.say(&subscribe);
             }
             11..13 => self.come_back(n, node),
-            13 => faults.cut(),
-            14 => faults.mend(),
-            15 if !self.reliable => faults.lossy.store(self.random.bool(), Ordering::Relaxed),
-            16 if self.random.u8(..6) == 0 => self.nodes.memory.forget(),
+            13 => line.cut(),
+            14 => line.mend(),
+            15 if !self.reliable => {
+                line.set(SimFaults::default().with_losses(1000 * u32::from(self.random.bool())));
+            }
+            16 if self.random.u8(..6) == 0 => self.nodes.broker.memory().forget(),
             _ => self.nodes.world.advance(Duration::from_millis(self.random.u64(..4000))),
         }
         self.follow();
@@ -123,9 +126,9 @@ impl<'a> Play<'a> {
 
     /// Ends all faults, publishes once more to each channel, and checks that all are at its end.
     fn end(mut self) {
-        for faults in &self.nodes.faults {
-            faults.lossy.store(false, Ordering::Relaxed);
-            faults.mend();
+        for line in &self.nodes.lines {
+            line.set(SimFaults::default());
+            line.mend();
         }
         self.nodes.world.advance(Duration::from_secs(45));
         self.follow();

@@ -2,11 +2,10 @@
 //! time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::broker::Broker;
-use chat_core::testkit::{Client, World};
+use chat_core::testkit::{Client, SimFaults, World};
 use chat_core::{Close, Hub, Limits, OpenChat};
 use chat_tests::nodes::Nodes;
 
@@ -64,7 +63,7 @@ fn under_a_large_bound_a_node_tells_of_a_user_from_an_eighth_of_it_on() {
 fn sessions_of_a_node_that_died_count_for_nine_seconds() {
     let nodes = nodes(2, 1);
     let _ann = enter(&nodes, 1, "ann");
-    nodes.faults[1].cut.store(true, Ordering::Relaxed);
+    nodes.lines[1].cut_unnoticed();
     assert!(is_refused(&enter(&nodes, 0, "ann")));
     nodes.world.advance(SECOND * 10);
     assert_eq!(enter(&nodes, 0, "ann").close(), None);
@@ -73,15 +72,15 @@ fn sessions_of_a_node_that_died_count_for_nine_seconds() {
 #[test]
 fn a_word_that_was_lost_is_made_up_for_with_the_next_round() {
     let nodes = nodes(2, 1);
-    nodes.faults[0].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default().with_lost_words(1000));
     let ann = enter(&nodes, 1, "ann");
-    nodes.faults[0].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default());
     nodes.world.advance(SECOND * 4);
     assert!(is_refused(&enter(&nodes, 0, "ann")));
-    nodes.faults[0].lossy.store(true, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default().with_lost_words(1000));
     ann.cut();
     nodes.world.advance(SECOND / 5);
-    nodes.faults[0].lossy.store(false, Ordering::Relaxed);
+    nodes.lines[0].set(SimFaults::default());
     nodes.world.advance(SECOND * 4);
     assert_eq!(enter(&nodes, 0, "ann").close(), None);
 }
@@ -89,7 +88,7 @@ fn a_word_that_was_lost_is_made_up_for_with_the_next_round() {
 #[test]
 fn a_count_that_nobody_can_read_is_counted_as_corrupt() {
     let nodes = nodes(1, 1);
-    let stranger = Arc::new(nodes.memory.node());
+    let stranger = Arc::new(nodes.broker.memory().node());
     for word in ["v 1\nnode 1\ndo tally\n\nx ann\n", "v 1\nnode 1\ndo tally\nslice x\n\n"] {
         let stranger = stranger.clone();
         nodes.world.run(async move { stranger.tell(None, word.into()).await }).expect("it is told");
