@@ -252,6 +252,22 @@ fn a_loss_that_nobody_noticed_is_found_within_forty_seconds() {
 }
 
 #[test]
+fn a_comparison_that_fails_is_made_again_though_the_broker_says_no_more() {
+    let nodes = two();
+    let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
+    bob.say("subscribe room");
+    nodes.lines[1].deafen();
+    ann.say("publish room 1");
+    nodes.lines[1].set(SimFaults::default().with_failures(1000));
+    nodes.lines[1].mend();
+    nodes.world.settle();
+    nodes.lines[1].set(SimFaults::default());
+    assert_eq!(bob.heard(), ["subscribed room 0"]);
+    nodes.world.advance(Duration::from_secs(2));
+    assert_eq!(bob.heard(), ["message room 1 ann 1"]);
+}
+
+#[test]
 fn where_what_was_missed_is_no_longer_kept_the_subscribers_are_told_and_come_back() {
     let keeps = || Hub::builder(Anyone).history(2, Duration::from_secs(60));
     let nodes = Nodes::of(World::new(), 2, true, keeps);

@@ -1,5 +1,6 @@
 //! Takes in what the broker hands over, in its order.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,11 +14,14 @@ use super::{Cluster, envelope, repair, telling, words};
 use crate::driver::caught::discard;
 use crate::driver::hub::shared::Shared;
 use crate::lock::lock;
-use crate::model::ChannelId;
+use crate::model::{ChannelId, Instant};
 use crate::port::broker::Heard;
 
 /// Sets how often the channels are compared with a broker that may lose something without a word.
 const COMPARE: Duration = Duration::from_secs(40);
+
+/// Sets the pause before channels are compared again about which the broker failed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Listens to the broker for as long as there is the hub.
 pub(crate) fn listen(shared: &Arc<Shared>) {
@@ -48,12 +52,14 @@ enum Next {
 
 async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<ChannelId>) {
     let Some(runtime) = shared.upgrade().map(|shared| shared.runtime.clone()) else { return };
-    let mut compare = runtime.sleep_until(runtime.after(COMPARE));
+    let mut again = Again { names: BTreeSet::new(), all: runtime.after(COMPARE), at: Instant::START };
+    let mut set = again.next();
+    let mut timer = runtime.sleep_until(set);
     loop {
         let next = {
             let told = std::pin::pin!(heard.recv());
             let asked = std::pin::pin!(missed.recv());
-            match select(select(told, asked), &mut compare).await {
+            match select(select(told, asked), &mut timer).await {
                 Either::Left((Either::Left((Ok(heard), _)), _)) => Next::Heard(heard),
                 Either::Left((Either::Right((Ok(channel), _)), _)) => Next::Missed(channel),
                 Either::Left(_) => return,
@@ -62,20 +68,65 @@ async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<Cha
         };
         let Some(shared) = shared.upgrade() else { return };
         let Some(cluster) = &shared.cluster else { return };
-        match next {
+        let failed = match next {
             Next::Heard(heard) => take(&shared, cluster, heard).await,
             Next::Missed(channel) => repair::compare(&shared, cluster, vec![channel]).await,
-            Next::Compare => {
-                if !cluster.broker.promises().reliable {
-                    repair::compare_all(&shared, cluster).await;
-                }
-                compare.as_mut().reset(runtime.after(COMPARE));
-            }
+            Next::Compare => again.compare(&shared, cluster).await,
+        };
+        // While the broker is away nothing need be asked again: all are compared when it is back.
+        let failed = if cluster.deaf_since().is_none() { failed } else { Vec::new() };
+        again.add(failed, runtime.after(AGAIN));
+        if again.next() != set {
+            set = again.next();
+            timer.as_mut().reset(set);
         }
     }
 }
 
-async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
+/// Holds when channels are compared though nothing was heard.
+struct Again {
+    /// Lists those about which the broker failed.
+    names: BTreeSet<ChannelId>,
+    /// Holds when these are compared again.
+    at: Instant,
+    /// Holds when all are compared, unless the broker notices losses itself.
+    all: Instant,
+}
+
+impl Again {
+    /// Adds channels about which the broker failed. If there were none before, they are compared at this
+    /// time.
+    fn add(&mut self, failed: Vec<ChannelId>, at: Instant) {
+        if self.names.is_empty() {
+            self.at = at;
+        }
+        self.names.extend(failed);
+    }
+
+    fn next(&self) -> Instant {
+        if self.names.is_empty() { self.all } else { self.all.min(self.at) }
+    }
+
+    /// Compares what is due. Returns the channels about which the broker failed.
+    async fn compare(&mut self, shared: &Arc<Shared>, cluster: &Cluster) -> Vec<ChannelId> {
+        let now = shared.runtime.instant();
+        let mut failed = Vec::new();
+        if self.at <= now {
+            let names = std::mem::take(&mut self.names).into_iter().collect();
+            failed = repair::compare(shared, cluster, names).await;
+        }
+        if self.all <= now {
+            if !cluster.broker.promises().reliable {
+                failed.extend(repair::compare_all(shared, cluster).await);
+            }
+            self.all = shared.runtime.after(COMPARE);
+        }
+        failed
+    }
+}
+
+/// Takes in what was heard. Returns the channels about which the broker failed.
+async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) -> Vec<ChannelId> {
     match heard {
         Heard::Published { channel, stand, ephemeral, body } => {
             let publication = envelope::decode(&channel, stand, ephemeral, &body).map(Arc::new);
@@ -83,23 +134,23 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) {
                 shared.metrics.broker_corrupt.add(1);
             }
             if let Some(early) = lock(&cluster.early).get_mut(&channel) {
-                return early.add(stand, publication);
-            }
-            if !take_in(shared, &channel, stand, publication) {
-                repair::compare(shared, cluster, vec![channel]).await;
+                early.add(stand, publication);
+            } else if !take_in(shared, &channel, stand, publication) {
+                return repair::compare(shared, cluster, vec![channel]).await;
             }
         }
         Heard::Told { channel: None, body } if telling::heed_beat(shared, cluster, &body) => {}
         Heard::Told { channel: None, body } if telling::heed_tally(shared, cluster, &body) => {}
         Heard::Told { channel: None, body } if words::heed(shared, cluster, &body) => {}
         Heard::Told { channel: Some(channel), body } if telling::heed(shared, cluster, &channel, &body) => {}
-        Heard::Told { .. } => shared.metrics.broker_corrupt.add(1),
-        Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
+        Heard::Told { .. } | Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
         Heard::Deaf => cluster.is_lost(shared.runtime.instant()),
         Heard::Back => {
-            repair::compare_all(shared, cluster).await;
+            let failed = repair::compare_all(shared, cluster).await;
             cluster.is_back();
             telling::ask_again(shared, cluster);
+            return failed;
         }
     }
+    Vec::new()
 }

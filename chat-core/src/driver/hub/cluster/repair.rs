@@ -28,26 +28,43 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// that they do not all come back at the same moment.
 const TOLD: (usize, Duration) = (64, Duration::from_millis(20));
 
-/// Compares all channels that are joined.
-pub(super) async fn compare_all(shared: &Arc<Shared>, cluster: &Cluster) {
-    let names: Vec<_> = shared.shards.iter().flat_map(|shard| lock(shard).clustered()).collect();
-    for names in names.chunks(AT_ONCE) {
-        compare(shared, cluster, names.to_vec()).await;
-    }
+/// Compares all channels that are joined. Returns those about which the broker failed.
+pub(super) async fn compare_all(shared: &Arc<Shared>, cluster: &Cluster) -> Vec<ChannelId> {
+    compare(shared, cluster, shared.shards.iter().flat_map(|shard| lock(shard).clustered()).collect()).await
 }
 
-/// Compares these channels. If the broker fails, they are compared again when it is back.
-pub(super) async fn compare(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<ChannelId>) {
-    let Err(error) = try_compare(shared, cluster, names.clone()).await else { return };
+/// Compares these channels. Returns those about which the broker failed, which are to be compared again.
+pub(super) async fn compare(
+    shared: &Arc<Shared>,
+    cluster: &Cluster,
+    names: Vec<ChannelId>,
+) -> Vec<ChannelId> {
+    let mut failed = Vec::new();
+    for names in names.chunks(AT_ONCE) {
+        failed.extend(compare_some(shared, cluster, names.to_vec()).await);
+    }
+    failed
+}
+
+async fn compare_some(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<ChannelId>) -> Vec<ChannelId> {
+    let Err(error) = try_compare(shared, cluster, names.clone()).await else { return Vec::new() };
     shared.metrics.broker_errors.add(1);
     trace::broker_failed(&error);
-    // One that is spoiled in the broker spoils the answer for all.
-    if error.fault() == BrokerFault::Corrupt && names.len() > 1 {
-        for name in names {
-            let compared = try_compare(shared, cluster, vec![name]).await;
-            shared.metrics.broker_errors.add(compared.is_err().into());
+    if error.fault() != BrokerFault::Corrupt {
+        return names;
+    }
+    let mut failed = Vec::new();
+    if names.len() == 1 {
+        return failed;
+    }
+    // One that is spoiled in the broker spoils the answer for all, and stays so.
+    for name in names {
+        if let Err(error) = try_compare(shared, cluster, vec![name.clone()]).await {
+            shared.metrics.broker_errors.add(1);
+            failed.extend((error.fault() != BrokerFault::Corrupt).then_some(name));
         }
     }
+    failed
 }
 
 async fn try_compare(
