@@ -268,6 +268,23 @@ fn a_comparison_that_fails_is_made_again_though_the_broker_says_no_more() {
 }
 
 #[test]
+fn what_was_missed_while_a_channel_was_being_joined_is_read_once_it_is() {
+    let nodes = two();
+    let (ann, bob) = (nodes.enter(0, "ann"), nodes.enter(1, "bob"));
+    nodes.lines[1].set(SimFaults::default().with_slow_calls(1000).with_time(Duration::from_secs(1)));
+    bob.say("subscribe room");
+    while nodes.broker.memory().joined() == 0 {
+        nodes.world.advance(Duration::from_millis(1));
+    }
+    nodes.lines[1].deafen();
+    ann.say("publish room 1");
+    nodes.lines[1].mend();
+    assert_eq!(bob.heard(), [""; 0], "the answer is on its way");
+    nodes.world.advance(Duration::from_secs(9));
+    assert_eq!(bob.heard(), ["subscribed room 0", "message room 1 ann 1"]);
+}
+
+#[test]
 fn where_what_was_missed_is_no_longer_kept_the_subscribers_are_told_and_come_back() {
     let keeps = || Hub::builder(Anyone).history(2, Duration::from_secs(60));
     let nodes = Nodes::of(World::new(), 2, true, keeps);

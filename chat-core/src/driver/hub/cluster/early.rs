@@ -13,7 +13,7 @@ const EARLY: usize = 256;
 pub(crate) struct Early {
     /// Lists the publications; none stands for one that cannot be read.
     pub(crate) heard: Vec<(Stand, Option<Arc<Publication>>)>,
-    /// Is true if there was more than is kept here.
+    /// Is true if there was more than is kept here, or may have been.
     pub(crate) more: bool,
 }
 

@@ -146,6 +146,7 @@ async fn take(shared: &Arc<Shared>, cluster: &Cluster, heard: Heard) -> Vec<Chan
         Heard::Told { .. } | Heard::Corrupt => shared.metrics.broker_corrupt.add(1),
         Heard::Deaf => cluster.is_lost(shared.runtime.instant()),
         Heard::Back => {
+            cluster.joining_has_missed();
             let failed = repair::compare_all(shared, cluster).await;
             cluster.is_back();
             telling::ask_again(shared, cluster);

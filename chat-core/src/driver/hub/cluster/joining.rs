@@ -41,6 +41,11 @@ impl Cluster {
         lock(&self.early).remove(channel).unwrap_or_default()
     }
 
+    /// Notes that something may be lost of each channel that is just being joined: it is compared once it is.
+    pub(super) fn joining_has_missed(&self) {
+        lock(&self.early).values_mut().for_each(|early| early.more = true);
+    }
+
     /// Asks for a channel to be compared with the broker, since something of it was not taken in.
     pub(crate) fn has_missed(&self, channel: &ChannelId) {
         // An error means that the hub is gone.
