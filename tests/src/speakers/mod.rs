@@ -1,5 +1,6 @@
 //! Defines clients of every protocol for scripts: the frames that they send, and the events that they read.
 
+mod phoenix;
 mod serverpod;
 mod speaker;
 
@@ -11,10 +12,11 @@ use chat_protocol::centrifuge::Centrifuge;
 use chat_protocol::json::Json;
 use chat_protocol::phoenix::Phoenix;
 use chat_protocol::serverpod::{Legacy, MethodStreams};
+use phoenix::PhoenixSpeaker;
 use serde_json::{Value, json};
 use serverpod::{LegacySpeaker, StreamSpeaker};
-pub use speaker::{Place, Speaker, Told};
-use speaker::{content, parse, word};
+pub use speaker::{Place, Speaker, Told, content};
+use speaker::{parse, word};
 
 /// Holds a protocol, and makes its clients.
 pub struct Tongue {
@@ -24,6 +26,8 @@ pub struct Tongue {
     pub recovers: bool,
     /// Is true if the protocol answers joins and leaves.
     pub answers: bool,
+    /// Is true if what is asked to be published again with the same text is published once.
+    pub repeats: bool,
     /// Makes the server's side of the protocol.
     pub protocol: fn() -> Arc<dyn Protocol>,
     /// Makes a client of the protocol.
@@ -36,6 +40,7 @@ pub const TONGUES: [Tongue; 5] = [
         name: "json",
         recovers: true,
         answers: true,
+        repeats: true,
         protocol: || Arc::new(Json),
         speaker: || Box::new(JsonSpeaker::default()),
     },
@@ -43,6 +48,7 @@ pub const TONGUES: [Tongue; 5] = [
         name: "centrifuge",
         recovers: true,
         answers: true,
+        repeats: false,
         protocol: || Arc::new(Centrifuge::default()),
         speaker: || Box::new(CentrifugeSpeaker::default()),
     },
@@ -50,6 +56,7 @@ pub const TONGUES: [Tongue; 5] = [
         name: "phoenix",
         recovers: false,
         answers: true,
+        repeats: false,
         protocol: || Arc::new(Phoenix::default()),
         speaker: || Box::new(PhoenixSpeaker::default()),
     },
@@ -57,6 +64,7 @@ pub const TONGUES: [Tongue; 5] = [
         name: "serverpod",
         recovers: false,
         answers: false,
+        repeats: false,
         protocol: || Arc::new(Legacy),
         speaker: || Box::new(LegacySpeaker),
     },
@@ -64,6 +72,7 @@ pub const TONGUES: [Tongue; 5] = [
         name: "method streams",
         recovers: false,
         answers: true,
+        repeats: false,
         protocol: || Arc::new(MethodStreams::default()),
         speaker: || Box::new(StreamSpeaker::default()),
     },
@@ -94,7 +103,7 @@ impl Speaker for JsonSpeaker {
     }
 
     fn subscribe(&mut self, channel: &str, since: Option<&Place>) -> String {
-        let mut frame = json!({"type":"subscribe","channelId":channel});
+        let mut frame = json!({"type":"subscribe","id":channel,"channelId":channel});
         if let Some((epoch, offset)) = since {
             frame["since"] = json!({"epoch":epoch,"offset":offset});
         }
@@ -107,6 +116,11 @@ impl Speaker for JsonSpeaker {
 
     fn publish(&mut self, channel: &str, text: &str) -> String {
         json!({"type":"publish","channelId":channel,"content":text}).to_string()
+    }
+
+    fn ask_to_publish(&mut self, channel: &str, text: &str) -> String {
+        let id = format!("{channel} {text}");
+        json!({"type":"publish","id":id,"channelId":channel,"content":text,"key":text}).to_string()
     }
 
     fn hear(&mut self, frame: &str) -> Vec<Told> {
@@ -125,6 +139,14 @@ impl Speaker for JsonSpeaker {
                 self.0.moves(&channel, &frame["offset"]);
                 vec![Told::Said(channel, content(&frame["content"]))]
             }
+            Some("published") => {
+                let text = named(&frame["id"]).1.expect("only those with an id are answered");
+                vec![Told::Published(channel, text, frame["offset"].as_u64())]
+            }
+            Some("error") => {
+                let (channel, text) = named(&frame["id"]);
+                vec![Told::Refused(channel, text)]
+            }
             _ => panic!("not expected: {frame}"),
         }
     }
@@ -134,17 +156,27 @@ impl Speaker for JsonSpeaker {
     }
 }
 
+/// Returns what the id of a request names: a channel, and the text if that is to be published.
+fn named(id: &Value) -> (String, Option<String>) {
+    let id = id.as_str().unwrap_or_else(|| panic!("not expected of a request with the id {id}"));
+    match id.split_once(' ') {
+        Some((channel, text)) => (channel.to_owned(), Some(text.to_owned())),
+        None => (id.to_owned(), None),
+    }
+}
+
 #[derive(Default)]
 struct CentrifugeSpeaker {
     places: Places,
-    asked: HashMap<u64, String>,
+    /// Maps each request to its channel, and to the text if that is to be published and answered.
+    asked: HashMap<u64, (String, Option<String>)>,
     id: u64,
 }
 
 impl CentrifugeSpeaker {
     fn ask(&mut self, channel: &str, method: &str, fields: Value) -> String {
         self.id += 1;
-        self.asked.insert(self.id, channel.to_owned());
+        self.asked.insert(self.id, (channel.to_owned(), None));
         json!({"id":self.id, method:fields}).to_string()
     }
 
@@ -154,10 +186,14 @@ impl CentrifugeSpeaker {
     }
 
     fn answered(&mut self, reply: &Value) -> Vec<Told> {
-        assert!(reply["error"].is_null(), "{reply}");
-        let channel = self.asked[&reply["id"].as_u64().expect("an id")].clone();
+        let (channel, text) = self.asked[&reply["id"].as_u64().expect("an id")].clone();
         let Some(result) = reply.get("subscribe") else {
-            return reply.get("unsubscribe").map(|_| Told::Out(channel)).into_iter().collect();
+            let told = match text {
+                _ if reply.get("error").is_some() => Some(Told::Refused(channel, text)),
+                Some(text) => Some(Told::Published(channel, text, None)),
+                None => reply.get("unsubscribe").map(|_| Told::Out(channel)),
+            };
+            return told.into_iter().collect();
         };
         self.places.at(&channel, &result["epoch"], &result["offset"]);
         let recovered = result["was_recovering"].as_bool().map(|_| result["recovered"] == true);
@@ -188,12 +224,21 @@ impl Speaker for CentrifugeSpeaker {
         self.ask(channel, "publish", json!({"channel":channel,"data":text}))
     }
 
+    fn ask_to_publish(&mut self, channel: &str, text: &str) -> String {
+        let frame = self.publish(channel, text);
+        self.asked.insert(self.id, (channel.to_owned(), Some(text.to_owned())));
+        frame
+    }
+
     fn hear(&mut self, frame: &str) -> Vec<Told> {
         let mut told = Vec::new();
         for reply in frame.lines().map(parse) {
             if let Some(push) = reply.get("push") {
                 let channel = word(&push["channel"]);
-                told.push(self.said(&channel, &push["pub"]));
+                told.push(match push.get("unsubscribe") {
+                    Some(_) => Told::Out(channel),
+                    None => self.said(&channel, &push["pub"]),
+                });
             } else {
                 told.extend(self.answered(&reply));
             }
@@ -203,65 +248,5 @@ impl Speaker for CentrifugeSpeaker {
 
     fn place(&self, channel: &str) -> Option<Place> {
         self.places.0.get(channel).cloned()
-    }
-}
-
-#[derive(Default)]
-struct PhoenixSpeaker {
-    joins: HashMap<String, String>,
-    reference: u64,
-    asked: HashMap<String, &'static str>,
-}
-
-impl PhoenixSpeaker {
-    fn push(&mut self, channel: &str, event: &'static str, payload: Value) -> String {
-        self.reference += 1;
-        let reference = self.reference.to_string();
-        self.asked.insert(reference.clone(), event);
-        if event == "phx_join" {
-            self.joins.insert(channel.to_owned(), reference.clone());
-        }
-        json!([self.joins.get(channel), reference, channel, event, payload]).to_string()
-    }
-}
-
-impl Speaker for PhoenixSpeaker {
-    fn greeting(&mut self) -> Option<String> {
-        None
-    }
-
-    fn subscribe(&mut self, channel: &str, _: Option<&Place>) -> String {
-        self.push(channel, "phx_join", json!({}))
-    }
-
-    fn leave(&mut self, channel: &str) -> String {
-        self.push(channel, "phx_leave", json!({}))
-    }
-
-    fn publish(&mut self, channel: &str, text: &str) -> String {
-        self.push(channel, "said", json!({"text":text}))
-    }
-
-    fn hear(&mut self, frame: &str) -> Vec<Told> {
-        let frame = parse(frame);
-        let (channel, payload) = (word(&frame[2]), &frame[4]);
-        match frame[3].as_str() {
-            Some("phx_reply") => {
-                assert_eq!(payload["status"], "ok", "{frame}");
-                match self.asked[&word(&frame[1])] {
-                    "phx_join" => vec![Told::In(channel, None)],
-                    "phx_leave" => vec![Told::Out(channel)],
-                    _ => Vec::new(),
-                }
-            }
-            Some("said") => vec![Told::Said(channel, content(payload))],
-            Some("message") => vec![Told::Said(channel, content(&payload["content"]))],
-            Some("phx_close") => Vec::new(),
-            _ => panic!("not expected: {frame}"),
-        }
-    }
-
-    fn place(&self, _: &str) -> Option<Place> {
-        None
     }
 }

@@ -44,7 +44,12 @@ impl Speaker for LegacySpeaker {
     }
 
     fn hear(&mut self, frame: &str) -> Vec<Told> {
-        vec![heard_message(&parse(frame)["object"])]
+        let object = &parse(frame)["object"];
+        if object["className"] != "ChannelSubscription" {
+            return vec![heard_message(object)];
+        }
+        let channel = word(&object["data"]["channelId"]);
+        vec![if object["data"]["subscribe"] == true { Told::In(channel, None) } else { Told::Out(channel) }]
     }
 
     fn place(&self, _: &str) -> Option<Place> {
@@ -109,9 +114,12 @@ impl Speaker for StreamSpeaker {
         let frame = parse(frame);
         let data = &frame["data"];
         match (frame["type"].as_str(), self.channel_of(&data["cid"])) {
-            (Some("omsr"), stay) => {
-                assert_eq!(data["res"], "success", "{frame}");
-                stay.map(|channel| Told::In(channel, None)).into_iter().collect()
+            (Some("omsr"), Some(channel)) if data["res"] == "success" => vec![Told::In(channel, None)],
+            (Some("omsr"), Some(channel)) => vec![Told::Refused(channel, None)],
+            (Some("omsr" | "cmsc"), None) => {
+                // The next message to that channel opens another call.
+                self.says.retain(|_, call| data["res"] == "success" || *call != data["cid"]);
+                Vec::new()
             }
             (Some("msm"), _) => vec![heard_message(&data["o"])],
             (Some("cmsc"), Some(channel)) => vec![Told::Out(channel)],

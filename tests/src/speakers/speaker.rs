@@ -11,6 +11,11 @@ pub enum Told {
     Out(String),
     /// Tells that somebody published this in a channel.
     Said(String, String),
+    /// Tells that what the client asked to publish in a channel is published, with its offset if that is
+    /// told.
+    Published(String, String, Option<u64>),
+    /// Tells that the client is not let into a channel, or that this text of its own may not be published.
+    Refused(String, Option<String>),
 }
 
 /// Holds a client's epoch and offset in a channel.
@@ -26,6 +31,10 @@ pub trait Speaker {
     fn leave(&mut self, channel: &str) -> String;
     /// Returns the frame that publishes in a channel.
     fn publish(&mut self, channel: &str, text: &str) -> String;
+    /// Returns the frame that publishes in a channel and asks for an answer, if the protocol has any.
+    fn ask_to_publish(&mut self, channel: &str, text: &str) -> String {
+        self.publish(channel, text)
+    }
     /// Returns the events that a frame tells, in order.
     fn hear(&mut self, frame: &str) -> Vec<Told>;
     /// Returns the client's place in a channel, if its protocol has places.
@@ -42,7 +51,7 @@ pub(super) fn word(value: &Value) -> String {
 
 /// Returns the content, however it is wrapped: Phoenix's clients say objects, and Serverpod's hear those as
 /// text.
-pub(super) fn content(value: &Value) -> String {
+pub fn content(value: &Value) -> String {
     match value {
         Value::String(text) => serde_json::from_str::<Value>(text)
             .ok()
