@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, then runs every check; the tests come last.
 #   ./test.sh           says what it will install, installs it, and runs every check
+#   ./test.sh --long    does the same with many more plays of the random tests: tens of minutes longer
 #   ./test.sh --setup   says what it will install, and installs it
 # Wants Debian 12 and Rust. Takes node, chromium and python3 as they are if they are there.
 set -euo pipefail
@@ -9,7 +10,8 @@ exec </dev/null
 
 case ${1:-} in
 '' | --setup) ;;
-*) sed -n '2,5s/^# \?//p' "$0" && exit 2 ;;
+--long) export LONG=1 ;;
+*) sed -n '2,6s/^# \?//p' "$0" && exit 2 ;;
 esac
 
 source tests/setup.sh
