@@ -13,7 +13,7 @@
 //!   program  starts an example or the server, as users do
 //!   crowd    runs many clients at once
 //!   light    reads many frames at little cost
-//!   nodes    builds the hubs of several nodes, with a broker that fails on demand
+//!   nodes    builds the hubs of several nodes, behind a broker that fails on demand
 //!   dart     writes the frames of Serverpod's method streams
 //!   redis    starts a Redis
 //!   raw      sends any bytes to a server
