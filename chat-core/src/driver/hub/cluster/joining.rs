@@ -18,6 +18,7 @@ impl Cluster {
         channel: &ChannelId,
         options: &ChannelOptions,
     ) -> Result<Restored, BrokerError> {
+        self.is_reached().await;
         let turn = self.turns.lock().await;
         lock(&self.early).insert(channel.clone(), Early::default());
         drop(turn);

@@ -116,8 +116,11 @@ async fn place(
     batch: Vec<Draft>,
 ) -> Vec<Result<Placed, BrokerError>> {
     let many = batch.len();
-    let broker = cluster.broker.clone();
-    let asked = AssertUnwindSafe(async move { broker.publish(lane, batch).await }).catch_unwind();
+    let asked = async {
+        cluster.is_reached().await;
+        cluster.broker.publish(lane, batch).await
+    };
+    let asked = AssertUnwindSafe(asked).catch_unwind();
     let asked = asked.map_err(discard);
     let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
     let wrong = match select(Box::pin(asked), sleep).await {

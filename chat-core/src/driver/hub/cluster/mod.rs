@@ -62,6 +62,8 @@ pub(crate) struct Cluster {
     missed: (Sender<ChannelId>, Receiver<ChannelId>),
     /// Holds the time at which the broker was last lost; none while it is there.
     deaf_since: Mutex<Option<Instant>>,
+    /// Is closed once the broker was there for the first time.
+    reached: (Sender<()>, Receiver<()>),
     /// Holds the time from which members' times are counted here.
     begun: Now,
     nodes: Mutex<Nodes>,
@@ -83,6 +85,7 @@ impl Cluster {
             heard,
             missed,
             deaf_since: Mutex::new(Some(begun.instant)),
+            reached: async_channel::bounded(1),
             begun,
             nodes: Mutex::default(),
             tallies: Mutex::default(),
@@ -113,6 +116,14 @@ impl Cluster {
 
     fn is_back(&self) {
         *lock(&self.deaf_since) = None;
+        self.reached.0.close();
+    }
+
+    /// Waits until the broker was there for the first time: a hub that has just been built is asked things
+    /// while it still connects. Later a broker that is away fails each call by itself.
+    async fn is_reached(&self) {
+        // An error means that it is closed.
+        let _ = self.reached.1.recv().await;
     }
 }
 
