@@ -96,6 +96,7 @@ pub mod store {
 pub mod broker {
     //! Defines the broker, behind which the hubs of several nodes are one.
 
+    pub use crate::driver::body_of_server;
     pub use crate::port::broker::{
         BODY_BYTES, Broker, BrokerError, BrokerFault, Draft, Entry, Heard, Join, Joined, Page, Placed,
         Promises, STAND, Stand,

@@ -12,6 +12,7 @@ mod trace;
 pub use connection::Connection;
 pub use hub::acceptor::Acceptor;
 pub use hub::builder::HubBuilder;
+pub use hub::cluster::envelope::body_of_server;
 pub use hub::intake::Intake;
 pub use hub::metrics::Stats;
 pub use hub::permit::{HeldPermit, Permit};

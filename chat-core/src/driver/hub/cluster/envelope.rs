@@ -10,12 +10,42 @@
 //! binary 16, if the content is bytes in Base16; otherwise it is one JSON value
 //! ```
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, Writer, base16, from_base16};
 use crate::machine::Draft;
-use crate::model::{ChannelId, ChatMessage, Offset, Payload, Publication, Reference, SessionId};
+use crate::model::{
+    ChannelId, ChatMessage, EventName, Instant, Now, Offset, Payload, Publication, Reference, SenderName,
+    SessionId,
+};
 use crate::port::broker::Stand;
+
+/// Returns the [body](crate::broker::Draft::body) of a publication that the server itself makes, as a hub
+/// writes it: for an engine that lets others publish than hubs, such as the transactions of a database. The
+/// channel, its place, and whether it is a signal stand beside the body.
+///
+/// The same arguments give the same text in all nodes of one version.
+///
+/// ```
+/// use chat_core::{Payload, broker};
+/// use chrono::DateTime;
+///
+/// let (name, content) = ("server".parse()?, Payload::json("\"open at nine\""));
+/// let body = broker::body_of_server(&name, &content, None, DateTime::UNIX_EPOCH);
+/// assert!(body.ends_with("\"open at nine\""));
+/// # Ok::<(), chat_core::NameError>(())
+/// ```
+pub fn body_of_server(
+    sender: &SenderName,
+    content: &Payload,
+    event: Option<&EventName>,
+    time: DateTime<Utc>,
+) -> String {
+    let (sender, content, event) = (sender.clone(), content.clone(), event.cloned());
+    let now = Now { instant: Instant::START, utc: time };
+    let (from, author, key, refers, receipt) = (None, None, None, None, None);
+    encode(&Draft { from, author, sender, content, event, key, refers, ephemeral: false, receipt, now })
+}
 
 /// Returns the text of a message that has no place yet.
 pub(super) fn encode(draft: &Draft) -> String {
@@ -74,7 +104,7 @@ pub(super) fn decode(channel: &ChannelId, stand: Stand, ephemeral: bool, text: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Epoch, Instant, Now};
+    use crate::model::Epoch;
 
     fn draft(content: Payload) -> Draft {
         let now = Now {
@@ -115,6 +145,17 @@ mod tests {
             assert_eq!((refers, offset, previous), (draft.refers, Offset(9), Offset(8)));
             assert_eq!((message.sender_name, message.timestamp), (draft.sender, draft.now.utc));
         }
+    }
+
+    #[test]
+    fn the_body_of_the_server_is_read_as_a_publication_of_nobody_else() {
+        let (name, event) = ("server".parse().expect("a name"), "news".parse().expect("a name"));
+        let time = DateTime::from_timestamp_micros(1_700_000_000_000_001).expect("a time");
+        let content = Payload::json("[1]");
+        let publication = back(&body_of_server(&name, &content, Some(&event), time)).expect("it can be read");
+        let Publication { message, from, author, event: said, .. } = publication;
+        assert_eq!((from, author, said), (None, None, Some(event)));
+        assert_eq!((message.sender_name, message.content, message.timestamp), (name, content, time));
     }
 
     #[test]

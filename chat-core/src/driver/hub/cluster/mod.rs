@@ -17,7 +17,7 @@
 //! ```
 
 pub(crate) mod early;
-mod envelope;
+pub(crate) mod envelope;
 mod fields;
 pub(crate) mod hearing;
 pub(crate) mod joining;
