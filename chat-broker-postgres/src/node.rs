@@ -1,0 +1,88 @@
+//! Holds what one node has: a database, whether it can be asked, and what it has joined.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chat_core::broker::BrokerError;
+use chat_postgres::{ConnectError, Database};
+
+use crate::error::unavailable;
+use crate::interest::Interest;
+
+/// Connects one node to the others over PostgreSQL: see the [crate's documentation](crate).
+pub struct PostgresBroker {
+    pub(crate) database: Database,
+    pub(crate) is_durable: bool,
+    pub(crate) interest: Interest,
+    listens: Mutex<Listens>,
+}
+
+/// Tells whether the node hears what is published.
+#[derive(Clone)]
+enum Listens {
+    /// Is so until it begins to.
+    NotYet,
+    Yes,
+    /// Is so while the connection is lost, and holds why.
+    No(BrokerError),
+}
+
+impl PostgresBroker {
+    /// Connects to the database of a URL, `postgres://user:password@host:port/database`, with the parameters
+    /// `schema` and `sslmode`, and brings the schema up to date. It needs a Tokio runtime, as all that follows
+    /// does.
+    ///
+    /// A node that is to start while its server is away tries again.
+    ///
+    /// # Errors
+    /// Fails if the URL is not understood, if the server does not answer within 5 s or does not let us in, or
+    /// if it cannot be used: it is older than PostgreSQL 15, a replica, or the schema is of a newer version.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let database = Database::connect(url).await?;
+        let rows = database.query("SELECT current_setting('fsync') <> 'off'", &[]).await?;
+        let is_durable = rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default());
+        let (interest, listens) = (Interest::default(), Mutex::new(Listens::NotYet));
+        Ok(Self { database, is_durable, interest, listens })
+    }
+
+    /// Returns the database.
+    ///
+    /// # Errors
+    /// Fails while the connection is lost, with the reason.
+    pub(crate) fn database(&self) -> Result<&Database, BrokerError> {
+        match &*self.listens() {
+            Listens::No(why) => Err(why.clone()),
+            Listens::NotYet | Listens::Yes => Ok(&self.database),
+        }
+    }
+
+    /// Holds the channels that this node has joined.
+    ///
+    /// # Errors
+    /// Fails while the node does not listen.
+    pub(crate) fn interest_to_join(&self) -> Result<&Interest, BrokerError> {
+        match &*self.listens() {
+            Listens::NotYet => Err(unavailable("the node does not listen yet")),
+            Listens::No(why) => Err(why.clone()),
+            Listens::Yes => Ok(&self.interest),
+        }
+    }
+
+    pub(crate) fn begins_to_listen(&self) {
+        *self.listens() = Listens::Yes;
+    }
+
+    pub(crate) fn is_lost(&self, why: BrokerError) {
+        *self.listens() = Listens::No(why);
+    }
+
+    fn listens(&self) -> MutexGuard<'_, Listens> {
+        self.listens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for PostgresBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresBroker").field("database", &self.database).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests the broker on servers that the tests start, kill, stop and fill with rubbish.
+
+#![expect(clippy::print_stdout, reason = "random tests print their seed, and what came of it")]
+
+mod conformance;
+mod node;
