@@ -32,10 +32,10 @@ impl Ears {
         let notice = words::read(text);
         if notice != Notice::Published {
             let mut state = self.lock();
-            if state.words.len() < WORDS {
+            // After one that is lost none is heard, until that is told.
+            state.has_lost |= state.words.len() == WORDS;
+            if !state.has_lost {
                 state.words.push_back(notice);
-            } else {
-                state.has_lost = true;
             }
         }
         self.wake.notify_one();
@@ -46,9 +46,13 @@ impl Ears {
         self.lock().words.pop_front()
     }
 
-    /// Returns true if words were lost since this was last asked.
+    /// Returns true if words were lost since this was last asked. Then those that wait are dropped too.
     pub(crate) fn has_lost(&self) -> bool {
-        std::mem::take(&mut self.lock().has_lost)
+        let mut state = self.lock();
+        if state.has_lost {
+            state.words.clear();
+        }
+        std::mem::take(&mut state.has_lost)
     }
 
     /// Waits until something was heard since the last wait.
@@ -73,10 +77,14 @@ mod tests {
         for n in 0..=WORDS {
             ears.hear(&format!("W{n}"));
         }
-        for n in 0..WORDS {
+        for n in 0..WORDS - 1 {
             assert_eq!(ears.word(), Some(Notice::LongWord(n as i64)));
         }
-        assert_eq!((ears.word(), ears.has_lost(), ears.has_lost()), (None, true, false));
+        ears.hear("W0");
+        assert_eq!(ears.lock().words.len(), 1, "there is room, but one is missing before it");
+        assert_eq!((ears.has_lost(), ears.word(), ears.has_lost()), (true, None, false));
+        ears.hear("W7");
+        assert_eq!(ears.word(), Some(Notice::LongWord(7)));
     }
 
     #[test]

@@ -55,8 +55,9 @@ async fn check(client: &Client) -> Result<(), DatabaseError> {
 
 /// Returns the version of the schema; 0 if there is none.
 async fn version(client: &Client, address: &Address) -> Result<i32, DatabaseError> {
-    let table = address.sql("chat.version");
-    let found = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await?;
+    // Its caches may not know yet what another node has just made: the table of tables does.
+    let sql = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'version')";
+    let found = client.query_one(sql, &[&address.schema]).await?;
     if !found.try_get::<_, bool>(0)? {
         return Ok(0);
     }

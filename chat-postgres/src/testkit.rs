@@ -121,15 +121,15 @@ impl Server {
         assert!(done.expect("a shell").success());
     }
 
-    /// Writes a line at the beginning of a file of the server's, such as `pg_hba.conf`.
+    /// Says who may connect over TCP, in lines of `pg_hba.conf`; over the Unix socket all may. It counts once the
+    /// server starts or is told to reload.
     ///
     /// # Panics
     /// Panics if the file cannot be written.
-    pub fn prepend(&self, file: &str, line: &str) {
-        let path = self.folder.path().join("data").join(file);
-        let before = std::fs::read_to_string(&path).expect("it can be read");
-        let mut opened = std::fs::OpenOptions::new().write(true).open(&path).expect("it can be opened");
-        write!(opened, "{line}\n{before}").expect("it can be written");
+    pub fn let_in(&self, lines: &str) {
+        let path = self.folder.path().join("data/pg_hba.conf");
+        let mut file = std::fs::File::options().write(true).truncate(true).open(path).expect("it is ours");
+        write!(file, "local all all trust\n{lines}\n").expect("it can be written");
     }
 
     /// Puts a file into the server's folder that only the server may read.
@@ -144,13 +144,14 @@ impl Server {
         path
     }
 
-    /// Connects as the superuser.
+    /// Connects as the superuser over a Unix socket, so also while the server refuses TCP.
     ///
     /// # Errors
     /// Fails if the server is away.
     pub async fn client(&self) -> Result<Client, tokio_postgres::Error> {
-        let url = format!("postgres://chat@127.0.0.1:{}/postgres", self.port);
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(self.folder.path()).port(self.port).user("chat").dbname("postgres");
+        let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -226,7 +227,7 @@ fn launch(port: u16, folder: &Path, options: &[String]) -> Option<Child> {
     let mut child = server.spawn().expect("postgres runs");
     let said = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut lines = said.lines().map_while(io::Result::ok);
-    let is_ready = lines.any(|line| line.contains("database system is ready to accept connections"));
+    let is_ready = lines.any(|line| line.contains("database system is ready to accept"));
     // A pipe that nobody reads would stop the server in the end.
     thread::spawn(move || lines.for_each(drop));
     if !is_ready {

@@ -79,21 +79,38 @@ $$;
 CREATE FUNCTION chat.trimmed(c chat.channels, at_time bigint) RETURNS chat.channels LANGUAGE plpgsql
 AS $$
 DECLARE
-    is_over boolean;
-    one record;
+    before bigint := c.first;
     due bigint := c.till;
+    dropped record;
+    one record;
+    is_within boolean := false;
 BEGIN
-    WHILE c.first <= c.last LOOP
-        is_over := c.last - c.first + 1 > c.entries OR c.held > c.bytes;
-        EXIT WHEN NOT is_over AND c.oldest + c.age > at_time;
-        SELECT octet_length(body) AS size, at INTO one FROM chat.log
-        WHERE NOT signal AND channel = c.name AND epoch = c.epoch AND place = c.first LIMIT 1;
-        c.oldest := greatest(c.oldest, coalesce(one.at, c.oldest));
-        EXIT WHEN NOT is_over AND c.oldest + c.age > at_time;
-        c.first := c.first + 1;
-        c.held := greatest(c.held - coalesce(one.size, 0), 0);
+    IF c.last - c.first >= c.entries THEN
+        SELECT coalesce(sum(octet_length(body)), 0) AS size, max(at) AS at INTO dropped FROM chat.log
+        WHERE NOT signal AND channel = c.name AND epoch = c.epoch AND place BETWEEN c.first AND c.last - c.entries;
+        c.first := c.last - c.entries + 1;
+        c.held := greatest(c.held - dropped.size, 0);
+        c.oldest := greatest(c.oldest, dropped.at);
+    END IF;
+    IF c.first <= c.last AND (c.held > c.bytes OR c.oldest + c.age <= at_time) THEN
+        FOR one IN
+            SELECT place, octet_length(body) AS size, at FROM chat.log
+            WHERE NOT signal AND channel = c.name AND epoch = c.epoch AND place BETWEEN c.first AND c.last
+            ORDER BY place
+        LOOP
+            c.oldest := greatest(c.oldest, one.at);
+            is_within := c.held <= c.bytes AND c.oldest + c.age > at_time;
+            EXIT WHEN is_within;
+            c.first := one.place + 1;
+            c.held := greatest(c.held - one.size, 0);
+        END LOOP;
+        IF NOT is_within THEN
+            c.first := c.last + 1;
+        END IF;
+    END IF;
+    IF c.first > before THEN
         due := at_time + 70000000;
-    END LOOP;
+    END IF;
     IF c.first > c.last THEN
         c.held := 0;
     ELSE

@@ -26,6 +26,35 @@ BEGIN
     RETURN upto.seq - before.seq >= most;
 END $$;
 
+-- Deletes what a channel keeps no longer, or all of one that is forgotten.
+CREATE FUNCTION chat.prune_channel(c chat.channels, at_time bigint, rows bigint) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    floor bigint := (SELECT f.seq FROM chat.floors f WHERE f.lane = c.lane);
+    deleted bigint;
+BEGIN
+    IF c.till <= at_time THEN
+        c.first := c.last + 1;
+    END IF;
+    c.due := c.till;
+    c := chat.trimmed(c, at_time);
+    DELETE FROM chat.log g WHERE g.ctid IN (
+        SELECT o.ctid FROM chat.log o
+        WHERE NOT o.signal AND o.channel = c.name AND o.seq <= floor
+            AND (o.epoch < c.epoch OR o.epoch > c.epoch OR o.place < c.first)
+        LIMIT rows
+    );
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    IF deleted >= rows THEN
+        c.due := at_time;
+    END IF;
+    IF c.till <= at_time AND deleted < rows THEN
+        DELETE FROM chat.channels h WHERE h.name = c.name;
+    ELSE
+        PERFORM chat.save_channel(c);
+    END IF;
+END $$;
+
 -- Deletes what channels keep no longer, and channels that are forgotten: at most `most` channels, and of each at most
 -- `rows` rows. Returns true if there may be more.
 CREATE FUNCTION chat.prune_channels(most bigint, rows bigint) RETURNS boolean LANGUAGE plpgsql
@@ -33,36 +62,18 @@ AS $$
 DECLARE
     at_time bigint := chat.now();
     c chat.channels;
-    floor bigint;
-    deleted bigint;
     pruned bigint := 0;
 BEGIN
     FOR c IN
         SELECT h.* FROM chat.channels h WHERE h.due <= at_time ORDER BY h.due LIMIT most FOR UPDATE SKIP LOCKED
     LOOP
         pruned := pruned + 1;
-        floor := (SELECT f.seq FROM chat.floors f WHERE f.lane = c.lane);
-        IF c.till <= at_time THEN
-            -- All of its rows are below now.
-            c.first := c.last + 1;
-        END IF;
-        c.due := c.till;
-        c := chat.trimmed(c, at_time);
-        DELETE FROM chat.log g WHERE g.ctid IN (
-            SELECT o.ctid FROM chat.log o
-            WHERE NOT o.signal AND o.channel = c.name AND o.seq <= floor
-                AND (o.epoch < c.epoch OR o.epoch > c.epoch OR o.place < c.first)
-            LIMIT rows
-        );
-        GET DIAGNOSTICS deleted = ROW_COUNT;
-        IF deleted >= rows THEN
-            c.due := at_time;
-        END IF;
-        IF c.till <= at_time AND deleted < rows THEN
-            DELETE FROM chat.channels h WHERE h.name = c.name;
-        ELSE
-            PERFORM chat.save_channel(c);
-        END IF;
+        BEGIN
+            PERFORM chat.prune_channel(c, at_time, rows);
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+            -- Others have written something there: it holds up no other channel.
+            UPDATE chat.channels h SET due = at_time + 3600000000 WHERE h.name = c.name;
+        END;
     END LOOP;
     RETURN pruned >= most;
 END $$;
