@@ -66,8 +66,8 @@ fn refused_all(drafts: &[Draft], error: &BrokerError) -> Vec<Result<Placed, Brok
         .collect()
 }
 
-/// Returns how many of these drafts are placed by one call: at least one. They are of one lane, and none is too
-/// large, unless it is the only one.
+/// Returns how many of these drafts are placed by one call: at least one. They are of one lane, and none is
+/// too large, unless it is the only one.
 fn together(node: &PostgresBroker, drafts: &[Draft]) -> usize {
     let lane = node.lane(&drafts[0].channel);
     let mut bytes = 0;
@@ -78,8 +78,8 @@ fn together(node: &PostgresBroker, drafts: &[Draft]) -> usize {
     drafts.iter().take(DRAFTS).take_while(fits).count().max(1)
 }
 
-/// Places drafts with one call. If something under one of their channels is corrupt, each has a call of its own,
-/// so that the others are placed.
+/// Places drafts with one call. If something under one of their channels is corrupt, each has a call of its
+/// own, so that the others are placed.
 async fn place_together(node: &PostgresBroker, drafts: &[Draft]) -> Vec<Result<Placed, BrokerError>> {
     let error = match place_all(node, drafts).await {
         Ok(placed) => return placed.into_iter().map(Ok).collect(),

@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(interest.wants("room", 8), Wanted::Yes(room.clone()), "it goes on while it is read again");
         interest.begin_anew();
         assert_eq!(interest.wants("room", 1), Wanted::Yes(room.clone()));
-        interest.leave(&[room.clone()]);
+        interest.leave(std::slice::from_ref(&room));
         assert_eq!(interest.wants("room", 8), Wanted::No);
     }
 

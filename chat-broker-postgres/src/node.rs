@@ -29,8 +29,8 @@ enum Listens {
 
 impl PostgresBroker {
     /// Connects to the database of a URL, `postgres://user:password@host:port/database`, with the parameters
-    /// `schema` and `sslmode`, and brings the schema up to date. It needs a Tokio runtime, as all that follows
-    /// does.
+    /// `schema` and `sslmode`, and brings the schema up to date. It needs a Tokio runtime, as all that
+    /// follows does.
     ///
     /// A node that is to start while its server is away tries again.
     ///

@@ -106,8 +106,8 @@ async fn connect(node: &PostgresBroker, ears: Arc<Ears>) -> Result<Dedicated, Br
     Ok(line)
 }
 
-/// Makes sure that the lanes go on from the cursors. The cursor of one that does not, or that was never heard,
-/// is put to its end; one that has forgotten begins another era.
+/// Makes sure that the lanes go on from the cursors. The cursor of one that does not, or that was never
+/// heard, is put to its end; one that has forgotten begins another era.
 async fn settle(node: &PostgresBroker, line: &Dedicated, cursors: &mut Cursors) -> Result<(), BrokerError> {
     for _ in 0..ATTEMPTS {
         let mut is_settled = true;

@@ -44,8 +44,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a connection of its own, brings the schema up to date, and hands the text of each notification of
-    /// the deployment to a function, which must not wait.
+    /// Opens a connection of its own, brings the schema up to date, and hands the text of each notification
+    /// of the deployment to a function, which must not wait.
     ///
     /// # Errors
     /// Fails as [`connect`](Self::connect) does.
@@ -71,8 +71,8 @@ impl Database {
         self.ask(sql, parameters, None).await
     }
 
-    /// Asks something as [`query`](Self::query) does, and then notifies the nodes. The notification is no part
-    /// of the transaction, since those that notify commit one after another; it may be lost.
+    /// Asks something as [`query`](Self::query) does, and then notifies the nodes. The notification is no
+    /// part of the transaction, since those that notify commit one after another; it may be lost.
     ///
     /// # Errors
     /// Fails as [`query`](Self::query) does.

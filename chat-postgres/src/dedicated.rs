@@ -71,8 +71,8 @@ impl Dedicated {
         Ok(done.map_err(|_| unavailable("the server does not answer"))??)
     }
 
-    /// Asks something of SQL, in which `chat.` stands for the schema of the deployment. The question is prepared
-    /// once.
+    /// Asks something of SQL, in which `chat.` stands for the schema of the deployment. The question is
+    /// prepared once.
     ///
     /// # Errors
     /// Fails if the server refuses it, or does not answer within 5 s; the connection should then be dropped.

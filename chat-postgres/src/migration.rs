@@ -20,8 +20,8 @@ const VERSION: i32 = STEPS.len() as i32;
 /// Is the oldest version of the server that this is tested on.
 const SERVER: i32 = 150_000;
 
-/// Checks that the server can be used, and makes or changes the schema if it is older. Of many nodes that do so
-/// at once one does it, and the others wait. A schema that is up to date is only looked at.
+/// Checks that the server can be used, and makes or changes the schema if it is older. Of many nodes that do
+/// so at once one does it, and the others wait. A schema that is up to date is only looked at.
 pub(crate) async fn migrate(client: &Client, address: &Address) -> Result<(), ConnectError> {
     check(client).await?;
     let version = version(client, address).await?;

@@ -121,8 +121,8 @@ impl Server {
         assert!(done.expect("a shell").success());
     }
 
-    /// Says who may connect over TCP, in lines of `pg_hba.conf`; over the Unix socket all may. It counts once the
-    /// server starts or is told to reload.
+    /// Says who may connect over TCP, in lines of `pg_hba.conf`; over the Unix socket all may. It counts
+    /// once the server starts or is told to reload.
     ///
     /// # Panics
     /// Panics if the file cannot be written.

@@ -13,8 +13,8 @@ async fn publish(node: &Node, range: std::ops::Range<u32>) -> Stand {
     last.expect("there is one")
 }
 
-/// Puts back a copy of the data that lacks the last 50 publications that two nodes have heard. Before these nodes are
-/// let in again, `meanwhile` is done.
+/// Puts back a copy of the data that lacks the last 50 publications that two nodes have heard. Before these
+/// nodes are let in again, `meanwhile` is done.
 async fn put_back(meanwhile: &str) {
     let mut server = Server::start(&[]);
     let nodes = [Node::on(&server.url("a")).await, Node::on(&server.url("a")).await];

@@ -47,8 +47,8 @@ impl Publisher<'_> {
     }
 }
 
-/// Takes in what a node hears until it has heard the mark in each channel. There must be no gap, also over the times
-/// in which it was deaf.
+/// Takes in what a node hears until it has heard the mark in each channel. There must be no gap, also over
+/// the times in which it was deaf.
 async fn listen(node: &Node) -> HashMap<Place, String> {
     let (mut last, mut taken) = (HashMap::<ChannelId, Stand>::new(), HashMap::new());
     let (mut marks, mut deaf) = (0, 0);

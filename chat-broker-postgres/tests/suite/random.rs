@@ -1,5 +1,5 @@
-//! Tests at random that what transactions publish is heard if and only if they commit, once, and in the order of the
-//! commits, also while connections are cut and the server is killed.
+//! Tests at random that what transactions publish is heard if and only if they commit, once, and in the
+//! order of the commits, also while connections are cut and the server is killed.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -26,7 +26,8 @@ enum Fate {
     Unknown,
 }
 
-/// Is a transaction: the numbers that it published, when its commit was sent and answered, by a clock that counts.
+/// Is a transaction: the numbers that it published, when its commit was sent and answered, by a clock that
+/// counts.
 struct Done {
     fate: Fate,
     said: Vec<u64>,
@@ -131,7 +132,8 @@ impl World {
     }
 }
 
-/// Takes in what a node hears, and checks that it comes without a gap, until it has heard the mark in each channel.
+/// Takes in what a node hears, and checks that it comes without a gap, until it has heard the mark in each
+/// channel.
 async fn listen(node: &Node) -> HashMap<ChannelId, Vec<u64>> {
     let mut heard: HashMap<ChannelId, (Stand, Vec<u64>)> = HashMap::new();
     let (mut marks, mut deaf) = (0, 0);
@@ -186,7 +188,7 @@ fn check(heard: &HashMap<ChannelId, Vec<u64>>, done: &[Done]) {
             Fate::Committed => assert_eq!(there, done.said.len(), "{:?} were committed", done.said),
             Fate::RolledBack => assert_eq!(there, 0, "{:?} were rolled back", done.said),
             Fate::Unknown => {
-                assert!(there == 0 || there == done.said.len(), "{:?} are half there", done.said)
+                assert!(there == 0 || there == done.said.len(), "{:?} are half there", done.said);
             }
         }
     }
