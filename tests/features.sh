@@ -16,3 +16,5 @@ done
 tests_of chat-tokio-adapter
 cargo test --quiet --locked --manifest-path chat-broker-redis/Cargo.toml --features rustls --test suite tls
 cargo test --quiet --locked --manifest-path chat-broker-nats/Cargo.toml --features rustls --test suite tls
+cargo test --quiet --locked --manifest-path chat-postgres/Cargo.toml --lib
+cargo test --quiet --locked --manifest-path chat-broker-postgres/Cargo.toml --features rustls --test suite tls

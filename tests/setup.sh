@@ -8,6 +8,8 @@ command -v valgrind >/dev/null || packages+=(valgrind)
 # Tests start it themselves. Where its package would start a service, that one stays on the usual port and is not used.
 command -v redis-server >/dev/null || packages+=(redis-server)
 [ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null || packages+=(nats-server)
+# Debian puts its programs on no path. What was said of the package before holds for this one too.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 command -v openssl >/dev/null || packages+=(openssl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 # A second Rust, whose library comes with its sources: see wasm.sh.

@@ -31,7 +31,7 @@ pub(crate) async fn migrate(client: &Client, address: &Address) -> Result<(), Co
     if version == VERSION {
         return Ok(());
     }
-    client.batch_execute("BEGIN").await.map_err(DatabaseError::from)?;
+    client.batch_execute("BEGIN; SET LOCAL statement_timeout = 0").await.map_err(DatabaseError::from)?;
     let done = change(client, address).await;
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(DatabaseError::from)?;

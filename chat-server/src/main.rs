@@ -24,6 +24,8 @@ use std::time::Duration;
 
 #[cfg(feature = "nats")]
 use chat_broker_nats::NatsBroker;
+#[cfg(feature = "postgres")]
+use chat_broker_postgres::PostgresBroker;
 #[cfg(feature = "redis")]
 use chat_broker_redis::RedisBroker;
 use chat_core::{Hub, HubBuilder};
@@ -133,13 +135,18 @@ async fn hub(settings: &Settings, rules: &Arc<Rules>) -> Result<Hub, Failure> {
 
 /// Connects to the broker at this address, which the settings have checked.
 #[cfg_attr(
-    not(any(feature = "nats", feature = "redis")),
+    not(any(feature = "nats", feature = "postgres", feature = "redis")),
     expect(unused_variables, clippy::unused_async, reason = "there is nothing to connect to")
 )]
 async fn with_broker(hub: HubBuilder, address: &str) -> Result<HubBuilder, Failure> {
     #[cfg(feature = "nats")]
     if address.starts_with("nats://") || address.starts_with("tls://") {
         let broker = NatsBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
+        return Ok(hub.broker(broker));
+    }
+    #[cfg(feature = "postgres")]
+    if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+        let broker = PostgresBroker::connect(address).await.map_err(|error| format!("--broker: {error}"))?;
         return Ok(hub.broker(broker));
     }
     #[cfg(feature = "redis")]

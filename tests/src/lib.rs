@@ -15,7 +15,7 @@
 //!   light    reads many frames at little cost
 //!   nodes    builds the hubs of several nodes, behind a broker that fails on demand
 //!   dart     writes the frames of Serverpod's method streams
-//!   redis    starts a Redis
+//!   redis    starts a Redis; chat-postgres's testkit starts a PostgreSQL
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
 //!   watching records what hooks are told

@@ -13,8 +13,9 @@ use clap::{ArgAction, Args, value_parser};
 use super::flag_error::FlagError;
 
 /// Lists the brokers: the schemes of their addresses, the feature that each needs, and whether it is there.
-const BROKERS: [(&[&str], &str, bool); 2] = [
+const BROKERS: [(&[&str], &str, bool); 3] = [
     (&["redis", "rediss"], "redis", cfg!(feature = "redis")),
+    (&["postgres", "postgresql"], "postgres", cfg!(feature = "postgres")),
     (&["nats", "tls"], "nats", cfg!(feature = "nats")),
 ];
 
@@ -41,8 +42,10 @@ pub(crate) struct History {
     /// Makes this server one with all others that have the same broker: one order, one history.
     /// `redis://user:password@host:port/database` names a Redis from 7 on, `rediss://` one with TLS;
     /// `?prefix=NAME` tells several chats on it apart, and `?durable=aof` says that it loses nothing in a
-    /// crash. `nats://user:password@host:port` names a nats-server from 2.9 on with JetStream, `tls://` one
-    /// with TLS, with `?prefix=NAME` and `?durable=file` likewise.
+    /// crash. `postgres://user:password@host:port/database` names a PostgreSQL from 15 on; there
+    /// `?schema=NAME` tells chats apart, and `?sslmode=require` uses TLS. `nats://user:password@host:port`
+    /// names a nats-server from 2.9 on with JetStream, `tls://` one with TLS, with `?prefix=NAME` and
+    /// `?durable=file` as for Redis.
     #[arg(long, env = "CHAT_BROKER", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(super) broker: Option<String>,
     /// Stores at most this many publications of each channel in the file; older ones are deleted when one is
@@ -204,7 +207,8 @@ impl History {
                 ("store", "cannot be beside --broker, which keeps what there is: say none".to_owned())
             }
             (_, None) => {
-                ("broker", "is no address that begins with redis://, rediss://, nats:// or tls://".into())
+                let schemes = "redis://, rediss://, postgres://, nats:// or tls://";
+                ("broker", format!("is no address that begins with {schemes}"))
             }
             (_, Some((.., true))) => return Ok(()),
             (_, Some((_, feature, false))) => {

@@ -227,6 +227,7 @@ mod tests {
             ("listen = '8080'", "1:10", "listen cannot be \"8080\""),
             ("broker = 'http://me:secret@a'", "1:10", "begins with redis://"),
             ("broker = 'nats:a'", "1:10", "nats://"),
+            ("broker = 'postgres'", "1:10", "begins with redis://"),
             ("store = 'a.db'\nbroker = 'redis://a'", "1:9", "--store cannot be beside --broker"),
             ("allow-origin = ['https://a.example', {}]", "1:38", "a list of texts, not a table"),
             ("allow-origin = 'a b'", "1:16", "--allow-origin has the value \"a b\""),

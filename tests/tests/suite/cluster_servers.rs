@@ -1,5 +1,6 @@
-//! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis.
+//! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis or PostgreSQL.
 
+use chat_postgres::testkit::Server;
 use chat_tests::clients::script_says;
 use chat_tests::outage::Engine;
 use chat_tests::program::Program;
@@ -21,18 +22,24 @@ impl Person {
 
     /// Returns the next answer or publication of this type, and keeps what comes before it.
     fn hear(&mut self, of: &str) -> Value {
-        if let Some(place) = self.1.iter().position(|said| said["type"] == of) {
+        self.hear_one(&[of])
+    }
+
+    /// Returns the next answer or publication of one of these types, and keeps what comes before it.
+    fn hear_one(&mut self, of: &[&str]) -> Value {
+        let is_due = |said: &Value| of.iter().any(|of| said["type"] == *of);
+        if let Some(place) = self.1.iter().position(is_due) {
             return self.1.remove(place);
         }
         loop {
-            let (first, payload) = self.0.frame().unwrap_or_else(|| panic!("it ended where {of} is due"));
+            let (first, payload) = self.0.frame().unwrap_or_else(|| panic!("it ended where {of:?} is due"));
             if first == 0x89 {
                 self.0.send(&frame(0x8a, &payload));
                 continue;
             }
-            assert_eq!(first, 0x81, "{of} is due");
+            assert_eq!(first, 0x81, "{of:?} is due");
             let said: Value = serde_json::from_slice(&payload).expect("JSON");
-            if said["type"] == of {
+            if is_due(&said) {
                 return said;
             }
             self.1.push(said);
@@ -53,7 +60,11 @@ impl Person {
 }
 
 fn servers(redis: &Redis) -> [Program; 2] {
-    [(); 2].map(|()| Program::server(&["--broker", &redis.url(), "--api-key", "key"]))
+    servers_with(&redis.url())
+}
+
+fn servers_with(broker: &str) -> [Program; 2] {
+    [(); 2].map(|()| Program::server(&["--broker", broker, "--api-key", "key"]))
 }
 
 #[test]
@@ -147,4 +158,50 @@ fn unmodified_clients_of_two_servers_are_in_one_chat() {
     let bases = servers.each_ref().map(|server| format!("http://{}", server.address));
     let all = script_says("two_nodes.mjs", &bases.each_ref().map(String::as_str));
     assert!(all.ends_with("4 passed, 0 failed"), "{all}");
+}
+
+#[test]
+fn over_postgresql_people_on_two_servers_also_hear_what_transactions_publish() {
+    let mut postgres = Server::start(&[]);
+    let [here, there] = servers_with(&postgres.url("chat"));
+    let (mut ann, mut bob) = (Person::enter(&here, "ann"), Person::enter(&there, "bob"));
+    ann.join(json!({}));
+    let epoch = bob.join(json!({}))["epoch"].clone();
+    assert_eq!(ann.publish(1)["offset"], 1);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for sql in [
+        "BEGIN; SELECT chat.chat_publish('room', '-1'); ROLLBACK",
+        "BEGIN; SELECT chat.chat_publish('room', '2', sender => 'the shop'); COMMIT",
+    ] {
+        runtime.block_on(postgres.ask(sql)).expect("it is done");
+    }
+    assert_eq!(bob.publish(3)["offset"], 3);
+    for person in [&mut ann, &mut bob] {
+        for content in [1, 2, 3] {
+            let heard = person.hear("message");
+            assert_eq!((&heard["content"], &heard["offset"]), (&json!(content), &json!(content)));
+            assert!(content != 2 || heard["senderName"] == "the shop", "{heard}");
+        }
+    }
+    drop(bob);
+    postgres.kill();
+    postgres.start_again();
+    let mut bob = Person::enter(&here, "bob");
+    let joined = loop {
+        bob.say(
+            json!({ "type": "subscribe", "channelId": "room", "since": { "epoch": epoch, "offset": 2 } }),
+        );
+        let answer = bob.hear_one(&["subscribed", "error"]);
+        if answer["type"] == "subscribed" {
+            break answer;
+        }
+    };
+    assert_eq!((&joined["recovered"], &bob.hear("message")["content"]), (&json!(true), &json!(3)));
+    runtime.block_on(postgres.ask("SELECT chat.chat_renew()")).expect("it is done");
+    for person in [&mut ann, &mut bob] {
+        assert_eq!(person.hear("unsubscribed")["code"], 112, "the epoch has ended, and that is told");
+        assert_ne!(person.join(json!({}))["epoch"], epoch);
+    }
+    assert_eq!(ann.publish(4)["offset"], 1);
+    assert_eq!(bob.hear("message")["content"], 4);
 }
