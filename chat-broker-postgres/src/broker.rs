@@ -32,7 +32,8 @@ impl Broker for PostgresBroker {
 
     fn join(&self, joins: Vec<Join>) -> BoxFuture<'_, Result<Vec<Joined>, BrokerError>> {
         Box::pin(async move {
-            let joining = self.interest_to_join()?.join(joins.iter().map(|join| &join.channel));
+            let interest = self.interest_to_join().await?;
+            let joining = interest.join(joins.iter().map(|join| &join.channel));
             let read = asks::read_joined(self, &joins).await?;
             joining.heard(read.iter().map(|(seq, _)| *seq));
             Ok(read.into_iter().map(|(_, joined)| joined).collect())

@@ -1,20 +1,25 @@
 //! Holds what one node has: a database, whether it can be asked, and what it has joined.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chat_core::broker::BrokerError;
 use chat_postgres::{ConnectError, Database};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::error::unavailable;
 use crate::interest::Interest;
+
+/// Bounds the wait for a node that is connected for the first time.
+const BEGIN: Duration = Duration::from_secs(5);
 
 /// Connects one node to the others over PostgreSQL: see the [crate's documentation](crate).
 pub struct PostgresBroker {
     pub(crate) database: Database,
     pub(crate) is_durable: bool,
     pub(crate) interest: Interest,
-    listens: Mutex<Listens>,
+    listens: watch::Sender<Listens>,
 }
 
 /// Tells whether the node hears what is published.
@@ -41,7 +46,7 @@ impl PostgresBroker {
         let database = Database::connect(url).await?;
         let rows = database.query("SELECT current_setting('fsync') <> 'off'", &[]).await?;
         let is_durable = rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default());
-        let (interest, listens) = (Interest::default(), Mutex::new(Listens::NotYet));
+        let (interest, listens) = (Interest::default(), watch::Sender::new(Listens::NotYet));
         Ok(Self { database, is_durable, interest, listens })
     }
 
@@ -50,34 +55,35 @@ impl PostgresBroker {
     /// # Errors
     /// Fails while the connection is lost, with the reason.
     pub(crate) fn database(&self) -> Result<&Database, BrokerError> {
-        match &*self.listens() {
+        match &*self.listens.borrow() {
             Listens::No(why) => Err(why.clone()),
             Listens::NotYet | Listens::Yes => Ok(&self.database),
         }
     }
 
-    /// Holds the channels that this node has joined.
+    /// Returns the channels that this node has joined, to which others are to be added. A node that is just being
+    /// connected for the first time is waited for.
     ///
     /// # Errors
     /// Fails while the node does not listen.
-    pub(crate) fn interest_to_join(&self) -> Result<&Interest, BrokerError> {
-        match &*self.listens() {
-            Listens::NotYet => Err(unavailable("the node does not listen yet")),
-            Listens::No(why) => Err(why.clone()),
+    pub(crate) async fn interest_to_join(&self) -> Result<&Interest, BrokerError> {
+        let mut listens = self.listens.subscribe();
+        let begins = listens.wait_for(|listens| !matches!(listens, Listens::NotYet));
+        // What has not begun by then is told below.
+        let _ = timeout(BEGIN, begins).await;
+        match &*self.listens.borrow() {
             Listens::Yes => Ok(&self.interest),
+            Listens::No(why) => Err(why.clone()),
+            Listens::NotYet => Err(unavailable("the node does not listen yet")),
         }
     }
 
     pub(crate) fn begins_to_listen(&self) {
-        *self.listens() = Listens::Yes;
+        self.listens.send_replace(Listens::Yes);
     }
 
     pub(crate) fn is_lost(&self, why: BrokerError) {
-        *self.listens() = Listens::No(why);
-    }
-
-    fn listens(&self) -> MutexGuard<'_, Listens> {
-        self.listens.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listens.send_replace(Listens::No(why));
     }
 }
 
