@@ -102,12 +102,18 @@ impl Server {
     /// Sends a signal to the server and to all of its processes, such as STOP or CONT.
     ///
     /// # Panics
-    /// Panics if there is no shell.
+    /// Panics if the server has ended.
     pub fn signal(&self, signal: &str) {
+        assert!(self.try_signal(signal), "the server has ended");
+    }
+
+    /// Returns false if the server has ended.
+    fn try_signal(&self, signal: &str) -> bool {
         let id = self.child.id();
-        let all = if signal == "INT" { String::new() } else { format!("$(pgrep -P {id})") };
-        let kill = format!("kill -{signal} {id} {all}");
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        // One of its processes may end at any time; to stop in order is up to the first alone.
+        let others = if signal == "INT" { "true" } else { "kill -$0 $(pgrep -P $1) 2>/dev/null; true" };
+        let kill = format!("kill -$0 $1 && {{ {others}; }}");
+        Command::new("sh").args(["-c", &kill, signal, &id.to_string()]).status().expect("a shell").success()
     }
 
     /// Copies what the server keeps to a folder beside it, or back. The server must be stopped.
@@ -172,8 +178,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Of those that are told to stop, none would hear of the end.
-        self.signal("CONT");
+        // Of those that were told to stop, none would hear of the end. One that was killed has ended already.
+        self.try_signal("CONT");
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
