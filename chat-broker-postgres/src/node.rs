@@ -61,8 +61,8 @@ impl PostgresBroker {
         }
     }
 
-    /// Returns the channels that this node has joined, to which others are to be added. A node that is just being
-    /// connected for the first time is waited for.
+    /// Returns the channels that this node has joined, to which others are to be added. A node that is just
+    /// being connected for the first time is waited for.
     ///
     /// # Errors
     /// Fails while the node does not listen.

@@ -10,8 +10,9 @@ use crate::error::ConnectError;
 /// Bounds a schema's name, in bytes. It also names a channel of notifications, which has at most 63.
 const SCHEMA_BYTES: usize = 48;
 
-/// Ends connections of clients that are gone, within about half a minute, and calls that nobody waits for. The
-/// functions of the schema see what others commit while they wait for a lane, which other isolations hide.
+/// Ends connections of clients that are gone, within about half a minute, and calls that nobody waits for.
+/// The functions of the schema see what others commit while they wait for a lane, which other isolations
+/// hide.
 const SETTINGS: &str = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 \
                         -c tcp_user_timeout=30000 -c statement_timeout=10000 -c client_min_messages=warning \
                         -c idle_in_transaction_session_timeout=10000 -c search_path=pg_catalog,pg_temp \

@@ -1,4 +1,4 @@
-//! Tests that two chat servers with one broker are one chat, over real sockets and a real Redis or PostgreSQL.
+//! Tests that two chat servers with one broker are one chat, over real sockets and a real engine.
 
 use chat_postgres::testkit::Server;
 use chat_tests::clients::script_says;
