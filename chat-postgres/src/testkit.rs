@@ -60,6 +60,11 @@ impl Server {
         self.port
     }
 
+    /// Returns the id of the process that starts all others.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the folder, in which `data` holds what the server keeps.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -59,8 +59,8 @@ impl PostgresStore {
     ///
     /// # Errors
     /// Fails if the URL is not understood, if the server does not answer within 5 s or does not let us in, if
-    /// it cannot be used (it is older than PostgreSQL 15, a replica, or the schema is of a newer version), or if
-    /// another store has the schema open.
+    /// it cannot be used (it is older than PostgreSQL 15, a replica, or the schema is of a newer version), or
+    /// if another store has the schema open.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Ok(Self { line: Line::open(url).await?, keep: None })
     }

@@ -40,8 +40,8 @@ impl Line {
     /// Asks something of SQL. It is one transaction.
     ///
     /// # Errors
-    /// Fails if the server refuses it, or does not answer in time. A connection that is lost is made anew with
-    /// the next call.
+    /// Fails if the server refuses it, or does not answer in time. A connection that is lost is made anew
+    /// with the next call.
     pub(crate) async fn query(
         &self,
         sql: &'static str,

@@ -15,7 +15,8 @@
 //!   light    reads many frames at little cost
 //!   nodes    builds the hubs of several nodes, behind a broker that fails on demand
 //!   dart     writes the frames of Serverpod's method streams
-//!   redis    starts a Redis; chat-postgres's testkit starts a PostgreSQL
+//!   redis    starts a Redis
+//!   postgres lets outages befall a PostgreSQL
 //!   raw      sends any bytes to a server
 //!   speakers defines clients of every protocol, for scripts
 //!   watching records what hooks are told
@@ -41,6 +42,7 @@ pub mod memory;
 pub mod nodes;
 pub mod outage;
 pub mod pattern;
+mod postgres;
 pub mod program;
 pub mod raw;
 pub mod redis;

@@ -2,8 +2,9 @@
 
 use chat_core::broker::{Heard, Stand};
 use chat_postgres::testkit::Server;
+use tokio::time::timeout;
 
-use crate::node::{Node, numbered};
+use crate::node::{Node, SOON, numbered};
 
 async fn publish(node: &Node, range: std::ops::Range<u32>) -> Stand {
     let mut last = None;
@@ -46,13 +47,16 @@ async fn put_back(meanwhile: &str) {
         assert_eq!((node.hear().await, node.hear().await), (Heard::Deaf, Heard::Back));
     }
     // One of them may be back before the other has told that the data is older.
-    let stands = async |node: &Node| loop {
-        let stand = node.stand("room").await;
-        if let Ok(stand) = stand
-            && stand.epoch != before.epoch
-        {
-            return stand;
-        }
+    let stands = async |node: &Node| {
+        let other = async {
+            loop {
+                match node.stand("room").await {
+                    Ok(stand) if stand.epoch != before.epoch => return stand,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        timeout(SOON, other).await.expect("the epoch ends")
     };
     let stand = stands(&nodes[0]).await;
     assert_eq!(stands(&nodes[1]).await, stand, "both see the same epoch");
