@@ -7,6 +7,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use chat_postgres::testkit::Server;
 use chat_tests::outage::{Engine, Load, Proxy};
 use chat_tests::redis::Redis;
 
@@ -100,5 +101,17 @@ fn no_outage_of_redis_costs_a_session_or_loses_a_publication_in_silence() {
         let kick = ["-p", &port, "client", "kill", "type", "pubsub"];
         let kicked = std::process::Command::new("redis-cli").args(kick).status();
         assert!(kicked.expect("redis-cli runs").success());
+    });
+}
+
+#[test]
+fn no_outage_of_postgresql_costs_a_session_or_loses_a_publication_in_silence() {
+    survive(Server::start(&[]), |postgres| {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chat'";
+        let port = postgres.port().to_string();
+        let kick = ["-h", "127.0.0.1", "-p", &port, "-U", "chat", "-qAt", "-c", sql, "postgres"];
+        let kicked =
+            std::process::Command::new("psql").args(kick).stdout(std::process::Stdio::null()).status();
+        assert!(kicked.expect("psql runs").success());
     });
 }
