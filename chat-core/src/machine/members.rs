@@ -26,8 +26,12 @@ const ASK: Duration = Duration::from_secs(3);
 /// Sets the time after which a node that is doubted and does not answer is not in the channel.
 const DOUBT: Duration = Duration::from_secs(9);
 
-/// Sets the least time between two requests to one node, and between two answers.
+/// Sets the least time between two requests to one node, and between two repetitions that are asked for.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Sets the least time between two wholes. It is well within [`GATHER`], so that a node that comes just after
+/// another is answered in time.
+const WHOLES: Duration = Duration::from_millis(100);
 
 /// Bounds the time that the other nodes have to tell who is there, from when this one has come.
 const GATHER: Duration = Duration::from_millis(300);
@@ -174,7 +178,7 @@ impl Members {
         let due = self.changed.is_empty() && self.whole_at.is_some_and(|at| at <= now);
         if due {
             self.whole_at = None;
-            self.whole_after = Some(later(now, AGAIN));
+            self.whole_after = Some(later(now, WHOLES));
         }
         due
     }

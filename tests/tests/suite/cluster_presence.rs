@@ -59,6 +59,20 @@ fn known(nodes: &Nodes, node: usize) -> (Vec<String>, usize) {
 }
 
 #[test]
+fn nodes_that_ask_one_after_the_other_who_is_there_are_all_answered() {
+    let nodes = nodes(4);
+    let ann = enter(&nodes, 0, "ann");
+    ann.say("subscribe room");
+    nodes.world.advance(SECOND * 5);
+    for node in 1..4 {
+        let (hub, room) = (nodes.hubs[node].clone(), "room".parse().expect("a name"));
+        let page = nodes.world.run(async move { hub.try_presence(&room).await });
+        let page = page.expect("it answers").expect("it keeps presence");
+        assert_eq!(page.users, 1, "node {node}");
+    }
+}
+
+#[test]
 fn who_joins_on_one_node_is_seen_on_the_other_and_so_is_who_leaves() {
     let nodes = nodes(2);
     let ann = observer(&nodes, 0, "ann");
