@@ -144,7 +144,8 @@ impl Member {
             if frame.kind != Kind::Text {
                 continue;
             }
-            for line in frame.to_string().lines() {
+            // Phoenix's clients are told who is there; the watchers see to that.
+            for line in frame.to_string().lines().filter(|line| !line.contains("\"presence_")) {
                 for told in self.speaker.hear(line) {
                     self.take(told, line, ledger);
                 }

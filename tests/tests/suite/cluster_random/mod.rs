@@ -5,6 +5,7 @@
 //!   truth   follows the broker itself
 //!   ledger  keeps the books of what was published and answered
 //!   member  plays one client, and checks what it hears
+//!   watcher counts who comes and goes
 //!   play    plays the nodes and what goes wrong
 //! ```
 
@@ -12,6 +13,7 @@ mod ledger;
 mod member;
 mod play;
 mod truth;
+mod watcher;
 
 use std::cell::Cell;
 
@@ -23,7 +25,7 @@ fn nothing_is_lost_in_silence_whatever_goes_wrong_between_the_nodes_and_the_brok
     let sums = Cell::new((0, 0));
     each_seed(if is_long() { 20_000 } else { 2000 }, |seed, random| {
         let mut play = Play::new(seed, random);
-        (0..100).for_each(|_| play.step());
+        (0..70).for_each(|_| play.step());
         let (published, refused) = play.end();
         sums.set((sums.get().0 + published, sums.get().1 + refused));
     });

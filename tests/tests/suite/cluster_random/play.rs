@@ -14,6 +14,7 @@ use fastrand::Rng;
 use super::ledger::Ledger;
 use super::member::Member;
 use super::truth::Truth;
+use super::watcher::Watcher;
 
 const NODES: usize = 3;
 
@@ -25,6 +26,8 @@ pub(super) struct Play<'a> {
     channels: Vec<String>,
     protocols: Vec<Arc<dyn Protocol>>,
     members: Vec<Member>,
+    /// Lists one on each node, in the first channel, if channels keep presence.
+    watchers: Vec<Watcher>,
     ledger: Ledger,
     random: &'a mut Rng,
     /// Counts how many turns to go until the clients read again.
@@ -34,7 +37,7 @@ pub(super) struct Play<'a> {
 impl<'a> Play<'a> {
     pub(super) fn new(seed: u64, random: &'a mut Rng) -> Self {
         let world = World::seeded(seed);
-        let reliable = random.bool();
+        let (reliable, knows) = (random.bool(), random.u8(..3) == 0);
         let lanes = random.usize(1..4);
         let broker = SimBroker::new(world.clone()).with_reliable(reliable).with_lanes(lanes);
         let kept = [3, 10, 50][random.usize(..3)];
@@ -42,15 +45,29 @@ impl<'a> Play<'a> {
             .with_ping_interval(Duration::ZERO)
             .with_requests(Rate::UNBOUNDED)
             .with_outbox_frames([16, 4096][random.usize(..2)]);
-        let make = || Hub::builder(Anyone).limits(limits.clone()).history(kept, Duration::from_secs(60));
+        let make = || {
+            let hub = Hub::builder(Anyone).limits(limits.clone()).history(kept, Duration::from_secs(60));
+            hub.channel(move |channel| channel.with_presence(knows))
+        };
         let nodes = Nodes::behind(broker, world.clone(), NODES, make);
         let channels: Vec<_> = (0..random.usize(1..5)).map(|n| format!("c{n}")).collect();
         let ledger = Ledger::new(Truth::new(&world, nodes.broker.memory(), &channels));
+        let watch = |(n, hub)| Watcher::enter(&world, hub, &channels[0], format!("watcher{n}"));
+        let watchers = nodes.hubs.iter().enumerate().filter(|_| knows).map(watch).collect();
         let protocols = TONGUES.iter().map(|tongue| (tongue.protocol)()).collect();
-        let mut play =
-            Self { nodes, reliable, channels, protocols, members: Vec::new(), ledger, random, unread: 0 };
+        let mut play = Self {
+            nodes,
+            reliable,
+            channels,
+            protocols,
+            members: Vec::new(),
+            watchers,
+            ledger,
+            random,
+            unread: 0,
+        };
         // Mostly few, so that there are many plays; but at times many.
-        let members = if play.random.u8(..40) == 0 { 200 } else { play.random.usize(3..12) };
+        let members = if play.random.u8(..80) == 0 { 200 } else { play.random.usize(3..12) };
         (0..members).for_each(|n| play.enter(n));
         play
     }
@@ -142,7 +159,7 @@ impl<'a> Play<'a> {
     }
 
     fn wait(&mut self) {
-        let most = if self.random.u8(..30) == 0 { 90_000 } else { 4000 };
+        let most = if self.random.u8(..50) == 0 { 90_000 } else { 4000 };
         self.nodes.world.advance(Duration::from_millis(self.random.u64(..most)));
     }
 
@@ -156,6 +173,10 @@ impl<'a> Play<'a> {
                 self.come_back(n);
             }
         }
+        for (watcher, hub) in self.watchers.iter_mut().zip(&self.nodes.hubs) {
+            watcher.follow();
+            watcher.come_back(&self.nodes.world, hub);
+        }
     }
 
     /// Ends all faults, lets time pass, and checks that everybody has heard what there is. Then each channel
@@ -166,8 +187,12 @@ impl<'a> Play<'a> {
             line.mend();
         }
         self.members.iter().for_each(|member| member.client().wire().flow());
-        self.rest(60);
+        // As long as it takes until channels are compared, and nodes that have left one are missed.
+        self.rest(if self.watchers.is_empty() { 41 } else { 50 });
         self.members.iter().for_each(|member| member.check(&self.ledger, false, !self.reliable));
+        if !self.watchers.is_empty() {
+            self.check_presence();
+        }
         // The first lets all notice in which epoch their channels are.
         for _ in 0..2 {
             self.publish_to_all();
@@ -182,11 +207,12 @@ impl<'a> Play<'a> {
 
     /// Ends all, and checks that no task is left.
     fn stop(self) {
-        let Self { nodes: Nodes { world, hubs, .. }, members, ledger, .. } = self;
+        let Self { nodes: Nodes { world, hubs, .. }, members, watchers, ledger, .. } = self;
         members.iter().for_each(|member| member.client().cut());
-        drop((members, hubs, ledger));
+        watchers.iter().for_each(|watcher| watcher.client().cut());
+        drop((members, watchers, hubs, ledger));
         // What waits for a time holds its hub until then.
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_secs(10));
         assert_eq!(world.tasks(), 0, "all tasks end with their hubs");
     }
 
@@ -204,16 +230,41 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Lets time pass, in which those who were taken out of a channel join it again.
+    /// Lets so much time pass, and then lets those join again who were taken out of a channel.
     fn rest(&mut self, seconds: u64) {
+        self.nodes.world.advance(Duration::from_secs(seconds));
         for _ in 0..3 {
-            self.nodes.world.advance(Duration::from_secs(seconds));
             self.follow();
             self.members.iter_mut().for_each(Member::join_again);
+            self.nodes.world.advance(Duration::from_secs(1));
         }
-        self.nodes.world.advance(Duration::from_secs(seconds));
         self.follow();
         self.ledger.truth.look(&self.nodes.world, &self.channels);
+    }
+
+    /// Checks that all nodes, and all who watch, know exactly those who are in a channel.
+    fn check_presence(&self) {
+        for channel in &self.channels {
+            let name = channel.parse().expect("a name");
+            let here = |hub: &Hub| hub.subscribers(&name, None, 300).entries;
+            let there: Vec<_> = self.nodes.hubs.iter().flat_map(here).collect();
+            let users = there.iter().map(|it| it.session.user.as_ref().expect("all are let in").to_string());
+            let users: BTreeSet<_> = users.collect();
+            let members = self.members.iter().filter(|member| member.is_in(channel)).count();
+            let watchers = if *channel == self.channels[0] { self.watchers.len() } else { 0 };
+            assert_eq!(there.len(), members + watchers, "those who think so are in {channel}");
+            for (node, hub) in self.nodes.hubs.iter().enumerate() {
+                let (hub, name) = (hub.clone(), name.clone());
+                let page = self.nodes.world.run(async move { hub.try_presence(&name).await });
+                let page = page.expect("it answers").expect("it keeps presence");
+                let known: BTreeSet<_> = page.present.iter().map(|it| it.user.to_string()).collect();
+                let who = format!("node {node} knows who is in {channel}");
+                assert_eq!((&known, page.sessions), (&users, there.len()), "{who}");
+            }
+            if watchers > 0 {
+                self.watchers.iter().for_each(|watcher| watcher.check(&users));
+            }
+        }
     }
 
     fn check_hubs(&self) {
@@ -228,6 +279,7 @@ impl<'a> Play<'a> {
                 assert!(!guest || guests.insert(name.clone()), "{name} is on two nodes");
             }
         }
-        assert_eq!(ids.len(), self.members.len(), "each member has a session");
+        let all = self.members.len() + self.watchers.len();
+        assert_eq!(ids.len(), all, "each has a session");
     }
 }
