@@ -25,7 +25,7 @@ fn nothing_is_lost_in_silence_whatever_goes_wrong_between_the_nodes_and_the_brok
     let sums = Cell::new((0, 0));
     each_seed(if is_long() { 20_000 } else { 2000 }, |seed, random| {
         let mut play = Play::new(seed, random);
-        (0..70).for_each(|_| play.step());
+        (0..60).for_each(|_| play.step());
         let (published, refused) = play.end();
         sums.set((sums.get().0 + published, sums.get().1 + refused));
     });
