@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use chat_core::testkit::{Client, SimBroker, SimFaults, World};
-use chat_core::{
-    Close, Hub, HubBuilder, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe,
-};
+use chat_core::{Close, Hub, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe};
 use chat_tests::nodes::{Anyone, Nodes};
 
 fn two() -> Nodes {
