@@ -39,6 +39,7 @@ pub mod keeping;
 pub mod light;
 mod local;
 pub mod memory;
+pub mod nats;
 pub mod nodes;
 pub mod outage;
 pub mod pattern;

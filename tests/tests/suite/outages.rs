@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use chat_postgres::testkit::Server;
+use chat_tests::nats::Nats;
 use chat_tests::outage::{Engine, Load, Proxy};
 use chat_tests::redis::Redis;
 
@@ -57,7 +58,7 @@ fn processor_time(load: &Load) -> Duration {
     Duration::from_millis(load.servers().iter().map(|server| ticks(server.id())).sum::<u64>() * 10)
 }
 
-fn survive(mut engine: impl Engine, kick: impl Fn(&dyn Engine)) {
+fn survive(mut engine: impl Engine, kick: Option<fn(&dyn Engine)>) {
     let Scale { channels, each_second, kills, stops, stopped } = scale();
     let proxy = Proxy::to(engine.port());
     let mut load = Load::start(&engine.url_at(proxy.port()), channels, each_second);
@@ -76,7 +77,9 @@ fn survive(mut engine: impl Engine, kick: impl Fn(&dyn Engine)) {
         sleep(Duration::from_millis(500));
         engine.forget();
     });
-    play(&mut load, "its clients thrown out", kills, || kick(&engine));
+    if let Some(kick) = kick {
+        play(&mut load, "its clients thrown out", kills, || kick(&engine));
+    }
     play(&mut load, "its connections cut", kills, || proxy.cut());
     play(&mut load, "its connections cut within what is said", kills, || {
         proxy.halve(3);
@@ -96,22 +99,35 @@ fn survive(mut engine: impl Engine, kick: impl Fn(&dyn Engine)) {
 
 #[test]
 fn no_outage_of_redis_costs_a_session_or_loses_a_publication_in_silence() {
-    survive(Redis::start(), |redis| {
-        let port = redis.port().to_string();
-        let kick = ["-p", &port, "client", "kill", "type", "pubsub"];
-        let kicked = std::process::Command::new("redis-cli").args(kick).status();
-        assert!(kicked.expect("redis-cli runs").success());
-    });
+    survive(
+        Redis::start(),
+        Some(|redis| {
+            let port = redis.port().to_string();
+            let kick = ["-p", &port, "client", "kill", "type", "pubsub"];
+            let kicked = std::process::Command::new("redis-cli").args(kick).status();
+            assert!(kicked.expect("redis-cli runs").success());
+        }),
+    );
 }
 
 #[test]
 fn no_outage_of_postgresql_costs_a_session_or_loses_a_publication_in_silence() {
-    survive(Server::start(&[]), |postgres| {
-        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chat'";
-        let port = postgres.port().to_string();
-        let kick = ["-h", "127.0.0.1", "-p", &port, "-U", "chat", "-qAt", "-c", sql, "postgres"];
-        let kicked =
-            std::process::Command::new("psql").args(kick).stdout(std::process::Stdio::null()).status();
-        assert!(kicked.expect("psql runs").success());
-    });
+    survive(
+        Server::start(&[]),
+        Some(|postgres| {
+            let sql =
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chat'";
+            let port = postgres.port().to_string();
+            let kick = ["-h", "127.0.0.1", "-p", &port, "-U", "chat", "-qAt", "-c", sql, "postgres"];
+            let kicked =
+                std::process::Command::new("psql").args(kick).stdout(std::process::Stdio::null()).status();
+            assert!(kicked.expect("psql runs").success());
+        }),
+    );
+}
+
+#[test]
+fn no_outage_of_nats_costs_a_session_or_loses_a_publication_in_silence() {
+    // It has no word by which clients are thrown out.
+    survive(Nats::start(), None);
 }
