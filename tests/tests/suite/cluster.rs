@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chat_core::testkit::{Client, SimBroker, SimFaults, World};
+use chat_core::testkit::{Client, SimFaults, World};
 use chat_core::{Close, Hub, Limits, Payload, Publish, Published, Refusal, Scope, SessionId, Subscribe};
 use chat_tests::nodes::{Anyone, Nodes};
 
@@ -41,38 +41,6 @@ fn all_hear_one_order_whichever_node_they_are_on() {
     assert_eq!((heard.len(), &heard), (6, &must));
     assert_eq!(heard[0], "message room 1 ann 0");
     assert_eq!(heard[5], "message room 6 bob 2");
-}
-
-#[test]
-fn who_comes_while_a_new_node_still_connects_waits_for_the_broker() {
-    let world = World::new();
-    let node = SimBroker::new(world.clone()).node();
-    let line = node.line();
-    line.cut();
-    let hub = Hub::builder(Anyone).broker(node).build(world.clone());
-    let (ann, bob) = (world.open(&hub, "ann"), world.open(&hub, "bob"));
-    ann.say("subscribe room");
-    bob.say("#1 publish room 1");
-    world.advance(Duration::from_secs(2));
-    assert!(ann.heard().is_empty() && bob.heard().is_empty(), "they wait");
-    line.mend();
-    world.advance(Duration::from_secs(1));
-    assert_eq!((ann.heard().len(), bob.heard()), (2, vec!["#1 published room 1".to_owned()]));
-    line.cut();
-    bob.say("#2 publish room 2");
-    assert!(bob.heard()[0].starts_with("#2 error 100 "), "nobody waits for a broker that was lost");
-}
-
-#[test]
-fn a_broker_that_is_never_there_is_waited_for_no_longer_than_a_store() {
-    let world = World::new();
-    let node = SimBroker::new(world.clone()).node();
-    node.line().cut();
-    let hub = Hub::builder(Anyone).broker(node).build(world.clone());
-    let ann = world.open(&hub, "ann");
-    ann.say("#1 subscribe room");
-    world.advance(Duration::from_secs(6));
-    assert!(ann.heard()[0].starts_with("#1 error 100 "));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod bounds;
 mod buffered;
 mod centrifuge;
 mod cluster;
+mod cluster_away;
 mod cluster_presence;
 mod cluster_presence_random;
 mod cluster_random;

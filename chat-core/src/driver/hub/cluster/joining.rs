@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::asking::ask;
 use super::early::Early;
 use super::{Cluster, envelope};
 use crate::driver::hub::shared::Shared;
@@ -15,6 +16,7 @@ impl Cluster {
     /// [`end_joining`](Self::end_joining), which is to be called whatever the outcome.
     pub(crate) async fn join(
         &self,
+        shared: &Shared,
         channel: &ChannelId,
         options: &ChannelOptions,
     ) -> Result<Restored, BrokerError> {
@@ -22,16 +24,17 @@ impl Cluster {
         let turn = self.turns.lock().await;
         lock(&self.early).insert(channel.clone(), Early::default());
         drop(turn);
-        self.ask_to_join(channel, options).await
+        self.ask_to_join(shared, channel, options).await
     }
 
     pub(super) async fn ask_to_join(
         &self,
+        shared: &Shared,
         channel: &ChannelId,
         options: &ChannelOptions,
     ) -> Result<Restored, BrokerError> {
         let joins = vec![Join::new(channel.clone(), options.history)];
-        let joined = self.broker.join(joins).await?.pop();
+        let joined = ask(shared, async { self.broker.join(joins).await }).await?.pop();
         let joined =
             joined.ok_or_else(|| BrokerError::new(BrokerFault::Corrupt, "the broker gave no answer"))?;
         Ok(restored(channel, joined))
@@ -93,7 +96,7 @@ pub(crate) fn leave_later(shared: &Arc<Shared>, names: Vec<ChannelId>) {
         let unused =
             |name: &ChannelId| shared.place(name).is_none() && !lock(&cluster.early).contains_key(name);
         let names: Vec<_> = names.into_iter().filter(unused).collect();
-        if !names.is_empty() && cluster.broker.leave(names).await.is_err() {
+        if !names.is_empty() && ask(&shared, async { cluster.broker.leave(names).await }).await.is_err() {
             shared.metrics.broker_errors.add(1);
         }
     }));

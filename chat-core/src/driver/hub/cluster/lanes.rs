@@ -1,16 +1,13 @@
 //! Gives publications to the broker, one batch at a time in each lane, and tells their publishers the places.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use futures::future::{Either, select};
-use futures::{FutureExt, TryFutureExt};
 
 use super::Cluster;
+use super::asking::ask;
 use super::envelope;
 use super::lane::{Place, Waiting};
-use crate::driver::caught::{Panicked, discard};
 use crate::driver::duty::OnDuty;
 use crate::driver::hub::notices::tell;
 use crate::driver::hub::shared::Shared;
@@ -118,18 +115,16 @@ async fn place(
     let many = batch.len();
     let asked = async {
         cluster.is_reached().await;
-        cluster.broker.publish(lane, batch).await
+        Ok(cluster.broker.publish(lane, batch).await)
     };
-    let asked = AssertUnwindSafe(asked).catch_unwind();
-    let asked = asked.map_err(discard);
-    let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
-    let wrong = match select(Box::pin(asked), sleep).await {
-        Either::Left((Ok(placed), _)) if placed.len() == many => return placed,
-        Either::Left((Ok(_), _)) => "the broker answered for another number of publications",
-        Either::Left((Err(Panicked), _)) => "the broker panicked",
-        Either::Right(_) => "the broker takes too long",
+    let error = match ask(shared, asked).await {
+        Ok(placed) if placed.len() == many => return placed,
+        Ok(_) => {
+            let wrong = "the broker answered for another number of publications";
+            BrokerError::new(BrokerFault::Unavailable, wrong)
+        }
+        Err(error) => error,
     };
-    let error = BrokerError::new(BrokerFault::Unavailable, wrong);
     std::iter::repeat_with(|| Err(error.clone())).take(many).collect()
 }
 

@@ -6,6 +6,7 @@
 //!   words     says so what is done to a user on other nodes
 //!   lane      holds what waits to be placed
 //!   lanes     gives it to the broker, and tells the publishers the places
+//!   asking    asks the broker for something with a deadline
 //!   early     holds what is heard of a channel while it is being joined
 //!   joining   joins channels at the broker, and leaves them
 //!   taking    takes a publication into its channel
@@ -16,6 +17,7 @@
 //!   hearing   takes in what the broker hands over
 //! ```
 
+mod asking;
 pub(crate) mod early;
 pub(crate) mod envelope;
 mod fields;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asking::ask;
 use super::taking::take_in;
 use super::{Cluster, envelope};
 use crate::driver::hub::fanout::deliver_to;
@@ -72,7 +73,7 @@ async fn try_compare(
     cluster: &Cluster,
     names: Vec<ChannelId>,
 ) -> Result<(), BrokerError> {
-    let stands = cluster.broker.stands(names.clone()).await?;
+    let stands = ask(shared, async { cluster.broker.stands(names.clone()).await }).await?;
     for (channel, stand) in names.into_iter().zip(stands) {
         let Some((epoch, last)) = shared.place(&channel) else { continue };
         if (stand.epoch, stand.offset) == (epoch, last) {
@@ -96,7 +97,7 @@ async fn read_on(
 ) -> Result<bool, BrokerError> {
     loop {
         let request = HistoryRequest::of(channel.clone(), PAGE).with_after(last);
-        let page = cluster.broker.read(request, PAGE_BYTES).await?;
+        let page = ask(shared, async { cluster.broker.read(request, PAGE_BYTES).await }).await?;
         for entry in &page.entries {
             let stand = Stand::new(epoch, entry.offset);
             let publication = envelope::decode(channel, stand, false, &entry.body).map(Arc::new);
@@ -114,7 +115,7 @@ async fn read_on(
 /// Takes out all subscribers of a channel, whose place is not known any more, and lets it continue where the
 /// broker stands.
 async fn begin_anew(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId) -> Result<(), BrokerError> {
-    let restored = cluster.ask_to_join(channel, &shared.options(channel)).await?;
+    let restored = cluster.ask_to_join(shared, channel, &shared.options(channel)).await?;
     shared.metrics.broker_resets.add(1);
     let now = shared.runtime.now();
     let lefts = lock(shared.shard(channel)).begin_anew(channel, restored, now);

@@ -1,15 +1,13 @@
 //! Tells the other nodes who is in channels here, and takes in who is there.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 
+use super::asking::ask;
 use super::{Cluster, member_word, tallying};
-use crate::driver::caught::discard;
 use crate::driver::hub::presence::tell_later;
 use crate::driver::hub::shared::Shared;
 use crate::driver::trace;
@@ -129,16 +127,10 @@ async fn tell_channel(shared: &Arc<Shared>, cluster: &Cluster, (channel, words):
 
 /// Says a word, for which the broker has as long as a store. One that is lost is noticed by who misses it.
 async fn say(shared: &Arc<Shared>, cluster: &Cluster, channel: Option<ChannelId>, text: String) {
-    let broker = cluster.broker.clone();
-    let said = AssertUnwindSafe(async move { broker.tell(channel, text.into()).await }).catch_unwind();
-    let sleep = shared.runtime.sleep_until(shared.runtime.after(shared.limits.store_timeout));
-    match select(Box::pin(said), sleep).await {
-        Either::Left((Ok(Ok(())), _)) => return,
-        Either::Left((Ok(Err(error)), _)) => trace::broker_failed(&error),
-        Either::Left((Err(panic), _)) => drop(discard(panic)),
-        Either::Right(_) => {}
+    if let Err(error) = ask(shared, async { cluster.broker.tell(channel, text.into()).await }).await {
+        shared.metrics.broker_errors.add(1);
+        trace::broker_failed(&error);
     }
-    shared.metrics.broker_errors.add(1);
 }
 
 /// Takes in a word about a channel. Returns false if it cannot be understood.

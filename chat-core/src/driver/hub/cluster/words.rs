@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use super::Cluster;
+use super::asking::ask;
 use super::fields::{Fields, Writer};
 use crate::driver::hub::shared::Shared;
 use crate::driver::hub::users::Act;
@@ -32,10 +33,9 @@ pub(crate) fn everywhere(shared: &Arc<Shared>, user: &UserId, deed: &Deed) -> us
     if let Some(cluster) = &shared.cluster
         && let Some(word) = encode(cluster.node, user, deed)
     {
-        let broker = cluster.broker.clone();
-        let task = shared.clone();
+        let (broker, task) = (cluster.broker.clone(), shared.clone());
         shared.runtime.spawn(Box::pin(async move {
-            if broker.tell(None, word.into()).await.is_err() {
+            if ask(&task, async { broker.tell(None, word.into()).await }).await.is_err() {
                 task.metrics.broker_errors.add(1);
             }
         }));

@@ -152,7 +152,7 @@ impl Load {
         let shared = self.shared.clone();
         let found = match shared.cluster.as_ref().filter(|_| shared.is_clustered(self.options)) {
             Some(cluster) => {
-                let joined = cluster.join(&self.channel, &self.options);
+                let joined = cluster.join(&self.shared, &self.channel, &self.options);
                 in_time(&shared, joined.map_err(StoreError::of)).await
             }
             None => in_time(&shared, read(&shared, &self.channel, &self.options)).await,
