@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use crate::error::{self, corrupt, too_large};
 use crate::node::PostgresBroker;
 use crate::rows::{body, stand, value};
-use crate::words::{PUBLISHED, word};
+use crate::words::PUBLISHED;
 
 /// Bounds the drafts of one call.
 const DRAFTS: usize = 256;
@@ -33,8 +33,7 @@ const MOST: u64 = 1 << 53;
 const PLACE: &str = "SELECT epoch, place, already FROM chat.place($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const VISIT: &str = "SELECT * FROM chat.visit($1, $2, $3, $4)";
 const PAGE: &str = "SELECT * FROM chat.page($1, $2, $3, $4, $5, $6)";
-const TELL: &str = "SELECT pg_notify($1, $2)";
-const TELL_LONG: &str = "
+const TELL: &str = "
     WITH word AS (INSERT INTO chat.words (channel, body, at) VALUES ($2, $3, chat.now()) RETURNING id)
     SELECT pg_notify($1, 'W' || id) FROM word";
 
@@ -210,11 +209,7 @@ pub(crate) async fn tell(
 ) -> Result<(), BrokerError> {
     let database = node.database()?;
     let (schema, name, bytes) = (database.schema(), channel.map(ChannelId::as_str), body.as_bytes());
-    let told = match word(channel, body) {
-        Some(text) => database.query(TELL, &[&schema, &text]).await,
-        None => database.query(TELL_LONG, &[&schema, &name, &bytes]).await,
-    };
-    told.map(drop).map_err(error::of)
+    database.query(TELL, &[&schema, &name, &bytes]).await.map(drop).map_err(error::of)
 }
 
 /// Returns bounds as columns: entries, bytes, and microseconds.

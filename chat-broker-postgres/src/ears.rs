@@ -78,13 +78,13 @@ mod tests {
             ears.hear(&format!("W{n}"));
         }
         for n in 0..WORDS - 1 {
-            assert_eq!(ears.word(), Some(Notice::LongWord(n as i64)));
+            assert_eq!(ears.word(), Some(Notice::Word(n as i64)));
         }
         ears.hear("W0");
         assert_eq!(ears.lock().words.len(), 1, "there is room, but one is missing before it");
         assert_eq!((ears.has_lost(), ears.word(), ears.has_lost()), (true, None, false));
         ears.hear("W7");
-        assert_eq!(ears.word(), Some(Notice::LongWord(7)));
+        assert_eq!(ears.word(), Some(Notice::Word(7)));
     }
 
     #[test]

@@ -208,8 +208,7 @@ impl Listening<'_> {
         while let Some(notice) = self.ears.word() {
             let event = match notice {
                 Notice::Published => None,
-                Notice::Word(channel, body) => self.told(channel.as_ref().map(|name| name.as_str()), body),
-                Notice::LongWord(id) => self.long_word(id).await?,
+                Notice::Word(id) => self.word(id).await?,
                 Notice::Corrupt => Some(Heard::Corrupt),
             };
             if let Some(event) = event {
@@ -229,7 +228,7 @@ impl Listening<'_> {
     }
 
     /// Reads a word from its row; none if it is there no longer.
-    async fn long_word(&self, id: i64) -> Result<Option<Heard>, BrokerError> {
+    async fn word(&self, id: i64) -> Result<Option<Heard>, BrokerError> {
         let found = self.line.query(WORD, &[&id]).await.map_err(error::of)?;
         let Some(row) = found.first() else { return Ok(None) };
         let channel = value::<Option<String>>(row, "channel");

@@ -159,7 +159,7 @@ async fn rows_that_somebody_deletes_are_missed() {
 async fn words_that_nobody_takes_are_dropped_and_it_is_told_that_something_was_lost() {
     let server = Server::start(&[]);
     let node = Node::hearing(&server.url("a"), 1).await;
-    let words = "SELECT pg_notify('a', E'w\\n' || n) FROM generate_series(1, 3000) n";
+    let words = "SELECT pg_notify('a', 'W' || n) FROM generate_series(1, 3000) n";
     server.ask(words).await.expect("they are told");
     server.ask("SELECT pg_notify('a', E'w\\nlast')").await.expect("it is told");
     let (mut told, mut next) = (0, 1);
