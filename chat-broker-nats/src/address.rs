@@ -79,7 +79,8 @@ impl Address {
         }
         let (mut prefix, mut durable, mut bounds) = ("chat".to_owned(), false, Bounds::default());
         for (name, value) in url.query_pairs() {
-            let odd = || ConnectError::Parameter(format!("{name}={value}"));
+            // Its value may be a password.
+            let odd = || ConnectError::Parameter(name.to_string());
             match (&*name, &*value) {
                 ("prefix", value) => prefix = value.to_owned(),
                 ("durable", "file") => durable = true,

@@ -16,8 +16,8 @@ pub enum ConnectError {
     /// Reports a URL with `tls://`, where this crate is built without its feature `rustls`.
     #[error("tls:// needs the feature \"rustls\" of chat-broker-nats")]
     NoTls,
-    /// Reports a parameter that does not exist, or a value that it may not have.
-    #[error("the address has a parameter that is not understood: {0:?}")]
+    /// Names a parameter that does not exist, or that has a value that it may not have.
+    #[error("the address has a parameter that is not understood, or one of its values: {0:?}")]
     Parameter(String),
     /// Reports a prefix with other characters than letters, digits and `-`, or more than 64.
     #[error("a prefix has 1 to 64 letters, digits and - of ASCII, not {0:?}")]

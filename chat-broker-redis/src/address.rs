@@ -34,7 +34,8 @@ impl Address {
             match (&*name, &*value) {
                 ("prefix", value) => prefix = value.to_owned(),
                 ("durable", "aof") => durable = true,
-                _ => return Err(ConnectError::Parameter(format!("{name}={value}"))),
+                // Its value may be a password.
+                _ => return Err(ConnectError::Parameter(name.into_owned())),
             }
         }
         url.set_query(None);

@@ -41,7 +41,8 @@ impl Address {
                 ("sslmode", "require" | "verify-full") if cfg!(feature = "rustls") => mode = SslMode::Require,
                 ("sslmode", "require" | "verify-full") => return Err(ConnectError::NoTls),
                 ("host", folder) if folder.starts_with('/') => _ = config.host_path(folder),
-                _ => return Err(ConnectError::Parameter(format!("{name}={value}"))),
+                // Its value may be a password.
+                _ => return Err(ConnectError::Parameter(name.into_owned())),
             }
         }
         if config.get_hosts().is_empty() {

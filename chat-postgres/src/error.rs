@@ -15,8 +15,8 @@ pub enum ConnectError {
     /// Reports a URL with `sslmode=require`, where the crate is built without its feature `rustls`.
     #[error("sslmode=require needs the feature \"rustls\"")]
     NoTls,
-    /// Reports a parameter that does not exist, or a value that it may not have.
-    #[error("the address has a parameter that is not understood: {0:?}")]
+    /// Names a parameter that does not exist, or that has a value that it may not have.
+    #[error("the address has a parameter that is not understood, or one of its values: {0:?}")]
     Parameter(String),
     /// Reports a schema with other characters than lower-case letters, digits and `_`, or more than 48.
     #[error("a schema has 1 to 48 lower-case letters, digits and _ of ASCII, the first no digit, not {0:?}")]
