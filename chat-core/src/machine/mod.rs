@@ -38,7 +38,7 @@ pub(crate) use acts::{Acts, Forgotten};
 pub(crate) use burst::Burst;
 pub(crate) use closing::{Act, Closing, Peer};
 pub(crate) use common::Common;
-pub(crate) use event::{Draft, Event, EventKind, Fanout, Joined, Joining, TakenIn};
+pub(crate) use event::{Draft, Event, EventKind, Fanout, Joined, Joining, Left, TakenIn};
 pub(crate) use incarnation::Incarnation;
 pub(crate) use keys::{KEY_AGE, KEYS};
 pub(crate) use member::{Member, MemberWord, Progress, Told};

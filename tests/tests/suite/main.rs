@@ -14,6 +14,7 @@ mod cluster_presence_random;
 mod cluster_random;
 mod cluster_servers;
 mod cluster_sessions;
+mod cluster_spoiled;
 mod comebacks;
 mod conformance;
 mod crash;

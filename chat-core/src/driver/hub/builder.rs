@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::cluster::hearing::listen;
-use super::cluster::telling;
+use super::cluster::{telling, words};
 use super::endpoint::AnyEndpoint;
 use super::shared::Shared;
 use super::store::Store;
@@ -151,6 +151,7 @@ impl HubBuilder {
         let shared = Arc::new_cyclic(|hub| self.fields(runtime, hub));
         listen(&shared);
         telling::begin(&shared);
+        words::begin(&shared);
         Ok(shared)
     }
 

@@ -6,7 +6,7 @@ use super::Shard;
 use crate::machine::event::{Left, TakenIn};
 use crate::machine::notices::Notice;
 use crate::machine::storing::{Restored, Storing};
-use crate::model::{ChannelId, Epoch, Now, Offset, Publication};
+use crate::model::{ChannelId, Epoch, Instant, Now, Offset, Publication};
 
 impl<S: Clone> Shard<S> {
     /// Takes a publication in at its place; none stands for one that cannot be read.
@@ -45,6 +45,15 @@ impl<S: Clone> Shard<S> {
             let after = channel.weight();
             self.common.histories.change(before, after);
         }
+        lefts
+    }
+
+    /// Takes all subscribers out of a channel of which nothing can be known any more, and removes it.
+    pub(crate) fn give_up(&mut self, name: &ChannelId, now: Instant) -> Vec<Left<S>> {
+        let Some(channel) = self.look_up(name) else { return Vec::new() };
+        let sessions = channel.sessions().to_vec();
+        let lefts = sessions.into_iter().filter_map(|session| self.unsubscribe(name, session, now)).collect();
+        self.remove_unused(name);
         lefts
     }
 

@@ -77,6 +77,13 @@ impl<S: Clone> Shard<S> {
         }
     }
 
+    /// Removes a channel now, unless it is in use.
+    pub(in crate::machine) fn remove_unused(&mut self, name: &ChannelId) {
+        if self.channels.get(name).is_some_and(|channel| !channel.is_in_use()) {
+            self.remove(name);
+        }
+    }
+
     fn remove(&mut self, name: &ChannelId) {
         self.mark_active(name);
         if let Some(channel) = self.channels.remove(name) {

@@ -68,11 +68,19 @@ async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<Cha
         };
         let Some(shared) = shared.upgrade() else { return };
         let Some(cluster) = &shared.cluster else { return };
-        let failed = match next {
-            Next::Heard(heard) => take(&shared, cluster, heard).await,
-            Next::Missed(channel) => repair::compare(&shared, cluster, vec![channel]).await,
-            Next::Compare => again.compare(&shared, cluster).await,
+        let step = async {
+            match next {
+                Next::Heard(heard) => take(&shared, cluster, heard).await,
+                Next::Missed(channel) => repair::compare(&shared, cluster, vec![channel]).await,
+                Next::Compare => again.compare(&shared, cluster).await,
+            }
         };
+        // Whatever panics, the node goes on to hear: what it may have missed by it is compared.
+        let failed = AssertUnwindSafe(step).catch_unwind().await.unwrap_or_else(|panic| {
+            discard(panic);
+            shared.metrics.hook_panics.add(1);
+            shared.shards.iter().flat_map(|shard| lock(shard).clustered()).collect()
+        });
         // While the broker is away nothing need be asked again: all are compared when it is back.
         let failed = if cluster.deaf_since().is_none() { failed } else { Vec::new() };
         again.add(failed, runtime.after(AGAIN));

@@ -49,6 +49,9 @@ use crate::port::broker::{Broker, Heard};
 /// broker reads no further.
 const UNHEARD: usize = 256;
 
+/// Bounds the orders to users that wait to be said to the other nodes.
+const ORDERS: usize = 4096;
+
 /// Holds a hub's broker, and what is under way between the two.
 pub(crate) struct Cluster {
     /// Tells this node from the others.
@@ -70,6 +73,8 @@ pub(crate) struct Cluster {
     begun: Now,
     nodes: Mutex<Nodes>,
     tallies: Mutex<Tallies>,
+    /// Carries what is done to users to the task that says it to the other nodes.
+    orders: (Sender<String>, Receiver<String>),
     /// Wakes the task that tells the other nodes of members.
     wakes: (Sender<()>, Receiver<()>),
 }
@@ -91,6 +96,7 @@ impl Cluster {
             begun,
             nodes: Mutex::default(),
             tallies: Mutex::default(),
+            orders: async_channel::bounded(ORDERS),
             wakes: async_channel::bounded(1),
         }
     }
@@ -133,6 +139,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // So the broker and the hub's own tasks end.
         self.heard.1.close();
+        self.orders.1.close();
         self.wakes.1.close();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asking::ask;
+use super::joining::leave_later;
 use super::taking::take_in;
 use super::{Cluster, envelope};
 use crate::driver::hub::fanout::deliver_to;
@@ -13,6 +14,7 @@ use crate::driver::outbox::control::Order;
 use crate::driver::outbox::subscription::Subscription;
 use crate::driver::trace;
 use crate::lock::lock;
+use crate::machine::Left;
 use crate::model::{ChannelId, Epoch, HistoryRequest, Offset, Refusal};
 use crate::port::broker::{BrokerError, BrokerFault, Stand};
 
@@ -48,41 +50,55 @@ pub(super) async fn compare(
 }
 
 async fn compare_some(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<ChannelId>) -> Vec<ChannelId> {
-    let Err(error) = try_compare(shared, cluster, names.clone()).await else { return Vec::new() };
-    shared.metrics.broker_errors.add(1);
-    trace::broker_failed(&error);
-    if error.fault() != BrokerFault::Corrupt {
-        return names;
-    }
+    let stands = ask(shared, async { cluster.broker.stands(names.clone()).await }).await;
     let mut failed = Vec::new();
-    if names.len() == 1 {
-        return failed;
-    }
-    // One that is spoiled in the broker spoils the answer for all, and stays so.
-    for name in names {
-        if let Err(error) = try_compare(shared, cluster, vec![name.clone()]).await {
-            shared.metrics.broker_errors.add(1);
-            failed.extend((error.fault() != BrokerFault::Corrupt).then_some(name));
+    match stands {
+        Ok(stands) => {
+            for (channel, stand) in names.into_iter().zip(stands) {
+                if let Err(error) = compare_one(shared, cluster, &channel, stand).await {
+                    failed.extend(has_failed(shared, channel, &error));
+                }
+            }
         }
+        // One that is spoiled in the broker spoils the answer for all.
+        Err(error) if error.fault() == BrokerFault::Corrupt && names.len() > 1 => {
+            for name in names {
+                failed.extend(Box::pin(compare_some(shared, cluster, vec![name])).await);
+            }
+        }
+        Err(error) => failed.extend(names.into_iter().filter_map(|name| has_failed(shared, name, &error))),
     }
     failed
 }
 
-async fn try_compare(
+/// Counts a failure of the broker. Returns the channel if it is to be compared again. One that is spoiled in
+/// the broker stays so: its subscribers are taken out, and who joins it is told what is wrong.
+fn has_failed(shared: &Arc<Shared>, channel: ChannelId, error: &BrokerError) -> Option<ChannelId> {
+    shared.metrics.broker_errors.add(1);
+    trace::broker_failed(error);
+    if error.fault() != BrokerFault::Corrupt {
+        return Some(channel);
+    }
+    shared.metrics.broker_resets.add(1);
+    let lefts = lock(shared.shard(&channel)).give_up(&channel, shared.runtime.instant());
+    take_out(shared, channel.clone(), lefts);
+    leave_later(shared, vec![channel]);
+    None
+}
+
+async fn compare_one(
     shared: &Arc<Shared>,
     cluster: &Cluster,
-    names: Vec<ChannelId>,
+    channel: &ChannelId,
+    stand: Stand,
 ) -> Result<(), BrokerError> {
-    let stands = ask(shared, async { cluster.broker.stands(names.clone()).await }).await?;
-    for (channel, stand) in names.into_iter().zip(stands) {
-        let Some((epoch, last)) = shared.place(&channel) else { continue };
-        if (stand.epoch, stand.offset) == (epoch, last) {
-            continue;
-        }
-        let follows = stand.epoch == epoch && stand.offset >= last;
-        if !(follows && read_on(shared, cluster, &channel, epoch, last).await?) {
-            begin_anew(shared, cluster, &channel).await?;
-        }
+    let Some((epoch, last)) = shared.place(channel) else { return Ok(()) };
+    if (stand.epoch, stand.offset) == (epoch, last) {
+        return Ok(());
+    }
+    let follows = stand.epoch == epoch && stand.offset >= last;
+    if !(follows && read_on(shared, cluster, channel, epoch, last).await?) {
+        begin_anew(shared, cluster, channel).await?;
     }
     Ok(())
 }
@@ -115,11 +131,21 @@ async fn read_on(
 /// Takes out all subscribers of a channel, whose place is not known any more, and lets it continue where the
 /// broker stands.
 async fn begin_anew(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId) -> Result<(), BrokerError> {
-    let restored = cluster.ask_to_join(shared, channel, &shared.options(channel)).await?;
+    let options = shared.kept(channel).unwrap_or(shared.channel);
+    let restored = cluster.ask_to_join(shared, channel, &options).await?;
     shared.metrics.broker_resets.add(1);
     let now = shared.runtime.now();
     let lefts = lock(shared.shard(channel)).begin_anew(channel, restored, now);
     cluster.wake();
+    take_out(shared, channel.clone(), lefts);
+    if shared.place(channel).is_none() {
+        leave_later(shared, vec![channel.clone()]);
+    }
+    Ok(())
+}
+
+/// Ends subscriptions whose channel has lost its place, and tells their sessions so.
+fn take_out(shared: &Arc<Shared>, channel: ChannelId, lefts: Vec<Left<Arc<Subscription>>>) {
     let mut out = Vec::with_capacity(lefts.len());
     for left in lefts {
         shared.metrics.left.add(1);
@@ -130,9 +156,8 @@ async fn begin_anew(shared: &Arc<Shared>, cluster: &Cluster, channel: &ChannelId
         out.push(left.subscriber);
     }
     if !out.is_empty() {
-        shared.runtime.spawn(Box::pin(tell(shared.clone(), channel.clone(), out)));
+        shared.runtime.spawn(Box::pin(tell(shared.clone(), channel, out)));
     }
-    Ok(())
 }
 
 async fn tell(shared: Arc<Shared>, channel: ChannelId, out: Vec<Arc<Subscription>>) {

@@ -18,6 +18,7 @@ use super::fields::{Fields, Writer};
 use crate::driver::hub::shared::Shared;
 use crate::driver::hub::users::Act;
 use crate::driver::outbox::control::Order;
+use crate::driver::trace;
 use crate::model::{Answer, Close, Payload, Reason, Refusal, Subscribe, UserId};
 
 /// Is done to all sessions of a user, on every node.
@@ -33,14 +34,29 @@ pub(crate) fn everywhere(shared: &Arc<Shared>, user: &UserId, deed: &Deed) -> us
     if let Some(cluster) = &shared.cluster
         && let Some(word) = encode(cluster.node, user, deed)
     {
-        let (broker, task) = (cluster.broker.clone(), shared.clone());
-        shared.runtime.spawn(Box::pin(async move {
-            if ask(&task, async { broker.tell(None, word.into()).await }).await.is_err() {
-                task.metrics.broker_errors.add(1);
-            }
-        }));
+        // A hub that is gone is told nothing; what finds no room is lost, as a word may be, and counted.
+        if cluster.orders.0.try_send(word).is_err() {
+            shared.metrics.cut_short("broker");
+        }
     }
     here(shared, user, deed)
+}
+
+/// Says the orders to the other nodes, one after the other, for as long as there is the hub.
+pub(crate) fn begin(shared: &Arc<Shared>) {
+    let Some(cluster) = &shared.cluster else { return };
+    let (weak, orders) = (Arc::downgrade(shared), cluster.orders.1.clone());
+    shared.runtime.spawn(Box::pin(async move {
+        while let Ok(word) = orders.recv().await {
+            let Some(shared) = weak.upgrade() else { return };
+            let Some(cluster) = &shared.cluster else { return };
+            let told = ask(&shared, async { cluster.broker.tell(None, word.into()).await }).await;
+            if let Err(error) = told {
+                shared.metrics.broker_errors.add(1);
+                trace::broker_failed(&error);
+            }
+        }
+    }));
 }
 
 fn here(shared: &Shared, user: &UserId, deed: &Deed) -> usize {
