@@ -159,9 +159,13 @@ async fn rows_that_somebody_deletes_are_missed() {
 async fn words_that_nobody_takes_are_dropped_and_it_is_told_that_something_was_lost() {
     let server = Server::start(&[]);
     let node = Node::hearing(&server.url("a"), 1).await;
-    let words = "SELECT pg_notify('a', 'W' || n) FROM generate_series(1, 3000) n";
-    server.ask(words).await.expect("they are told");
-    server.ask("SELECT pg_notify('a', E'w\\nlast')").await.expect("it is told");
+    let say = |words: &str| {
+        let inserted = format!("INSERT INTO a.words (channel, body, at) {words} RETURNING id");
+        format!("WITH words AS ({inserted}) SELECT pg_notify('a', 'W' || id) FROM words")
+    };
+    let many = "SELECT NULL, convert_to(n::text, 'UTF8'), a.now() FROM generate_series(1, 3000) n";
+    server.ask(&say(many)).await.expect("they are told");
+    server.ask(&say("VALUES (NULL, 'last'::bytea, a.now())")).await.expect("it is told");
     let (mut told, mut next) = (0, 1);
     loop {
         match node.hear().await {
@@ -172,7 +176,7 @@ async fn words_that_nobody_takes_are_dropped_and_it_is_told_that_something_was_l
     }
     assert!((1..3000).contains(&told));
     assert_eq!(node.hear().await, Heard::Back);
-    server.ask("SELECT pg_notify('a', E'w\\nmore')").await.expect("it is told");
+    server.ask(&say("VALUES (NULL, 'more'::bytea, a.now())")).await.expect("it is told");
     while node.hear().await != (Heard::Told { channel: None, body: "more".into() }) {}
 }
 

@@ -41,7 +41,7 @@ fn spoil(random: &mut fastrand::Rng) -> String {
 async fn publish_spoiled(client: &Client, random: &mut fastrand::Rng) {
     let spoils: Vec<_> =
         (0..random.usize(1..3)).map(|_| spoil(random)).filter(|sql| !sql.contains("prune")).collect();
-    let sql = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SELECT a.chat_publish('bad', '1')";
+    let sql = "BEGIN; SELECT a.chat_publish('bad', '1'); SET CONSTRAINTS ALL IMMEDIATE";
     if client.batch_execute(&format!("{sql}; {}; COMMIT", spoils.join(";"))).await.is_err() {
         // Much of it is refused by the tables themselves.
         client.batch_execute("ROLLBACK").await.expect("it is rolled back");

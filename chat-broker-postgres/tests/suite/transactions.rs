@@ -27,7 +27,8 @@ async fn what_is_committed_is_heard_in_the_order_of_the_commits_and_what_is_roll
     let (one, two) =
         (server.client().await.expect("it is there"), server.client().await.expect("it is there"));
     let publish = |n: u32| format!("SELECT chat.chat_publish('room', '{n}')");
-    one.batch_execute(&format!("BEGIN; {}; {}", publish(1), publish(2))).await.expect("it goes on");
+    let at_once = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE";
+    one.batch_execute(&format!("{at_once}; {}; {}", publish(1), publish(2))).await.expect("it goes on");
     two.batch_execute(&format!("BEGIN; {}; COMMIT", publish(3))).await.expect("it waits for nobody");
     two.batch_execute(&format!("BEGIN; {}; ROLLBACK", publish(4))).await.expect("it is rolled back");
     let nested = format!("SAVEPOINT a; {}; ROLLBACK TO a; {}; COMMIT", publish(5), publish(6));

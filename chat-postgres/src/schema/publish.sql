@@ -49,6 +49,8 @@ BEGIN
     ELSIF entries < 0 OR age < interval '0' OR age > interval '100 years' THEN
         RAISE 'entries and age are not negative, and no age is over 100 years' USING ERRCODE = '22023';
     END IF;
+    -- A transaction that wants its constraints checked at once would keep others waiting up to its end.
+    SET CONSTRAINTS chat.place_pending DEFERRED;
     INSERT INTO chat.pending (channel, signal, sender, event, digest, body, entries, age) VALUES (
         channel, coalesce(signal, false), sender, event,
         -- No key of a hub begins with NUL.
