@@ -151,8 +151,7 @@ fn a_broker_that_restarts_without_its_data_costs_no_session_and_nobody_is_left_b
 fn unmodified_clients_of_two_servers_are_in_one_chat() {
     let redis = Redis::start();
     let broker = redis.url();
-    let flags =
-        ["--presence", "--user-sessions", "2", "--jwt-secret", "a secret of some length", "--api-key"];
+    let flags = ["--user-sessions", "2", "--jwt-secret", "a secret of some length", "--api-key"];
     let servers =
         [(); 2].map(|()| Program::server(&[&["--broker", &broker], &flags[..], &["an api key"]].concat()));
     let bases = servers.each_ref().map(|server| format!("http://{}", server.address));
