@@ -1,7 +1,7 @@
 //! Tests that what others write into the tables does no harm.
 
+use chat_core::HistoryRequest;
 use chat_core::broker::{Broker, BrokerFault, Heard};
-use chat_core::{HistoryRequest, Offset};
 use chat_postgres::testkit::Server;
 use tokio_postgres::Client;
 
@@ -83,15 +83,19 @@ async fn rubbish_of_one_channel_is_reported_and_another_of_its_lane_is_unharmed(
     }
     println!("{corrupt} answers were corrupt, {well} were none the worse");
     assert!(corrupt > 20 && well > 20);
-    let (mut next, mut odd) = (0, 0);
-    while next < rounds() / 10 {
+    let (mut next, mut odd) = (0_u64, 0);
+    while next < u64::from(rounds() / 10) {
         match node.hear().await {
             Heard::Published { channel: on, stand, body, .. } if on.as_str() == good => {
-                assert_eq!((stand.offset, &*body), (Offset(u64::from(next) + 1), &*next.to_string()));
-                next += 1;
+                assert_eq!(*body, (stand.offset.0 - 1).to_string());
+                assert!(stand.offset.0 <= next + 1, "nothing of it is lost in silence");
+                next = next.max(stand.offset.0);
             }
+            // Rows of the other channel that were made to look old may be pruned before they are heard. A hub
+            // then reads what it missed up to where the channel stands.
+            Heard::Back => next = next.max(node.stand(&good).await.expect("it is unharmed").offset.0),
             Heard::Corrupt => odd += 1,
-            Heard::Published { .. } | Heard::Deaf | Heard::Back => {}
+            Heard::Published { .. } | Heard::Deaf => {}
             other => panic!("{other:?}"),
         }
     }
