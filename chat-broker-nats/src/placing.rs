@@ -1,6 +1,6 @@
 //! Gives publications their places.
 //!
-//! What a batch has for one channel becomes one message, if it fits, which the stream takes only behind the
+//! Joins what a batch has for one channel in one message, if it fits, which the stream takes only behind the
 //! message that this node knows as the channel's last. If another node came first, that is read and the
 //! message is written anew. The channels of a batch do not wait for each other.
 

@@ -100,7 +100,7 @@ impl HubBuilder {
     /// Sets the broker, behind which this hub is one with those of other nodes, but for channels whose
     /// [`ChannelOptions::scope`] is their node. A message to any other channel is placed by the broker, and
     /// is delivered when it comes back. What is done to all sessions of a user is done on all nodes.
-    /// Who is in a channel is known on all nodes, and sessions of a user on other nodes
+    /// All nodes know who is in a channel, and sessions of a user on other nodes
     /// [count](Limits::user_sessions). Read offsets are each node's own.
     ///
     /// A hub with a broker has no store: the broker keeps what there is.

@@ -6,8 +6,11 @@ use std::pin::pin;
 use futures::FutureExt;
 use futures::future::{Either, select};
 
+use super::Cluster;
 use crate::driver::caught::discard;
 use crate::driver::hub::shared::Shared;
+use crate::driver::trace;
+use crate::model::ChannelId;
 use crate::port::broker::{BrokerError, BrokerFault};
 
 /// Returns what the broker answers, if it does so as soon as a store has to. What was asked for may have
@@ -27,4 +30,13 @@ pub(super) async fn ask<T>(
         Either::Right(_) => "the broker takes too long",
     };
     Err(BrokerError::new(BrokerFault::Unavailable, wrong))
+}
+
+/// Says a word to other nodes. A failure is counted here; a word that is lost is noticed by who misses it, or
+/// not at all.
+pub(super) async fn say(shared: &Shared, cluster: &Cluster, channel: Option<ChannelId>, text: String) {
+    if let Err(error) = ask(shared, async { cluster.broker.tell(channel, text.into()).await }).await {
+        shared.metrics.broker_errors.add(1);
+        trace::broker_failed(&error);
+    }
 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 
-use super::asking::ask;
+use super::asking::say;
 use super::{Cluster, member_word, tallying};
 use crate::driver::hub::presence::tell_later;
 use crate::driver::hub::shared::Shared;
-use crate::driver::trace;
 use crate::lock::lock;
 use crate::machine::{ChannelWords, MemberWord};
 use crate::model::{ChannelId, Instant};
@@ -122,14 +121,6 @@ async fn tell_channel(shared: &Arc<Shared>, cluster: &Cluster, (channel, words):
         cut.for_each(|_| shared.metrics.cut_short("presence"));
         let text = member_word::encode(cluster.node, progress, &word, cluster.begun);
         say(shared, cluster, Some(channel.clone()), text).await;
-    }
-}
-
-/// Says a word, for which the broker has as long as a store. One that is lost is noticed by who misses it.
-async fn say(shared: &Arc<Shared>, cluster: &Cluster, channel: Option<ChannelId>, text: String) {
-    if let Err(error) = ask(shared, async { cluster.broker.tell(channel, text.into()).await }).await {
-        shared.metrics.broker_errors.add(1);
-        trace::broker_failed(&error);
     }
 }
 

@@ -13,12 +13,11 @@
 use std::sync::Arc;
 
 use super::Cluster;
-use super::asking::ask;
+use super::asking::say;
 use super::fields::{Fields, Writer};
 use crate::driver::hub::shared::Shared;
 use crate::driver::hub::users::Act;
 use crate::driver::outbox::control::Order;
-use crate::driver::trace;
 use crate::model::{Answer, Close, Payload, Reason, Refusal, Subscribe, UserId};
 
 /// Is done to all sessions of a user, on every node.
@@ -50,11 +49,7 @@ pub(crate) fn begin(shared: &Arc<Shared>) {
         while let Ok(word) = orders.recv().await {
             let Some(shared) = weak.upgrade() else { return };
             let Some(cluster) = &shared.cluster else { return };
-            let told = ask(&shared, async { cluster.broker.tell(None, word.into()).await }).await;
-            if let Err(error) = told {
-                shared.metrics.broker_errors.add(1);
-                trace::broker_failed(&error);
-            }
+            say(&shared, cluster, None, word).await;
         }
     }));
 }
