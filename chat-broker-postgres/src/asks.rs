@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::cursors::Position;
 use crate::error::{self, corrupt, too_large};
 use crate::node::PostgresBroker;
-use crate::rows::{body, stand, value};
+use crate::rows::{body, position, stand, value};
 use crate::words::PUBLISHED;
 
 /// Bounds the drafts of one call.
@@ -30,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// Bounds numbers, so that the server can add them up.
 const MOST: u64 = 1 << 53;
 
-const PLACE: &str = "SELECT epoch, place, already FROM chat.place($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const PLACE: &str = "SELECT * FROM chat.place($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const VISIT: &str = "SELECT * FROM chat.visit($1, $2, $3, $4)";
 const PAGE: &str = "SELECT * FROM chat.page($1, $2, $3, $4, $5, $6)";
 const TELL: &str = "
@@ -96,7 +97,7 @@ async fn place_together(node: &PostgresBroker, drafts: &[Draft]) -> Vec<Result<P
 }
 
 async fn place_all(node: &PostgresBroker, drafts: &[Draft]) -> Result<Vec<Placed>, BrokerError> {
-    let lane = node.lane(&drafts[0].channel) as i32;
+    let lane = node.lane(&drafts[0].channel);
     let names: Vec<_> = drafts.iter().map(|draft| draft.channel.as_str()).collect();
     let signals: Vec<_> = drafts.iter().map(|draft| draft.ephemeral).collect();
     let bodies: Vec<_> = drafts.iter().map(|draft| draft.body.as_bytes()).collect();
@@ -106,10 +107,13 @@ async fn place_all(node: &PostgresBroker, drafts: &[Draft]) -> Result<Vec<Placed
     let windows: Vec<_> = drafts.iter().map(|draft| draft.key.as_ref().map(window)).collect();
     let [entries, bytes, ages] = bounds(drafts.iter().map(|draft| draft.keep));
     let values: [&(dyn ToSql + Sync); 9] =
-        [&lane, &names, &signals, &bodies, &digests, &windows, &entries, &bytes, &ages];
+        [&(lane as i32), &names, &signals, &bodies, &digests, &windows, &entries, &bytes, &ages];
     let rows = node.database()?.query_and_notify(PLACE, &values, PUBLISHED).await.map_err(error::of)?;
     if rows.len() != drafts.len() {
         return Err(strange());
+    }
+    for row in &rows {
+        node.seen.note(lane, position(row)?);
     }
     rows.iter().map(placed).collect()
 }
@@ -152,16 +156,19 @@ async fn visit(
         let [entries, bytes, ages] = bounds(some.iter().map(|(_, keep)| *keep));
         let values: [&(dyn ToSql + Sync); 4] = [&names, &entries, &bytes, &ages];
         let rows = node.database()?.query(VISIT, &values).await.map_err(error::of)?;
-        let mut visited: BTreeMap<i64, (i64, Joined)> = BTreeMap::new();
+        let mut visited: BTreeMap<i64, (Position, Joined)> = BTreeMap::new();
         for row in &rows {
-            let empty = (value(row, "seq")?, Joined::new(stand(row, "last")?, Vec::new()));
+            let empty = (position(row)?, Joined::new(stand(row, "last")?, Vec::new()));
             let (_, joined) = visited.entry(value(row, "number")?).or_insert(empty);
             joined.kept.extend(entry(row)?);
         }
         if visited.len() != some.len() {
             return Err(strange());
         }
-        answers.extend(visited.into_values());
+        for ((channel, _), (at, joined)) in some.iter().zip(visited.into_values()) {
+            node.seen.note(node.lane(channel), at);
+            answers.push((at.seq, joined));
+        }
     }
     answers.into_iter().map(|(seq, joined)| Ok((seq, checked(joined)?))).collect()
 }
@@ -189,6 +196,7 @@ pub(crate) async fn page(
     let values: [&(dyn ToSql + Sync); 6] = [&name, &after, &before, &limit, &bytes, reverse];
     let rows = node.database()?.query(PAGE, &values).await.map_err(error::of)?;
     let first = rows.first().ok_or_else(strange)?;
+    node.seen.note(node.lane(channel), position(first)?);
     let (stand, found): (_, i64) = (stand(first, "last")?, value(first, "found")?);
     let entries: Vec<_> = rows.iter().filter_map(|row| entry(row).transpose()).collect::<Result<_, _>>()?;
     let more = (entries.len() as i64) < found;

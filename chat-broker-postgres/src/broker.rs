@@ -11,9 +11,9 @@ use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
 use crate::asks;
+use crate::cursors::LANES;
 use crate::error::too_large;
 use crate::node::PostgresBroker;
-use crate::poll::LANES;
 use crate::session;
 
 impl Broker for PostgresBroker {

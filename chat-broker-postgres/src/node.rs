@@ -8,6 +8,7 @@ use chat_postgres::{ConnectError, Database};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::cursors::Seen;
 use crate::error::unavailable;
 use crate::interest::Interest;
 
@@ -19,6 +20,7 @@ pub struct PostgresBroker {
     pub(crate) database: Database,
     pub(crate) is_durable: bool,
     pub(crate) interest: Interest,
+    pub(crate) seen: Seen,
     listens: watch::Sender<Listens>,
 }
 
@@ -47,7 +49,7 @@ impl PostgresBroker {
         let rows = database.query("SELECT current_setting('fsync') <> 'off'", &[]).await?;
         let is_durable = rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default());
         let (interest, listens) = (Interest::default(), watch::Sender::new(Listens::NotYet));
-        Ok(Self { database, is_durable, interest, listens })
+        Ok(Self { database, is_durable, interest, seen: Seen::default(), listens })
     }
 
     /// Returns the database.

@@ -8,14 +8,11 @@ use chat_postgres::Dedicated;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::cursors::{Cursor, Lane};
+use crate::cursors::{Cursor, Judgement, LANES, Lane, Position};
 use crate::error;
 use crate::interest::Wanted;
 use crate::node::PostgresBroker;
 use crate::rows::{body, stand, value};
-
-/// Is the number of lanes, which the schema fixes.
-pub(crate) const LANES: usize = 8;
 
 /// Bounds the rows of a lane that are read at once.
 pub(crate) const ROWS: i64 = 256;
@@ -30,8 +27,9 @@ const POLL: &str = "
         SELECT chat.incarnation() AS name, (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS start
     )
     SELECT l.lane, l.era, l.incarnation = server.name AS is_present, l.seq AS last, l.mark AS last_mark,
-        f.seq AS floor, f.mark AS floor_mark, server.start, r.*
-    FROM unnest($1::int[], $2::bigint[]) AS c (lane, cursor)
+        f.seq AS floor, f.mark AS floor_mark, server.start,
+        (SELECT s.mark FROM chat.log s WHERE s.lane = l.lane AND s.seq = c.seen) AS seen_mark, r.*
+    FROM unnest($1::int[], $2::bigint[], $6::bigint[]) AS c (lane, cursor, seen)
     JOIN chat.lanes l USING (lane) JOIN chat.floors f USING (lane) CROSS JOIN server
     LEFT JOIN LATERAL (
         SELECT t.* FROM (
@@ -49,9 +47,25 @@ const POLL: &str = "
 pub(crate) struct Polled {
     pub(crate) lane: Lane,
     /// Is the mark of the row at the cursor.
-    pub(crate) mark_there: Option<i64>,
+    mark_there: Option<i64>,
+    /// Is the last row that was seen before the lane was asked for, and the mark of the row of that number.
+    pub(crate) seen: Option<(Position, Option<i64>)>,
     /// Lists the rows behind it, with their numbers and marks.
     pub(crate) rows: Vec<(i64, i64, Row)>,
+}
+
+impl Polled {
+    /// Compares the lane with what the node has heard and seen.
+    pub(crate) fn judge(&self, cursor: Option<&Cursor>) -> Judgement {
+        if self.seen.is_some_and(|(seen, mark_there)| !self.lane.holds(&seen, mark_there)) {
+            return Judgement::Forgot;
+        }
+        match cursor {
+            Some(cursor) => self.lane.judge(cursor, self.mark_there),
+            None if !self.lane.is_present => Judgement::Forgot,
+            None => Judgement::Lost,
+        }
+    }
 }
 
 /// Is what a row is to a node.
@@ -67,22 +81,27 @@ pub(crate) enum Said {
 
 /// Polls all lanes, from the cursors of those that have one.
 pub(crate) async fn poll(
+    node: &PostgresBroker,
     line: &Dedicated,
     cursors: &[Option<Cursor>; LANES],
     joined: Option<&[ChannelId]>,
     rows: i64,
 ) -> Result<BTreeMap<usize, Polled>, BrokerError> {
+    // Before the lanes are asked for: they hold what was seen by then.
+    let seen = node.seen.all();
     let lanes: Vec<_> = (0..LANES as i32).collect();
+    let seen_at: Vec<_> = seen.iter().map(|seen| seen.map(|position| position.seq)).collect();
     // Nothing is behind the last number that there can be.
     let seqs: Vec<_> = cursors.iter().map(|cursor| cursor.map_or(i64::MAX, |cursor| cursor.seq)).collect();
     let names: Option<Vec<_>> = joined.map(|all| all.iter().map(ChannelId::as_str).collect());
-    let values: [&(dyn ToSql + Sync); 5] = [&lanes, &seqs, &rows, &BYTES, &names];
+    let values: [&(dyn ToSql + Sync); 6] = [&lanes, &seqs, &rows, &BYTES, &names, &seen_at];
     let mut polled = BTreeMap::new();
     for row in line.query(POLL, &values).await.map_err(error::of)? {
         let number = usize::try_from(value::<i32>(&row, "lane")?).unwrap_or(LANES);
         let Some(cursor) = seqs.get(number) else { continue };
-        let lane = lane(&row)?;
-        let all = polled.entry(number).or_insert(Polled { lane, mark_there: None, rows: Vec::new() });
+        let (lane, seen_mark) = (lane(&row)?, value(&row, "seen_mark")?);
+        let seen = seen[number].map(|seen| (seen, seen_mark));
+        let all = polled.entry(number).or_insert(Polled { lane, mark_there: None, seen, rows: Vec::new() });
         let Some(seq) = value::<Option<i64>>(&row, "seq")? else { continue };
         let mark = value(&row, "mark")?;
         if seq == *cursor { all.mark_there = Some(mark) } else { all.rows.push((seq, mark, row)) }

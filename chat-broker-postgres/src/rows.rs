@@ -8,6 +8,7 @@ use chrono::DateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
+use crate::cursors::Position;
 use crate::error::corrupt;
 
 pub(crate) fn value<T: FromSqlOwned>(row: &Row, column: &str) -> Result<T, BrokerError> {
@@ -23,6 +24,11 @@ pub(crate) fn stand(row: &Row, offset: &str) -> Result<Stand, BrokerError> {
         return Err(corrupt("an epoch is 0"));
     }
     Ok(Stand::new(epoch, Offset(offset)))
+}
+
+/// Reads where a lane stands.
+pub(crate) fn position(row: &Row) -> Result<Position, BrokerError> {
+    Ok(Position { era: value(row, "era")?, seq: value(row, "seq")?, mark: value(row, "mark")? })
 }
 
 /// Reads a body, which must not be null: one that a hub has written, or one that is made here of what a

@@ -9,11 +9,11 @@ use chat_core::broker::{BrokerError, Heard};
 use chat_postgres::Dedicated;
 use tokio::time::sleep;
 
-use crate::cursors::{Cursor, Judgement};
+use crate::cursors::{Cursor, Judgement, LANES};
 use crate::ears::Ears;
 use crate::error::{self, unavailable};
 use crate::node::PostgresBroker;
-use crate::poll::{LANES, NAMED, Polled, ROWS, Said, poll, said};
+use crate::poll::{NAMED, Polled, ROWS, Said, poll, said};
 use crate::rows::{self, value};
 use crate::upkeep::look_after;
 use crate::words::Notice;
@@ -111,13 +111,9 @@ async fn connect(node: &PostgresBroker, ears: Arc<Ears>) -> Result<Dedicated, Br
 async fn settle(node: &PostgresBroker, line: &Dedicated, cursors: &mut Cursors) -> Result<(), BrokerError> {
     for _ in 0..ATTEMPTS {
         let mut is_settled = true;
-        for (number, Polled { lane, mark_there, .. }) in poll(line, cursors, Some(&[]), 1).await? {
-            let judgement = match &cursors[number] {
-                Some(cursor) => lane.judge(cursor, mark_there),
-                None if !lane.is_present => Judgement::Forgot,
-                None => Judgement::Lost,
-            };
-            match judgement {
+        for (number, polled) in poll(node, line, cursors, Some(&[]), 1).await? {
+            let lane = polled.lane;
+            match polled.judge(cursors[number].as_ref()) {
                 Judgement::GoesOn => {
                     cursors[number] = cursors[number].map(|cursor| Cursor { start: lane.start, ..cursor });
                 }
@@ -126,8 +122,11 @@ async fn settle(node: &PostgresBroker, line: &Dedicated, cursors: &mut Cursors) 
                     cursors[number] = Some(lane.end());
                 }
                 Judgement::Forgot => {
-                    let sql = "SELECT chat.renew($1, $2)";
-                    line.query(sql, &[&(number as i32), &lane.era]).await.map_err(error::of)?;
+                    let eras =
+                        [cursors[number].map(|cursor| cursor.era), polled.seen.map(|(seen, _)| seen.era)];
+                    let beyond = eras.into_iter().flatten().fold(lane.era, i64::max);
+                    let sql = "SELECT chat.renew($1, $2, $3)";
+                    line.query(sql, &[&(number as i32), &lane.era, &beyond]).await.map_err(error::of)?;
                     cursors[number] = None;
                     is_settled = false;
                 }
@@ -162,7 +161,7 @@ impl Listening<'_> {
         loop {
             self.hear_words().await?;
             let joined = self.node.interest.all(NAMED);
-            let polled = poll(self.line, cursors, joined.as_deref(), ROWS).await?;
+            let polled = poll(self.node, self.line, cursors, joined.as_deref(), ROWS).await?;
             let mut then = Then::Wait;
             for (number, polled) in polled {
                 then = then.max(self.hear(&mut cursors[number], polled).await);
@@ -183,10 +182,8 @@ impl Listening<'_> {
 
     /// Hands over what a lane holds beyond its cursor, and moves that along.
     async fn hear(&self, cursor: &mut Option<Cursor>, polled: Polled) -> Then {
-        let Some(at) = cursor else { return Then::Settle };
-        if polled.lane.judge(at, polled.mark_there) != Judgement::GoesOn {
-            return Then::Settle;
-        }
+        let judgement = polled.judge(cursor.as_ref());
+        let (Some(at), Judgement::GoesOn) = (&mut *cursor, judgement) else { return Then::Settle };
         for (seq, mark, row) in polled.rows {
             if seq != at.seq + 1 {
                 // Somebody has deleted what was to be heard.

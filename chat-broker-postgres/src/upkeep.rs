@@ -6,9 +6,9 @@ use chat_core::broker::BrokerError;
 use tokio::time::sleep;
 
 use crate::asks;
+use crate::cursors::LANES;
 use crate::error;
 use crate::node::PostgresBroker;
-use crate::poll::LANES;
 
 /// Is about the time between two rounds.
 const ROUND: Duration = Duration::from_secs(10);

@@ -1,10 +1,12 @@
 //! Tests that an older copy of the data is never taken for what was heard.
 
-use chat_core::broker::{Heard, Stand};
+use chat_broker_postgres::PostgresBroker;
+use chat_core::HistoryRequest;
+use chat_core::broker::{Broker, Heard, Join, Stand};
 use chat_postgres::testkit::Server;
 use tokio::time::timeout;
 
-use crate::node::{Node, SOON, numbered};
+use crate::node::{Node, SOON, channel, draft, kept, numbered};
 
 async fn publish(node: &Node, range: std::ops::Range<u32>) -> Stand {
     let mut last = None;
@@ -98,6 +100,89 @@ async fn an_older_copy_that_went_on_and_deleted_what_was_heard_ends_all_epochs()
          UPDATE a.log SET at = at - 61000000; SELECT a.prune_lane(lane, 1000) FROM a.lanes",
     )
     .await;
+}
+
+/// Puts back a copy of the data that lacks what one node has seen and not heard: it listens again only when the
+/// copy has gone on beyond that.
+async fn put_back_what_was_seen(see: impl AsyncFnOnce(&Server, &PostgresBroker)) {
+    let mut server = Server::start(&[]);
+    let broker = PostgresBroker::connect(&server.url("a")).await.expect("it connects");
+    let (sender, heard) = async_channel::bounded(1024);
+    let mut runs = broker.run(sender);
+    let mut hear = async || {
+        tokio::select! {
+            event = timeout(SOON, heard.recv()) => event.expect("something comes").expect("it runs"),
+            () = &mut runs => panic!("it ends"),
+        }
+    };
+    assert_eq!(hear().await, Heard::Back);
+    let before = broker.stands(vec![channel("room")]).await.expect("it stands")[0];
+    server.stop();
+    server.copy("data", "copy");
+    server.start_again();
+    assert_eq!((hear().await, hear().await), (Heard::Deaf, Heard::Back));
+    see(&server, &broker).await;
+    server.stop();
+    server.copy("copy", "data");
+    server.start_again();
+    server.ask(PUBLISH_SEVEN).await.expect("the copy goes on");
+    assert_eq!((hear().await, hear().await), (Heard::Deaf, Heard::Back));
+    let after = broker.stands(vec![channel("room")]).await.expect("it stands")[0];
+    assert_ne!(after.epoch, before.epoch, "offsets that were told are not given again");
+}
+
+const PUBLISH_SEVEN: &str = "SELECT a.chat_publish('room', '0') FROM generate_series(1, 7)";
+
+#[tokio::test]
+async fn an_older_copy_that_lacks_what_was_acknowledged_and_not_heard_ends_all_epochs() {
+    put_back_what_was_seen(async |_, broker| {
+        let drafts = (0..5).map(|n| draft("room", &n.to_string())).collect();
+        let placed = broker.publish(broker.lane(&channel("room")), drafts).await;
+        assert!(placed.iter().all(Result::is_ok), "{placed:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_copy_that_lacks_what_was_joined_ends_all_epochs() {
+    put_back_what_was_seen(async |server, broker| {
+        server.ask(PUBLISH_SEVEN).await.expect("it is published");
+        let joined = broker.join(vec![Join::new(channel("room"), kept())]).await.expect("it is joined");
+        assert_eq!(joined[0].stand.offset.0, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_copy_that_lacks_what_was_read_ends_all_epochs() {
+    put_back_what_was_seen(async |server, broker| {
+        server.ask(PUBLISH_SEVEN).await.expect("it is published");
+        let page = broker.read(HistoryRequest::of(channel("room"), 3), 1000).await.expect("a page");
+        assert_eq!(page.stand.offset.0, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_of_an_era_that_is_over_ends_all_epochs() {
+    let mut server = Server::start(&[]);
+    let node = Node::on(&server.url("a")).await;
+    node.join("room").await.expect("it is joined");
+    let before = publish(&node, 0..10).await.epoch;
+    node.hears("room", 1, &numbered(0..10)).await;
+    server.stop();
+    server.copy("data", "copy");
+    server.start_again();
+    assert_eq!((node.hear().await, node.hear().await), (Heard::Deaf, Heard::Back));
+    publish(&node, 10..20).await;
+    node.hears("room", 11, &numbered(10..20)).await;
+    server.ask("SELECT a.chat_renew()").await.expect("it is done");
+    assert_eq!((node.hear().await, node.hear().await), (Heard::Deaf, Heard::Back));
+    server.stop();
+    server.copy("copy", "data");
+    server.start_again();
+    assert_eq!((node.hear().await, node.hear().await), (Heard::Deaf, Heard::Back));
+    assert_ne!(node.stand("room").await.expect("it stands").epoch, before, "ten more were placed in it");
 }
 
 #[tokio::test]

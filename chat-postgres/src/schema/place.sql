@@ -12,7 +12,7 @@ BEGIN
     SELECT * INTO STRICT l FROM chat.lanes WHERE lane = of_lane FOR UPDATE;
     IF l.incarnation <> incarnation THEN
         l.incarnation := incarnation;
-        l.era := chat.fresh();
+        l.era := greatest(l.era + 1, chat.now());
     END IF;
     l.at := greatest(l.at, chat.now());
     RETURN l;
@@ -24,21 +24,21 @@ AS $$
     WHERE lane = l.lane
 $$;
 
--- Begins another era of a lane, unless somebody has done so before.
-CREATE FUNCTION chat.renew(of_lane int, of_era bigint) RETURNS void LANGUAGE plpgsql
+-- Begins another era of a lane, unless somebody has done so before: a greater one than both.
+CREATE FUNCTION chat.renew(of_lane int, of_era bigint, beyond bigint) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
     l chat.lanes := chat.lock_lane(of_lane);
 BEGIN
     IF l.era = of_era THEN
-        l.era := chat.fresh();
+        l.era := greatest(l.era + 1, beyond + 1, chat.now());
     END IF;
     PERFORM chat.save_lane(l);
 END $$;
 
 -- Begins new epochs in all channels: for whoever has put back an older copy of the data while no node ran.
 CREATE FUNCTION chat.chat_renew() RETURNS void LANGUAGE sql
-AS $$ SELECT chat.renew(lane, era) FROM chat.lanes ORDER BY lane $$;
+AS $$ SELECT chat.renew(lane, era, era) FROM chat.lanes ORDER BY lane $$;
 
 -- Returns a channel of a lane that is locked; it begins anew if nothing is remembered of it.
 CREATE FUNCTION chat.channel_of(l chat.lanes, of_name text, of_entries bigint, of_bytes bigint, of_age bigint)
@@ -169,11 +169,11 @@ BEGIN
     PERFORM chat.save_channel(chat.trimmed(c, l.at));
 END $$;
 
--- Places publications of one lane in their order.
+-- Places publications of one lane in their order. Each answer tells, too, where the lane stands.
 CREATE FUNCTION chat.place(
     of_lane int, names text[], signals boolean[], bodies bytea[], digests bytea[], windows bigint[],
     entries bigint[], bytes bigint[], ages bigint[]
-) RETURNS TABLE (epoch bigint, place bigint, already boolean) LANGUAGE plpgsql
+) RETURNS TABLE (epoch bigint, place bigint, already boolean, era bigint, seq bigint, mark bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
     l chat.lanes := chat.lock_lane(of_lane);
@@ -186,6 +186,9 @@ BEGIN
         epoch := done.epoch;
         place := done.place;
         already := done.already;
+        era := l.era;
+        seq := l.seq;
+        mark := l.mark;
         RETURN NEXT;
     END LOOP;
     PERFORM chat.save_lane(l);

@@ -39,7 +39,8 @@ END $$;
 -- first.
 CREATE FUNCTION chat.visit(names text[], entries bigint[], bytes bigint[], ages bigint[])
 RETURNS TABLE (
-    number bigint, seq bigint, epoch bigint, last bigint, place bigint, at bigint, sender text, event text, body bytea
+    number bigint, era bigint, seq bigint, mark bigint, epoch bigint, last bigint,
+    place bigint, at bigint, sender text, event text, body bytea
 ) LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -47,7 +48,7 @@ DECLARE
 BEGIN
     PERFORM chat.touch(names, entries, bytes, ages);
     RETURN QUERY
-    SELECT n.number, l.seq, c.epoch, c.last, e.place, e.at, e.sender, e.event, e.body
+    SELECT n.number, l.era, l.seq, l.mark, c.epoch, c.last, e.place, e.at, e.sender, e.event, e.body
     FROM unnest(names, entries, bytes) WITH ORDINALITY AS n (name, most, size, number)
     JOIN chat.channels c ON c.name = n.name JOIN chat.lanes l ON l.lane = c.lane
     LEFT JOIN LATERAL (
@@ -61,12 +62,13 @@ BEGIN
     ORDER BY n.number, e.place DESC;
 END $$;
 
--- Returns a page of what is kept of a channel, and in each row where it stands and how many there are in all, of
+-- Returns a page of what is kept of a channel, and in each row where it and its lane stand and how many there are in all, of
 -- which one more than wanted is counted.
 CREATE FUNCTION chat.page(
     of_name text, after_place bigint, before_place bigint, most bigint, size bigint, is_reverse boolean
 ) RETURNS TABLE (
-    epoch bigint, last bigint, found bigint, place bigint, at bigint, sender text, event text, body bytea
+    era bigint, seq bigint, mark bigint, epoch bigint, last bigint, found bigint,
+    place bigint, at bigint, sender text, event text, body bytea
 ) LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -75,19 +77,19 @@ BEGIN
     PERFORM chat.touch(ARRAY[of_name], ARRAY[NULL::bigint], ARRAY[NULL::bigint], ARRAY[NULL::bigint]);
     RETURN QUERY
     WITH bounds AS (
-        SELECT c.name, c.epoch, c.last, least(c.last, before_place - 1) AS high, (
+        SELECT l.era, l.seq, l.mark, c.name, c.epoch, c.last, least(c.last, before_place - 1) AS high, (
             SELECT o.place FROM chat.log o
             WHERE NOT o.signal AND o.channel = c.name AND o.epoch = c.epoch
                 AND o.place BETWEEN greatest(c.first, after_place + 1) AND c.last AND o.at > at_time - c.age
             ORDER BY o.place LIMIT 1
-        ) AS low FROM chat.channels c WHERE c.name = of_name
+        ) AS low FROM chat.channels c JOIN chat.lanes l ON l.lane = c.lane WHERE c.name = of_name
     ), range AS MATERIALIZED (
         SELECT o.place, o.at, o.sender, o.event, o.body FROM bounds b
         JOIN chat.log o ON NOT o.signal AND o.channel = b.name AND o.epoch = b.epoch
             AND o.place >= CASE WHEN is_reverse THEN greatest(b.low, b.high - most) ELSE b.low END
             AND o.place <= CASE WHEN is_reverse THEN b.high ELSE least(b.high, b.low + most) END
     )
-    SELECT b.epoch, b.last, (SELECT count(*) FROM range), e.place, e.at, e.sender, e.event, e.body
+    SELECT b.era, b.seq, b.mark, b.epoch, b.last, (SELECT count(*) FROM range), e.place, e.at, e.sender, e.event, e.body
     FROM bounds b LEFT JOIN LATERAL (
         SELECT r.*, row_number() OVER near AS nth, sum(octet_length(r.body)) OVER near AS total FROM range r
         WINDOW near AS (ORDER BY CASE WHEN is_reverse THEN -r.place ELSE r.place END)

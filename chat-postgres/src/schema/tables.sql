@@ -5,7 +5,7 @@
 CREATE TABLE chat.lanes (
     lane int PRIMARY KEY,
     incarnation text NOT NULL,             -- of the server that placed last
-    era bigint NOT NULL,                   -- another one ends the epochs of all channels of the lane
+    era bigint NOT NULL,                   -- a greater one ends the epochs of all channels of the lane
     seq bigint NOT NULL CHECK (seq >= 0),  -- of the last row
     mark bigint NOT NULL,                  -- of the last row: random, so that a copy that went on by itself differs
     at bigint NOT NULL                     -- of the last row, and never less than that of one before
@@ -105,5 +105,5 @@ AS $$
     FROM pg_control_system()
 $$;
 
-INSERT INTO chat.lanes SELECT lane, chat.incarnation(), chat.fresh(), 0, 0, 0 FROM generate_series(0, 7) lane;
+INSERT INTO chat.lanes SELECT lane, chat.incarnation(), chat.now(), 0, 0, 0 FROM generate_series(0, 7) lane;
 INSERT INTO chat.floors SELECT lane, 0, 0 FROM chat.lanes;

@@ -58,7 +58,7 @@ fn processor_time(load: &Load) -> Duration {
     Duration::from_millis(load.servers().iter().map(|server| ticks(server.id())).sum::<u64>() * 10)
 }
 
-fn survive(mut engine: impl Engine, forgets: bool, kick: Option<fn(&dyn Engine)>) {
+fn survive(mut engine: impl Engine, kick: Option<fn(&dyn Engine)>) {
     let Scale { channels, each_second, kills, stops, stopped } = scale();
     let proxy = Proxy::to(engine.port());
     let mut load = Load::start(&engine.url_at(proxy.port()), channels, each_second);
@@ -72,13 +72,11 @@ fn survive(mut engine: impl Engine, forgets: bool, kick: Option<fn(&dyn Engine)>
         sleep(stopped);
         engine.stop(false);
     });
-    if forgets {
-        play(&mut load, "back to an older copy", 1, || {
-            engine.remember();
-            sleep(Duration::from_millis(500));
-            engine.forget();
-        });
-    }
+    play(&mut load, "back to an older copy", 1, || {
+        engine.remember();
+        sleep(Duration::from_millis(500));
+        engine.forget();
+    });
     if let Some(kick) = kick {
         play(&mut load, "its clients thrown out", kills, || kick(&engine));
     }
@@ -103,7 +101,6 @@ fn survive(mut engine: impl Engine, forgets: bool, kick: Option<fn(&dyn Engine)>
 fn no_outage_of_redis_costs_a_session_or_loses_a_publication_in_silence() {
     survive(
         Redis::start(),
-        true,
         Some(|redis| {
             let port = redis.port().to_string();
             let kick = ["-p", &port, "client", "kill", "type", "pubsub"];
@@ -115,10 +112,8 @@ fn no_outage_of_redis_costs_a_session_or_loses_a_publication_in_silence() {
 
 #[test]
 fn no_outage_of_postgresql_costs_a_session_or_loses_a_publication_in_silence() {
-    // An older copy of its files may lose in silence what was acknowledged and heard by no node yet.
     survive(
         Server::start(&[]),
-        false,
         Some(|postgres| {
             let sql =
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chat'";
@@ -134,5 +129,5 @@ fn no_outage_of_postgresql_costs_a_session_or_loses_a_publication_in_silence() {
 #[test]
 fn no_outage_of_nats_costs_a_session_or_loses_a_publication_in_silence() {
     // It has no word by which clients are thrown out.
-    survive(Nats::start(), true, None);
+    survive(Nats::start(), None);
 }
