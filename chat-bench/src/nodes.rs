@@ -1,9 +1,10 @@
 //! Measures what a broker costs: one server without it, one with it, and two servers that are one chat.
 
 use crate::report::{Report, figure};
-use crate::servers::Programs;
+use crate::servers::{Programs, root};
 use crate::started::{LOAD_CORE, Owned, free_port, held_to, listening, reported};
 use crate::workload::Workload;
+use clap::ValueEnum;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,9 @@ pub(crate) struct Options {
     /// already, on any core. May be given several times.
     #[arg(long = "broker", required = true)]
     brokers: Vec<String>,
+    /// Measures these too, over the same Redis.
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<Peer>,
     /// Runs everything this many times, in turns.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -25,8 +29,19 @@ pub(crate) struct Options {
 /// Lists the workloads: how late a message is heard, and how many messages a second go through.
 const WORKLOADS: [Workload; 2] = [Workload::Quiet, Workload::W2];
 
+/// Names another server that can be one of several nodes over Redis.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Peer {
+    /// The rooms of socketioxide, with its Redis adapter.
+    Socketioxide,
+    /// npm's socket.io, with its Redis adapter: `npm ci` in chat-bench/peers.
+    SocketIo,
+}
+
 /// Names what is measured.
 struct Setting {
+    /// Names the server; none for chat-server.
+    peer: Option<Peer>,
     /// Holds the address of the broker; none if there is none.
     broker: Option<String>,
     nodes: usize,
@@ -35,10 +50,65 @@ struct Setting {
 impl Setting {
     fn name(&self) -> String {
         let engine = self.broker.as_deref().and_then(|broker| broker.split(':').next());
+        let server = match self.peer {
+            None => "chat-server",
+            Some(Peer::Socketioxide) => "socketioxide",
+            Some(Peer::SocketIo) => "npm socket.io",
+        };
         match (engine, self.nodes) {
-            (None, _) => "without a broker".into(),
-            (Some(engine), 1) => format!("{engine}, one node"),
-            (Some(engine), nodes) => format!("{engine}, {nodes} nodes"),
+            (None, _) => format!("{server}, without a broker"),
+            (Some(engine), 1) => format!("{server}, {engine}, one node"),
+            (Some(engine), nodes) => format!("{server}, {engine}, {nodes} nodes"),
+        }
+    }
+
+    /// Lists all that the options ask for.
+    fn all(options: &Options) -> Vec<Self> {
+        let alone = |peer| Self { peer, broker: None, nodes: 1 };
+        let over =
+            |peer, broker: &String| [1, 2].map(|nodes| Self { peer, broker: Some(broker.clone()), nodes });
+        let mut all = vec![alone(None)];
+        all.extend(options.brokers.iter().flat_map(|broker| over(None, broker)));
+        let redis = options.brokers.iter().find(|broker| broker.starts_with("redis:"));
+        for (peer, redis) in options.peers.iter().flat_map(|peer| redis.map(|redis| (Some(*peer), redis))) {
+            all.push(alone(peer));
+            all.extend(over(peer, redis));
+        }
+        all
+    }
+
+    /// Returns the command that serves at this port of the loopback.
+    fn command(&self, programs: &Programs, port: u16) -> Command {
+        let (listen, broker) = (format!("127.0.0.1:{port}"), self.broker.as_deref());
+        let mut command = match self.peer {
+            None => Command::new(programs.chat_server()),
+            Some(Peer::Socketioxide) => Command::new(programs.own()),
+            Some(Peer::SocketIo) => Command::new("node"),
+        };
+        match self.peer {
+            None => {
+                command.args(["--listen", &listen, "--workers", "1", "--request-rate", "0"]);
+                command.args(broker.map_or(["--store", "none"], |broker| ["--broker", broker]));
+            }
+            Some(Peer::Socketioxide) => {
+                command.args(["serve", "socketioxide", "--listen", &listen]);
+                command.args(broker.into_iter().flat_map(|redis| ["--redis", redis]));
+            }
+            Some(Peer::SocketIo) => {
+                command.arg(root().join("chat-bench/peers/socketio.mjs"));
+                command.arg(port.to_string()).args(broker);
+            }
+        }
+        command
+    }
+
+    /// Returns the target for the load.
+    fn target(&self, ports: &[u16]) -> String {
+        let hosts: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let hosts = hosts.join(",");
+        match self.peer {
+            None => format!("ws://{hosts}/ws"),
+            Some(_) => format!("sio://{hosts}/socket.io/?EIO=4&transport=websocket"),
         }
     }
 }
@@ -46,10 +116,7 @@ impl Setting {
 /// Measures everything in turns, and prints the medians.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let programs = Programs::find()?;
-    let mut settings = vec![Setting { broker: None, nodes: 1 }];
-    for broker in &options.brokers {
-        settings.extend([1, 2].map(|nodes| Setting { broker: Some(broker.clone()), nodes }));
-    }
+    let settings = Setting::all(options);
     println!(
         "| | heard after, median | 99 of 100 | publications a second | CPU s of the first node per million |"
     );
@@ -82,9 +149,8 @@ fn measure(
 ) -> io::Result<Report> {
     let ports = (0..setting.nodes).map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
     let started = ports.iter().map(|port| start(programs, setting, *port)).collect::<io::Result<Vec<_>>>()?;
-    let addresses: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let mut load = Command::new(programs.own());
-    load.args(["load", "--json", "--target", &format!("ws://{}/ws", addresses.join(","))]);
+    load.args(["load", "--json", "--target", &setting.target(&ports)]);
     load.args(["--workload", &workload.name(), "--pid", &started[0].0.id().to_string()]);
     load.args(["--seconds", &options.seconds.to_string()]);
     let report = reported(held_to(LOAD_CORE, &load))?;
@@ -96,13 +162,7 @@ fn measure(
 }
 
 fn start(programs: &Programs, setting: &Setting, port: u16) -> io::Result<Owned> {
-    let mut command = Command::new(programs.chat_server());
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--workers", "1", "--request-rate", "0"]);
-    match &setting.broker {
-        Some(broker) => command.args(["--broker", broker]),
-        None => command.args(["--store", "none"]),
-    };
-    let mut server = held_to("0", &command);
+    let mut server = held_to("0", &setting.command(programs, port));
     let mut owned = Owned(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     listening(port, &mut owned)?;
     Ok(owned)

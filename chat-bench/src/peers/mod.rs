@@ -21,7 +21,7 @@ pub(crate) enum Peer {
     /// tokio-tungstenite with a sender for each subscriber; its task feeds all queued messages and flushes
     /// once.
     Tungstenite,
-    /// The rooms of socketioxide.
+    /// The rooms of socketioxide, and its Redis adapter.
     Socketioxide,
     /// This project on Tokio, as a library.
     Tokio,
@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Spreads this project's channels over this many locks.
     #[arg(long, default_value_t = 64)]
     shards: usize,
+    /// Makes socketioxide one of several nodes over the Redis at this address.
+    #[arg(long)]
+    redis: Option<String>,
 }
 
 /// Serves until the process is killed.
@@ -59,7 +62,7 @@ pub(crate) fn serve(listen: SocketAddr, options: &Options) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         match options.peer {
             Peer::Axum => axum::serve(listener).await,
-            Peer::Socketioxide => socketioxide::serve(listener).await,
+            Peer::Socketioxide => socketioxide::serve(listener, options.redis.as_deref()).await,
             Peer::Tungstenite => tungstenite::serve(listener).await,
             _ => own::tokio(listener, options.shards).await,
         }
