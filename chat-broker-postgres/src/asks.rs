@@ -15,7 +15,6 @@ use crate::cursors::Position;
 use crate::error::{self, corrupt, too_large};
 use crate::node::PostgresBroker;
 use crate::rows::{body, position, stand, value};
-use crate::words::PUBLISHED;
 
 /// Bounds the drafts of one call.
 const DRAFTS: usize = 256;
@@ -34,9 +33,6 @@ const MOST: u64 = 1 << 53;
 const PLACE: &str = "SELECT * FROM chat.place($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const VISIT: &str = "SELECT * FROM chat.visit($1, $2, $3, $4)";
 const PAGE: &str = "SELECT * FROM chat.page($1, $2, $3, $4, $5, $6)";
-const TELL: &str = "
-    WITH word AS (INSERT INTO chat.words (channel, body, at) VALUES ($2, $3, chat.now()) RETURNING id)
-    SELECT pg_notify($1, 'W' || id) FROM word";
 
 pub(crate) async fn place(node: &PostgresBroker, batch: Vec<Draft>) -> Vec<Result<Placed, BrokerError>> {
     let mut answers = Vec::with_capacity(batch.len());
@@ -108,7 +104,8 @@ async fn place_all(node: &PostgresBroker, drafts: &[Draft]) -> Result<Vec<Placed
     let [entries, bytes, ages] = bounds(drafts.iter().map(|draft| draft.keep));
     let values: [&(dyn ToSql + Sync); 9] =
         [&(lane as i32), &names, &signals, &bodies, &digests, &windows, &entries, &bytes, &ages];
-    let rows = node.database()?.query_and_notify(PLACE, &values, PUBLISHED).await.map_err(error::of)?;
+    let rows = node.database()?.query(PLACE, &values).await.map_err(error::of)?;
+    node.saying.placed();
     if rows.len() != drafts.len() {
         return Err(strange());
     }
@@ -208,16 +205,6 @@ fn entry(row: &Row) -> Result<Option<Entry>, BrokerError> {
     let Some(place) = value::<Option<i64>>(row, "place")? else { return Ok(None) };
     let offset = u64::try_from(place).map_err(|_| corrupt("an offset is less than 0"))?;
     Ok(Some(Entry::new(Offset(offset), body(row)?)))
-}
-
-pub(crate) async fn tell(
-    node: &PostgresBroker,
-    channel: Option<&ChannelId>,
-    body: &str,
-) -> Result<(), BrokerError> {
-    let database = node.database()?;
-    let (schema, name, bytes) = (database.schema(), channel.map(ChannelId::as_str), body.as_bytes());
-    database.query(TELL, &[&schema, &name, &bytes]).await.map(drop).map_err(error::of)
 }
 
 /// Returns bounds as columns: entries, bytes, and microseconds.

@@ -14,6 +14,7 @@ use crate::asks;
 use crate::cursors::LANES;
 use crate::error::too_large;
 use crate::node::PostgresBroker;
+use crate::saying;
 use crate::session;
 
 impl Broker for PostgresBroker {
@@ -60,7 +61,7 @@ impl Broker for PostgresBroker {
             if body.len() > BODY_BYTES {
                 return Err(too_large());
             }
-            asks::tell(self, channel.as_ref(), &body).await
+            saying::tell(self, channel, body).await
         })
     }
 

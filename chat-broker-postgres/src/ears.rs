@@ -10,47 +10,55 @@ use tokio::sync::Notify;
 
 use crate::words::{self, Notice};
 
-/// Bounds the words that wait: 8 MiB at most.
-const WORDS: usize = 1024;
+/// Bounds the notifications that wait: 8 MiB at most.
+const NOTICES: usize = 4096;
 
-#[derive(Default)]
 pub(crate) struct Ears {
+    /// Is the tag of the node, which needs no word of what it has published itself.
+    tag: u32,
     state: Mutex<State>,
     wake: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    words: VecDeque<Notice>,
-    /// Is true if a word had no room.
+    notices: VecDeque<Notice>,
+    /// Is true if one had no room.
     has_lost: bool,
 }
 
 impl Ears {
+    pub(crate) fn of(tag: u32) -> Self {
+        Self { tag, state: Mutex::default(), wake: Notify::new() }
+    }
+
     /// Takes in the text of a notification. Never waits.
     pub(crate) fn hear(&self, text: &str) {
-        let notice = words::read(text);
-        if notice != Notice::Published {
-            let mut state = self.lock();
-            // After one that is lost none is heard, until that is told.
-            state.has_lost |= state.words.len() == WORDS;
-            if !state.has_lost {
-                state.words.push_back(notice);
+        match words::read(text) {
+            Notice::Published(Some(tag)) if tag == self.tag => return,
+            Notice::Published(_) => {}
+            notice => {
+                let mut state = self.lock();
+                // After one that is lost none is heard, until that is told.
+                state.has_lost |= state.notices.len() == NOTICES;
+                if !state.has_lost {
+                    state.notices.push_back(notice);
+                }
             }
         }
         self.wake.notify_one();
     }
 
-    /// Returns the next word.
-    pub(crate) fn word(&self) -> Option<Notice> {
-        self.lock().words.pop_front()
+    /// Returns the next notification of words.
+    pub(crate) fn notice(&self) -> Option<Notice> {
+        self.lock().notices.pop_front()
     }
 
-    /// Returns true if words were lost since this was last asked. Then those that wait are dropped too.
+    /// Returns true if some were lost since this was last asked. Then those that wait are dropped too.
     pub(crate) fn has_lost(&self) -> bool {
         let mut state = self.lock();
         if state.has_lost {
-            state.words.clear();
+            state.notices.clear();
         }
         std::mem::take(&mut state.has_lost)
     }
@@ -73,27 +81,29 @@ mod tests {
 
     #[test]
     fn words_wait_in_their_order_and_one_too_many_is_told_to_be_lost() {
-        let ears = Ears::default();
-        for n in 0..=WORDS {
+        let ears = Ears::of(3);
+        for n in 0..=NOTICES {
             ears.hear(&format!("W{n}"));
         }
-        for n in 0..WORDS - 1 {
-            assert_eq!(ears.word(), Some(Notice::Word(n as i64)));
+        for n in 0..NOTICES - 1 {
+            assert_eq!(ears.notice(), Some(Notice::Words(vec![n as i64])));
         }
         ears.hear("W0");
-        assert_eq!(ears.lock().words.len(), 1, "there is room, but one is missing before it");
-        assert_eq!((ears.has_lost(), ears.word(), ears.has_lost()), (true, None, false));
+        assert_eq!(ears.lock().notices.len(), 1, "there is room, but one is missing before it");
+        assert_eq!((ears.has_lost(), ears.notice(), ears.has_lost()), (true, None, false));
         ears.hear("W7");
-        assert_eq!(ears.word(), Some(Notice::Word(7)));
+        assert_eq!(ears.notice(), Some(Notice::Words(vec![7])));
     }
 
     #[test]
     fn something_heard_before_the_wait_ends_it_once() {
-        let ears = Ears::default();
+        let ears = Ears::of(3);
         ears.hear("p");
-        ears.hear("p");
+        ears.hear("p4");
         assert!(ears.wake().now_or_never().is_some());
         assert!(ears.wake().now_or_never().is_none());
-        assert_eq!(ears.word(), None);
+        ears.hear("p3");
+        assert!(ears.wake().now_or_never().is_none(), "the node said so itself");
+        assert_eq!(ears.notice(), None);
     }
 }

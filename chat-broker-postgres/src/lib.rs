@@ -5,8 +5,8 @@
 //!      │
 //!      ├─────────────┐
 //!      ▼             ▼
-//!   session        asks     session keeps a connection up, and hands over what is heard;
-//!      │             │      asks calls the functions of the schema, and reads their answers
+//!   session      asks · saying    session keeps a connection up, and hands over what is heard; asks calls
+//!      │             │            the functions of the schema, and reads their answers; saying tells others
 //!      ├──▶ upkeep ─▶│      upkeep deletes what is too old, and keeps what is joined
 //!      ▼             │
 //!   poll · ears      │      what the lanes hold beyond the cursors; what notifications leave behind
@@ -37,6 +37,7 @@ mod interest;
 mod node;
 mod poll;
 mod rows;
+mod saying;
 mod session;
 mod upkeep;
 mod words;

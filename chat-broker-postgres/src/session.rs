@@ -8,6 +8,7 @@ use async_channel::Sender;
 use chat_core::broker::{BrokerError, Heard};
 use chat_postgres::Dedicated;
 use tokio::time::sleep;
+use tokio_postgres::Row;
 
 use crate::cursors::{Cursor, Judgement, LANES};
 use crate::ears::Ears;
@@ -15,6 +16,7 @@ use crate::error::{self, unavailable};
 use crate::node::PostgresBroker;
 use crate::poll::{NAMED, Polled, ROWS, Said, poll, said};
 use crate::rows::{self, value};
+use crate::saying::wake_others;
 use crate::upkeep::look_after;
 use crate::words::Notice;
 
@@ -25,7 +27,14 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)
 /// Bounds the attempts to find the end of lanes that go on meanwhile.
 const ATTEMPTS: u32 = 10;
 
-const WORD: &str = "SELECT channel, NULL::text AS sender, body FROM chat.words WHERE id = $1";
+/// Bounds the bytes of words that are read at once, but for the last.
+const WORD_BYTES: i64 = 1024 * 1024;
+
+const WORDS: &str = "
+    SELECT t.* FROM (
+        SELECT w.id, w.channel, NULL::text AS sender, w.body, sum(octet_length(w.body)) OVER (ORDER BY w.id) AS total
+        FROM chat.words w WHERE w.id = ANY ($1) AND w.id > $2
+    ) t WHERE t.total - octet_length(t.body) < $3 ORDER BY t.id";
 
 type Cursors = [Option<Cursor>; LANES];
 
@@ -77,7 +86,7 @@ async fn session(
     cursors: &mut Cursors,
     is_back: &mut bool,
 ) -> BrokerError {
-    let ears = Arc::new(Ears::default());
+    let ears = Arc::new(Ears::of(node.tag));
     let line = match connect(node, ears.clone()).await {
         Ok(line) => line,
         Err(why) => return why,
@@ -97,6 +106,7 @@ async fn session(
         () = line.lost() => unavailable("the connection to the server is lost"),
         why = hearing => why,
         never = look_after(node) => never,
+        never = wake_others(node) => match never {},
     }
 }
 
@@ -173,6 +183,7 @@ impl Listening<'_> {
             } else if then == Then::Wait {
                 tokio::select! {
                     () = self.ears.wake() => {}
+                    () = self.node.saying.placed_here() => {}
                     () = self.node.interest.change() => {}
                     () = sleep(POLL) => {}
                 }
@@ -202,36 +213,41 @@ impl Listening<'_> {
     }
 
     async fn hear_words(&self) -> Result<(), BrokerError> {
-        while let Some(notice) = self.ears.word() {
-            let event = match notice {
-                Notice::Published => None,
-                Notice::Word(id) => self.word(id).await?,
-                Notice::Corrupt => Some(Heard::Corrupt),
-            };
-            if let Some(event) = event {
-                hand_over(self.heard, event).await;
+        while let Some(notice) = self.ears.notice() {
+            match notice {
+                Notice::Published(_) => {}
+                Notice::Words(ids) => self.read_words(&ids).await?,
+                Notice::Corrupt => hand_over(self.heard, Heard::Corrupt).await,
             }
         }
         Ok(())
     }
 
-    /// Returns none if the word is to nodes that have joined another channel.
-    fn told(&self, name: Option<&str>, body: Arc<str>) -> Option<Heard> {
-        let channel = match name {
-            None => None,
-            Some(name) => Some(self.node.interest.joined(name)?),
-        };
-        Some(Heard::Told { channel, body })
+    /// Hands over the words of these rows, but for those that are there no longer.
+    async fn read_words(&self, ids: &[i64]) -> Result<(), BrokerError> {
+        let (end, mut after) = (ids.iter().copied().max().unwrap_or(i64::MIN), i64::MIN);
+        while after < end {
+            let rows = self.line.query(WORDS, &[&ids, &after, &WORD_BYTES]).await.map_err(error::of)?;
+            for row in &rows {
+                if let Some(event) = self.word(row) {
+                    hand_over(self.heard, event).await;
+                }
+            }
+            let Some(last) = rows.last() else { break };
+            after = value(last, "id")?;
+        }
+        Ok(())
     }
 
-    /// Reads a word from its row; none if it is there no longer.
-    async fn word(&self, id: i64) -> Result<Option<Heard>, BrokerError> {
-        let found = self.line.query(WORD, &[&id]).await.map_err(error::of)?;
-        let Some(row) = found.first() else { return Ok(None) };
-        let channel = value::<Option<String>>(row, "channel");
-        Ok(match (channel, rows::body(row)) {
-            (Ok(channel), Ok(body)) => self.told(channel.as_deref(), body),
+    /// Returns none if the word is to nodes that have joined another channel.
+    fn word(&self, row: &Row) -> Option<Heard> {
+        match (value::<Option<String>>(row, "channel"), rows::body(row)) {
+            (Ok(None), Ok(body)) => Some(Heard::Told { channel: None, body }),
+            (Ok(Some(name)), Ok(body)) => {
+                let channel = Some(self.node.interest.joined(&name)?);
+                Some(Heard::Told { channel, body })
+            }
             _ => Some(Heard::Corrupt),
-        })
+        }
     }
 }

@@ -68,41 +68,40 @@ impl Database {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, DatabaseError> {
-        self.ask(sql, parameters, None).await
-    }
-
-    /// Asks something as [`query`](Self::query) does, and then notifies the nodes. The notification is no
-    /// part of the transaction, since those that notify commit one after another; it may be lost.
-    ///
-    /// # Errors
-    /// Fails as [`query`](Self::query) does.
-    pub async fn query_and_notify(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-        text: &str,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        self.ask(sql, parameters, Some(text)).await
-    }
-
-    async fn ask(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-        notice: Option<&str>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        let mut taken = None;
         let asking = async {
-            let client = taken.insert(self.pool.get().await.map_err(of_pool)?);
-            answer(client, &self.address.sql(sql), parameters, notice.map(|text| (self.schema(), text))).await
+            let borrowed = Borrowed::from(&self.pool).await?;
+            let statement = borrowed.client().prepare_cached(&self.address.sql(sql)).await?;
+            let rows = borrowed.client().query(&statement, parameters).await?;
+            borrowed.give_back();
+            Ok(rows)
         };
-        let answer = timeout(BOUND, asking).await;
-        let answer = answer.unwrap_or_else(|_| Err(unavailable("the server does not answer")));
-        if let (Err(_), Some(client)) = (&answer, taken) {
-            // It may still be at it, or hold what was prepared for other tables.
+        timeout(BOUND, asking).await.unwrap_or_else(|_| Err(unavailable("the server does not answer")))
+    }
+}
+
+/// Is a connection of the pool. Unless it is given back it is closed, since it may still be at a question, or
+/// hold what was prepared for other tables.
+struct Borrowed(Option<Object>);
+
+impl Borrowed {
+    async fn from(pool: &Pool) -> Result<Self, DatabaseError> {
+        Ok(Self(Some(pool.get().await.map_err(of_pool)?)))
+    }
+
+    fn client(&self) -> &Object {
+        self.0.as_ref().expect("it is there until it is given back")
+    }
+
+    fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
             drop(Object::take(client));
         }
-        answer
     }
 }
 
@@ -110,21 +109,6 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("schema", &self.address.schema).finish_non_exhaustive()
     }
-}
-
-async fn answer(
-    client: &Object,
-    sql: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-    notice: Option<(&str, &str)>,
-) -> Result<Vec<Row>, DatabaseError> {
-    let statement = client.prepare_cached(sql).await?;
-    let Some((schema, text)) = notice else { return Ok(client.query(&statement, parameters).await?) };
-    let notify = client.prepare_cached("SELECT pg_notify($1, $2)").await?;
-    let said: [&(dyn ToSql + Sync); 2] = [&schema, &text];
-    // Both are under way at once, and the server answers one after the other.
-    let (answer, _) = tokio::join!(client.query(&statement, parameters), client.query(&notify, &said));
-    Ok(answer?)
 }
 
 fn of_pool(error: PoolError) -> DatabaseError {

@@ -163,7 +163,7 @@ async fn words_that_nobody_takes_are_dropped_and_it_is_told_that_something_was_l
         let inserted = format!("INSERT INTO a.words (channel, body, at) {words} RETURNING id");
         format!("WITH words AS ({inserted}) SELECT pg_notify('a', 'W' || id) FROM words")
     };
-    let many = "SELECT NULL, convert_to(n::text, 'UTF8'), a.now() FROM generate_series(1, 3000) n";
+    let many = "SELECT NULL, convert_to(n::text, 'UTF8'), a.now() FROM generate_series(1, 6000) n";
     server.ask(&say(many)).await.expect("they are told");
     server.ask(&say("VALUES (NULL, 'last'::bytea, a.now())")).await.expect("it is told");
     let (mut told, mut next) = (0, 1);
@@ -174,7 +174,7 @@ async fn words_that_nobody_takes_are_dropped_and_it_is_told_that_something_was_l
             other => panic!("{other:?} after {told}"),
         }
     }
-    assert!((1..3000).contains(&told));
+    assert!((1..6000).contains(&told));
     assert_eq!(node.hear().await, Heard::Back);
     server.ask(&say("VALUES (NULL, 'more'::bytea, a.now())")).await.expect("it is told");
     while node.hear().await != (Heard::Told { channel: None, body: "more".into() }) {}
