@@ -22,7 +22,8 @@ use crate::words::Notice;
 
 /// Is the time after which the lanes are polled without a wake.
 const POLL: Duration = Duration::from_secs(1);
-/// Bounds the pause before the next attempt to connect. It doubles from the first to the second.
+/// Bounds the pause before the next attempt to connect. It grows by half from the first to the second, since a server that
+/// is back should not be waited for much longer than it was away.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 /// Bounds the attempts to find the end of lanes that go on meanwhile.
 const ATTEMPTS: u32 = 10;
@@ -68,7 +69,7 @@ async fn keep_up(node: &PostgresBroker, heard: &Sender<Heard>) {
             hand_over(heard, Heard::Deaf).await;
         }
         sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        pause = (pause * 2).min(PAUSES[1]);
+        pause = (pause * 3 / 2).min(PAUSES[1]);
     }
 }
 

@@ -189,6 +189,20 @@ async fn only_the_newest_are_kept_if_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_bound_that_has_become_smaller_is_reached_with_some_appends_the_oldest_first() {
+    let (_server, store) = begin().await;
+    opened(&store, 1, 1).await;
+    store.append((1..=2500).map(one).collect()).await.expect("it appends");
+    let store = store.keep(3);
+    for (next, first) in [(2501, 1002), (2502, 2003), (2503, 2501)] {
+        store.append(vec![one(next)]).await.expect("it appends");
+        let kept = offsets(&store, all()).await.0;
+        assert_eq!((kept.first(), kept.last()), (Some(&first), Some(&next)));
+        assert_eq!(kept.len() as u64, next - first + 1, "there is no gap");
+    }
+}
+
+#[tokio::test]
 async fn a_schema_that_is_in_use_is_refused_and_so_is_a_newer_one() {
     let (server, store) = begin().await;
     let error = PostgresStore::open(&server.url("chat")).await.expect_err("it is in use");

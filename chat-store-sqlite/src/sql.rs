@@ -101,7 +101,11 @@ pub(crate) fn append(db: &Connection, publications: &[Arc<Publication>], keep: O
         "INSERT OR IGNORE INTO publications (channel, place, sender, binary, content, microseconds, edits, deletes, event, author)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
-    let mut forget = db.prepare_cached("DELETE FROM publications WHERE channel = ?1 AND place <= ?2")?;
+    // So few that a bound that has become smaller does not hold up what is to be stored.
+    let mut forget = db.prepare_cached(
+        "DELETE FROM publications WHERE channel = ?1 AND place IN
+         (SELECT place FROM publications WHERE channel = ?1 AND place <= ?2 ORDER BY place LIMIT 100)",
+    )?;
     for publication in publications {
         let message = &publication.message;
         let place = signed(publication.offset);

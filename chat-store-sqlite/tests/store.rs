@@ -285,3 +285,16 @@ fn keys_and_marks_come_back_also_from_a_file_of_the_first_version() {
     assert_eq!(recalled(1002, 9), [(Some(bob.clone()), 3), (None, 4)]);
     assert_eq!(recalled(0, 1), [(None, 4)], "the newest");
 }
+
+#[test]
+fn a_bound_that_has_become_smaller_is_reached_with_some_appends_the_oldest_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(folder.path().join("chat.db")).expect("it opens");
+    opened(&store, 1, 1);
+    block_on(store.append((1..=250).map(one).collect())).expect("it appends");
+    let store = store.keep(3);
+    for (next, first) in [(251, 101), (252, 201), (253, 251)] {
+        block_on(store.append(vec![one(next)])).expect("it appends");
+        assert_eq!(offsets(&store, all()), ((first..=next).collect(), false));
+    }
+}

@@ -134,7 +134,8 @@ pub fn server() -> PathBuf {
     built().join("chat-server")
 }
 
-/// Returns the folder of the workspace's programs, which are built once.
+/// Returns the folder of the workspace's programs, which are built once; with `CHAT_PROGRAMS`, that one, such as
+/// `target/release` for a long run.
 ///
 /// # Panics
 /// Panics if they cannot be built.
@@ -142,6 +143,9 @@ fn built() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
+            if let Some(folder) = std::env::var_os("CHAT_PROGRAMS") {
+                return folder.into();
+            }
             build(&["--workspace"], &profile());
             profile()
         })

@@ -70,7 +70,13 @@ BEGIN
         WHERE o.at < (SELECT max(t) FROM unnest(times) t) - 600000000 ORDER BY o.at LIMIT 2 * cardinality(names)
     ) old WHERE (k.channel, k.author, k.digest) = (old.channel, old.author, old.digest);
     IF keep IS NOT NULL THEN
-        DELETE FROM chat.store_publications p USING chat.store_channels c
-        WHERE c.name = ANY (names) AND p.channel = c.id AND p.place <= c.last - keep;
+        -- So many that each append deletes more than it adds, and that a bound that has become smaller holds up none.
+        DELETE FROM chat.store_publications p USING (
+            SELECT o.channel, o.place FROM chat.store_channels c CROSS JOIN LATERAL (
+                SELECT h.channel, h.place FROM chat.store_publications h
+                WHERE h.channel = c.id AND h.place <= c.last - keep
+                ORDER BY h.place LIMIT cardinality(names) + 1000
+            ) o WHERE c.name = ANY (names) LIMIT cardinality(names) + 1000
+        ) old WHERE (p.channel, p.place) = (old.channel, old.place);
     END IF;
 END $$;

@@ -33,18 +33,22 @@ fn scale() -> Scale {
 }
 
 /// Plays one outage so often, and tells how long all channels then took to be live again, at worst, and which
-/// share of a core the servers needed meanwhile.
+/// share of a core both servers together needed meanwhile, at worst.
 fn play(load: &mut Load, what: &str, times: u32, mut outage: impl FnMut()) {
-    let (mut slowest, mut busiest) = (Duration::ZERO, 0.0_f64);
+    let (mut slowest, mut busiest) = (Duration::ZERO, None);
     for _ in 0..times {
         let (begun, before) = (Instant::now(), processor_time(load));
         outage();
-        let share = (processor_time(load) - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-        busiest = busiest.max(share);
+        let (used, lasted) = (processor_time(load) - before, begun.elapsed());
+        // Of what lasts no longer than some ticks no share can be told.
+        if lasted > Duration::from_millis(500) {
+            busiest = busiest.max(Some((100.0 * used.as_secs_f64() / lasted.as_secs_f64()).round() as u64));
+        }
         slowest = slowest.max(load.is_live_after());
         sleep(Duration::from_millis(500));
     }
-    println!("{what}, {times} times: live after {slowest:.2?}; {:.0} % of a core meanwhile", busiest * 100.0);
+    let busiest = busiest.map_or_else(String::new, |share| format!("; {share} % of a core meanwhile"));
+    println!("{what}, {times} times: live after {slowest:.2?}{busiest}");
 }
 
 /// Returns the time that both servers have had of a core.

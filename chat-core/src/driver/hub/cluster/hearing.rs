@@ -43,6 +43,10 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
     shared.runtime.spawn(Box::pin(hear(Arc::downgrade(shared), heard, missed)));
 }
 
+/// Bounds what is heard in a row before it is looked whether something else is to be done: a broker that always
+/// has more to say must not put that off for ever.
+const IN_A_ROW: u64 = 256;
+
 /// Is what the task does next.
 enum Next {
     Heard(Heard),
@@ -55,8 +59,12 @@ async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<Cha
     let mut again = Again { names: BTreeSet::new(), all: runtime.after(COMPARE), at: Instant::START };
     let mut set = again.next();
     let mut timer = runtime.sleep_until(set);
-    loop {
-        let next = {
+    for turn in 1_u64.. {
+        let look = turn.is_multiple_of(IN_A_ROW);
+        let put_off = if look { put_off(&missed, set <= runtime.instant()) } else { None };
+        let next = if let Some(next) = put_off {
+            next
+        } else {
             let told = std::pin::pin!(heard.recv());
             let asked = std::pin::pin!(missed.recv());
             match select(select(told, asked), &mut timer).await {
@@ -89,6 +97,11 @@ async fn hear(shared: Weak<Shared>, heard: Receiver<Heard>, missed: Receiver<Cha
             timer.as_mut().reset(set);
         }
     }
+}
+
+/// Returns what is to be done beside what is heard, if there is something.
+fn put_off(missed: &Receiver<ChannelId>, is_due: bool) -> Option<Next> {
+    if is_due { Some(Next::Compare) } else { missed.try_recv().ok().map(Next::Missed) }
 }
 
 /// Holds when channels are compared though nothing was heard.

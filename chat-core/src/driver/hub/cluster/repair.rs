@@ -1,8 +1,11 @@
 //! Compares channels with the broker: reads what they missed, and where that cannot be known any more, takes
 //! their subscribers out, who then come back and are told what they can have.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::{StreamExt, stream};
 
 use super::asking::ask;
 use super::joining::leave_later;
@@ -20,6 +23,9 @@ use crate::port::broker::{BrokerError, BrokerFault, Stand};
 
 /// Bounds the channels that are asked about at once.
 const AT_ONCE: usize = 256;
+
+/// Bounds the channels that are repaired at once.
+const TOGETHER: usize = 8;
 
 /// Bounds the publications that are read at once.
 const PAGE: usize = 256;
@@ -54,11 +60,11 @@ async fn compare_some(shared: &Arc<Shared>, cluster: &Cluster, names: Vec<Channe
     let mut failed = Vec::new();
     match stands {
         Ok(stands) => {
-            for (channel, stand) in names.into_iter().zip(stands) {
-                if let Err(error) = compare_one(shared, cluster, &channel, stand).await {
-                    failed.extend(has_failed(shared, channel, &error));
-                }
-            }
+            let compared = stream::iter(names.into_iter().zip(stands)).map(async |(channel, stand)| {
+                let compared = compare_one(shared, cluster, &channel, stand).await;
+                compared.err().and_then(|error| has_failed(shared, channel, &error))
+            });
+            failed = compared.buffer_unordered(TOGETHER).filter_map(ready).collect().await;
         }
         // One that is spoiled in the broker spoils the answer for all.
         Err(error) if error.fault() == BrokerFault::Corrupt && names.len() > 1 => {
