@@ -3,7 +3,7 @@
 use chat_postgres::testkit::Server;
 use chat_tests::clients::script_says;
 use chat_tests::outage::Engine;
-use chat_tests::program::Program;
+use chat_tests::program::{Program, server};
 use chat_tests::raw::{Raw, frame, get, post_json};
 use chat_tests::redis::Redis;
 use serde_json::{Value, json};
@@ -157,6 +157,14 @@ fn unmodified_clients_of_two_servers_are_in_one_chat() {
     let bases = servers.each_ref().map(|server| format!("http://{}", server.address));
     let all = script_says("two_nodes.mjs", &bases.each_ref().map(String::as_str));
     assert!(all.ends_with("4 passed, 0 failed"), "{all}");
+}
+
+#[test]
+fn a_rolling_restart_loses_nothing_for_unmodified_clients() {
+    let redis = Redis::start();
+    let server = format!("{} --listen 127.0.0.1:{{port}} --broker {}", server().display(), redis.url());
+    let all = script_says("rolling.mjs", &["--server", &server]);
+    assert!(all.ends_with("1 passed, 0 failed"), "{all}");
 }
 
 #[test]
