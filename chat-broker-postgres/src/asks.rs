@@ -105,7 +105,7 @@ async fn place_all(node: &PostgresBroker, drafts: &[Draft]) -> Result<Vec<Placed
     let values: [&(dyn ToSql + Sync); 9] =
         [&(lane as i32), &names, &signals, &bodies, &digests, &windows, &entries, &bytes, &ages];
     let rows = node.database()?.query(PLACE, &values).await.map_err(error::of)?;
-    node.saying.placed();
+    node.outgoing.placed();
     if rows.len() != drafts.len() {
         return Err(strange());
     }

@@ -1,5 +1,5 @@
-//! Holds how far a node has heard each lane and has seen it in answers, and decides whether the database still
-//! holds that.
+//! Holds how far a node has heard each lane and has seen it in answers, and decides whether the database
+//! still holds that.
 //!
 //! A copy of the data that is older may have gone on by itself, so that what comes next is not what follows.
 //! Each row has a random mark: the row at the cursor has the mark that was heard, and the last one that an
@@ -19,7 +19,8 @@ pub(crate) struct Position {
     pub(crate) mark: i64,
 }
 
-/// Holds the last row of each lane that the node's users may know of from an answer: they were told an offset.
+/// Holds the last row of each lane that the node's users may know of from an answer: they were told an
+/// offset.
 #[derive(Default)]
 pub(crate) struct Seen(Mutex<[Option<Position>; LANES]>);
 

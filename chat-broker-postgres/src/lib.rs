@@ -3,19 +3,20 @@
 //! ```text
 //!   broker                  implements the port
 //!      │
-//!      ├─────────────┐
-//!      ▼             ▼
-//!   session      asks · saying    session keeps a connection up, and hands over what is heard; asks calls
-//!      │             │            the functions of the schema, and reads their answers; saying tells others
-//!      ├──▶ upkeep ─▶│      upkeep deletes what is too old, and keeps what is joined
-//!      ▼             │
-//!   poll · ears      │      what the lanes hold beyond the cursors; what notifications leave behind
+//!      ├─────────────┬──────────────┐
+//!      ▼             ▼              ▼
+//!   session        asks          saying     session keeps a connection up, and hands over what is heard;
+//!      │             │              │       asks calls the functions of the schema, and reads their
+//!      │             │              │       answers; saying tells words to the other nodes
+//!      ├──▶ upkeep ─▶│              │       upkeep deletes what is too old, and keeps what is joined
+//!      ▼             │              │
+//!   poll · ears      │              │       what the lanes hold beyond the cursors; what notifications leave
+//!      │             │              │
+//!      ▼             ▼              ▼
+//!   cursors        node ◀───────────┘       how far a node has heard, and whether that holds; what is shared
 //!      │             │
 //!      ▼             ▼
-//!   cursors        node     how far a node has heard, and whether that is still true; what both share
-//!      │             │
-//!      ▼             ▼
-//!   interest · rows · words · error
+//!   interest · outgoing · rows · words · error
 //! ```
 //!
 //! ```no_run
@@ -35,6 +36,7 @@ mod ears;
 mod error;
 mod interest;
 mod node;
+mod outgoing;
 mod poll;
 mod rows;
 mod saying;

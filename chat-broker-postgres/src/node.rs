@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::cursors::Seen;
 use crate::error::unavailable;
 use crate::interest::Interest;
-use crate::saying::Saying;
+use crate::outgoing::Outgoing;
 
 /// Bounds the wait for a node that is connected for the first time.
 const BEGIN: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub struct PostgresBroker {
     pub(crate) is_durable: bool,
     pub(crate) interest: Interest,
     pub(crate) seen: Seen,
-    pub(crate) saying: Saying,
+    pub(crate) outgoing: Outgoing,
     /// Names the node in notifications.
     pub(crate) tag: u32,
     listens: watch::Sender<Listens>,
@@ -53,8 +53,8 @@ impl PostgresBroker {
         let rows = database.query("SELECT current_setting('fsync') <> 'off'", &[]).await?;
         let is_durable = rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default());
         let (interest, listens) = (Interest::default(), watch::Sender::new(Listens::NotYet));
-        let (seen, saying, tag) = (Seen::default(), Saying::default(), fastrand::u32(..));
-        Ok(Self { database, is_durable, interest, seen, saying, tag, listens })
+        let (seen, outgoing, tag) = (Seen::default(), Outgoing::default(), fastrand::u32(..));
+        Ok(Self { database, is_durable, interest, seen, outgoing, tag, listens })
     }
 
     /// Returns the database.

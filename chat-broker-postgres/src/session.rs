@@ -22,8 +22,8 @@ use crate::words::Notice;
 
 /// Is the time after which the lanes are polled without a wake.
 const POLL: Duration = Duration::from_secs(1);
-/// Bounds the pause before the next attempt to connect. It grows by half from the first to the second, since a server that
-/// is back should not be waited for much longer than it was away.
+/// Bounds the pause before the next attempt to connect. It grows by half from the first to the second, since
+/// a server that is back should not be waited for much longer than it was away.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 /// Bounds the attempts to find the end of lanes that go on meanwhile.
 const ATTEMPTS: u32 = 10;
@@ -184,7 +184,7 @@ impl Listening<'_> {
             } else if then == Then::Wait {
                 tokio::select! {
                     () = self.ears.wake() => {}
-                    () = self.node.saying.placed_here() => {}
+                    () = self.node.outgoing.placed_here() => {}
                     () = self.node.interest.change() => {}
                     () = sleep(POLL) => {}
                 }

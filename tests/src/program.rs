@@ -134,8 +134,8 @@ pub fn server() -> PathBuf {
     built().join("chat-server")
 }
 
-/// Returns the folder of the workspace's programs, which are built once; with `CHAT_PROGRAMS`, that one, such as
-/// `target/release` for a long run.
+/// Returns the folder of the workspace's programs, which are built once; with `CHAT_PROGRAMS`, that one, such
+/// as `target/release` for a long run.
 ///
 /// # Panics
 /// Panics if they cannot be built.

@@ -1,5 +1,5 @@
-//! Serves Socket.IO with the rooms of socketioxide, behind axum as in its examples; with the address of a Redis
-//! also as one of several nodes, over its adapter.
+//! Serves Socket.IO with the rooms of socketioxide, behind axum as in its examples; with the address of a
+//! Redis also as one of several nodes, over its adapter.
 
 use std::io;
 

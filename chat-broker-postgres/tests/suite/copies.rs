@@ -102,8 +102,8 @@ async fn an_older_copy_that_went_on_and_deleted_what_was_heard_ends_all_epochs()
     .await;
 }
 
-/// Puts back a copy of the data that lacks what one node has seen and not heard: it listens again only when the
-/// copy has gone on beyond that.
+/// Puts back a copy of the data that lacks what one node has seen and not heard: it listens again only when
+/// the copy has gone on beyond that.
 async fn put_back_what_was_seen(see: impl AsyncFnOnce(&Server, &PostgresBroker)) {
     let mut server = Server::start(&[]);
     let broker = PostgresBroker::connect(&server.url("a")).await.expect("it connects");

@@ -43,8 +43,8 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
     shared.runtime.spawn(Box::pin(hear(Arc::downgrade(shared), heard, missed)));
 }
 
-/// Bounds what is heard in a row before it is looked whether something else is to be done: a broker that always
-/// has more to say must not put that off for ever.
+/// Bounds what is heard in a row before it is looked whether something else is to be done: a broker that
+/// always has more to say must not put that off for ever.
 const IN_A_ROW: u64 = 256;
 
 /// Is what the task does next.
