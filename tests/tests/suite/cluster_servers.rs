@@ -168,6 +168,14 @@ fn a_rolling_restart_loses_nothing_for_unmodified_clients() {
 }
 
 #[test]
+fn two_browsers_on_the_pages_of_two_servers_are_in_one_room() {
+    let redis = Redis::start();
+    let bases = servers(&redis).map(|server| (format!("http://{}/", server.address), server));
+    let all = script_says("two_pages.mjs", &[&bases[0].0, &bases[1].0]);
+    assert!(all.ends_with("1 passed, 0 failed"), "{all}");
+}
+
+#[test]
 fn over_postgresql_people_on_two_servers_also_hear_what_transactions_publish() {
     let mut postgres = Server::start(&[]);
     let [here, there] = servers_with(&postgres.url("chat"));
